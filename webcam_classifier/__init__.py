@@ -1,0 +1,1 @@
+"""What the scripts share: from a camera's frame to a label, and how a model is taught."""

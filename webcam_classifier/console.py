@@ -1,0 +1,89 @@
+"""What every script does at the terminal: end cleanly, show progress, never show a traceback."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TypeVar
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import explain_os_error
+
+Item = TypeVar("Item")
+
+_QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays silent
+_REDRAW_EVERY = 0.1  # seconds
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Run a script's `main` and turn every foreseeable end into a sentence and an exit code.
+
+    A `UserError` or a failing disk ends with 1, Ctrl-C with 130, SIGTERM with 143 (so that
+    `finally` blocks release the camera), a closed pipe with 0.
+
+    Args:
+        main: The script's work.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        main()
+        sys.stdout.flush()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; the interpreter would complain about it again
+        sys.exit(0)
+    except OSError as error:
+        path = Path(error.filename) if isinstance(error.filename, str) else Path("a file")
+        sys.exit(f"error: {explain_os_error(error, path)}")
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(143)
+
+
+def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Yield the items, with a line on stderr that says how far it is and how long it will take.
+
+    The line appears after a second, so quick work stays silent; where stderr is no terminal it
+    is one line at the end of long work.
+
+    Args:
+        items: What to go through.
+        what: Named at the start of the line.
+        total: How many items there are, where `items` can't tell.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    started = drawn = time.monotonic()
+    live = sys.stderr.isatty()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if live and now - started > _QUIET_FOR and now - drawn > _REDRAW_EVERY:
+            drawn = now
+            sys.stderr.write("\r" + _progress_line(what, done, total, now - started) + "\x1b[K")
+            sys.stderr.flush()
+    elapsed = time.monotonic() - started
+    if elapsed > _QUIET_FOR:
+        sys.stderr.write(("\r" if live else "") + f"{what}: {done} in {elapsed:.1f} s")
+        sys.stderr.write("\x1b[K\n" if live else "\n")
+        sys.stderr.flush()
+
+
+def _progress_line(what: str, done: int, total: int | None, elapsed: float) -> str:
+    if not total:
+        return f"{what}: {done}"
+    width = 24
+    filled = round(width * min(1.0, done / total))
+    left = elapsed / done * max(0, total - done)
+    return f"{what} [{'#' * filled}{'.' * (width - filled)}] {done}/{total}, {left:.0f} s left"
