@@ -1,0 +1,108 @@
+"""Read one picture of any common kind from disk, rightly or not at all; write a snapshot."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+MAXIMUM_PIXELS = 100_000_000
+"""A larger picture is refused by its header, before its pixels fill the memory."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # a phone's MPO opens as the JPEG that it begins with
+_SNAPSHOT_QUALITY = 95
+
+
+class PictureError(UserError):
+    """One file can't be read as a picture; its text is the reason, without the file's name."""
+
+
+def is_picture_name(path: Path) -> bool:
+    """Tell whether a file's ending, in any case, is one of a picture that this project reads."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def read_picture(path: Path) -> BgrImage:
+    """Read a picture file as a person would see it.
+
+    EXIF rotation is applied, 16-bit depth is scaled to 8, CMYK and grey become BGR, transparent
+    parts become white, and of an animation the first picture is taken. The content counts, not
+    the ending.
+
+    Args:
+        path: A JPEG, PNG, BMP or WebP file.
+
+    Returns:
+        (height, width, 3) uint8, blue green red.
+
+    Raises:
+        PictureError: The file is missing, empty, cut off, too large, or not a picture.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"can't be opened: {error.strerror or error}") from error
+    return decode_picture(content)
+
+
+def decode_picture(content: bytes) -> BgrImage:
+    """Decode a picture file's bytes; see `read_picture`.
+
+    Raises:
+        PictureError: The bytes are empty, cut off, too large a picture, or none at all.
+    """
+    if not content:
+        raise PictureError("empty file (0 bytes)")
+    # Pillow's own limit warns or raises by thresholds of its own; ours is checked just below.
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > MAXIMUM_PIXELS:
+                raise PictureError(
+                    f"too large: {width} x {height} pixels, at most "
+                    f"{MAXIMUM_PIXELS // 1_000_000} million are read; make it smaller"
+                )
+            image.load()
+            return _to_bgr(ImageOps.exif_transpose(image))
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError("not a JPEG, PNG, BMP or WebP picture, whatever its name") from error
+    except MemoryError as error:
+        raise PictureError("too large for this machine's memory") from error
+    except Exception as error:  # a decoder that is fed garbage may raise anything
+        raise PictureError(f"damaged or cut off ({error})") from error
+
+
+def _to_bgr(image: Image.Image) -> BgrImage:
+    if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip instead of scale
+        values = np.asarray(image).astype(np.float32)
+        grey = np.clip(np.rint(values / 257.0), 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, layered)
+    red_green_blue: NDArray[np.uint8] = np.asarray(image.convert("RGB"))
+    return np.ascontiguousarray(red_green_blue[:, :, ::-1])
+
+
+def encode_snapshot(image: BgrImage) -> bytes:
+    """Encode a picture as a JPEG of quality 95.
+
+    Raises:
+        ValueError: OpenCV could not encode it: not (height, width, 3) uint8.
+    """
+    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _SNAPSHOT_QUALITY])
+    if not done:
+        raise ValueError(f"a picture of shape {image.shape} could not be encoded as JPEG")
+    return encoded.tobytes()
