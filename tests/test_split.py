@@ -1,0 +1,115 @@
+"""Holding back whole recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from webcam_classifier.labelled_pictures import load_labelled_pictures
+from webcam_classifier.split import describe_split, find_recordings, split_pictures
+
+
+def distinct(count: int, seed: int = 0) -> NDArray[np.bool_]:
+    """Fingerprints of pictures that have nothing in common."""
+    return np.random.default_rng(seed).random((count, 256)) < 0.5
+
+
+def bursts(label: str, sizes: list[int]) -> list[str]:
+    return [
+        f"{label}/20260101T000000x00000a-{burst:03}-{index:04}.jpg"
+        for burst, size in enumerate(sizes)
+        for index in range(size)
+    ]
+
+
+def test_no_burst_is_on_two_sides() -> None:
+    names = bursts("down", [30, 20, 10, 10, 5]) + bursts("up", [15, 15, 15, 15, 15])
+    labels = np.repeat([0, 1], 75)
+    split = split_pictures(names, labels, ["down", "up"], distinct(150))
+    sides = {name.rsplit("-", 1)[0]: set[str]() for name in names}
+    for part, indices in split.parts().items():
+        for index in indices:
+            sides[names[index].rsplit("-", 1)[0]].add(part)
+    assert all(len(parts) == 1 for parts in sides.values())
+    assert sum(len(indices) for indices in split.parts().values()) == 150
+    assert not split.cut_labels
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[25] * 4, [50, 30, 20], [34, 33, 33], [90, 5, 5], [40, 40], [1] * 20, [60, 30, 5, 4, 1]],
+)
+def test_every_part_has_pictures_of_every_label(sizes: list[int]) -> None:
+    names = bursts("a", sizes) + bursts("b", sizes)
+    count = sum(sizes)
+    labels = np.repeat([0, 1], count)
+    split = split_pictures(names, labels, ["a", "b"], distinct(2 * count))
+    for indices in split.parts().values():
+        assert set(labels[indices].tolist()) == {0, 1}
+
+
+def test_the_shares_are_about_three_fifths_and_two_times_one_fifth() -> None:
+    names = bursts("a", [7] * 30)
+    split = split_pictures(names, np.zeros(210, np.int64), ["a"], distinct(210))
+    shares = [len(indices) / 210 for indices in split.parts().values()]
+    np.testing.assert_allclose(shares, (0.6, 0.2, 0.2), atol=0.04)
+
+
+def test_one_single_recording_is_cut_in_time_and_that_is_said() -> None:
+    names = bursts("a", [50]) + bursts("b", [10] * 5)
+    labels = np.repeat([0, 1], 50)
+    split = split_pictures(names, labels, ["a", "b"], distinct(100))
+    assert split.cut_labels == ("a",)
+    own = {part: indices[indices < 50].tolist() for part, indices in split.parts().items()}
+    assert own == {
+        "training": list(range(30)),
+        "validation": list(range(30, 40)),
+        "test": list(range(40, 50)),
+    }
+    assert "one recording" in describe_split(split, labels, ["a", "b"])
+
+
+def test_near_copies_are_one_recording_whatever_their_names() -> None:
+    fingerprints = distinct(6)
+    fingerprints[5] = fingerprints[0]
+    fingerprints[5, :20] ^= True
+    recordings = find_recordings([f"{index}.jpg" for index in range(6)], fingerprints)
+    assert recordings[5] == recordings[0]
+    assert len(set(recordings.tolist())) == 5
+
+
+def test_neighbours_in_a_recording_may_differ_more() -> None:
+    fingerprints = distinct(6)
+    for place, bits in ((1, slice(0, 40)), (4, slice(100, 140))):
+        fingerprints[place] = fingerprints[0]
+        fingerprints[place, bits] ^= True
+    recordings = find_recordings([f"{index}.jpg" for index in range(6)], fingerprints)
+    assert recordings[1] == recordings[0]
+    assert recordings[4] != recordings[0]
+
+
+def test_the_same_names_give_the_same_split_in_another_process_too() -> None:
+    names = bursts("a", [3] * 12)
+    split = split_pictures(names, np.zeros(36, np.int64), ["a"], distinct(36))
+    again = split_pictures(names, np.zeros(36, np.int64), ["a"], distinct(36))
+    for one, other in zip(split.parts().values(), again.parts().values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert split.test.tolist() == [21, 22, 23, 30, 31, 32]
+
+
+def test_without_a_test_part_training_takes_its_share() -> None:
+    names = bursts("a", [5] * 20)
+    split = split_pictures(names, np.zeros(100, np.int64), ["a"], distinct(100), hold_test=False)
+    assert (len(split.training), len(split.validation), len(split.test)) == (80, 20, 0)
+
+
+def test_frames_of_a_webcam_recording_are_found_to_belong_together(shared_data: Path) -> None:
+    rooms = load_labelled_pictures(shared_data / "rock_paper_scissors" / "person_2", 224)
+    people = load_labelled_pictures(shared_data / "thumbs" / "person_1", 224)
+    consecutive = find_recordings(rooms.names[:100], rooms.fingerprints[:100])
+    posed = find_recordings(people.names[:80], people.fingerprints[:80])
+    assert len(set(consecutive.tolist())) < 30  # frames of a few takes
+    assert len(set(posed.tolist())) > 60  # single pictures, each from another place

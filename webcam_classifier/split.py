@@ -1,0 +1,205 @@
+"""Hold pictures back to measure with, so that no near copy of them was trained on.
+
+Frames of one recording are near copies of each other. A random split puts copies on both sides,
+and then reports 99 % for a model that has learnt nothing: so whole recordings change sides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from webcam_classifier.snapshot_name import parse_snapshot_name
+
+PARTS = ("training", "validation", "test")
+SHARES = (0.6, 0.2, 0.2)
+
+# Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
+# place differ in 40 and more, neighbours in a recording mostly in fewer than 40.
+_NEAR_COPY = 24
+_NEIGHBOUR = 48
+_SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
+_FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which pictures train, which choose, and which measure.
+
+    Attributes:
+        training: Indices of pictures, int64.
+        validation: Likewise.
+        test: Likewise; empty where another folder is tested on.
+        recordings: (pictures,) int64: pictures of one recording have one number.
+        cut_labels: Labels of which nearly all pictures are one recording, which had to be cut:
+            a figure for them says how the model does in this recording, not in a new one.
+    """
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    recordings: NDArray[np.int64]
+    cut_labels: tuple[str, ...]
+
+    def parts(self) -> dict[str, NDArray[np.int64]]:
+        """The three parts by name."""
+        return dict(zip(PARTS, (self.training, self.validation, self.test), strict=True))
+
+
+def split_pictures(
+    names: Sequence[str],
+    label_indices: NDArray[np.int64],
+    labels: Sequence[str],
+    fingerprints: NDArray[np.bool_],
+    hold_test: bool = True,
+) -> Split:
+    """Split pictures 60/20/20 by recording, label by label; the same names give the same split.
+
+    Args:
+        names: Each picture's path below the data set, in sorted order.
+        label_indices: (pictures,) int64.
+        labels: The labels' names.
+        fingerprints: (pictures, 256) bool, see `labelled_pictures.fingerprint`.
+        hold_test: False leaves the test part empty, for a test set from elsewhere.
+    """
+    shares = SHARES if hold_test else (SHARES[0] + SHARES[2], SHARES[1], 0.0)
+    parts: tuple[list[int], ...] = ([], [], [])
+    recordings = np.zeros(len(names), dtype=np.int64)
+    cut: list[str] = []
+    for label_index, label in enumerate(labels):
+        members = np.flatnonzero(label_indices == label_index)
+        own_names = [names[index] for index in members.tolist()]
+        own_recordings = find_recordings(own_names, fingerprints[members])
+        largest = int(np.bincount(own_recordings).max(initial=0))
+        if len(members) - largest < _SMALLEST_REST * len(members):
+            cut.append(label)
+            own_recordings = _pieces(len(members), _FOLDS)
+            own_parts = _cut_in_order(len(members), shares)
+        else:
+            own_parts = _assign(own_names, own_recordings, shares)
+        recordings[members] = own_recordings + recordings.max(initial=0) + 1
+        for part, found in zip(parts, own_parts, strict=True):
+            part.extend(members[found].tolist())
+    training, validation, test = (np.array(sorted(part), dtype=np.int64) for part in parts)
+    return Split(training, validation, test, recordings, tuple(cut))
+
+
+def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> str:
+    """Say how many pictures of each label are in each part, and what to beware of.
+
+    Args:
+        split: Of these pictures.
+        label_indices: (pictures,) int64.
+        labels: The labels' names.
+    """
+    wide = max(len("label"), *(len(label) for label in labels))
+    lines = [f"{'label':<{wide}}  " + "  ".join(f"{part:>10}" for part in PARTS) + "  recordings"]
+    for label_index, label in enumerate(labels):
+        counts = [
+            int((label_indices[part] == label_index).sum()) for part in split.parts().values()
+        ]
+        recordings = len(np.unique(split.recordings[label_indices == label_index]))
+        shown = "1, cut" if label in split.cut_labels else str(recordings)
+        lines.append(
+            f"{label:<{wide}}  " + "  ".join(f"{count:>10}" for count in counts) + f"  {shown:>10}"
+        )
+    if split.cut_labels:
+        lines.append(
+            f"warning: nearly all pictures of {', '.join(split.cut_labels)} are one recording. It "
+            "was cut in time, so the figures say how the model does in this very recording. "
+            "Record again at another time or place to learn how it does there."
+        )
+    return "\n".join(lines)
+
+
+def find_recordings(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number the recordings of one label's pictures.
+
+    Pictures belong together when their names say so (session and burst), when they look nearly
+    the same, or when they follow each other by name and look alike.
+
+    Args:
+        names: In sorted order.
+        fingerprints: (pictures, 256) bool.
+
+    Returns:
+        (pictures,) int64, from 0.
+    """
+    count = len(names)
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    differing = _differing_bits(fingerprints)
+    linked = differing <= _NEAR_COPY
+    following = np.arange(count - 1)
+    linked[following, following + 1] |= differing[following, following + 1] <= _NEIGHBOUR
+    bursts: dict[object, int] = {}
+    for index, name in enumerate(names):
+        parsed = parse_snapshot_name(PurePosixPath(name).stem)
+        if parsed is not None:
+            first = bursts.setdefault((PurePosixPath(name).parent, *parsed[:2]), index)
+            linked[first, index] = True
+    _, recordings = connected_components(coo_matrix(linked), directed=False)
+    return np.asarray(recordings, dtype=np.int64)
+
+
+def _differing_bits(fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count differing bits for each pair: |a| + |b| - 2 a.b, as one product of matrices."""
+    bits = fingerprints.astype(np.float32)
+    ones = bits.sum(axis=1)
+    differing = ones[:, np.newaxis] + ones[np.newaxis, :] - 2.0 * (bits @ bits.T)
+    return np.asarray(np.rint(differing), dtype=np.int64)
+
+
+def _pieces(count: int, pieces: int) -> NDArray[np.int64]:
+    return np.arange(count, dtype=np.int64) * pieces // max(1, count)
+
+
+def _cut_in_order(count: int, shares: Sequence[float]) -> tuple[NDArray[np.int64], ...]:
+    """Cut one recording into its beginning, middle and end, none of them empty if it can be."""
+    order = np.arange(count, dtype=np.int64)
+    ends = np.rint(np.cumsum(shares) * count).astype(int)
+    first = min(int(ends[0]), count - (2 if shares[2] else 1))
+    second = max(first + 1, int(ends[1])) if shares[2] else count
+    second = min(second, count - 1) if shares[2] else count
+    return order[:first], order[first:second], order[second:]
+
+
+def _assign(
+    names: Sequence[str], recordings: NDArray[np.int64], shares: Sequence[float]
+) -> tuple[NDArray[np.int64], ...]:
+    """Give whole recordings to the part that lacks most, the largest first."""
+    sizes = np.bincount(recordings)
+    firsts = [names[int(np.flatnonzero(recordings == number)[0])] for number in range(len(sizes))]
+    order = sorted(
+        range(len(sizes)), key=lambda number: (-sizes[number], _shuffled(firsts[number]))
+    )
+    wanted = [part for part, share in enumerate(shares) if share > 0]
+    lacking = np.array(shares) * len(names)
+    chosen = np.zeros(len(sizes), dtype=np.int64)
+    taken: set[int] = set()
+    for place, number in enumerate(order):
+        empty = [part for part in wanted if part not in taken]
+        # When only as many recordings are left as parts are empty, those parts come first.
+        open_parts = empty if len(order) - place <= len(empty) else wanted
+        part = max(open_parts, key=lambda candidate: lacking[candidate])
+        chosen[number] = part
+        lacking[part] -= sizes[number]
+        taken.add(part)
+    own = chosen[recordings]
+    split = [np.flatnonzero(own == part) for part in range(len(PARTS))]
+    if shares[2] and split[2].size == 0:  # two recordings: the second one serves both purposes
+        middle = split[1].size // 2
+        split[1], split[2] = split[1][:middle], split[1][middle:]
+    return tuple(split)
+
+
+def _shuffled(name: str) -> str:
+    """Order by this is as good as random, and the same everywhere and always."""
+    return hashlib.sha256(name.encode()).hexdigest()
