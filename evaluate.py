@@ -1,0 +1,62 @@
+"""Measure a model file on labelled pictures that it has not seen.
+
+The pictures are in one folder for each label. It runs the ONNX file with the code that live.py
+uses, so what it measures is what will run.
+
+    $ python evaluate.py models/thumbs/model.onnx pictures/
+    $ python evaluate.py models/thumbs pictures/ --json figures.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.console import run_script
+from webcam_classifier.labelled_pictures import describe_skipped, load_labelled_pictures
+from webcam_classifier.measure import measure
+from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.model import Classifier, find_model
+from webcam_classifier.storage import write_atomically
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write what was asked for."""
+    options = parse(arguments)
+    classifier = Classifier(find_model(options.model))
+    pictures = load_labelled_pictures(options.folder, classifier.card.input_size)
+    evaluation, milliseconds = measure(classifier, pictures)
+
+    if pictures.skipped:
+        print(describe_skipped(pictures.skipped))
+    print(format_table(evaluation))
+    print(f"accuracy {describe_accuracy(evaluation)}, {milliseconds:.1f} ms a picture")
+    if evaluation.count < FEW_PICTURES:
+        print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
+    if options.json:
+        figures = evaluation.to_dict() | {
+            "model": str(classifier.path),
+            "folder": str(options.folder),
+            "milliseconds_per_picture": milliseconds,
+            "skipped": [
+                {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
+            ],
+        }
+        write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
+    parser.add_argument("folder", type=Path, help="pictures, in one folder for each label")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    run_script(main)

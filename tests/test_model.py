@@ -1,0 +1,156 @@
+"""The model file, its card, and what happens to bad ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.tiny_model import write_tiny_model
+from webcam_classifier.model import (
+    CARD_KEY,
+    FORMAT_VERSION,
+    Classifier,
+    ModelCard,
+    ModelError,
+    Prediction,
+    find_model,
+    newest_model,
+    read_card,
+)
+from webcam_classifier.model_writer import write_model
+
+
+def plain(blue: int, green: int, red: int) -> np.ndarray:
+    return np.full((48, 64, 3), (blue, green, red), dtype=np.uint8)
+
+
+def with_card(path: Path, changes: dict[str, object]) -> None:
+    model = onnx.load(path)
+    (entry,) = [entry for entry in model.metadata_props if entry.key == CARD_KEY]
+    entry.value = json.dumps(json.loads(entry.value) | changes)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_the_brightest_channel_wins(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    classifier = Classifier(tmp_path / "model.onnx")
+    prediction = classifier.classify(plain(10, 250, 30))
+    assert prediction.label == "green"
+    assert prediction.confidence > 0.99
+    assert [label for label, _ in prediction.top(2)] == ["green", "red"]
+    assert float(prediction.probabilities.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_classifying_is_preparing_and_running(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    classifier = Classifier(tmp_path / "model.onnx")
+    image = plain(10, 20, 30)
+    whole, halves = (
+        classifier.classify(image),
+        classifier.classify_prepared(classifier.prepare(image)),
+    )
+    np.testing.assert_array_equal(whole.probabilities, halves.probabilities)
+
+
+def test_the_top_labels_are_in_order_and_no_more_than_there_are() -> None:
+    prediction = Prediction(("a", "b", "c"), np.array([0.2, 0.5, 0.3], dtype=np.float32))
+    assert [label for label, _ in prediction.top(9)] == ["b", "c", "a"]
+
+
+def test_a_card_survives_the_file_with_any_name_in_it(tmp_path: Path) -> None:
+    card = write_tiny_model(tmp_path / "model.onnx", labels=["grün", "赤 いろ", 'with "quotes"'])
+    assert Classifier(tmp_path / "model.onnx").card == card
+    assert read_card(card.to_json(), tmp_path) == card
+
+
+def test_a_card_of_the_same_format_with_more_in_it_is_read(tmp_path: Path) -> None:
+    card = write_tiny_model(tmp_path / "model.onnx")
+    with_card(tmp_path / "model.onnx", {"added_later": [1, 2]})
+    assert Classifier(tmp_path / "model.onnx").card == card
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": FORMAT_VERSION + 1}, f"format {FORMAT_VERSION + 1}.*Update"),
+        ({"labels": ["a", "b"]}, "2 labels.*3 values"),
+        ({"labels": ["a"]}, "damaged"),
+        ({"labels": None}, "damaged"),
+        ({"input_size": 64}, "64 pixels"),
+        ({"input_size": "wide"}, "damaged"),
+        ({"format_version": "one"}, "damaged"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "model.onnx"
+    write_tiny_model(path)
+    with_card(path, changes)
+    with pytest.raises(ModelError, match=message):
+        Classifier(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", None, "half"])
+def test_what_is_no_whole_model_is_refused(tmp_path: Path, content: bytes | str | None) -> None:
+    path = tmp_path / "model.onnx"
+    if content == "half":
+        write_tiny_model(path)
+        whole = path.read_bytes()
+        content = whole[: len(whole) // 2]
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"python train\.py"):
+        Classifier(path)
+
+
+def test_a_model_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_tiny_model(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError):
+            Classifier(path)
+
+
+def test_an_onnx_file_without_a_card_says_what_makes_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_tiny_model(path)
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"without a model card.*train\.py"):
+        Classifier(path)
+
+
+def test_writing_again_replaces_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    card = dataclasses.replace(write_tiny_model(path), precision="int8", history=("did it",))
+    write_model(onnx.load(path), card, path)
+    found: ModelCard = Classifier(path).card
+    assert found == card
+    assert [entry.key for entry in onnx.load(path).metadata_props] == [CARD_KEY]
+
+
+def test_the_model_taught_last_is_the_newest(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model under"):
+        newest_model(tmp_path)
+    for age, name in enumerate(["b", "c", "a"]):
+        path = tmp_path / name / "model.onnx"
+        write_tiny_model(path)
+        os.utime(path, (1000 + age, 1000 + age))
+    assert newest_model(tmp_path) == tmp_path / "a" / "model.onnx"
+
+
+def test_a_folder_stands_for_the_model_in_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model\.onnx"):
+        find_model(tmp_path)
+    write_tiny_model(tmp_path / "model.onnx")
+    assert find_model(tmp_path) == tmp_path / "model.onnx"
