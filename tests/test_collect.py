@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from collect import main
+from tests.display_server import Display, display_server
+from webcam_classifier.collect_view import LabelRow, Lines, draw_collect_view
+from webcam_classifier.collect_window import key_name
+from webcam_classifier.display import fit_view
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.pictures import read_picture
+from webcam_classifier.snapshot_name import parse_snapshot_name
+
+ROOT = Path(__file__).resolve().parents[1]
+SIDE = 160  # pixels
+
+
+def scene(index: int) -> BgrImage:
+    """Sharp squares in places of their own, so that no two frames are alike."""
+    generator = np.random.default_rng(index)
+    small = generator.integers(60, 200, (8, 10, 3), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(small, (200, SIDE), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
+    )
+
+
+def write_clip(path: Path, frames: list[BgrImage]) -> Path:
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (width, height))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "clip.avi", [scene(index) for index in range(20)])
+
+
+def pictures(dataset: Path, label: str) -> list[Path]:
+    return sorted((dataset / label).glob("*.jpg"))
+
+
+def bursts(dataset: Path, label: str) -> set[int]:
+    parsed = [parse_snapshot_name(path.stem) for path in pictures(dataset, label)]
+    return {name[1] for name in parsed if name is not None}
+
+
+# Without a window
+
+
+def test_every_frame_of_a_file_is_recorded_in_order(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["cup", "--source", str(clip), "--no-window", "--dataset", str(tmp_path / "d")])
+    saved = pictures(tmp_path / "d", "cup")
+    assert len(saved) == 20
+    for index, path in enumerate(saved):
+        difference = np.abs(read_picture(path).astype(int) - scene(index))
+        assert difference.mean() < 8
+    assert "saved 20 of cup" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--count", "7"], [0, 1, 2, 3, 4, 5, 6]),
+        (["--every", "6"], [0, 6, 12, 18]),
+        (["--every", "6", "--count", "2"], [0, 6]),
+    ],
+)
+def test_count_and_every_choose_frames(
+    clip: Path, tmp_path: Path, options: list[str], expected: list[int]
+) -> None:
+    dataset = tmp_path / "d"
+    main(["cup", "--source", str(clip), "--no-window", "--dataset", str(dataset), *options])
+    saved = [read_picture(path).astype(int) for path in pictures(dataset, "cup")]
+    assert [
+        int(np.argmin([np.abs(image - scene(index)).mean() for index in range(20)]))
+        for image in saved
+    ] == expected
+
+
+def test_a_source_that_ends_early_says_so(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = str(tmp_path / "d")
+    main(["cup", "--source", str(clip), "--no-window", "--count", "50", "--dataset", dataset])
+    assert "the source ended after 20 of 50 pictures" in capsys.readouterr().out
+
+
+def test_what_teaches_nothing_is_counted_by_reason_unless_all_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dark = [np.zeros((SIDE, 200, 3), np.uint8)] * 3
+    clip = write_clip(tmp_path / "mixed.avi", [scene(0), scene(0), *dark, scene(1)])
+    options = ["cup", "--source", str(clip), "--no-window", "--dataset"]
+    main([*options, str(tmp_path / "some")])
+    assert len(pictures(tmp_path / "some", "cup")) == 2
+    told = capsys.readouterr().out
+    assert "not recorded: 3 too dark, 1 nearly the same as the last" in told
+    main([*options, str(tmp_path / "all"), "--keep-all"])
+    assert len(pictures(tmp_path / "all", "cup")) == 6
+
+
+def test_nothing_recorded_is_an_error(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "dark.avi", [np.zeros((SIDE, 200, 3), np.uint8)] * 4)
+    with pytest.raises(UserError, match=r"Nothing was recorded.*4 too dark"):
+        main(["cup", "--source", str(clip), "--no-window", "--dataset", str(tmp_path / "d")])
+
+
+def test_a_live_source_is_recorded_at_the_rate(tmp_path: Path) -> None:
+    started = time.monotonic()
+    options = "--source demo --camera-size 160x120 --no-window --keep-all --rate 10 --count 11"
+    main(["cup", *options.split(), "--dataset", str(tmp_path)])
+    assert time.monotonic() - started >= 1.0
+    assert len(pictures(tmp_path, "cup")) == 11
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "no label"),
+        (["a/b"], "'/' in it"),
+        (["cup", "none", "--no-window"], "one label"),
+        (["cup", "--count", "3"], "Add --no-window"),
+        (["cup", "--source", "demo", "--no-window", "--every", "2"], "--every is for files"),
+        (["cup", "--source", "CLIP", "--no-window", "--rate", "2"], "--rate is for live"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    clip: Path, tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    given = [str(clip) if option == "CLIP" else option for option in options]
+    with pytest.raises(UserError, match=sentence):
+        main([*given, "--dataset", str(tmp_path / "d")])
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_file_in_place_of_the_dataset_ends_with_a_sentence(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("mine")
+    run = run_collect(["cup", "--source", str(clip), "--no-window", "--dataset", "d"], tmp_path)
+    assert run.returncode == 1
+    assert "a file stands where a folder is needed" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "saved nothing" in run.stdout
+
+
+def test_control_c_keeps_what_was_recorded_and_says_so(tmp_path: Path) -> None:
+    program = start_collect(
+        ["cup", "--source", "demo", "--no-window", "--keep-all", "--dataset", "d"], tmp_path
+    )
+    wait_for(lambda: len(pictures(tmp_path / "d", "cup")) >= 3)
+    program.send_signal(signal.SIGINT)
+    told, errors = program.communicate(timeout=15)
+    assert program.returncode == 130
+    assert f"saved {len(pictures(tmp_path / 'd', 'cup'))} of cup" in told
+    assert "Traceback" not in errors
+
+
+def test_without_a_display_a_sentence_says_what_to_do(tmp_path: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("other systems always have a display")
+    run = run_collect(["cup", "--source", "demo"], tmp_path, {"PATH": "/usr/bin:/bin"})
+    assert run.returncode == 1
+    assert "python collect.py cup --no-window" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_help_has_an_example_and_torch_is_not_needed(tmp_path: Path) -> None:
+    assert "$ python collect.py thumbs_up thumbs_down" in run_collect(["--help"], tmp_path).stdout
+    code = "import sys, collect; print([name for name in sys.modules if name == 'torch'])"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
+# With a window
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[Display]:
+    with display_server() as server:
+        yield server
+
+
+class Run:
+    """collect.py with a window that has the focus."""
+
+    def __init__(self, program: subprocess.Popen[str], display: Display, dataset: Path) -> None:
+        self.program = program
+        self.key = display.key
+        self.dataset = dataset
+
+    def count(self, label: str) -> int:
+        return len(pictures(self.dataset, label))
+
+    def quit(self, key: str = "q") -> str:
+        self.key("key", key)
+        told, errors = self.program.communicate(timeout=15)
+        assert self.program.returncode == 0, errors
+        return told
+
+
+@contextmanager
+def window(display: Display, folder: Path, *options: str) -> Iterator[Run]:
+    arguments = ["--source", "demo", "--dataset", "d", *options]
+    program = start_collect(arguments, folder, display.environment)
+    try:
+        display.focus("collect")
+        yield Run(program, display, folder / "d")
+    finally:
+        program.kill()
+        program.communicate()
+
+
+def test_a_tap_gives_one_picture_and_a_hold_one_burst(display: Display, tmp_path: Path) -> None:
+    with window(display, tmp_path, "up", "down", "--keep-all", "--rate", "10") as run:
+        run.key("key", "2")
+        wait_for(lambda: run.count("down") == 1)
+        run.key("keydown", "1")
+        time.sleep(2.0)
+        run.key("keyup", "1")
+        time.sleep(0.6)
+        held = run.count("up")
+        told = run.quit()
+    assert 5 <= held <= 21
+    assert run.count("up") == held
+    assert bursts(run.dataset, "up") == {2}
+    assert run.count("down") == 1
+    assert f"{held} of up" in told
+    assert "1 of down" in told
+
+
+def test_undo_removes_burst_after_burst(display: Display, tmp_path: Path) -> None:
+    (tmp_path / "d" / "down").mkdir(parents=True)
+    old = tmp_path / "d" / "down" / "old.jpg"
+    cv2.imwrite(str(old), scene(0))
+    with window(display, tmp_path, "up", "down", "--keep-all") as run:
+        run.key("key", "2")
+        wait_for(lambda: run.count("down") == 2)
+        run.key("keydown", "1")
+        wait_for(lambda: run.count("up") >= 3)
+        run.key("keyup", "1")
+        time.sleep(0.4)
+        run.key("key", "u")
+        wait_for(lambda: run.count("up") == 0)
+        assert run.count("down") == 2
+        run.key("key", "BackSpace")
+        wait_for(lambda: run.count("down") == 1)
+        run.key("key", "z")
+        time.sleep(0.2)
+        told = run.quit("Escape")
+    assert old.exists()
+    assert "saved nothing" in told
+
+
+def test_space_records_the_chosen_label(display: Display, tmp_path: Path) -> None:
+    labels = [f"label {number}" for number in range(1, 12)]
+    with window(display, tmp_path, *labels, "--keep-all") as run:
+        for key in ("Up", "Up", "Tab"):  # from the first to the tenth, and on to the last
+            run.key("key", key)
+            time.sleep(0.15)
+        run.key("key", "space")
+        wait_for(lambda: run.count("label 11") == 1)
+        run.quit()
+
+
+def test_the_mirror_is_never_saved(display: Display, tmp_path: Path) -> None:
+    sides = np.zeros((120, 160, 3), np.uint8)
+    sides[:, :80] = 200
+    write_clip(tmp_path / "sides.avi", [sides] * 300)
+    with window(display, tmp_path, "side", "--source", "sides.avi", "--keep-all") as run:
+        run.key("key", "m")
+        time.sleep(0.2)
+        run.key("key", "1")
+        wait_for(lambda: run.count("side") == 1)
+        run.quit()
+    (path,) = pictures(run.dataset, "side")
+    saved = read_picture(path)
+    assert saved[:, :70].min() > 150
+    assert saved[:, 90:].max() < 50
+
+
+def test_the_end_of_the_source_ends_the_window(display: Display, tmp_path: Path) -> None:
+    write_clip(tmp_path / "short.avi", [scene(index) for index in range(5)])
+    run = run_collect(["cup", "--source", "short.avi"], tmp_path, display.environment)
+    assert run.returncode == 0
+    assert "the source has ended" in run.stdout
+    assert run.stderr == ""
+
+
+def test_a_failing_disk_ends_the_window_with_a_sentence(display: Display, tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("mine")
+    with window(display, tmp_path, "cup", "--keep-all") as run:
+        run.key("key", "1")
+        _, errors = run.program.communicate(timeout=15)
+    assert run.program.returncode == 1
+    assert errors.startswith("error: ")
+    assert "Traceback" not in errors
+
+
+# Drawing and keys
+
+
+LINES = Lines("a warning", "a notice", "3 too dark", "keys " * 80)
+
+
+@pytest.mark.parametrize("size", [(320, 240), (640, 480), (1280, 720), (240, 320), (32, 24)])
+@pytest.mark.parametrize("count", [1, 9, 30])
+def test_every_size_and_number_of_labels_can_be_drawn(size: tuple[int, int], count: int) -> None:
+    rows = [
+        LabelRow(str(index), f"label {index} " * 9, index, index == 0, index == count - 1, False)
+        for index in range(count)
+    ]
+    picture = fit_view(np.full((size[1], size[0], 3), 90, np.uint8), mirrored=False)
+    heights = {
+        draw_collect_view(picture.copy(), rows, lines).shape
+        for lines in (LINES, Lines("", "", "", ""))
+    }
+    assert len(heights) == 1  # the window must not jump when a line comes or goes
+    assert heights.pop()[1] == picture.shape[1]
+
+
+def test_the_label_that_is_recorded_is_lit_up() -> None:
+    picture = np.full((480, 640, 3), 90, np.uint8)
+
+    def redness(is_recording: bool) -> float:
+        rows = [LabelRow("1", "cup", 3, is_recording, False, False)]
+        drawn = draw_collect_view(picture.copy(), rows, LINES)
+        return float(drawn[20:50, 30:200, 2].mean() - drawn[20:50, 30:200, 0].mean())
+
+    assert redness(True) > redness(False) + 80
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (ord("1"), "1"),
+        (ord("9"), "9"),
+        (ord("u"), "undo"),
+        (ord("Z"), "undo"),
+        (8, "undo"),
+        (27, "quit"),
+        (32, "space"),
+        (9, "next"),
+        (65362, "previous"),
+        (65364, "next"),
+        (0x280000, "next"),
+        (0x100000 + ord("q"), "quit"),
+        (0x100000 + 65457, "1"),
+        (ord("x"), ""),
+        (65505, ""),
+        (-1, ""),
+    ],
+)
+def test_keys_have_names_on_every_system(code: int, name: str) -> None:
+    assert key_name(code) == name
+
+
+def start_collect(
+    arguments: list[str], folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "collect.py"), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_collect(
+    arguments: list[str], folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    program = start_collect(arguments, folder, environment)
+    told, errors = program.communicate(timeout=30)
+    return subprocess.CompletedProcess(arguments, program.returncode, told, errors)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to be in time"
+        time.sleep(0.02)

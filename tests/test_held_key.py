@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from webcam_classifier.held_key import HeldKey, Pace
+
+
+def presses(times: list[float], names: str = "") -> list[bool]:
+    key = HeldKey()
+    return [
+        key.press(name, now) for name, now in zip(names or "1" * len(times), times, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("delay", [0.25, 0.5, 0.66])
+def test_a_held_key_goes_down_once_whatever_the_delay_of_its_first_repeat(delay: float) -> None:
+    repeats = [10.0 + delay + 0.033 * index for index in range(60)]
+    assert presses([10.0, *repeats]) == [True] + [False] * 60
+
+
+def test_a_repeating_key_that_pauses_was_let_go() -> None:
+    assert presses([0.0, 0.5, 0.53, 0.56, 0.9]) == [True, False, False, False, True]
+
+
+def test_a_slow_camera_that_sees_keys_five_times_a_second_holds_on() -> None:
+    assert presses([0.0, 0.6, 0.8, 1.0, 1.2, 1.4]) == [True] + [False] * 5
+
+
+def test_slow_taps_are_each_a_press() -> None:
+    assert presses([0.0, 1.0, 2.0]) == [True, True, True]
+
+
+def test_another_key_is_a_press_at_once() -> None:
+    assert presses([0.0, 0.1, 0.2], "121") == [True, True, True]
+
+
+def test_a_key_is_held_until_its_repeats_stop() -> None:
+    key = HeldKey()
+    assert key.held(0.0) == ""
+    key.press("1", 0.0)
+    assert key.held(0.7) == "1"
+    assert key.held(0.9) == ""
+    key.press("1", 1.0)
+    key.press("1", 1.1)
+    assert key.held(1.3) == "1"
+    assert key.held(1.4) == ""
+
+
+def test_a_pace_keeps_its_rate_when_it_is_asked_irregularly() -> None:
+    pace = Pace(8.0)
+    assert sum(pace.is_due(index / 30) for index in range(300)) == 80
+
+
+def test_a_pace_does_not_catch_up_after_a_pause() -> None:
+    pace = Pace(10.0)
+    assert pace.is_due(0.0)
+    assert pace.is_due(5.0)
+    assert not pace.is_due(5.05)
+
+
+def test_a_restarted_pace_is_due_at_once() -> None:
+    pace = Pace(1.0)
+    assert pace.is_due(0.0)
+    assert not pace.is_due(0.1)
+    pace.restart()
+    assert pace.is_due(0.1)

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.pictures import read_picture
+from webcam_classifier.recorder import Recorder, UndoneBurst
+from webcam_classifier.snapshot_name import SnapshotName, new_session, parse_snapshot_name
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD_FOR_EVER = """
+import sys
+from pathlib import Path
+import numpy as np
+from webcam_classifier.recorder import Recorder
+count = int(sys.argv[2])
+image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+with Recorder(Path(sys.argv[1]), ["cup"]) as recorder:
+    recorder.start_burst("cup")
+    print("ready", flush=True)
+    while count != 0:
+        recorder.save(image, wait=True)
+        count -= 1
+"""
+
+
+def picture(seed: int = 0) -> BgrImage:
+    return np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+
+
+def save_many(recorder: Recorder, image: BgrImage, count: int) -> None:
+    for _ in range(count):
+        recorder.save(image, wait=True)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def start(dataset: Path, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RECORD_FOR_EVER, str(dataset), str(count)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_bursts_are_files_in_the_folder_of_their_label(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+        for label, count in (("cup", 3), ("none", 1), ("cup", 2)):
+            recorder.start_burst(label)
+            for seed in range(count):
+                assert recorder.save(picture(seed), wait=True)
+    parsed = [parse_snapshot_name(path.stem) for path in sorted((tmp_path / "cup").iterdir())]
+    assert [name[1:] for name in parsed if name] == [(1, 1), (1, 2), (1, 3), (3, 1), (3, 2)]
+    assert len(names(tmp_path / "none")) == 1
+    assert recorder.counts == recorder.written == {"cup": 5, "none": 1}
+
+
+def test_a_snapshot_is_the_picture_that_was_saved(tmp_path: Path) -> None:
+    image = np.full((48, 64, 3), (200, 100, 50), np.uint8)
+    image[:, 32:] = (20, 180, 90)
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(image)
+    saved = read_picture(next(tmp_path.rglob("*.jpg"))).astype(int)
+    assert np.abs(saved[:, 2:30] - image[:, 2:30]).max() <= 3
+    assert np.abs(saved[:, 34:] - image[:, 34:]).max() <= 3
+
+
+def test_existing_pictures_are_counted_and_stay(tmp_path: Path) -> None:
+    (tmp_path / "cup" / "more").mkdir(parents=True)
+    for name in ("a.jpg", "more/b.PNG", "notes.txt", ".hidden.jpg"):
+        (tmp_path / "cup" / name).write_bytes(b"x")
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        assert recorder.counts == {"cup": 2}
+        recorder.start_burst("cup")
+        recorder.save(picture())
+        assert recorder.counts == {"cup": 3}
+        assert recorder.undo() == UndoneBurst("cup", 1)
+        assert recorder.undo() is None
+    assert names(tmp_path) == [".hidden.jpg", "a.jpg", "b.PNG", "notes.txt"]
+
+
+def test_undo_goes_back_burst_by_burst(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+        for label, count in (("cup", 2), ("none", 3), ("cup", 4)):
+            recorder.start_burst(label)
+            for seed in range(count):
+                recorder.save(picture(seed), wait=True)
+        assert recorder.undo() == UndoneBurst("cup", 4)
+        assert recorder.undo() == UndoneBurst("none", 3)
+        assert recorder.counts == {"cup": 2, "none": 0}
+    assert recorder.written == {"cup": 2}
+    assert len(names(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002, 0.005, 0.01, 0.02])
+def test_undo_reaches_pictures_that_are_still_to_be_written(tmp_path: Path, pause: float) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        for seed in range(8):
+            recorder.save(picture(seed), wait=True)
+        time.sleep(pause)
+        recorder.undo()
+    assert names(tmp_path) == []
+    assert recorder.written == {}
+
+
+def test_recording_goes_on_after_undo_under_new_names(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture())
+        recorder.undo()
+        recorder.save(picture())
+    (name,) = names(tmp_path)
+    assert re.fullmatch(r".*-002-0001\.jpg", name)
+
+
+def test_a_burst_without_a_picture_is_nothing_to_undo(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture())
+        recorder.start_burst("none")
+        assert recorder.undo() == UndoneBurst("cup", 1)
+
+
+def test_a_full_queue_refuses_instead_of_waiting(tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        taken = sum(recorder.save(large) for _ in range(40))
+        assert taken < 40
+        assert recorder.counts == {"cup": taken}
+    assert len(names(tmp_path)) == taken
+
+
+def test_a_file_in_place_of_the_dataset_is_a_sentence(tmp_path: Path) -> None:
+    dataset = tmp_path / "dataset"
+    dataset.write_text("mine")
+    recorder = Recorder(dataset, ["cup"])
+    recorder.start_burst("cup")
+    recorder.save(picture())
+    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+        recorder.close()
+    assert recorder.written == {}
+    with pytest.raises(UserError):
+        recorder.save(picture())
+    assert dataset.read_text() == "mine"
+
+
+def test_a_file_in_place_of_a_label_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "cup").write_text("mine")
+    with pytest.raises(UserError, match="is a file"):
+        Recorder(tmp_path, ["cup"])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte, where the system lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("this user can't mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_a_sentence_and_what_was_saved_stays(small_disk: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    recorder = Recorder(small_disk, ["cup"])
+    recorder.start_burst("cup")
+    with pytest.raises(UserError, match="disk is full"):
+        save_many(recorder, image, 30)
+    with pytest.raises(UserError, match="disk is full"):
+        recorder.close()
+    files = [path for path in small_disk.rglob("*") if path.is_file()]
+    assert recorder.written == {"cup": len(files)}
+    assert files
+    assert {read_picture(path).shape for path in files} == {(480, 640, 3)}
+
+
+def test_a_disk_that_may_not_be_written_is_a_sentence(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    recorder = Recorder(small_disk / "dataset", ["cup"])
+    recorder.start_burst("cup")
+    recorder.save(picture())
+    with pytest.raises(UserError, match="No permission"):
+        recorder.close()
+
+
+def test_two_programs_in_the_same_second_do_not_collide(tmp_path: Path) -> None:
+    programs = [start(tmp_path, 25) for _ in range(2)]
+    for program in programs:
+        program.communicate(timeout=30)
+        assert program.returncode == 0
+    sessions = {path.name.split("-")[0] for path in tmp_path.rglob("*.jpg")}
+    assert len(sessions) == 2
+    assert len(names(tmp_path)) == 50
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.05, 0.12])
+def test_a_killed_program_leaves_only_whole_pictures(tmp_path: Path, seconds: float) -> None:
+    program = start(tmp_path, -1)
+    assert program.stdout is not None
+    program.stdout.readline()
+    time.sleep(seconds)
+    os.kill(program.pid, signal.SIGKILL)
+    program.communicate(timeout=30)
+    for path in tmp_path.rglob("*.jpg"):
+        if not path.name.startswith("."):
+            assert read_picture(path).shape == (240, 320, 3)
+
+
+def test_a_session_is_named_after_its_beginning_in_universal_time() -> None:
+    east = timezone(timedelta(hours=9))
+    session = new_session(datetime(2026, 11, 22, 23, 30, 15, tzinfo=east))
+    assert re.fullmatch(r"20261122T143015x[0-9a-f]{6}", session)
+    assert new_session() != new_session()
+
+
+def test_names_sort_as_they_were_recorded_and_read_back() -> None:
+    session = new_session()
+    ordered = [
+        SnapshotName(session, burst, index) for burst in (1, 2, 10) for index in (1, 9, 10, 100)
+    ]
+    stems = [name.format() for name in ordered]
+    assert stems == sorted(stems)
+    assert [parse_snapshot_name(stem) for stem in stems] == [
+        (name.session, name.burst, name.index) for name in ordered
+    ]
+    assert parse_snapshot_name(SnapshotName(session, 1234, 56789).format()) == (
+        session,
+        1234,
+        56789,
+    )
+
+
+@pytest.mark.parametrize(
+    "stem", ["", "IMG_0001", "20261122T143015x7f3a9c-002", "x20261122T143015x7f3a9c-002-0001"]
+)
+def test_other_names_are_nobodys_burst(stem: str) -> None:
+    assert parse_snapshot_name(stem) is None

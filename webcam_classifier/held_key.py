@@ -1,0 +1,75 @@
+"""Tell a key that is held from one that is tapped, by the repeated codes that a window gives."""
+
+from __future__ import annotations
+
+# A window reports a key going down, never up; a held key repeats itself, first after 250 to 660
+# milliseconds, then some 30 times a second.
+_FIRST_REPEAT_WITHIN = 0.8  # seconds
+_NEXT_REPEAT_WITHIN = 0.25  # seconds; a slow camera lets the window see keys only so often
+
+
+class HeldKey:
+    """Follows one key at a time; another key ends the one before.
+
+    Two taps within the first delay can't be told from a held key's beginning, and count as one
+    burst: each still gives its picture.
+    """
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._seen_at = 0.0
+        self._repeats = False
+
+    def press(self, name: str, now: float) -> bool:
+        """Take in a code.
+
+        Args:
+            name: Which key it is of.
+            now: Seconds on the monotonic clock.
+
+        Returns:
+            True where the key went down anew, False where it is still held.
+        """
+        is_new = self.held(now) != name
+        # Only quick codes are a repeating key; slower ones may be taps, and wait for another.
+        self._repeats = not is_new and now - self._seen_at <= _NEXT_REPEAT_WITHIN
+        self._name, self._seen_at = name, now
+        return is_new
+
+    def held(self, now: float) -> str:
+        """Name the key that is down, as far as can be told; empty where none is.
+
+        Args:
+            now: Seconds on the monotonic clock.
+        """
+        within = _NEXT_REPEAT_WITHIN if self._repeats else _FIRST_REPEAT_WITHIN
+        return self._name if self._name and now - self._seen_at <= within else ""
+
+
+class Pace:
+    """Lets something happen at a steady rate, however irregularly it is asked.
+
+    Args:
+        rate: Times a second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._period = 1.0 / rate  # seconds
+        self._due = float("-inf")
+
+    def restart(self) -> None:
+        """Let the next time be at once."""
+        self._due = float("-inf")
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time, and if so, count it as done.
+
+        Args:
+            now: Seconds on the monotonic clock.
+        """
+        if now < self._due:
+            return False
+        # From the moment it was due, so that late questions don't slow it down; but no catching up.
+        late = now - self._due
+        self._due = (self._due if late < self._period else now) + self._period
+        return True

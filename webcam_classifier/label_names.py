@@ -1,0 +1,91 @@
+"""Check that a label can be the name of a folder, on every system that the data set may visit."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.errors import UserError
+
+_LONGEST_NAME = 255  # bytes of UTF-8, the limit of ext4, and about that of NTFS and APFS
+_FORBIDDEN = frozenset('/\\<>:"|?*')
+_RESERVED_BY_WINDOWS = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
+    f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"
+}
+
+
+def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
+    """Refuse labels that can't be folders side by side in a data set.
+
+    Args:
+        labels: As the user wrote them.
+        dataset: Its folders, if it exists, count as labels too.
+
+    Returns:
+        The labels in Unicode's composed form (NFC), in the same order.
+
+    Raises:
+        UserError: A label can't be a folder's name, or is another one in other letters' case.
+    """
+    names = tuple(unicodedata.normalize("NFC", label) for label in labels)
+    taken: dict[str, str] = {}
+    for name in names:
+        problem = label_problem(name)
+        if problem is not None:
+            raise UserError(f"The label {name!r} {problem}. Choose another name for it.")
+        other = taken.setdefault(_key(name), name)
+        if other != name:
+            raise UserError(
+                f"The labels {other!r} and {name!r} differ only in upper and lower case, and "
+                "would share a folder on Windows and macOS. Rename one of them."
+            )
+    if len(taken) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"The label {repeated!r} is given twice. Give each label once.")
+    _check_against_folders(taken, dataset)
+    return names
+
+
+def label_problem(label: str) -> str | None:
+    """Say why a label can't be the name of a folder, or None where it can.
+
+    Args:
+        label: In composed form; spaces inside and any script are fine.
+    """
+    forbidden = sorted(_FORBIDDEN.intersection(label))
+    if not label:
+        return "is empty"
+    if forbidden:
+        return f"has {forbidden[0]!r} in it, which no folder's name may have"
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in label):
+        return "has a control character in it"
+    if label != label.strip():
+        return "begins or ends with a space"
+    if label.startswith("."):
+        return "begins with a dot, which would hide its folder"
+    if label.endswith("."):
+        return "ends with a dot, which Windows takes away"
+    if label.split(".")[0].rstrip().lower() in _RESERVED_BY_WINDOWS:
+        return "is a name that Windows keeps for a device"
+    size = len(label.encode())
+    if size > _LONGEST_NAME:
+        return f"is {size} bytes long, and a folder's name has at most {_LONGEST_NAME}"
+    return None
+
+
+def _check_against_folders(labels: dict[str, str], dataset: Path) -> None:
+    if not dataset.is_dir():
+        return
+    for folder in sorted(path.name for path in dataset.iterdir() if path.is_dir()):
+        label = labels.get(_key(folder), folder)
+        if label != folder:
+            raise UserError(
+                f"The label {label!r} differs only in its letters' case or accents' form from the "
+                f"folder {folder!r} in {dataset}. Use that name, or rename the folder."
+            )
+
+
+def _key(name: str) -> str:
+    """What two names have in common that some file system takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
