@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from webcam_classifier.model import Prediction
+from webcam_classifier.smoothing import SteadyPrediction, smooth
+
+LABELS = ("up", "down")
+
+
+def prediction(up: float) -> Prediction:
+    return Prediction(LABELS, np.array([up, 1 - up], np.float32))
+
+
+def run(values: list[tuple[float, float]], seconds: float) -> SteadyPrediction:
+    steady: SteadyPrediction | None = None
+    for at, up in values:
+        steady = smooth(steady, prediction(up), at, seconds)
+    assert steady is not None
+    return steady
+
+
+def test_the_first_prediction_counts_in_full() -> None:
+    assert run([(5.0, 0.9)], 0.3).prediction.confidence == pytest.approx(0.9)
+
+
+def test_one_stray_frame_does_not_turn_the_label() -> None:
+    values = [(index / 30, 0.9) for index in range(30)] + [(1.0, 0.05)]
+    assert run(values, 0.3).prediction.label == "up"
+    assert run(values, 0.0).prediction.label == "down"
+
+
+def test_a_lasting_change_turns_the_label_within_the_time_constant() -> None:
+    values = [(index / 30, 0.9) for index in range(30)]
+    values += [(1.0 + index / 30, 0.05) for index in range(10)]
+    assert run(values, 0.3).prediction.label == "down"
+
+
+@pytest.mark.parametrize("rate", [10, 30, 120])
+def test_what_was_seen_one_time_constant_ago_counts_e_times_less_at_any_rate(rate: int) -> None:
+    values = [(0.0, 1.0)] + [(index / rate, 0.0) for index in range(1, rate + 1)]
+    kept = run(values, 1.0).prediction.probabilities[0]
+    assert kept == pytest.approx(np.exp(-1), abs=1e-4)
+
+
+def test_after_a_long_gap_the_past_is_forgotten() -> None:
+    assert run([(0.0, 1.0), (60.0, 0.2)], 0.3).prediction.probabilities[0] == pytest.approx(0.2)
+
+
+def test_probabilities_stay_probabilities() -> None:
+    generator = np.random.default_rng(0)
+    steady: SteadyPrediction | None = None
+    for index in range(1000):
+        steady = smooth(steady, prediction(float(generator.random())), index / 30, 0.3)
+    assert steady is not None
+    assert float(steady.prediction.probabilities.sum()) == pytest.approx(1, abs=1e-5)
+    assert steady.prediction.probabilities.dtype == np.float32
+
+
+def test_the_prediction_that_went_in_stays_as_it_was() -> None:
+    before = SteadyPrediction(prediction(1.0), 0.0)
+    smooth(before, prediction(0.0), 0.1, 0.3)
+    assert before.prediction.probabilities[0] == 1.0
