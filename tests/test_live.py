@@ -21,7 +21,7 @@ from tests.display_server import Display, display_server
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live_window import TITLE, fit_view
+from webcam_classifier.live_window import TITLE
 from webcam_classifier.model import CARD_KEY
 
 PROJECT = Path(live.__file__).parent
@@ -597,29 +597,3 @@ def test_without_a_display_it_says_so_once_and_goes_on(
     assert process.returncode == 0
     assert err.count("going on without a window") == 1
     assert len(out.splitlines()) == 3
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "expected"),
-    [
-        (320, 240, (480, 640)),
-        (640, 480, (480, 640)),
-        (1280, 720, (720, 1280)),
-        (1920, 1080, (720, 1280)),
-        (240, 320, (480, 360)),
-        (1, 5000, (960, 1)),
-    ],
-)
-def test_the_view_is_neither_tiny_nor_larger_than_a_screen(
-    width: int, height: int, expected: tuple[int, int]
-) -> None:
-    assert fit_view(plain(width, height, (1, 2, 3)), False).shape[:2] == expected
-
-
-def test_a_mirrored_view_swaps_left_and_right_on_a_copy() -> None:
-    image = plain(640, 480, (0, 0, 0))
-    image[:, :10] = 255
-    view = fit_view(image, True)
-    assert view[:, -10:].min() == 255
-    assert image[:, :10].min() == 255
-    assert view[:, :10].max() == 0

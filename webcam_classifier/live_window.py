@@ -6,12 +6,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from webcam_classifier.display import NO_KEY, Window
+from webcam_classifier.display import NO_KEY, Window, fit_view
 from webcam_classifier.errors import UserError
-from webcam_classifier.frame import BgrImage
 from webcam_classifier.live_loop import LabelledFrame
 from webcam_classifier.overlay import draw_prediction
 from webcam_classifier.pictures import encode_snapshot
@@ -19,8 +15,6 @@ from webcam_classifier.storage import write_atomically
 
 TITLE = "live - webcam classifier"
 
-_SMALLEST_VIEW = (640, 480)  # width, height; smaller pictures are scaled up until one side has it
-_LARGEST_VIEW = (1280, 960)  # width, height; larger ones are scaled down until both sides fit
 _ESCAPE = 27
 _NOTICE_FOR = 2.5  # seconds
 _SERVE_EVERY = 0.02  # seconds, while a picture is standing
@@ -128,27 +122,6 @@ class LiveWindow:
             notice=self._notice or ("paused" if self.is_paused else ""),
         )
         self._window.show(drawn)
-
-
-def fit_view(image: BgrImage, mirrored: bool) -> BgrImage:
-    """Scale a picture so that it is neither tiny nor larger than a common screen.
-
-    Args:
-        image: (height, width, 3) uint8.
-        mirrored: Whether left and right are swapped.
-
-    Returns:
-        (height, width, 3) uint8 of the same proportions.
-    """
-    height, width = image.shape[:2]
-    larger = min(_SMALLEST_VIEW[0] / width, _SMALLEST_VIEW[1] / height)
-    smaller = min(_LARGEST_VIEW[0] / width, _LARGEST_VIEW[1] / height)
-    scale = min(max(1.0, larger), smaller)
-    if scale != 1.0:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
-    return np.asarray(cv2.flip(image, 1), dtype=np.uint8) if mirrored else image
 
 
 def save_snapshot(labelled: LabelledFrame, top: int, folder: Path) -> tuple[Path, Path]:

