@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-import cv2
-
 from webcam_classifier.camera_live import LiveCamera
 from webcam_classifier.camera_protocol import CameraError, CaptureSettings
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.scene import POSES, draw_scene
+from webcam_classifier.text import draw_text, text_size
 
 _CAPTION = "simulated camera"
 _PATIENCE = 5.0  # seconds beyond the time of a few frames
@@ -95,15 +94,13 @@ def parse_demo(source: str) -> tuple[str, int]:
 
 def _add_caption(image: BgrImage) -> BgrImage:
     height, width = image.shape[:2]
-    scale = max(0.85, width / 640)  # smaller letters can't be read
-    font, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(1, round(scale))
-    size = 0.45 * scale
-    (text_width, text_height), _ = cv2.getTextSize(_CAPTION, font, size, thickness)
-    margin = round(8 * scale)
-    top = height - text_height - 2 * margin
+    size = max(11, round(height / 34))  # pixels; smaller letters can't be read
+    margin = size // 2
+    text_width, text_height = text_size(_CAPTION, size)
+    # At the right, below the line that live.py draws along the top: no panel covers it there.
+    left, top = max(0, width - text_width - 2 * margin), round(0.08 * height)
     # On a dark plate, so that the words are as legible on every background.
-    plate = image[max(0, top) :, : text_width + 2 * margin]
+    plate = image[top : top + text_height + 2 * margin, left:]
     plate //= 4
-    place = (margin, height - margin)
-    cv2.putText(image, _CAPTION, place, font, size, (235, 235, 235), thickness, cv2.LINE_AA)
+    draw_text(image, _CAPTION, (left + margin, top + margin), size, (235, 235, 235))
     return image
