@@ -77,13 +77,14 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
 def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
     """Export with torch once, and keep the graph under a name that says what is in it."""
     try:
-        from webcam_classifier import network
+        from webcam_classifier.network_export import export_features
+        from webcam_classifier.torch_weights import load_pretrained
     except ModuleNotFoundError as error:
         raise UserError(
             f"The backbone {backbone!r} is exported with torch, and {error.name} is not "
             "installed. Run `pip install -r requirements.txt`, or take the default backbone."
         ) from error
-    pretrained = network.load_pretrained(backbone, weights)
+    pretrained = load_pretrained(backbone, weights)
     content = hashlib.sha256()
     for name, tensor in sorted(pretrained.tensors.items()):
         content.update(name.encode() + tensor.tobytes())
@@ -91,6 +92,6 @@ def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFe
     cached = cache_folder() / "features" / name
     if cached.is_file():
         return FrozenFeatures(onnx.load(cached), pretrained.source)
-    graph = network.export_features(backbone, pretrained, input_size)
+    graph = export_features(backbone, pretrained, input_size)
     write_atomically(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

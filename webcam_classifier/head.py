@@ -17,11 +17,12 @@ from webcam_classifier.model import BATCH_AXIS, OUTPUT_NAME
 
 _FOLDS = 5
 _SMALLEST_DEVIATION = 1e-9  # of a feature that never changes, to divide by
-_DEPENDENCE = 8.0
-"""Ledoit and Wolf's estimate takes samples for independent. Views of one picture and frames of one
-recording are not, so it is far too small for them. Chosen by benchmarks/head_recipe.py."""
+_TEMPERATURES = (0.2, 20.0)  # where it is looked for
 
-_TEMPERATURES = (0.2, 20.0)
+DEPENDENCE = 8.0
+"""How many times Ledoit and Wolf's shrinkage is taken. Their estimate holds for independent
+samples; views of one picture and frames of one recording are not, so it is far too small for them.
+Chosen by benchmarks/head_recipe.py, where 4 to 16 are about as good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class EmbeddedViews:
     is_original: NDArray[np.bool_]
 
 
-def fit_head(views: EmbeddedViews, label_count: int) -> LinearHead:
+def fit_head(views: EmbeddedViews, label_count: int, dependence: float = DEPENDENCE) -> LinearHead:
     """Fit a linear discriminant with shrunken covariance, and a temperature for its confidence.
 
     The shrinkage follows from the data in closed form (O. Ledoit and M. Wolf, "A Well-Conditioned
@@ -78,9 +79,10 @@ def fit_head(views: EmbeddedViews, label_count: int) -> LinearHead:
     Args:
         views: What to learn from; every label is among them.
         label_count: How many labels there are.
+        dependence: How many times the shrinkage for independent samples is taken.
     """
-    temperature = _fit_temperature(views, label_count)
-    weights, bias = _discriminant(views.embeddings, views.label_indices, label_count)
+    temperature = _fit_temperature(views, label_count, dependence)
+    weights, bias = _discriminant(views.embeddings, views.label_indices, label_count, dependence)
     return LinearHead(
         (weights / temperature).astype(np.float32),
         (bias / temperature).astype(np.float32),
@@ -113,7 +115,10 @@ def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:
 
 
 def _discriminant(
-    embeddings: NDArray[np.float32], label_indices: NDArray[np.int64], label_count: int
+    embeddings: NDArray[np.float32],
+    label_indices: NDArray[np.int64],
+    label_count: int,
+    dependence: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give weights (labels, features) and bias (labels,) of the linear discriminant."""
     values = embeddings.astype(np.float64)
@@ -122,13 +127,13 @@ def _discriminant(
     scale = residuals.std(axis=0) + _SMALLEST_DEVIATION
     residuals /= scale
     means /= scale
-    shrinkage = min(1.0, _DEPENDENCE * ledoit_wolf_shrinkage(residuals, assume_centered=True))
+    shrinkage = min(1.0, dependence * ledoit_wolf_shrinkage(residuals, assume_centered=True))
     covariance = shrunk_covariance(residuals.T @ residuals / len(residuals), shrinkage)
     directions = np.linalg.solve(covariance, means.T).T
     return directions / scale, -0.5 * (directions * means).sum(axis=1)
 
 
-def _fit_temperature(views: EmbeddedViews, label_count: int) -> float:
+def _fit_temperature(views: EmbeddedViews, label_count: int, dependence: float) -> float:
     """Find what makes the left-out pictures likeliest."""
     logits: list[NDArray[np.float64]] = []
     truths: list[NDArray[np.int64]] = []
@@ -144,7 +149,7 @@ def _fit_temperature(views: EmbeddedViews, label_count: int) -> float:
         known = views.label_indices[training]
         if len(np.unique(known)) < label_count or asked.size == 0:
             continue  # a label of few recordings: this fold can't be asked
-        weights, bias = _discriminant(views.embeddings[training], known, label_count)
+        weights, bias = _discriminant(views.embeddings[training], known, label_count, dependence)
         logits.append(views.embeddings[asked] @ weights.T + bias)
         truths.append(views.label_indices[asked])
     if not logits:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
 from webcam_classifier.backbone import FrozenFeatures
@@ -12,6 +14,7 @@ from webcam_classifier.console import progress
 from webcam_classifier.features import FeatureExtractor, with_unit_embedding
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.head import EmbeddedViews, append_head, fit_head
+from webcam_classifier.labelled_pictures import LabelledPictures
 from webcam_classifier.lesson import Lesson, Outcome
 from webcam_classifier.preprocess import prepare
 
@@ -24,33 +27,51 @@ _REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0
 def teach_head(lesson: Lesson, features: FrozenFeatures) -> Outcome:
     """Fit a head on the training and validation pictures, and put it onto the graph.
 
-    Validation pictures choose the strength of regularisation, by cross-validation over whole
-    recordings of both parts together; then the head learns from both. Test pictures stay unseen.
+    Nothing is chosen by a held-out part, so the head learns from both: its confidence is fitted
+    by leaving out each recording of theirs in turn. Test pictures stay unseen.
 
     Args:
         lesson: What to learn from.
         features: The frozen backbone.
     """
-    pictures, split = lesson.pictures, lesson.split
-    chosen = np.sort(np.concatenate([split.training, split.validation]))
-    flip = flip_is_safe(pictures.labels)
-    views = _all_views(pictures.at(chosen).images, lesson.input_size, lesson.seed, flip)
-    count = len(chosen) * (1 + VIEWS)
+    chosen = np.sort(np.concatenate([lesson.split.training, lesson.split.validation]))
+    pictures, recordings = lesson.pictures.at(chosen), lesson.split.recordings[chosen]
     graph = with_unit_embedding(features.graph)
-    embeddings = FeatureExtractor(graph).embed(progress(views, "looking at views", count))
-    repeated = np.repeat(chosen, 1 + VIEWS)
-    embedded = EmbeddedViews(
-        embeddings,
-        pictures.label_indices[repeated],
-        split.recordings[repeated],
-        np.arange(count) % (1 + VIEWS) == 0,
-    )
-    head = fit_head(embedded, len(pictures.labels))
+    views = embed_views(pictures, recordings, graph, lesson.input_size, lesson.seed)
+    head = fit_head(views, len(pictures.labels))
     return Outcome(
         graph=append_head(graph, head),
         mode="head",
         weights=features.source,
-        details={"views": count, "temperature": head.temperature},
+        details={"views": len(views.embeddings), "temperature": head.temperature},
+    )
+
+
+def embed_views(
+    pictures: LabelledPictures,
+    recordings: NDArray[np.int64],
+    features: onnx.ModelProto,
+    input_size: int,
+    seed: int,
+) -> EmbeddedViews:
+    """Embed pictures, and augmented views of each.
+
+    Args:
+        pictures: What to look at.
+        recordings: (pictures,) int64, see `Split.recordings`.
+        features: A graph whose only output is the embedding.
+        input_size: The side of the square that the graph takes, in pixels.
+        seed: For the views.
+    """
+    flip = flip_is_safe(pictures.labels)
+    views = _all_views(pictures.images, input_size, seed, flip)
+    count = len(pictures) * (1 + VIEWS)
+    embeddings = FeatureExtractor(features).embed(progress(views, "looking at views", count))
+    return EmbeddedViews(
+        embeddings,
+        np.repeat(pictures.label_indices, 1 + VIEWS),
+        np.repeat(recordings, 1 + VIEWS),
+        np.arange(count) % (1 + VIEWS) == 0,
     )
 
 

@@ -1,0 +1,207 @@
+"""Find the real pictures that a converted model is calibrated with and compared on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.console import progress
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.lesson import METRICS_NAME
+from webcam_classifier.model import ModelCard
+from webcam_classifier.pictures import PictureError, is_picture_name, read_picture
+from webcam_classifier.preprocess import prepare
+
+UNKNOWN = -1
+"""The truth of a picture that accuracy is not measured on."""
+
+_MOST_FOR_CALIBRATION = 100  # 60 give the ranges of 192, within the noise of the answers
+_NAMED_IN_MESSAGES = 3
+_NAME_PICTURES = "Name a folder of pictures with --pictures FOLDER."
+
+
+@dataclass(frozen=True, eq=False)
+class CheckPictures:
+    """Pictures, as the graph takes them: (size, size, 3) uint8.
+
+    Attributes:
+        calibration: Training pictures; none of them is among the compared ones.
+        compared: What both models are asked about.
+        truths: (compared,) int64: an index into the labels for a test picture, else `UNKNOWN`.
+        origin: What the compared ones are, in words.
+        notes: What the user should know about pictures that could not be used.
+    """
+
+    calibration: tuple[BgrImage, ...]
+    compared: tuple[BgrImage, ...]
+    truths: NDArray[np.int64]
+    origin: str
+    notes: tuple[str, ...] = ()
+
+
+def find_pictures(
+    model: Path, card: ModelCard, dataset: Path | None, named: Path | None
+) -> CheckPictures:
+    """Find pictures to calibrate with and to compare on.
+
+    Without `named`, those held back when the model was taught are compared on, validation and
+    test ones together: the more there are, the finer the share of equal answers is known.
+
+    Args:
+        model: The model file; its metrics.json stands beside it.
+        card: The model's.
+        dataset: Where the pictures are now that it was taught with; None: as the card says.
+        named: A folder of pictures to take instead; every second one is for calibration.
+
+    Raises:
+        UserError: There are no pictures, or metrics.json is missing, damaged, or another model's.
+    """
+    if named is not None:
+        return _named_pictures(named, card.input_size)
+    split = _read_split(model.with_name(METRICS_NAME), card)
+    reader = _Reader(dataset or Path(card.dataset), card.input_size)
+    training = _spread(split.training, _MOST_FOR_CALIBRATION)
+    calibration = reader.read(training, "reading training pictures")
+    validation = reader.read(split.validation, "reading validation pictures")
+    test = reader.read(split.test, "reading test pictures")
+    test_reader = reader
+    if split.test_folder is not None:
+        test_reader = _Reader(Path(split.test_folder), card.input_size)
+        test = test_reader.read(_list_pictures(test_reader.folder), "reading test pictures")
+    truths = [UNKNOWN] * len(validation) + [_truth(name, card.labels) for name in test]
+    readers = dict.fromkeys((reader, test_reader))
+    notes = tuple(note for each in readers for note in each.notes(dataset is not None))
+    compared = (*validation.values(), *test.values())
+    if not compared:
+        reasons = " ".join(notes) or "None were held back when it was taught."
+        raise UserError(f"There is no picture to compare on. {reasons} {_NAME_PICTURES}")
+    return CheckPictures(
+        tuple(calibration.values()),
+        compared,
+        np.array(truths, dtype=np.int64),
+        f"{len(validation)} validation and {len(test)} test pictures",
+        notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The names of pictures below the data set, as metrics.json lists them."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    test_folder: str | None
+
+
+class _Reader:
+    """Reads pictures of one folder, and remembers which could not be read."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self._size = size
+        self._asked = 0
+        self._lost: list[str] = []
+
+    def read(self, names: Sequence[str], what: str) -> dict[str, BgrImage]:
+        """Read and prepare the pictures that are there, by name."""
+        found: dict[str, BgrImage] = {}
+        self._asked += len(names)
+        for name in progress(names, what):
+            try:
+                found[name] = prepare(read_picture(self.folder / name), self._size)
+            except PictureError:
+                self._lost.append(name)
+        return found
+
+    def notes(self, folder_was_named: bool) -> Iterable[str]:
+        if not self._lost:
+            return
+        shown = ", ".join(self._lost[:_NAMED_IN_MESSAGES])
+        more = len(self._lost) - _NAMED_IN_MESSAGES
+        shown += f" and {more} more" if more > 0 else ""
+        where = "is that the right folder?" if folder_was_named else (
+            "if it has moved, say where it is with --dataset FOLDER."
+        )  # fmt: skip
+        yield (
+            f"{len(self._lost)} of {self._asked} pictures are missing or damaged in "
+            f"{self.folder} ({shown}); {where}"
+        )
+
+
+def _read_split(path: Path, card: ModelCard) -> _Split:
+    if not path.is_file():
+        raise UserError(
+            f"There is no {path}, which lists the pictures that were held back. {_NAME_PICTURES}"
+        )
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        parts: dict[str, Any] = metrics["split"]
+        folder = parts["test_dataset"]
+        split = _Split(
+            training=_names(parts["training"]["pictures"]),
+            validation=_names(parts["validation"]["pictures"]),
+            test=_names(parts["test"]["pictures"]),
+            test_folder=None if folder is None else str(folder),
+        )
+        data_hash = metrics["data_hash"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}). {_NAME_PICTURES}") from error
+    if data_hash != card.data_hash:
+        raise UserError(
+            f"{path} belongs to another model: that was taught with other pictures. "
+            f"{_NAME_PICTURES}"
+        )
+    return split
+
+
+def _names(values: list[object]) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("a list of pictures is not a list of names")
+    return tuple(str(value) for value in values)
+
+
+def _named_pictures(folder: Path, size: int) -> CheckPictures:
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}. {_NAME_PICTURES}")
+    reader = _Reader(folder, size)
+    found = tuple(reader.read(_list_pictures(folder), "reading pictures").values())
+    compared = found[1::2]
+    if not compared:
+        raise UserError(
+            f"{folder} holds {len(found)} readable pictures, too few to compare on. Put some "
+            "twenty of every label there, or name another folder."
+        )
+    return CheckPictures(
+        found[::2][:: -(-len(found) // (2 * _MOST_FOR_CALIBRATION))],
+        compared,
+        np.full(len(compared), UNKNOWN, dtype=np.int64),
+        f"every second picture of {folder}",
+        tuple(reader.notes(folder_was_named=True)),
+    )
+
+
+def _list_pictures(folder: Path) -> list[str]:
+    paths = folder.rglob("*") if folder.is_dir() else []
+    names = (path.relative_to(folder) for path in paths if is_picture_name(path))
+    return sorted(
+        name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)
+    )
+
+
+def _spread(names: Sequence[str], most: int) -> list[str]:
+    """Take at most so many, evenly over all: names follow each other label by label."""
+    places = np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)
+    return [names[place] for place in places.tolist()]
+
+
+def _truth(name: str, labels: tuple[str, ...]) -> int:
+    label = PurePosixPath(name).parts[0]
+    return labels.index(label) if label in labels else UNKNOWN
