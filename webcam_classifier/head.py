@@ -17,7 +17,7 @@ from webcam_classifier.model import BATCH_AXIS, OUTPUT_NAME
 
 _FOLDS = 5
 _SMALLEST_DEVIATION = 1e-9  # of a feature that never changes, to divide by
-_TEMPERATURES = (0.2, 20.0)  # where it is looked for
+_TEMPERATURES = (0.1, 1000.0)  # where it is looked for
 
 DEPENDENCE = 8.0
 """How many times Ledoit and Wolf's shrinkage is taken. Their estimate holds for independent
