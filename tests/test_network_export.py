@@ -1,0 +1,168 @@
+"""The exported graph against torch, on real pictures, for every backbone."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from webcam_classifier.network import (
+    PixelNetwork,
+    build_network,
+    embedding_network,
+    output_layer,
+)
+from webcam_classifier.network_export import export_classifier, export_features
+from webcam_classifier.pictures import read_picture
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.torch_weights import load_pretrained
+from webcam_classifier.weights import PretrainedWeights
+
+NO_WEIGHTS = PretrainedWeights({}, "none")
+DIFFERENT = (
+    *("alexnet", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet50"),
+    *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0"),
+)
+
+
+def real_pixels(folder: Path, size: int, count: int) -> NDArray[np.uint8]:
+    files = sorted(folder.glob("*/*/*/*.jpg"))
+    chosen = files[:: len(files) // count][:count]
+    pictures = [prepare(read_picture(file), size) for file in chosen]
+    return np.stack(pictures)
+
+
+def run(graph: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (result,) = session.run(None, {"pixels": pixels})
+    return np.asarray(result)
+
+
+def spread_out(network: PixelNetwork, pixels: NDArray[np.uint8]) -> None:
+    """Give a random network statistics and a head that tell these pictures apart."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None  # the mean over what it is shown
+    with torch.inference_mode():
+        network.train()(torch.from_numpy(pixels))
+        logits = network.eval()(torch.from_numpy(pixels))
+        head = output_layer(network)
+        scale = 3.0 / float(logits.std(dim=0).mean())
+        head.weight.mul_(scale)
+        head.bias.sub_(logits.mean(dim=0) * scale)
+
+
+def assert_same(network: PixelNetwork, pixels: NDArray[np.uint8], size: int) -> None:
+    with torch.inference_mode():
+        expected = torch.softmax(network(torch.from_numpy(pixels)), dim=1).numpy()
+    assert_close(network, pixels, size, expected)
+
+
+def assert_same_as_in_double_precision(
+    network: PixelNetwork, pixels: NDArray[np.uint8], size: int
+) -> None:
+    """For random networks, which amplify rounding: torch's own is more than 1e-4 for ResNet-50."""
+    precise = copy.deepcopy(network).double()
+    planar = torch.from_numpy(pixels[..., ::-1].transpose(0, 3, 1, 2).astype(np.float64))
+    with torch.inference_mode():
+        logits = precise.network((planar - precise.mean) / precise.deviation)
+    assert_close(network, pixels, size, torch.softmax(logits, dim=1).numpy())
+
+
+def assert_close(
+    network: PixelNetwork, pixels: NDArray[np.uint8], size: int, expected: NDArray[np.floating]
+) -> None:
+    assert len(set(expected.argmax(axis=1))) > 1, "pictures that get one answer check nothing"
+    np.testing.assert_allclose(run(export_classifier(network, size), pixels), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", DIFFERENT)
+def test_every_backbone_answers_as_torch_does(backbone: str, shared_data: Path) -> None:
+    torch.manual_seed(0)
+    pixels = real_pixels(shared_data, 64, 6)
+    layers = build_network(backbone, 4, NO_WEIGHTS)
+    if backbone.startswith("vgg"):  # its 500 MB of linear layers are as AlexNet's, only slower
+        layers.set_submodule("classifier", nn.Linear(512 * 7 * 7, 4))
+    network = PixelNetwork(layers)
+    spread_out(network, pixels)
+    assert_same_as_in_double_precision(network, pixels, 64)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "file"),
+    [("alexnet", "alexnet-features-fp16.pth"), ("squeezenet1_1", "squeezenet1_1-fp32.pth")],
+)
+def test_pretrained_networks_answer_as_torch_does_on_a_hundred_pictures(
+    backbone: str, file: str, shared_data: Path, shared_weights: Path
+) -> None:
+    torch.manual_seed(0)
+    pixels = real_pixels(shared_data, 224, 100)
+    pretrained = load_pretrained(backbone, str(shared_weights / file))
+    network = PixelNetwork(build_network(backbone, 5, pretrained))
+    spread_out(network, pixels[::5])
+    assert_same(network, pixels, 224)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "file", "width"),
+    [
+        ("alexnet", "alexnet-features-fp16.pth", 256),
+        ("squeezenet1_1", "squeezenet1_1-fp32.pth", 512),
+        ("mobilenet_v2", "mobilenet_v2-tf2-fp16.pth", 1280),
+    ],
+)
+def test_exported_features_are_torchs(
+    backbone: str, file: str, width: int, shared_data: Path, shared_weights: Path
+) -> None:
+    pretrained = load_pretrained(backbone, str(shared_weights / file))
+    pixels = real_pixels(shared_data, 128, 6)
+    with torch.inference_mode():
+        network = PixelNetwork(embedding_network(backbone, pretrained))
+        expected = network(torch.from_numpy(pixels)).numpy()
+    graph = export_features(backbone, pretrained, 128)
+    assert [output.name for output in graph.graph.output] == ["embedding"]
+    result = run(graph, pixels)
+    assert result.shape == (6, width)
+    np.testing.assert_allclose(result, expected, atol=1e-4 * float(np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("size", [75, 160])
+def test_alexnet_exports_at_sizes_that_its_average_does_not_divide(
+    size: int, shared_data: Path
+) -> None:
+    torch.manual_seed(0)
+    pixels = real_pixels(shared_data, size, 6)
+    network = PixelNetwork(build_network("alexnet", 3, NO_WEIGHTS))
+    spread_out(network, pixels)
+    assert_same(network, pixels, size)
+
+
+def test_the_graph_is_one_valid_file_and_normalising_costs_no_node() -> None:
+    graph = export_classifier(PixelNetwork(build_network("squeezenet1_1", 3, NO_WEIGHTS)), 96)
+    onnx.checker.check_model(graph, full_check=True)
+    kinds = {node.op_type for node in graph.graph.node}
+    assert not kinds & {"Sub", "Slice"}  # neither the mean nor the channels' order
+    assert not any(tensor.external_data for tensor in graph.graph.initializer)
+
+
+def test_batch_normalisation_goes_into_the_convolutions() -> None:
+    graph = export_classifier(PixelNetwork(build_network("resnet18", 3, NO_WEIGHTS)), 64)
+    assert "BatchNormalization" not in {node.op_type for node in graph.graph.node}
+
+
+def test_exporting_leaves_the_network_as_it_was() -> None:
+    network = PixelNetwork(build_network("resnet18", 3, NO_WEIGHTS)).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    export_classifier(network, 64)
+    assert network.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name]), name

@@ -1,0 +1,103 @@
+"""Export a torch network as one ONNX graph that takes a camera's pixels."""
+
+from __future__ import annotations
+
+import copy
+
+import onnx
+import torch
+from torch import nn
+
+from webcam_classifier.features import EMBEDDING_NAME, IR_VERSION
+from webcam_classifier.model import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
+from webcam_classifier.network import PixelNetwork, embedding_network
+from webcam_classifier.weights import PretrainedWeights
+
+_OPSET = 18  # what torch's exporter writes without converting afterwards
+
+
+def export_classifier(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
+    """Write a classifier with its softmax.
+
+    Args:
+        network: Gives logits (N, classes).
+        input_size: The side of the square picture, in pixels.
+
+    Returns:
+        From `pixels` (batch, size, size, 3) uint8 BGR to `probabilities` (batch, classes)
+        float32.
+    """
+    return _export(nn.Sequential(_Folded(network), nn.Softmax(dim=1)), input_size, OUTPUT_NAME)
+
+
+def export_features(
+    backbone: str, pretrained: PretrainedWeights, input_size: int
+) -> onnx.ModelProto:
+    """Write a frozen network that ends before its head.
+
+    Args:
+        backbone: One of `network.BACKBONES`.
+        pretrained: From `load_pretrained`.
+        input_size: The side of the square picture, in pixels.
+
+    Returns:
+        From `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, D) float32.
+
+    Raises:
+        UserError: The backbone is unknown, or the weights are another network's.
+    """
+    network = PixelNetwork(embedding_network(backbone, pretrained))
+    return _export(_Folded(network), input_size, EMBEDDING_NAME)
+
+
+class _Folded(nn.Module):
+    """A `PixelNetwork` whose normalisation costs nothing: its first convolution does it.
+
+    The channels' order and the deviation go into that convolution's weights. The mean goes into
+    its bias where it has no padding; else the border, which is zero after the mean was taken
+    off, would change, and the mean stays a subtraction.
+    """
+
+    mean: torch.Tensor | None
+
+    def __init__(self, network: PixelNetwork) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network.network).cpu().eval().requires_grad_(False)
+        mean = network.mean.cpu().double()  # (1, 3, 1, 1), red green blue, of pixels 0..255
+        first = next(layer for layer in self.network.modules() if isinstance(layer, nn.Conv2d))
+        weight = first.weight.double() / network.deviation.cpu().double()
+        first.weight = nn.Parameter(weight.flip(1).float(), requires_grad=False)
+        if first.padding == (0, 0) and first.bias is not None:
+            shifted = first.bias.double() - (weight * mean).sum(dim=(1, 2, 3))
+            first.bias = nn.Parameter(shifted.float(), requires_grad=False)
+            self.register_buffer("mean", None)
+        else:
+            self.register_buffer("mean", mean.flip(1).float())
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        planes = pixels.permute(0, 3, 1, 2).float()
+        if self.mean is not None:
+            planes = planes - self.mean
+        output: torch.Tensor = self.network(planes)
+        return output
+
+
+def _export(network: nn.Module, size: int, output: str) -> onnx.ModelProto:
+    # Two pictures: with one, the exporter would take the batch for a constant.
+    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    program = torch.onnx.export(
+        network.eval(),
+        (example,),
+        dynamo=True,
+        verbose=False,
+        opset_version=_OPSET,
+        input_names=[INPUT_NAME],
+        output_names=[output],
+        dynamic_shapes=({0: torch.export.Dim(BATCH_AXIS, min=1)},),
+        external_data=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
+    model: onnx.ModelProto = program.model_proto
+    model.ir_version = IR_VERSION
+    return model

@@ -1,0 +1,79 @@
+"""Teach by training the layers themselves with torch: better, and slower."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+from webcam_classifier.checkpoint import CheckpointCard, checkpoint_bytes
+from webcam_classifier.finetune import FinetuneSettings, finetune
+from webcam_classifier.lesson import Lesson, Outcome
+from webcam_classifier.network import what_is_missing
+from webcam_classifier.network_export import export_classifier
+from webcam_classifier.torch_weights import load_pretrained
+
+
+def teach_finetune(lesson: Lesson, weights: str, epochs: int | None, device: str) -> Outcome:
+    """Train a pretrained network with a new head, and export it.
+
+    Args:
+        lesson: What to learn from; its validation pictures choose the best epoch.
+        weights: `auto`, `none` or a file; see `train.py --help`.
+        epochs: Passes over the pictures; None takes the default.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        UserError: A setting is impossible, or the weights can't be had.
+    """
+    pictures = lesson.pictures
+    settings = FinetuneSettings(
+        backbone=lesson.backbone,
+        input_size=lesson.input_size,
+        epochs=epochs or FinetuneSettings.epochs,
+        seed=lesson.seed,
+        device=device,
+    )
+    pretrained = load_pretrained(lesson.backbone, weights)
+    missing = what_is_missing(lesson.backbone, pretrained)
+    if missing:
+        print(f"note: {missing}", file=sys.stderr)
+    tuned = finetune(
+        pictures.at(lesson.split.training),
+        pictures.at(lesson.split.validation),
+        pictures.labels,
+        pretrained,
+        settings,
+    )
+    card = CheckpointCard(lesson.backbone, pictures.labels, lesson.input_size, pretrained.source)
+    note = (
+        f"kept epoch {tuned.best.number} of {len(tuned.history) - 1}, chosen by {tuned.chosen_by}"
+    )
+    if tuned.interrupted:
+        note = f"stopped early by Ctrl-C; {note}"
+    history = [
+        {
+            "epoch": epoch.number,
+            "training_loss": _or_null(epoch.training_loss),
+            "validation_loss": _or_null(epoch.validation_loss),
+            "validation_accuracy": _or_null(epoch.validation_accuracy),
+            "seconds": epoch.seconds,
+        }
+        for epoch in tuned.history
+    ]
+    return Outcome(
+        graph=export_classifier(tuned.network, lesson.input_size),
+        mode="finetune",
+        weights=pretrained.source,
+        details={
+            "device": tuned.device,
+            "best_epoch": tuned.best.number,
+            "interrupted": tuned.interrupted,
+            "history": history,
+        },
+        checkpoint=checkpoint_bytes(tuned.network, card),
+        note=note,
+    )
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
