@@ -27,19 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     classifier = Classifier(find_model(options.model))
     pictures = load_labelled_pictures(options.folder, classifier.card.input_size)
-    evaluation, milliseconds = measure(classifier, pictures)
+    measured = measure(classifier, pictures)
 
+    evaluation = measured.evaluation
     if pictures.skipped:
         print(describe_skipped(pictures.skipped))
     print(format_table(evaluation))
-    print(f"accuracy {describe_accuracy(evaluation)}, {milliseconds:.1f} ms a picture")
+    print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
     if options.json:
         figures = evaluation.to_dict() | {
             "model": str(classifier.path),
             "folder": str(options.folder),
-            "milliseconds_per_picture": milliseconds,
+            "milliseconds_per_picture": measured.milliseconds,
+            "answers": {
+                name: {"label": found.label, "confidence": round(found.confidence, 6)}
+                for name, found in zip(pictures.names, measured.predictions, strict=True)
+            },
             "skipped": [
                 {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
             ],
@@ -54,7 +59,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
     parser.add_argument("folder", type=Path, help="pictures, in one folder for each label")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the figures here as well, and the answer to each picture",
+    )
     return parser.parse_args(arguments)
 
 

@@ -125,7 +125,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--test-dataset", type=Path, metavar="DIR",
         help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.mode == "head" and (options.epochs is not None or options.device != "auto"):
+        parser.error("--epochs and --device belong to --mode finetune: a head is fitted at once")
+    return options
 
 
 def _head(lesson: Lesson, options: argparse.Namespace) -> Outcome:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import evaluate
+import live
 import train
 from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
@@ -46,6 +47,28 @@ def test_a_head_tells_pictures_of_recordings_it_never_saw(
     # The file's own figure is what anyone finds who measures it again.
     assert figures["accuracy"] == metrics["accuracy"]
     assert figures["confusion"] == metrics["confusion"]
+
+
+def test_a_video_of_pictures_gets_live_the_labels_that_evaluate_gives_the_pictures(
+    taught_model: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    # Another room, where the model is often wrong: its mistakes have to be the same ones.
+    room = shared_data / "rock_paper_scissors" / "person_2"
+    evaluate.main([str(taught_model), str(room), "--json", str(tmp_path / "figures.json")])
+    answers = json.loads((tmp_path / "figures.json").read_text())["answers"]
+    clip = tmp_path / "clip.avi"
+    # Lossless, since a picture that is compressed again may fairly get another answer.
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"FFV1"), 30, (320, 304))
+    for name in answers:
+        writer.write(read_picture(room / name))
+    writer.release()
+    live.main(
+        [str(taught_model), "--source", str(clip), "--no-window",
+         "--json-lines", str(tmp_path / "live.jsonl")]
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]
+    found = [line["label"] for line in lines]
+    assert found == [answer["label"] for answer in answers.values()]
 
 
 def test_the_three_parts_share_no_picture(taught_model: Path) -> None:

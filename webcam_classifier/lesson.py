@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from webcam_classifier.labelled_pictures import LabelledPictures
-from webcam_classifier.measure import measure
+from webcam_classifier.measure import Measured, measure
 from webcam_classifier.metrics import FEW_PICTURES, Evaluation, describe_accuracy, format_table
 from webcam_classifier.model import Classifier, ModelCard
 from webcam_classifier.model_writer import write_model
@@ -84,7 +84,8 @@ def finish_lesson(lesson: Lesson, outcome: Outcome, folder: Path) -> str:
     """
     card = _card(lesson, outcome)
     test = lesson.test_pictures or lesson.pictures.at(lesson.split.test)
-    evaluation, milliseconds = _measure(outcome.graph, card, test)
+    measured = _measure(outcome.graph, card, test)
+    evaluation = measured.evaluation
     card = replace(
         card,
         accuracy=evaluation.accuracy,
@@ -93,7 +94,7 @@ def finish_lesson(lesson: Lesson, outcome: Outcome, folder: Path) -> str:
     )
     seconds = time.monotonic() - lesson.started
     metrics = _metrics(lesson, outcome, card, evaluation)
-    metrics |= {"milliseconds_per_picture": milliseconds, "seconds": seconds}
+    metrics |= {"milliseconds_per_picture": measured.milliseconds, "seconds": seconds}
     write_atomically(folder / METRICS_NAME, (json.dumps(metrics, indent=2) + "\n").encode())
     if outcome.checkpoint is not None:
         write_atomically(folder / CHECKPOINT_NAME, outcome.checkpoint)
@@ -114,9 +115,7 @@ def _card(lesson: Lesson, outcome: Outcome) -> ModelCard:
     )
 
 
-def _measure(
-    graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures
-) -> tuple[Evaluation, float]:
+def _measure(graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures) -> Measured:
     """Measure the file itself, through the code that runs live."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_NAME

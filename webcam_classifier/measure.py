@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,18 +11,30 @@ from webcam_classifier.console import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.labelled_pictures import LabelledPictures
 from webcam_classifier.metrics import Evaluation, evaluate_answers
-from webcam_classifier.model import Classifier
+from webcam_classifier.model import Classifier, Prediction
 
 
-def measure(classifier: Classifier, pictures: LabelledPictures) -> tuple[Evaluation, float]:
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a model said about labelled pictures.
+
+    Attributes:
+        evaluation: How right it was.
+        predictions: For each picture, in the pictures' order.
+        milliseconds: Median time from a picture in memory to its label.
+    """
+
+    evaluation: Evaluation
+    predictions: tuple[Prediction, ...]
+    milliseconds: float
+
+
+def measure(classifier: Classifier, pictures: LabelledPictures) -> Measured:
     """Ask a model about each picture.
 
     Args:
         classifier: The model.
         pictures: With labels that the model knows, not necessarily all of them.
-
-    Returns:
-        The evaluation, and the median milliseconds from a picture in memory to its label.
 
     Raises:
         UserError: The folder has a label that the model does not know, or no pictures.
@@ -29,17 +42,17 @@ def measure(classifier: Classifier, pictures: LabelledPictures) -> tuple[Evaluat
     known = classifier.card.labels
     check_labels(pictures, known)
     classifier.warm_up()
-    answers: list[int] = []
+    predictions: list[Prediction] = []
     seconds: list[float] = []
     for image in progress(pictures.images, "classifying"):
         started = time.perf_counter()
-        prediction = classifier.classify(image)
+        predictions.append(classifier.classify(image))
         seconds.append(time.perf_counter() - started)
-        answers.append(known.index(prediction.label))
     places = np.array([known.index(label) for label in pictures.labels], dtype=np.int64)
     truths = places[pictures.label_indices]
-    evaluation = evaluate_answers(known, truths, np.array(answers, dtype=np.int64))
-    return evaluation, float(np.median(seconds)) * 1000.0
+    answers = np.array([known.index(found.label) for found in predictions], dtype=np.int64)
+    evaluation = evaluate_answers(known, truths, answers)
+    return Measured(evaluation, tuple(predictions), float(np.median(seconds)) * 1000.0)
 
 
 def check_labels(pictures: LabelledPictures, known: tuple[str, ...]) -> None:

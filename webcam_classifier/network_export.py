@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import onnx
+import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from webcam_classifier.errors import UserError
 from webcam_classifier.features import EMBEDDING_NAME, IR_VERSION
 from webcam_classifier.model import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
 from webcam_classifier.network import PixelNetwork, embedding_network
 from webcam_classifier.weights import PretrainedWeights
+
+LARGEST_DIFFERENCE = 1e-3
+"""Of a probability: rounding stays below a tenth of it, any real fault is far above."""
 
 _OPSET = 18  # what torch's exporter writes without converting afterwards
 
@@ -48,6 +55,40 @@ def export_features(
     """
     network = PixelNetwork(embedding_network(backbone, pretrained))
     return _export(_Folded(network), input_size, EMBEDDING_NAME)
+
+
+def check_export(
+    network: PixelNetwork, graph: onnx.ModelProto, prepared: NDArray[np.uint8]
+) -> float:
+    """Compare an exported classifier with the network it came from.
+
+    Args:
+        network: What was exported.
+        graph: From `export_classifier`.
+        prepared: Real pictures, (N, size, size, 3) uint8.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        UserError: They differ, so the graph must not be used.
+    """
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    difference = 0.0
+    for pixels in prepared[:, np.newaxis]:  # one by one, as live
+        with torch.inference_mode():
+            expected = torch.softmax(network(torch.from_numpy(pixels)), dim=1).numpy()
+        (found,) = session.run([OUTPUT_NAME], {INPUT_NAME: pixels})
+        difference = max(difference, float(np.abs(found - expected).max()))
+    if difference > LARGEST_DIFFERENCE:
+        raise UserError(
+            f"The exported graph differs from the trained network by {difference:.1e} in a "
+            f"probability, and at most {LARGEST_DIFFERENCE:.0e} is allowed. Nothing was written; "
+            "try another version of torch or onnxruntime."
+        )
+    return difference
 
 
 class _Folded(nn.Module):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import sys
 
+import numpy as np
+
 from webcam_classifier.checkpoint import CheckpointCard, checkpoint_bytes
 from webcam_classifier.finetune import FinetuneSettings, finetune
 from webcam_classifier.lesson import Lesson, Outcome
 from webcam_classifier.network import what_is_missing
-from webcam_classifier.network_export import export_classifier
+from webcam_classifier.network_export import check_export, export_classifier
+from webcam_classifier.preprocess import prepare
 from webcam_classifier.torch_weights import load_pretrained
+
+_CHECKED = 100  # pictures that the exported graph is compared on
 
 
 def teach_finetune(lesson: Lesson, weights: str, epochs: int | None, device: str) -> Outcome:
@@ -60,14 +65,18 @@ def teach_finetune(lesson: Lesson, weights: str, epochs: int | None, device: str
         }
         for epoch in tuned.history
     ]
+    graph = export_classifier(tuned.network, lesson.input_size)
+    checked = pictures.at(lesson.split.validation).images[:_CHECKED]
+    prepared = np.stack([prepare(image, lesson.input_size) for image in checked])
     return Outcome(
-        graph=export_classifier(tuned.network, lesson.input_size),
+        graph=graph,
         mode="finetune",
         weights=pretrained.source,
         details={
             "device": tuned.device,
             "best_epoch": tuned.best.number,
             "interrupted": tuned.interrupted,
+            "export_difference": check_export(tuned.network, graph, prepared),
             "history": history,
         },
         checkpoint=checkpoint_bytes(tuned.network, card),
