@@ -6,7 +6,6 @@ import ctypes
 import os
 import re
 import sys
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -122,12 +121,7 @@ class Window:
     def __enter__(self) -> Window:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

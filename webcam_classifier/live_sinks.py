@@ -7,7 +7,6 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
 from webcam_classifier.errors import UserError
@@ -51,12 +50,7 @@ class JsonLines:
     def __enter__(self) -> JsonLines:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def record(self, labelled: LabelledFrame) -> None:
