@@ -38,6 +38,7 @@ from webcam_classifier.recorder import Recorder
 DATASET = Path("dataset")
 RATE = 8.0  # pictures a second of a live source: more are near copies of each other
 COUNTDOWN = 3  # seconds
+LONGEST_COUNTDOWN = 60  # seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -176,14 +177,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     group.add_argument(
         "--countdown",
-        type=int,
-        choices=range(61),
+        type=_parse_countdown,
         default=COUNTDOWN,
         metavar="SECONDS",
         help="before a camera is recorded; 0 to 60 (default: %(default)s)",
     )
     add_source_arguments(parser)
     return parser.parse_args(arguments)
+
+
+def _parse_countdown(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= LONGEST_COUNTDOWN):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a countdown; write 0 to {LONGEST_COUNTDOWN} seconds"
+        )
+    return int(text)
 
 
 def _parse_rate(text: str) -> float:

@@ -18,7 +18,7 @@ from webcam_classifier.console import run_script
 from webcam_classifier.labelled_pictures import describe_skipped, load_labelled_pictures
 from webcam_classifier.measure import measure
 from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
-from webcam_classifier.model import Classifier, find_model
+from webcam_classifier.model import Classifier, ModelCard, find_model
 from webcam_classifier.storage import write_atomically
 
 
@@ -34,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(describe_skipped(pictures.skipped))
     print(format_table(evaluation))
     print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
+    if pictures.data_hash == classifier.card.data_hash:
+        print(
+            "warning: this is the very data set that the model was taught with, so the figure says "
+            f"nothing about new pictures. {describe_own_figure(classifier.card)}"
+        )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
     if options.json:
@@ -50,6 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ],
         }
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def describe_own_figure(card: ModelCard) -> str:
+    """Say what the model's card says of its accuracy."""
+    if card.accuracy is None:
+        return "Its card has no figure of its own."
+    return (
+        f"Its card says {card.accuracy:.3f} on {card.accuracy_count} pictures: "
+        f"{card.accuracy_rests_on}."
+    )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
-import onnxruntime
 
 from webcam_classifier.camera import Camera, add_source_arguments, capture_settings, open_camera
 from webcam_classifier.console import run_script
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
         say(f"model  {path}: {describe_card(classifier.card)}")
-        say(f"source {camera.description}\nruns on onnxruntime {onnxruntime.__version__} CPU")
+        say(f"source {camera.description}\nruns on {classifier.runtime}")
         source = source_facts(options.source, camera)
         show = open_show(options, source, camera.is_device, stack)
         record = None
@@ -98,6 +97,11 @@ def open_show(
                 f"--save writes a video, but {options.source} is no video. Look at pictures with "
                 "--window, where s saves an annotated one."
             )
+        if options.save.exists() and options.save.resolve() == Path(options.source).resolve():
+            raise UserError(
+                f"--save {options.save} would overwrite the video that is read. Name another file."
+            )
+        stack.callback(say_saved, options.save)  # after the file was moved into its place
         video = stack.enter_context(VideoFile(options.save, source.file_rate))
     window = open_window(options, source, is_device, stack)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
@@ -164,6 +168,12 @@ def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts
         lines += [f"  skipped {path}: {reason}" for path, reason in camera.skipped]
         return "\n".join(lines)
     return describe_run(loop.counter, loop.undrawn, loop.stages | show.stages)
+
+
+def say_saved(path: Path) -> None:
+    """Say where the video is, where there is one."""
+    if path.is_file():
+        say(f"saved  {path}")
 
 
 def say(line: str) -> None:

@@ -8,16 +8,17 @@
 
 Pictures are expected in one folder for each label. Some are held back to measure with: whole
 recordings, never single frames of one. The result is models/NAME/model.onnx with its card, and
-metrics.json beside it.
+metrics.json beside it; fine-tuning adds checkpoint.safetensors, the trained parameters.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.console import run_script
 from webcam_classifier.labelled_pictures import (
     LabelledPictures,
@@ -28,8 +29,8 @@ from webcam_classifier.labelled_pictures import (
 from webcam_classifier.lesson import Lesson, Outcome, finish_lesson
 from webcam_classifier.measure import check_labels
 from webcam_classifier.split import describe_split, split_pictures
+from webcam_classifier.storage import check_writable
 
-DEFAULT_BACKBONE = "squeezenet1_1"
 DEFAULT_INPUT_SIZE = 224  # pixels
 
 
@@ -37,11 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the pictures, teach, measure, and write the model."""
     started = time.monotonic()
     options = parse(arguments)
-    pictures = load_labelled_pictures(options.dataset, options.input_size)
-    if pictures.skipped:
-        print(describe_skipped(pictures.skipped))
+    output = options.output or Path("models") / (options.dataset.resolve().name or "model")
+    check_writable(output)
+    teach = prepare_teaching(options)  # what can't be had is said before pictures are read
+    pictures = read(options.dataset, options.input_size)
     check_enough(pictures)
-    test_pictures = _load_test(options.test_dataset, pictures, options.input_size)
+    test_pictures = None
+    if options.test_dataset is not None:
+        test_pictures = read(options.test_dataset, options.input_size)
+        check_labels(test_pictures, pictures.labels)
     split = split_pictures(
         pictures.names,
         pictures.label_indices,
@@ -59,8 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         started=started,
     )
-    outcome = _finetune(lesson, options) if options.mode == "finetune" else _head(lesson, options)
-    print(finish_lesson(lesson, outcome, _output_folder(options)))
+    print(finish_lesson(lesson, teach(lesson), output))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -123,7 +127,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="pretrained weights: auto (default; from the cache, else fetched once), a "
         "safetensors or .pth file of torchvision's, or none for random ones",
     )
-    add("--test-dataset", type=Path, metavar="DIR",
+    add("--test-dataset", type=Path, metavar="FOLDER",
         help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.mode == "head" and (options.epochs is not None or options.device != "auto"):
@@ -131,36 +135,24 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _head(lesson: Lesson, options: argparse.Namespace) -> Outcome:
-    from webcam_classifier.backbone import frozen_features
+def prepare_teaching(options: argparse.Namespace) -> Callable[[Lesson], Outcome]:
+    """Get hold of the pretrained weights, and give what teaches with them."""
+    if options.mode == "finetune":
+        from webcam_classifier.teach_finetune import prepare_finetune
+
+        return prepare_finetune(options.backbone, options.weights, options.epochs, options.device)
     from webcam_classifier.teach_head import teach_head
 
     features = frozen_features(options.backbone, options.weights, options.input_size)
-    return teach_head(lesson, features)
+    return lambda lesson: teach_head(lesson, features)
 
 
-def _finetune(lesson: Lesson, options: argparse.Namespace) -> Outcome:
-    from webcam_classifier.teach_finetune import teach_finetune
-
-    return teach_finetune(lesson, options.weights, options.epochs, options.device)
-
-
-def _load_test(
-    folder: Path | None, pictures: LabelledPictures, input_size: int
-) -> LabelledPictures | None:
-    if folder is None:
-        return None
-    found = load_labelled_pictures(folder, input_size)
-    if found.skipped:
-        print(describe_skipped(found.skipped))
-    check_labels(found, pictures.labels)
-    return found
-
-
-def _output_folder(options: argparse.Namespace) -> Path:
-    if options.output is not None:
-        return Path(options.output)
-    return Path("models") / (options.dataset.resolve().name or "model")
+def read(folder: Path, input_size: int) -> LabelledPictures:
+    """Read a data set, and list what could not be read."""
+    pictures = load_labelled_pictures(folder, input_size)
+    if pictures.skipped:
+        print(describe_skipped(pictures.skipped))
+    return pictures
 
 
 def _positive(text: str) -> int:

@@ -14,7 +14,6 @@ new one is worth having on this device. live.py and evaluate.py take it like the
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from webcam_classifier.console import run_script
 from webcam_classifier.errors import UserError
 from webcam_classifier.model import Classifier, find_model
 from webcam_classifier.model_writer import write_model
+from webcam_classifier.storage import check_writable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -118,12 +118,7 @@ def _check_output(output: Path, source: Path) -> None:
         raise UserError(
             f"{output} is the original, which is not overwritten. Name another file with --output."
         )
-    nearest = next(folder for folder in output.absolute().parents if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise UserError(
-            f"{output} can't be written: {nearest} is no folder that you may write to. Name "
-            "another place with --output."
-        )
+    check_writable(output.parent)
 
 
 def _check_precision(original: Classifier, wanted: str) -> None:

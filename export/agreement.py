@@ -173,8 +173,8 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
     return "\n".join(
         [
             f"compared on {comparison.count} pictures: {pictures.origin}",
-            f"equal answers {comparison.equal:.1%}, largest difference of a probability "
-            f"{comparison.largest_difference:.2g}",
+            f"equal answers {round(comparison.equal * comparison.count)} of {comparison.count}, "
+            f"largest difference of a probability {comparison.largest_difference:.2g}",
             *lines,
         ]
     )

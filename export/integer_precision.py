@@ -69,14 +69,14 @@ def to_integer_precision(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepared = _prepared(original.path, folder)
-        best = _try(original, prepared, pictures, original_answers, narrow, ())
+        attempt = best = _try(original, prepared, pictures, original_answers, narrow, ())
         ranked: list[str] = []
         for left in _LEFT_FLOAT[1:]:
             if best.equal >= FEWEST_EQUAL:
                 break
             ranked = ranked or layers_by_loss(prepared, best.graph, pictures.calibration)
             excluded = tuple(ranked[:left])
-            print(f"{best.equal:.1%} of the answers are equal: trying with {left} in float")
+            print(f"{attempt.equal:.1%} of the answers are equal: trying with {left} in float")
             attempt = _try(original, prepared, pictures, original_answers, narrow, excluded)
             best = max(best, attempt, key=lambda candidate: candidate.equal)
     return Converted(best.graph, _done(count, narrow, best.left_float))

@@ -305,6 +305,13 @@ def test_no_torch_onnx_or_sklearn_is_loaded_by_the_scripts_that_stay_small() -> 
 # Videos
 
 
+def test_a_video_is_not_saved_over_itself(model: Path, clip: Path) -> None:
+    before = clip.read_bytes()
+    with pytest.raises(UserError, match="would overwrite the video that is read"):
+        live.main([str(model), "--source", str(clip), "--no-window", "--save", str(clip)])
+    assert clip.read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["annotated.mp4", "annotated.avi"])
 def test_every_frame_of_a_file_is_in_the_saved_video_at_its_own_rate(
     model: Path, clip: Path, tmp_path: Path, name: str

@@ -72,6 +72,15 @@ def test_one_single_recording_is_cut_in_time_and_that_is_said() -> None:
     assert "one recording" in describe_split(split, labels, ["a", "b"])
 
 
+def test_names_that_tell_nothing_of_recordings_are_said_to() -> None:
+    names, labels = [f"a/{index:03}.jpg" for index in range(20)], np.zeros(20, np.int64)
+    foreign = split_pictures(names, labels, ["a"], distinct(20))
+    recorded = split_pictures(bursts("a", [2] * 10), labels, ["a"], distinct(20))
+    assert (foreign.are_named, recorded.are_named) == (False, True)
+    assert "only near copies" in describe_split(foreign, labels, ["a"])
+    assert "note" not in describe_split(recorded, labels, ["a"])
+
+
 def test_near_copies_are_one_recording_whatever_their_names() -> None:
     fingerprints = distinct(6)
     fingerprints[5] = fingerprints[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import evaluate
 import live
 import train
 from tests.coloured_pictures import write_coloured_pictures
+from tests.tiny_model import write_tiny_model
 from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.model import Classifier
@@ -135,6 +137,48 @@ def test_pictures_that_can_not_be_read_do_not_stop_the_lesson(
     metrics = teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
     assert "broken.jpg" in capsys.readouterr().out
     assert len(metrics["skipped"]) == 1  # type: ignore[arg-type] # a list in this JSON
+
+
+def test_measuring_on_what_was_taught_with_is_warned_about(
+    taught_model: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.main([str(taught_model), str(shared_data / "rock_paper_scissors" / "person_1")])
+    assert "the very data set that the model was taught with" in capsys.readouterr().out
+
+
+def test_a_place_that_can_not_be_written_is_found_before_the_work(
+    tmp_path: Path, squeezenet_weights: Path
+) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(UserError, match="a folder is needed there"):
+        teach(tmp_path / "no_pictures_here", tmp_path / "models" / "m", squeezenet_weights)
+
+
+def test_a_rare_label_is_warned_about(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", 40)
+    for picture in sorted((tmp_path / "pictures" / "red").iterdir())[8:]:
+        picture.unlink()
+    teach(tmp_path / "pictures", tmp_path / "m", squeezenet_weights, "--input-size", "64")
+    assert "blue has 40 pictures and red only 8" in capsys.readouterr().out
+
+
+def test_nothing_is_reported_to_the_runtimes_maker(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    code = (
+        "import sys, live\n"
+        "from pathlib import Path\n"
+        "from webcam_classifier.model import Classifier\n"
+        "Classifier(Path(sys.argv[1])).warm_up()\n"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for variable in ("ORT_DISABLE_TELEMETRY", "CI"):
+        environment.pop(variable, None)
+    command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]
+    subprocess.run(command, cwd=_ROOT, env=environment, check=True)
+    # Where it reports, it keeps a device's number and a queue in the cache folder.
+    assert not (tmp_path / "cache").exists()
 
 
 def test_labels_the_model_does_not_know_are_refused(taught_model: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFe
     cached = cache_folder() / "features" / name
     if cached.is_file():
         return FrozenFeatures(onnx.load(cached), pretrained.source)
+    print(f"exporting the features of {backbone} (once)", file=sys.stderr)
     graph = export_features(backbone, pretrained, input_size)
     write_atomically(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

@@ -19,11 +19,15 @@ _QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays sil
 _REDRAW_EVERY = 0.1  # seconds
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the system, or a person with `kill`, wants an orderly end."""
+
+
 def run_script(main: Callable[[], None]) -> None:
     """Run a script's `main` and turn every foreseeable end into a sentence and an exit code.
 
-    A `UserError` or a failing disk ends with 1, Ctrl-C with 130, SIGTERM with 143 (so that
-    `finally` blocks release the camera), a closed pipe with 0.
+    A `UserError` or a failing disk ends with 1, Ctrl-C with 130, SIGTERM with 143, a closed pipe
+    with 0. What Ctrl-C keeps, SIGTERM keeps.
 
     Args:
         main: The script's work.
@@ -34,6 +38,8 @@ def run_script(main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Terminated:
+        sys.exit(143)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
@@ -46,7 +52,7 @@ def run_script(main: Callable[[], None]) -> None:
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(143)
+    raise Terminated
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

@@ -234,9 +234,10 @@ def _read_all(paths: Sequence[Path], size: int) -> Iterator[_Decoded | PictureEr
 def _read(path: Path, size: int) -> _Decoded | PictureError:
     try:
         content = path.read_bytes()
-        image = shrink(decode_picture(content), size)
+        image = decode_picture(content)
     except OSError as error:
         return PictureError(f"can't be opened: {error.strerror or error}")
     except PictureError as error:
         return error
-    return _Decoded(image, fingerprint(image), hashlib.sha256(content).hexdigest())
+    # Of the whole picture, so that the split is the same at every input size.
+    return _Decoded(shrink(image, size), fingerprint(image), hashlib.sha256(content).hexdigest())

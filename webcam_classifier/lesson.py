@@ -126,10 +126,16 @@ def _measure(graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures) ->
 def _rests_on(lesson: Lesson) -> str:
     if lesson.test_pictures is not None:
         return f"pictures of another folder, {lesson.test_pictures.folder}"
-    if lesson.split.cut_labels:
-        cut = ", ".join(lesson.split.cut_labels)
-        return f"recordings that training never saw, but for {cut}: the end of the same recording"
-    return "recordings that training never saw"
+    split = lesson.split
+    if set(split.cut_labels) == set(lesson.pictures.labels):
+        return "the end of the very recordings that it was taught with"
+    kept_apart = "recordings that training never saw"
+    if not split.are_named:
+        kept_apart = "pictures without a near copy in training; who or when is not known"
+    if split.cut_labels:
+        cut = ", ".join(split.cut_labels)
+        return f"{kept_apart}, but for {cut}: the end of the same recording"
+    return kept_apart
 
 
 def _metrics(

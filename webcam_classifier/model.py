@@ -164,6 +164,12 @@ class Classifier:
         self.card = read_card(metadata[CARD_KEY], path)
         self._check_graph()
 
+    @property
+    def runtime(self) -> str:
+        """What runs the graph, with its version, for a person."""
+        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        return f"onnxruntime {onnxruntime.__version__} {provider}"
+
     def classify(self, image: BgrImage) -> Prediction:
         """Say what is on a picture of any size.
 

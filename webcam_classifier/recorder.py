@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Full, Queue
@@ -135,6 +136,8 @@ class Recorder:
             self._written[burst.label] -= len(files)
         for path in files:
             _remove(path)
+        with suppress(OSError):  # an empty folder would be a label without pictures to train.py
+            (self._dataset / burst.label).rmdir()
         self._counts[burst.label] -= burst.count
         self.start_burst(burst.label)
         return UndoneBurst(burst.label, burst.count)

@@ -27,6 +27,7 @@ _NEAR_COPY = 24
 _NEIGHBOUR = 48
 _SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
 _FOLDS = 5
+_UNBALANCED = 4  # times as many pictures of one label as of another
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class Split:
         recordings: (pictures,) int64: pictures of one recording have one number.
         cut_labels: Labels of which nearly all pictures are one recording, which had to be cut:
             a figure for them says how the model does in this recording, not in a new one.
+        are_named: Whether all names say which pictures were recorded together, as those from
+            collect.py do. Else only near copies and neighbours are known to belong together.
     """
 
     training: NDArray[np.int64]
@@ -47,6 +50,7 @@ class Split:
     test: NDArray[np.int64]
     recordings: NDArray[np.int64]
     cut_labels: tuple[str, ...]
+    are_named: bool
 
     def parts(self) -> dict[str, NDArray[np.int64]]:
         """The three parts by name."""
@@ -88,7 +92,8 @@ def split_pictures(
         for part, found in zip(parts, own_parts, strict=True):
             part.extend(members[found].tolist())
     training, validation, test = (np.array(sorted(part), dtype=np.int64) for part in parts)
-    return Split(training, validation, test, recordings, tuple(cut))
+    are_named = all(parse_snapshot_name(PurePosixPath(name).stem) for name in names)
+    return Split(training, validation, test, recordings, tuple(cut), are_named)
 
 
 def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> str:
@@ -101,6 +106,8 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
     """
     wide = max(len("label"), *(len(label) for label in labels))
     lines = [f"{'label':<{wide}}  " + "  ".join(f"{part:>10}" for part in PARTS) + "  recordings"]
+    if not split.are_named:
+        lines[0] = lines[0].replace("recordings", "    groups")
     for label_index, label in enumerate(labels):
         counts = [
             int((label_indices[part] == label_index).sum()) for part in split.parts().values()
@@ -116,7 +123,26 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
             "was cut in time, so the figures say how the model does in this very recording. "
             "Record again at another time or place to learn how it does there."
         )
+    elif not split.are_named:
+        lines.append(
+            "note: these names don't say which pictures were recorded together (those of "
+            "collect.py do), so only near copies are kept on one side. Another person or room may "
+            "get a lower figure than this: --test-dataset FOLDER measures it."
+        )
+    lines += _describe_balance(label_indices, labels)
     return "\n".join(lines)
+
+
+def _describe_balance(label_indices: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
+    counts = np.bincount(label_indices, minlength=len(labels))
+    most, fewest = int(counts.argmax()), int(counts.argmin())
+    if counts[most] < _UNBALANCED * counts[fewest]:
+        return []
+    return [
+        f"warning: {labels[most]} has {counts[most]} pictures and {labels[fewest]} only "
+        f"{counts[fewest]}. They count alike in training, but little is known of the rare one: "
+        "record more of it."
+    ]
 
 
 def find_recordings(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -54,6 +54,24 @@ def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise UserError(explain_os_error(error, path)) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Find out before long work that its result could not be written.
+
+    Args:
+        folder: Where files are going to be; it may be missing, and is not made.
+
+    Raises:
+        UserError: It is a file, or it or the folder it would be made in can't be written to.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UserError(f"{existing} is a file, and a folder is needed there. Name another one.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(explain_os_error(PermissionError(errno.EACCES, ""), folder))
+
+
 def remove_stale_partials(folder: Path) -> None:
     """Remove what killed writers left behind in a folder and the folders in it.
 

