@@ -16,6 +16,7 @@ from pathlib import Path
 
 from webcam_classifier.console import run_script
 from webcam_classifier.labelled_pictures import describe_skipped, load_labelled_pictures
+from webcam_classifier.lesson import HASH_LENGTH, METRICS_NAME
 from webcam_classifier.measure import measure
 from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
 from webcam_classifier.model import Classifier, ModelCard, find_model
@@ -34,10 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(describe_skipped(pictures.skipped))
     print(format_table(evaluation))
     print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
-    if pictures.data_hash == classifier.card.data_hash:
+    known = learnt_hashes(classifier.path)
+    seen = sum(content[:HASH_LENGTH] in known for content in pictures.content_hashes)
+    if seen:
         print(
-            "warning: this is the very data set that the model was taught with, so the figure says "
-            f"nothing about new pictures. {describe_own_figure(classifier.card)}"
+            f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
+            f"is too good for new ones. {describe_own_figure(classifier.card)}"
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
@@ -50,11 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 name: {"label": found.label, "confidence": round(found.confidence, 6)}
                 for name, found in zip(pictures.names, measured.predictions, strict=True)
             },
+            "learnt_from": seen,
             "skipped": [
                 {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
             ],
         }
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def learnt_hashes(model: Path) -> frozenset[str]:
+    """Give the contents that a model learnt from, as metrics.json beside it lists them.
+
+    Without that file, or with one that tells nothing, none are known.
+    """
+    try:
+        metrics = json.loads(model.with_name(METRICS_NAME).read_text(encoding="utf-8"))
+        return frozenset(metrics["learnt_hashes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def describe_own_figure(card: ModelCard) -> str:

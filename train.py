@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         backbone=options.backbone,
         input_size=options.input_size,
         seed=options.seed,
+        measured_only=options.measured_only,
         started=started,
     )
     print(finish_lesson(lesson, teach(lesson), output))
@@ -129,6 +130,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--test-dataset", type=Path, metavar="FOLDER",
         help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
+    add("--measured-only", action="store_true",
+        help="write the very head that was measured; else it is measured first, and then learns "
+        "from the test pictures as well")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.mode == "head" and (options.epochs is not None or options.device != "auto"):
         parser.error("--epochs and --device belong to --mode finetune: a head is fitted at once")

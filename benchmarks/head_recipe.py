@@ -60,13 +60,8 @@ class Folder:
         """Embeddings of pictures with their views."""
         views = self.views[seed]
         each = len(views.is_original) // len(self.pictures)
-        rows = (places[:, np.newaxis] * each + np.arange(each)).ravel()
-        return EmbeddedViews(
-            views.embeddings[rows],
-            views.label_indices[rows],
-            views.recordings[rows],
-            views.is_original[rows],
-        )
+        chosen = np.isin(np.arange(len(self.pictures)), places)
+        return views.only(np.repeat(chosen, each))
 
 
 def main() -> None:
@@ -174,11 +169,7 @@ def linear_probe(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:
 
 def without_views(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:
     """Our head on the pictures alone."""
-    own = views.is_original
-    alone = EmbeddedViews(
-        views.embeddings[own], views.label_indices[own], views.recordings[own], own[own]
-    )
-    return ours(1.0)(alone, asked)
+    return ours(1.0)(views.only(views.is_original), asked)
 
 
 def ours(dependence: float) -> Recipe:

@@ -34,7 +34,8 @@ class CheckPictures:
     Attributes:
         calibration: Training pictures; none of them is among the compared ones.
         compared: What both models are asked about.
-        truths: (compared,) int64: an index into the labels for a test picture, else `UNKNOWN`.
+        truths: (compared,) int64: an index into the labels for a test picture that was not learnt
+            from, else `UNKNOWN`.
         origin: What the compared ones are, in words.
         notes: What the user should know about pictures that could not be used.
     """
@@ -75,7 +76,8 @@ def find_pictures(
     if split.test_folder is not None:
         test_reader = _Reader(Path(split.test_folder), card.input_size)
         test = test_reader.read(_list_pictures(test_reader.folder), "reading test pictures")
-    truths = [UNKNOWN] * len(validation) + [_truth(name, card.labels) for name in test]
+    truths = [UNKNOWN] * len(validation)
+    truths += [UNKNOWN if split.test_was_learnt else _truth(name, card.labels) for name in test]
     readers = dict.fromkeys((reader, test_reader))
     notes = tuple(note for each in readers for note in each.notes(dataset is not None))
     compared = (*validation.values(), *test.values())
@@ -99,6 +101,7 @@ class _Split:
     validation: tuple[str, ...]
     test: tuple[str, ...]
     test_folder: str | None
+    test_was_learnt: bool
 
 
 class _Reader:
@@ -150,6 +153,7 @@ def _read_split(path: Path, card: ModelCard) -> _Split:
             validation=_names(parts["validation"]["pictures"]),
             test=_names(parts["test"]["pictures"]),
             test_folder=None if folder is None else str(folder),
+            test_was_learnt=bool(metrics["learnt_from_test"]),
         )
         data_hash = metrics["data_hash"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

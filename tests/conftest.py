@@ -46,10 +46,11 @@ def squeezenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught_model(
     shared_data: Path, squeezenet_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The folder of a head taught on one person's rock, paper and scissors."""
+    """The folder of a head taught on one person's rock, paper and scissors, and measured."""
     folder = tmp_path_factory.mktemp("models") / "rps"
     pictures = shared_data / "rock_paper_scissors" / "person_1"
-    train.main([str(pictures), "--output", str(folder), "--weights", str(squeezenet_weights)])
+    command = [str(pictures), "--output", str(folder), "--weights", str(squeezenet_weights)]
+    train.main([*command, "--measured-only"])
     return folder
 
 

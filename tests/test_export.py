@@ -118,7 +118,11 @@ def write_metrics(folder: Path, labels: tuple[str, ...] = LABELS) -> None:
         return {"count": len(names), "pictures": names}
 
     split = {"training": part(0, 12), "validation": part(12, 18), "test": part(18, EACH)}
-    metrics = {"split": {**split, "cut_labels": [], "test_dataset": None}, "data_hash": "hash"}
+    metrics = {
+        "split": {**split, "cut_labels": [], "test_dataset": None},
+        "data_hash": "hash",
+        "learnt_from_test": False,
+    }
     (folder / "model/metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
 
@@ -426,5 +430,5 @@ def teach(features: onnx.ModelProto, dataset: Path, folder: Path) -> None:
     split = split_pictures(
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
     )
-    lesson = Lesson(pictures, split, None, "squeezenet1_1", 128, 0, 0.0)
+    lesson = Lesson(pictures, split, None, "squeezenet1_1", 128, 0, measured_only=True, started=0.0)
     finish_lesson(lesson, teach_head(lesson, FrozenFeatures(features, "test")), folder)

@@ -143,7 +143,27 @@ def test_measuring_on_what_was_taught_with_is_warned_about(
     taught_model: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate.main([str(taught_model), str(shared_data / "rock_paper_scissors" / "person_1")])
-    assert "the very data set that the model was taught with" in capsys.readouterr().out
+    split = json.loads((taught_model / "metrics.json").read_text())["split"]
+    learnt = split["training"]["count"] + split["validation"]["count"]
+    assert f"{learnt} of the 400 pictures were learnt from" in capsys.readouterr().out
+
+
+def test_a_head_is_measured_first_and_then_learns_from_all(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", 15)
+    arguments = (tmp_path / "pictures", tmp_path / "all", squeezenet_weights, "--input-size", "64")
+    metrics = teach(*arguments)
+    measured = teach(arguments[0], tmp_path / "measured", *arguments[2:], "--measured-only")
+    assert (metrics["learnt_from_test"], measured["learnt_from_test"]) == (True, False)
+    assert metrics["confusion"] == measured["confusion"]
+    assert "then it learnt from those as well" in str(metrics["rests_on"])
+    capsys.readouterr()
+    evaluate.main([str(tmp_path / "all"), str(tmp_path / "pictures")])
+    assert "30 of the 30 pictures were learnt from" in capsys.readouterr().out
+    image = read_picture(tmp_path / "pictures" / "red" / "000.jpg")
+    one, other = (Classifier(tmp_path / name / "model.onnx") for name in ("all", "measured"))
+    assert one.classify(image).confidence != other.classify(image).confidence
 
 
 def test_a_place_that_can_not_be_written_is_found_before_the_work(

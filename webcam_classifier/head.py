@@ -65,6 +65,19 @@ class EmbeddedViews:
     recordings: NDArray[np.int64]
     is_original: NDArray[np.bool_]
 
+    def only(self, chosen: NDArray[np.bool_]) -> EmbeddedViews:
+        """Some of the views.
+
+        Args:
+            chosen: (views,) which of them.
+        """
+        return EmbeddedViews(
+            self.embeddings[chosen],
+            self.label_indices[chosen],
+            self.recordings[chosen],
+            self.is_original[chosen],
+        )
+
 
 def fit_head(views: EmbeddedViews, label_count: int, dependence: float = DEPENDENCE) -> LinearHead:
     """Fit a linear discriminant with shrunken covariance, and a temperature for its confidence.

@@ -22,6 +22,9 @@ from webcam_classifier.storage import write_atomically
 MODEL_NAME = "model.onnx"
 METRICS_NAME = "metrics.json"
 CHECKPOINT_NAME = "checkpoint.safetensors"
+HASH_LENGTH = 16  # characters of a content's hash in metrics.json
+
+_AFTERWARDS = "; then it learnt from those as well"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,8 @@ class Lesson:
         backbone: torchvision's name of the network.
         input_size: The side of the square picture, in pixels.
         seed: The same gives the same model.
+        measured_only: Write the very model that was measured, also where one that learnt from
+            the test pictures as well is at hand.
         started: When the command started, seconds on the monotonic clock.
     """
 
@@ -44,6 +49,7 @@ class Lesson:
     backbone: str
     input_size: int
     seed: int
+    measured_only: bool
     started: float
 
 
@@ -52,7 +58,9 @@ class Outcome:
     """What a way of teaching gives.
 
     Attributes:
-        graph: From pixels to probabilities.
+        graph: From pixels to probabilities; it has not seen the test pictures.
+        graph_of_all: Taught in the same way with the test pictures as well; None where there are
+            none, or where teaching again would take long.
         mode: `head` or `finetune`.
         weights: Where the pretrained weights came from.
         details: What else is worth a line in metrics.json.
@@ -63,6 +71,7 @@ class Outcome:
     graph: onnx.ModelProto
     mode: str
     weights: str
+    graph_of_all: onnx.ModelProto | None = None
     details: dict[str, object] = field(default_factory=dict)
     checkpoint: bytes | None = None
     note: str = ""
@@ -70,6 +79,10 @@ class Outcome:
 
 def finish_lesson(lesson: Lesson, outcome: Outcome, folder: Path) -> str:
     """Measure what was taught on pictures that it never saw, and write it down.
+
+    What is written then may have learnt from those pictures too: a few snapshots are too dear to
+    be used for measuring alone. The figure is that of the measured one, and everything that tells
+    it says so.
 
     Args:
         lesson: What was taught from.
@@ -90,7 +103,7 @@ def finish_lesson(lesson: Lesson, outcome: Outcome, folder: Path) -> str:
         card,
         accuracy=evaluation.accuracy,
         accuracy_count=evaluation.count,
-        accuracy_rests_on=_rests_on(lesson),
+        accuracy_rests_on=_rests_on(lesson) + _AFTERWARDS * _learnt_from_test(lesson, outcome),
     )
     seconds = time.monotonic() - lesson.started
     metrics = _metrics(lesson, outcome, card, evaluation)
@@ -98,7 +111,7 @@ def finish_lesson(lesson: Lesson, outcome: Outcome, folder: Path) -> str:
     write_atomically(folder / METRICS_NAME, (json.dumps(metrics, indent=2) + "\n").encode())
     if outcome.checkpoint is not None:
         write_atomically(folder / CHECKPOINT_NAME, outcome.checkpoint)
-    write_model(outcome.graph, card, folder / MODEL_NAME)
+    write_model(_final_graph(lesson, outcome), card, folder / MODEL_NAME)
     return _summary(outcome, card, evaluation, seconds, folder)
 
 
@@ -121,6 +134,23 @@ def _measure(graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures) ->
         path = Path(folder) / MODEL_NAME
         write_model(graph, card, path)
         return measure(Classifier(path), test)
+
+
+def _learnt_from_test(lesson: Lesson, outcome: Outcome) -> bool:
+    return outcome.graph_of_all is not None and not lesson.measured_only
+
+
+def _final_graph(lesson: Lesson, outcome: Outcome) -> onnx.ModelProto:
+    if outcome.graph_of_all is None or lesson.measured_only:
+        return outcome.graph
+    return outcome.graph_of_all
+
+
+def _learnt_hashes(lesson: Lesson, outcome: Outcome) -> list[str]:
+    """Name the contents that were learnt from, for evaluate.py to know them again."""
+    unseen = set() if _learnt_from_test(lesson, outcome) else set(lesson.split.test.tolist())
+    hashes = enumerate(lesson.pictures.content_hashes)
+    return [content[:HASH_LENGTH] for index, content in hashes if index not in unseen]
 
 
 def _rests_on(lesson: Lesson) -> str:
@@ -155,6 +185,8 @@ def _metrics(
             "cut_labels": list(split.cut_labels),
             "test_dataset": test_folder,
         },
+        "learnt_from_test": _learnt_from_test(lesson, outcome),
+        "learnt_hashes": _learnt_hashes(lesson, outcome),
         "mode": outcome.mode,
         "backbone": card.backbone,
         "weights": card.weights,

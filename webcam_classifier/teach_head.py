@@ -28,22 +28,26 @@ def teach_head(lesson: Lesson, features: FrozenFeatures) -> Outcome:
     """Fit a head on the training and validation pictures, and put it onto the graph.
 
     Nothing is chosen by a held-out part, so the head learns from both: its confidence is fitted
-    by leaving out each recording of theirs in turn. Test pictures stay unseen.
+    by leaving out each recording of theirs in turn. The head to be measured never sees the test
+    pictures; a second one, fitted in a moment on all pictures, is there to be used.
 
     Args:
         lesson: What to learn from.
         features: The frozen backbone.
     """
-    chosen = np.sort(np.concatenate([lesson.split.training, lesson.split.validation]))
-    pictures, recordings = lesson.pictures.at(chosen), lesson.split.recordings[chosen]
+    pictures, split = lesson.pictures, lesson.split
     graph = with_unit_embedding(features.graph)
-    views = embed_views(pictures, recordings, graph, lesson.input_size, lesson.seed)
-    head = fit_head(views, len(pictures.labels))
+    views = embed_views(pictures, split.recordings, graph, lesson.input_size, lesson.seed)
+    each = len(views.is_original) // len(pictures)
+    unseen = np.repeat(np.isin(np.arange(len(pictures)), split.test), each)
+    measured = fit_head(views.only(~unseen), len(pictures.labels))
+    final = fit_head(views, len(pictures.labels)) if unseen.any() else measured
     return Outcome(
-        graph=append_head(graph, head),
+        graph=append_head(graph, measured),
+        graph_of_all=append_head(graph, final) if unseen.any() else None,
         mode="head",
         weights=features.source,
-        details={"views": len(views.embeddings), "temperature": head.temperature},
+        details={"views": len(views.embeddings), "temperature": final.temperature},
     )
 
 
