@@ -76,7 +76,7 @@ def to_integer_precision(
                 break
             ranked = ranked or layers_by_loss(prepared, best.graph, pictures.calibration)
             excluded = tuple(ranked[:left])
-            print(f"{attempt.equal:.1%} of the answers are equal: trying with {left} in float")
+            print(f"{attempt.equal:.2%} of the answers are equal: trying with {left} in float")
             attempt = _try(original, prepared, pictures, original_answers, narrow, excluded)
             best = max(best, attempt, key=lambda candidate: candidate.equal)
     return Converted(best.graph, _done(count, narrow, best.left_float))
