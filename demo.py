@@ -21,8 +21,8 @@ from webcam_classifier.scene import pose_at
 
 FOLDER = Path("demo_output")
 LABELS = ("thumbs_up", "thumbs_down", "none")
-SEEDS = range(1, 7)  # one burst of each label for each, in other rooms and with other hands
-SNAPSHOTS = 6  # of a burst
+SEEDS = range(1, 9)  # one burst of each label for each, in other rooms and with other hands
+SNAPSHOTS = 5  # of a burst
 NEW_SEED = 99
 FRAMES = 240
 
