@@ -16,9 +16,9 @@ from pathlib import Path
 
 from webcam_classifier.console import run_script
 from webcam_classifier.labelled_pictures import describe_skipped, load_labelled_pictures
-from webcam_classifier.lesson import HASH_LENGTH, METRICS_NAME
 from webcam_classifier.measure import measure
 from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.metrics_file import learnt_hashes, short_hashes
 from webcam_classifier.model import Classifier, ModelCard, find_model
 from webcam_classifier.storage import write_atomically
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(format_table(evaluation))
     print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
     known = learnt_hashes(classifier.path)
-    seen = sum(content[:HASH_LENGTH] in known for content in pictures.content_hashes)
+    seen = sum(content in known for content in short_hashes(pictures.content_hashes))
     if seen:
         print(
             f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
@@ -59,18 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ],
         }
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
-
-
-def learnt_hashes(model: Path) -> frozenset[str]:
-    """Give the contents that a model learnt from, as metrics.json beside it lists them.
-
-    Without that file, or with one that tells nothing, none are known.
-    """
-    try:
-        metrics = json.loads(model.with_name(METRICS_NAME).read_text(encoding="utf-8"))
-        return frozenset(metrics["learnt_hashes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
 
 
 def describe_own_figure(card: ModelCard) -> str:

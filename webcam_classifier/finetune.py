@@ -11,19 +11,17 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
 from webcam_classifier.errors import UserError
+from webcam_classifier.finetune_views import Examples, RandomViews
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.linear_fit import fit_linear
 from webcam_classifier.network import PixelNetwork, build_network, output_layer
@@ -31,28 +29,13 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.torch_device import choose_device
 from webcam_classifier.weights import PretrainedWeights
 
-_REACH = ViewRange(turn=15.0, scales=(0.7, 1.4), shift=0.12, gain=0.3, tint=0.12)
 _HEAD_RATE = 200.0  # the head's rate, in multiples of the others' and of its own weights' size
 _WEIGHT_DECAY = 0.01
 _LABEL_SMOOTHING = 0.1
 _LARGEST_GRADIENT = 5.0  # norm; a single strange picture can't throw the network off
 _WARM_UP = 0.2  # share of all steps in which the rate rises
 _AVERAGE_DECAY = 0.97  # the kept network is a mean over about the last 33 steps: less noise
-_BLENDED = 0.7  # share of the batches whose pictures are blended with one another
-_BLEND_SHAPE = 0.3  # of the beta distribution: mostly a faint second picture, seldom half of each
 _HEAD_VIEWS = 2  # of each picture, for the first fit of the head
-
-
-class Examples(Protocol):
-    """Pictures in memory, with what they show."""
-
-    @property
-    def images(self) -> Sequence[BgrImage]:
-        """Each (height, width, 3) uint8, of any size; `preprocess.shrink` saves memory."""
-
-    @property
-    def label_indices(self) -> NDArray[np.int64]:
-        """(images,) which label each has."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +162,7 @@ class _Run:
     best_state: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.generator = np.random.default_rng(self.settings.seed)
-        self.flip = flip_is_safe(self.labels)
+        self.views = RandomViews(self.labels, self.settings.input_size, self.settings.seed)
         self.device = self.network.mean.device
         if self.device.type == "cpu":  # a third faster there
             self.network.to(memory_format=torch.channels_last)
@@ -203,7 +185,7 @@ class _Run:
         """Fit the last layer alone, on embeddings of each picture as it is and in other views."""
         embeddings, targets = [], []
         for view in range(_HEAD_VIEWS):
-            images = training.images if view == 0 else [self._view(i) for i in training.images]
+            images = training.images if view == 0 else [self.views.of(i) for i in training.images]
             embeddings.append(self._embed(images))
             targets.append(torch.from_numpy(training.label_indices))
         head = output_layer(self.network)
@@ -225,7 +207,9 @@ class _Run:
             for number in range(1, self.settings.epochs + 1):
                 self._set_training()
                 total = 0.0
-                for pixels, targets in self._batches(training, batches):
+                for views, shares in self.views.batches(training, batches):
+                    pixels = torch.from_numpy(views).to(self.device)
+                    targets = torch.from_numpy(shares).to(self.device)
                     loss = functional.cross_entropy(
                         self.network(pixels), targets, weights, label_smoothing=_LABEL_SMOOTHING
                     )
@@ -282,43 +266,6 @@ class _Run:
         buffers = zip(self.average.buffers(), self.network.buffers(), strict=True)
         for copied, buffer in buffers:
             copied.copy_(buffer)
-
-    def _batches(
-        self, training: Examples, count: int
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield random views in a random order, in batches of nearly equal size.
-
-        No batch is much smaller than the others: a last one of a single picture would have no
-        statistics.
-
-        Returns:
-            Pixels (batch, size, size, 3) uint8, and each one's share of each label (batch, labels).
-        """
-        order = self.generator.permutation(len(training.images))
-        shares = np.eye(len(self.labels), dtype=np.float32)[training.label_indices]
-        for chosen in np.array_split(order, count):
-            views = np.stack([self._view(training.images[index]) for index in chosen])
-            targets = shares[chosen]
-            if self.generator.random() < _BLENDED:
-                views, targets = self._blend(views, targets)
-            yield torch.from_numpy(views).to(self.device), torch.from_numpy(targets).to(self.device)
-
-    def _blend(
-        self, views: NDArray[np.uint8], targets: NDArray[np.float32]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Lay another picture of the batch over each one, and its label over the label (mixup).
-
-        What the classes of a small data set have in common by chance, such as a wall or a
-        sleeve, decides less then.
-        """
-        share = self.generator.beta(_BLEND_SHAPE, _BLEND_SHAPE)
-        others = self.generator.permutation(len(views))
-        blended = views * np.float32(share) + views[others] * np.float32(1.0 - share)
-        mixed = targets * np.float32(share) + targets[others] * np.float32(1.0 - share)
-        return np.rint(blended).astype(np.uint8), mixed.astype(np.float32)
-
-    def _view(self, image: BgrImage) -> BgrImage:
-        return random_view(image, self.settings.input_size, self.generator, _REACH, self.flip)
 
     def _weights(self, training: Examples) -> torch.Tensor:
         """Give each label's weight, (labels,), so that rare ones count as much as frequent ones."""

@@ -14,15 +14,14 @@ import onnx
 from webcam_classifier.labelled_pictures import LabelledPictures
 from webcam_classifier.measure import Measured, measure
 from webcam_classifier.metrics import FEW_PICTURES, Evaluation, describe_accuracy, format_table
+from webcam_classifier.metrics_file import HASHES_KEY, METRICS_NAME, short_hashes
 from webcam_classifier.model import Classifier, ModelCard
 from webcam_classifier.model_writer import write_model
 from webcam_classifier.split import Split
 from webcam_classifier.storage import write_atomically
 
 MODEL_NAME = "model.onnx"
-METRICS_NAME = "metrics.json"
 CHECKPOINT_NAME = "checkpoint.safetensors"
-HASH_LENGTH = 16  # characters of a content's hash in metrics.json
 
 _AFTERWARDS = "; then it learnt from those as well"
 
@@ -149,8 +148,8 @@ def _final_graph(lesson: Lesson, outcome: Outcome) -> onnx.ModelProto:
 def _learnt_hashes(lesson: Lesson, outcome: Outcome) -> list[str]:
     """Name the contents that were learnt from, for evaluate.py to know them again."""
     unseen = set() if _learnt_from_test(lesson, outcome) else set(lesson.split.test.tolist())
-    hashes = enumerate(lesson.pictures.content_hashes)
-    return [content[:HASH_LENGTH] for index, content in hashes if index not in unseen]
+    hashes = enumerate(short_hashes(lesson.pictures.content_hashes))
+    return [content for index, content in hashes if index not in unseen]
 
 
 def _rests_on(lesson: Lesson) -> str:
@@ -186,7 +185,7 @@ def _metrics(
             "test_dataset": test_folder,
         },
         "learnt_from_test": _learnt_from_test(lesson, outcome),
-        "learnt_hashes": _learnt_hashes(lesson, outcome),
+        HASHES_KEY: _learnt_hashes(lesson, outcome),
         "mode": outcome.mode,
         "backbone": card.backbone,
         "weights": card.weights,
