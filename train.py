@@ -20,6 +20,7 @@ from pathlib import Path
 
 from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.console import run_script
+from webcam_classifier.errors import UserError
 from webcam_classifier.labelled_pictures import (
     LabelledPictures,
     check_enough,
@@ -28,6 +29,7 @@ from webcam_classifier.labelled_pictures import (
 )
 from webcam_classifier.lesson import Lesson, Outcome, finish_lesson
 from webcam_classifier.measure import check_labels
+from webcam_classifier.optional_torch import needing_torch
 from webcam_classifier.split import describe_split, split_pictures
 from webcam_classifier.storage import check_writable
 
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.test_dataset is not None:
         test_pictures = read(options.test_dataset, options.input_size)
         check_labels(test_pictures, pictures.labels)
+        check_apart(pictures, test_pictures)
     split = split_pictures(
         pictures.names,
         pictures.label_indices,
@@ -139,11 +142,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> None:
+    """Refuse a test set that holds pictures to be learnt from."""
+    common = len(set(pictures.content_hashes) & set(test_pictures.content_hashes))
+    if common:
+        raise UserError(
+            f"{common} pictures of {test_pictures.folder} are in {pictures.folder} as well, so "
+            "they can't measure what is learnt there. Take them out of one of the two."
+        )
+
+
 def prepare_teaching(options: argparse.Namespace) -> Callable[[Lesson], Outcome]:
     """Get hold of the pretrained weights, and give what teaches with them."""
     if options.mode == "finetune":
-        from webcam_classifier.teach_finetune import prepare_finetune
-
+        with needing_torch("Fine-tuning"):
+            from webcam_classifier.teach_finetune import prepare_finetune
         return prepare_finetune(options.backbone, options.weights, options.epochs, options.device)
     from webcam_classifier.teach_head import teach_head
 

@@ -248,6 +248,36 @@ def test_teaching_a_head_needs_no_torch(tmp_path: Path, squeezenet_weights: Path
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("more", [("--mode", "finetune"), ("--backbone", "resnet18")])
+def test_without_torch_what_needs_it_says_so(tmp_path: Path, more: tuple[str, ...]) -> None:
+    # Python asks its finders first, and this one knows no torch: as where it is not installed.
+    code = (
+        "import sys\n"
+        "class WithoutTorch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            raise ModuleNotFoundError('No module named torch', name=name)\n"
+        "sys.meta_path.insert(0, WithoutTorch())\n"
+        "import train\n"
+        "from webcam_classifier.console import run_script\n"
+        "run_script(lambda: train.main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), "--output", str(tmp_path / "m"), *more]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "needs torch" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_test_set_that_is_learnt_from_is_refused(
+    tmp_path: Path, squeezenet_weights: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    write_coloured_pictures(pictures, 6)
+    with pytest.raises(UserError, match=r"12 pictures .* as well"):
+        teach(pictures, tmp_path / "m", squeezenet_weights, "--test-dataset", str(pictures))
+
+
 @pytest.mark.parametrize(
     ("labels", "safe"),
     [

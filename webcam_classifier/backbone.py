@@ -11,6 +11,7 @@ import onnx
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.features import squeezenet1_1_features
+from webcam_classifier.optional_torch import needing_torch
 from webcam_classifier.storage import write_atomically
 from webcam_classifier.weights import (
     PretrainedWeights,
@@ -77,14 +78,9 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
 
 def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
     """Export with torch once, and keep the graph under a name that says what is in it."""
-    try:
+    with needing_torch(f"Exporting the backbone {backbone!r}"):
         from webcam_classifier.network_export import export_features
         from webcam_classifier.torch_weights import load_pretrained
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"The backbone {backbone!r} is exported with torch, and {error.name} is not "
-            "installed. Run `pip install -r requirements.txt`, or take the default backbone."
-        ) from error
     pretrained = load_pretrained(backbone, weights)
     content = hashlib.sha256()
     for name, tensor in sorted(pretrained.tensors.items()):

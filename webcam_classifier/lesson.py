@@ -136,7 +136,7 @@ def _measure(graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures) ->
 
 
 def _learnt_from_test(lesson: Lesson, outcome: Outcome) -> bool:
-    return outcome.graph_of_all is not None and not lesson.measured_only
+    return _final_graph(lesson, outcome) is not outcome.graph
 
 
 def _final_graph(lesson: Lesson, outcome: Outcome) -> onnx.ModelProto:

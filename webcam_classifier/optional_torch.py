@@ -1,0 +1,27 @@
+"""What is said where torch is needed and not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from webcam_classifier.errors import UserError
+
+
+@contextmanager
+def needing_torch(what: str) -> Iterator[None]:
+    """Import modules that import torch inside of this.
+
+    Args:
+        what: What needs it, as the beginning of a sentence.
+
+    Raises:
+        UserError: Torch, or a package that comes with it, is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{what} needs torch, and the package {error.name} is not installed. Run `pip install "
+            "-r requirements.txt`, or teach a head on the default backbone, which does without."
+        ) from error
