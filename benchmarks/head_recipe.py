@@ -2,15 +2,7 @@
 
     $ python -m benchmarks.head_recipe DATA
 
-DATA holds `thumbs/person_{1,2}`, `rock_paper_scissors/person_{1,2}` and `sign_digits`, with one
-folder for each label in them; benchmarks/README.md says where these pictures come from.
-
-Protocols, none of which has near copies on both sides:
-    thumbs 1>2, 2>1   taught by one person, asked about the other in the same room
-    digits            a third of the subjects held out, three times
-    few               ten snapshots a label from the first half of a recording, asked about its
-                      last third, mean of two people
-    rooms 1>2, 2>1    rock, paper, scissors: taught by one person, asked about another elsewhere
+benchmarks/protocols.py says what DATA holds and what is held out.
 """
 
 from __future__ import annotations
@@ -25,11 +17,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.protocols import FOLDERS, Protocol, all_protocols, load_folders
 from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.console import run_script
 from webcam_classifier.features import with_unit_embedding
 from webcam_classifier.head import DEPENDENCE, EmbeddedViews, fit_head
-from webcam_classifier.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.labelled_pictures import LabelledPictures
 from webcam_classifier.teach_head import embed_views
 
 SIZE = 224  # pixels
@@ -71,10 +64,10 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     data: Path = parser.parse_args().data
-    names = [f"{what}/person_{n}" for what in ("thumbs", "rock_paper_scissors") for n in (1, 2)]
-    folders = {name: embed(data / name) for name in [*names, "sign_digits"]}
-    columns = protocols(folders)
-    print(f"{'recipe':<38}" + "".join(f"{name:>13}" for name in columns))
+    pictures = load_folders(data, SIZE)
+    folders = {name: embed(pictures[name]) for name in FOLDERS}
+    columns = all_protocols(pictures)
+    print(f"{'recipe':<38}" + "".join(f"{protocol.name:>13}" for protocol in columns))
     recipes: dict[str, tuple[Recipe, tuple[int, ...]]] = {
         "logistic regression, no views": (linear_probe, SEEDS[:1]),
         "ours without views": (without_views, SEEDS[:1]),
@@ -83,13 +76,12 @@ def main() -> None:
         marked = " (ours)" if dependence == DEPENDENCE else ""
         recipes[f"views, shrinkage times {dependence:g}{marked}"] = (ours(dependence), SEEDS)
     for name, (recipe, seeds) in recipes.items():
-        cells = [[ask(recipe, seed) for seed in seeds] for ask in columns.values()]
+        cells = [[accuracy(recipe, seed, folders, of) for seed in seeds] for of in columns]
         print(f"{name:<38}" + "".join(f"{describe(cell):>13}" for cell in cells), flush=True)
 
 
-def embed(path: Path) -> Folder:
-    """Read a folder and embed its pictures and their views for each seed."""
-    pictures = load_labelled_pictures(path, SIZE)
+def embed(pictures: LabelledPictures) -> Folder:
+    """Embed pictures and their views for each seed."""
     graph = with_unit_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
     recordings = np.zeros(len(pictures), dtype=np.int64)
     for label in range(len(pictures.labels)):  # blocks in time stand in for recordings
@@ -99,63 +91,15 @@ def embed(path: Path) -> Folder:
     return Folder(pictures, views)
 
 
-def protocols(folders: dict[str, Folder]) -> dict[str, Callable[[Recipe, int], float]]:
-    """Give each protocol's name, and what asks a recipe with a seed for its accuracy."""
-    digits = folders["sign_digits"]
-    subjects = np.array([int(Path(n).stem.split("_")[1]) for n in digits.pictures.names])
-
-    def across(taught: str, asked: str) -> Callable[[Recipe, int], float]:
-        one, other = folders[taught], folders[asked]
-        everything = np.arange(len(one.pictures)), np.arange(len(other.pictures))
-        return lambda recipe, seed: accuracy(recipe, seed, one, everything[0], other, everything[1])
-
-    def by_subject(recipe: Recipe, seed: int) -> float:
-        folds = [
-            (np.flatnonzero(subjects % 3 != k), np.flatnonzero(subjects % 3 == k)) for k in range(3)
-        ]
-        return float(np.mean([accuracy(recipe, seed, digits, a, digits, b) for a, b in folds]))
-
-    def few(recipe: Recipe, seed: int) -> float:
-        found = []
-        for number in (1, 2):
-            folder = folders[f"rock_paper_scissors/person_{number}"]
-            taught, asked = beginning_and_end(folder.pictures.label_indices)
-            found.append(accuracy(recipe, seed, folder, taught, folder, asked))
-        return float(np.mean(found))
-
-    rooms = "rock_paper_scissors/person_1", "rock_paper_scissors/person_2"
-    return {
-        "thumbs 1>2": across("thumbs/person_1", "thumbs/person_2"),
-        "thumbs 2>1": across("thumbs/person_2", "thumbs/person_1"),
-        "digits": by_subject,
-        "few": few,
-        "rooms 1>2": across(*rooms),
-        "rooms 2>1": across(*reversed(rooms)),
-    }
-
-
-def beginning_and_end(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ten evenly spaced places of each label's first half, and all of its last third."""
-    taught, asked = [], []
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        half = members[: members.size // 2]
-        taught.append(half[np.linspace(0, half.size - 1, 10).astype(int)])
-        asked.append(members[-(members.size // 3) :])
-    return np.concatenate(taught), np.concatenate(asked)
-
-
-def accuracy(
-    recipe: Recipe,
-    seed: int,
-    taught: Folder,
-    taught_places: NDArray[np.int64],
-    asked: Folder,
-    asked_places: NDArray[np.int64],
-) -> float:
-    """Teach with some pictures and ask about others."""
-    answers = recipe(taught.at(taught_places, seed), asked.originals(asked_places))
-    return float((answers == asked.pictures.label_indices[asked_places]).mean())
+def accuracy(recipe: Recipe, seed: int, folders: dict[str, Folder], protocol: Protocol) -> float:
+    """Teach and ask in each of a protocol's folds, and give the mean accuracy."""
+    found = []
+    for fold in protocol.folds:
+        taught, asked = folders[fold.taught], folders[fold.asked]
+        answers = recipe(taught.at(fold.taught_places, seed), asked.originals(fold.asked_places))
+        truths = asked.pictures.label_indices[fold.asked_places]
+        found.append(float((answers == truths).mean()))
+    return float(np.mean(found))
 
 
 def linear_probe(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:

@@ -8,16 +8,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.covariance import ledoit_wolf_shrinkage, shrunk_covariance
 from sklearn.model_selection import StratifiedGroupKFold
 
+from webcam_classifier.calibration import fit_temperature
 from webcam_classifier.model import BATCH_AXIS, OUTPUT_NAME
 
 _FOLDS = 5
 _SMALLEST_DEVIATION = 1e-9  # of a feature that never changes, to divide by
-_TEMPERATURES = (0.1, 1000.0)  # where it is looked for
 
 DEPENDENCE = 8.0
 """How many times Ledoit and Wolf's shrinkage is taken. Their estimate holds for independent
@@ -167,17 +165,4 @@ def _fit_temperature(views: EmbeddedViews, label_count: int, dependence: float) 
         truths.append(views.label_indices[asked])
     if not logits:
         return 1.0
-    all_logits, all_truths = np.concatenate(logits), np.concatenate(truths)
-    # Where every left-out picture is right, the likeliest temperature is none at all. As in Platt
-    # scaling ("Probabilistic Outputs for Support Vector Machines", 1999), one more picture is
-    # taken to be wrong than was.
-    doubt = 1.0 / (len(all_truths) + 2.0)
-    targets = np.full(all_logits.shape, doubt / (label_count - 1))
-    targets[np.arange(len(all_truths)), all_truths] = 1.0 - doubt
-
-    def loss(log_temperature: float) -> float:
-        scaled = log_softmax(all_logits / np.exp(log_temperature), axis=1)
-        return float(-(targets * scaled).sum(axis=1).mean())
-
-    best = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded")
-    return float(np.exp(best.x))
+    return fit_temperature(np.concatenate(logits), np.concatenate(truths))

@@ -1,0 +1,122 @@
+"""What accuracy is measured on: people, subjects, recordings and rooms that training never saw.
+
+DATA holds `thumbs/person_{1,2}`, `rock_paper_scissors/person_{1,2}` and `sign_digits`, with one
+folder for each label in them; benchmarks/README.md says where these pictures come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.labelled_pictures import LabelledPictures, load_labelled_pictures
+
+THUMBS = ("thumbs/person_1", "thumbs/person_2")
+ROOMS = ("rock_paper_scissors/person_1", "rock_paper_scissors/person_2")
+DIGITS = "sign_digits"
+FOLDERS = (*THUMBS, *ROOMS, DIGITS)
+
+_SUBJECT_FOLDS = 3
+_FEW = 10  # snapshots a label
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What is taught from, and what is asked about. No near copy is on both sides.
+
+    Attributes:
+        taught: The folder that is taught from, one of `FOLDERS`.
+        taught_places: Which of its pictures, int64.
+        asked: The folder that is asked about.
+        asked_places: Which of its pictures, int64.
+    """
+
+    taught: str
+    taught_places: NDArray[np.int64]
+    asked: str
+    asked_places: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """One row of a table of accuracies: the mean over its folds.
+
+    Attributes:
+        name: A short one.
+        held_out: What training never saw, in words.
+        folds: At least one.
+    """
+
+    name: str
+    held_out: str
+    folds: tuple[Fold, ...]
+
+
+def load_folders(data: Path, size: int) -> dict[str, LabelledPictures]:
+    """Read all folders of DATA, by their names in `FOLDERS`.
+
+    Args:
+        data: Where they are.
+        size: The side of the square that a network will take, in pixels.
+
+    Raises:
+        UserError: One of them is missing.
+    """
+    return {name: load_labelled_pictures(data / name, size) for name in FOLDERS}
+
+
+def all_protocols(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ...]:
+    """Give every protocol, each with its folds.
+
+    Args:
+        folders: From `load_folders`.
+    """
+    digits = folders[DIGITS]
+    subjects = np.array([int(Path(name).stem.split("_")[1]) for name in digits.names])
+    by_subject = tuple(
+        Fold(
+            DIGITS,
+            np.flatnonzero(subjects % _SUBJECT_FOLDS != fold),
+            DIGITS,
+            np.flatnonzero(subjects % _SUBJECT_FOLDS == fold),
+        )
+        for fold in range(_SUBJECT_FOLDS)
+    )
+    few = []
+    for name in ROOMS:
+        taught_places, asked_places = beginning_and_end(folders[name].label_indices)
+        few.append(Fold(name, taught_places, name, asked_places))
+
+    def across(taught: str, asked: str) -> tuple[Fold]:
+        everything = np.arange(len(folders[taught])), np.arange(len(folders[asked]))
+        return (Fold(taught, everything[0], asked, everything[1]),)
+
+    return (
+        Protocol("thumbs 1>2", "the other person", across(*THUMBS)),
+        Protocol("thumbs 2>1", "the other person", across(*reversed(THUMBS))),
+        Protocol("digits", "a third of the subjects", by_subject),
+        Protocol("few", "the last third of the recording", tuple(few)),
+        Protocol("rooms 1>2", "another person elsewhere", across(*ROOMS)),
+        Protocol("rooms 2>1", "another person elsewhere", across(*reversed(ROOMS))),
+    )
+
+
+def beginning_and_end(
+    label_indices: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ten evenly spaced places of each label's first half, and all of its last third.
+
+    Args:
+        label_indices: (pictures,) int64, of pictures in the order of their recording.
+    """
+    taught, asked = [], []
+    for label in np.unique(label_indices):
+        members = np.flatnonzero(label_indices == label)
+        half = members[: members.size // 2]
+        taught.append(half[np.linspace(0, half.size - 1, _FEW).astype(np.int64)])
+        asked.append(members[-(members.size // 3) :])
+    return np.concatenate(taught), np.concatenate(asked)
