@@ -1,40 +1,74 @@
-"""Measure a model file on labelled pictures that it has not seen.
+"""Measure a model file on labelled pictures that it has not seen, or ask it about one picture.
 
-The pictures are in one folder for each label. It runs the ONNX file with the code that live.py
-uses, so what it measures is what will run.
+Labelled pictures are in one folder for each label; of a folder that came split, its test part is
+taken. It runs the ONNX file with the code that live.py uses, so what it measures is what will run.
 
     $ python evaluate.py models/thumbs/model.onnx pictures/
     $ python evaluate.py models/thumbs pictures/ --json figures.json
+    $ python evaluate.py models/flowers photo.jpg --top 5
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.console import run_script
-from webcam_classifier.labelled_pictures import describe_skipped, load_labelled_pictures
-from webcam_classifier.measure import measure
+from webcam_classifier.errors import UserError
+from webcam_classifier.labelled_pictures import (
+    LabelledPictures,
+    describe_skipped,
+    load_labelled_pictures,
+    own_test_part,
+)
+from webcam_classifier.measure import Measured, measure
 from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
 from webcam_classifier.metrics_file import learnt_hashes, short_hashes
-from webcam_classifier.model import Classifier, ModelCard, find_model
+from webcam_classifier.model import Classifier, ModelCard, Prediction, find_model
+from webcam_classifier.pictures import PictureError, read_picture
 from webcam_classifier.storage import write_atomically
+from webcam_classifier.top_labels import TOP, top_accuracy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = parse(arguments)
     classifier = Classifier(find_model(options.model))
-    pictures = load_labelled_pictures(options.folder, classifier.card.input_size)
-    measured = measure(classifier, pictures)
+    if options.pictures.is_file():
+        prediction = ask(classifier, options.pictures)
+        figures = answer(prediction)
+        print(describe_answer(prediction, options.top))
+    else:
+        whole = load_labelled_pictures(options.pictures, classifier.card.input_size)
+        pictures = own_test_part(whole)
+        if len(pictures) < len(whole):
+            print(f"{options.pictures} came split; this is about the pictures of its test part")
+        if whole.skipped:
+            print(describe_skipped(whole.skipped))
+        measured = measure(classifier, pictures)
+        figures = evaluate_pictures(classifier, pictures, measured)
+        figures["skipped"] = [
+            {"file": str(file.path), "reason": file.reason} for file in whole.skipped
+        ]
+    if options.json:
+        figures = {"model": str(classifier.path), "pictures": str(options.pictures), **figures}
+        write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
 
+
+def evaluate_pictures(
+    classifier: Classifier, pictures: LabelledPictures, measured: Measured
+) -> dict[str, object]:
+    """Print how right the answers are, and give the same as JSON can hold it."""
     evaluation = measured.evaluation
-    if pictures.skipped:
-        print(describe_skipped(pictures.skipped))
-    print(format_table(evaluation))
+    truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
+    top = top_accuracy(measured.predictions, truths)
+    print(format_table(dataclasses.replace(evaluation, labels=classifier.card.shown_labels)))
     print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
+    if top is not None:
+        print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
     known = learnt_hashes(classifier.path)
     seen = sum(content in known for content in short_hashes(pictures.content_hashes))
     if seen:
@@ -44,21 +78,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
-    if options.json:
-        figures = evaluation.to_dict() | {
-            "model": str(classifier.path),
-            "folder": str(options.folder),
-            "milliseconds_per_picture": measured.milliseconds,
-            "answers": {
-                name: {"label": found.label, "confidence": round(found.confidence, 6)}
-                for name, found in zip(pictures.names, measured.predictions, strict=True)
-            },
-            "learnt_from": seen,
-            "skipped": [
-                {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
-            ],
-        }
-        write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
+    return evaluation.to_dict() | {
+        f"top_{TOP}_accuracy": top,
+        "milliseconds_per_picture": measured.milliseconds,
+        "answers": {
+            name: {"label": found.label, "confidence": round(found.confidence, 6)}
+            for name, found in zip(pictures.names, measured.predictions, strict=True)
+        },
+        "learnt_from": seen,
+    }
+
+
+def ask(classifier: Classifier, path: Path) -> Prediction:
+    """Ask about one picture.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    try:
+        return classifier.classify(read_picture(path))
+    except PictureError as error:
+        raise UserError(f"{path}: {error}. Name a JPEG, PNG, BMP or WebP picture.") from error
+
+
+def describe_answer(prediction: Prediction, count: int) -> str:
+    """List the likeliest labels of one picture, a line each, with their probabilities."""
+    lines = [f"{probability:6.1%}  {label}" for label, probability in prediction.top_shown(count)]
+    if prediction.is_unknown:
+        lines.insert(0, "unknown: it is unlike everything that was shown; likeliest are")
+    return "\n".join(lines)
+
+
+def answer(prediction: Prediction) -> dict[str, object]:
+    """Give all probabilities of one picture as JSON can hold them, the likeliest first."""
+    return {
+        "label": prediction.label,
+        "name": prediction.shown_label,
+        "is_unknown": prediction.is_unknown,
+        "probabilities": dict(prediction.top(len(prediction.labels))),
+    }
 
 
 def describe_own_figure(card: ModelCard) -> str:
@@ -77,7 +135,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
-    parser.add_argument("folder", type=Path, help="pictures, in one folder for each label")
+    parser.add_argument(
+        "pictures", type=Path, help="pictures in one folder for each label, or one picture"
+    )
+    parser.add_argument(
+        "--top",
+        type=_positive,
+        default=TOP,
+        metavar="N",
+        help="how many labels of one picture are listed (default: %(default)s)",
+    )
     parser.add_argument(
         "--json",
         type=Path,
@@ -85,6 +152,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="write the figures here as well, and the answer to each picture",
     )
     return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 if __name__ == "__main__":

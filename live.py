@@ -25,11 +25,13 @@ import cv2
 from webcam_classifier.camera import Camera, add_source_arguments, capture_settings, open_camera
 from webcam_classifier.console import run_script
 from webcam_classifier.errors import UserError
+from webcam_classifier.execution_provider import PROVIDERS
 from webcam_classifier.live_loop import LiveLoop
 from webcam_classifier.live_show import Show, SourceFacts
 from webcam_classifier.live_sinks import JsonLines, TerminalLines
 from webcam_classifier.model import Classifier, ModelCard, find_model, newest_model
 from webcam_classifier.pictures import is_picture_name
+from webcam_classifier.runtime_choice import AUTO, choose_runtime
 from webcam_classifier.timing import describe_run
 from webcam_classifier.video_file import VideoFile, file_rate
 
@@ -49,12 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     cv2.setNumThreads(1)  # a resize is too small to share out, and the graph has its own threads
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
-    classifier = Classifier(path, options.threads)
+    choice = choose_runtime(path, options.provider, options.threads, say)
+    classifier = Classifier(path, choice.runtime, tells_unknown=options.unknown)
     classifier.warm_up()
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
         say(f"model  {path}: {describe_card(classifier.card)}")
-        say(f"source {camera.description}\nruns on {classifier.runtime}")
+        say(f"source {camera.description}\nruns on {classifier.runtime} ({choice.reason})")
         source = source_facts(options.source, camera)
         show = open_show(options, source, camera.is_device, stack)
         record = None
@@ -157,7 +160,7 @@ def describe_card(card: ModelCard) -> str:
     accuracy = "accuracy not measured"
     if card.accuracy is not None:
         accuracy = f"accuracy {card.accuracy:.2f} on {card.accuracy_count} test pictures"
-    labels = ", ".join(card.labels)
+    labels = ", ".join(card.shown_labels)
     return f"{labels} ({card.backbone} at {card.input_size} pixels, {card.precision}, {accuracy})"
 
 
@@ -234,11 +237,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"(default: {SMOOTHING} for a live source, else 0)",
     )
     parser.add_argument(
+        "--unknown",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="say unknown where a picture is like nothing that the model was shown; "
+        "--no-unknown always settles for a label",
+    )
+    parser.add_argument(
         "--threads",
         type=_threads,
         default=0,
         metavar="N",
-        help="processor threads for the model (default: one for each core)",
+        help="processor threads for the model (default: as many as make it faster)",
+    )
+    parser.add_argument(
+        "--provider",
+        choices=(AUTO, *PROVIDERS),
+        default=AUTO,
+        help="what runs the model; auto tries what is installed, once for each model, and "
+        "remembers the fastest that answers as the processor does (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 

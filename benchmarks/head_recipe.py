@@ -2,129 +2,389 @@
 
     $ python -m benchmarks.head_recipe DATA
 
-benchmarks/protocols.py says what DATA holds and what is held out.
+benchmarks/protocols.py says what DATA holds and what is held out. Each row of the first table
+changes one thing about our recipe. The second table thins out one label of those that are taught.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.protocols import FOLDERS, Protocol, all_protocols, load_folders
+from benchmarks.protocols import (
+    DIGITS,
+    FOLDERS,
+    ROOMS,
+    THUMBS,
+    Fold,
+    Protocol,
+    all_protocols,
+    load_folders,
+)
 from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.calibration import expected_calibration_error
 from webcam_classifier.console import run_script
-from webcam_classifier.features import with_unit_embedding
-from webcam_classifier.head import DEPENDENCE, EmbeddedViews, fit_head
+from webcam_classifier.embedded_lesson import VIEWS, embed_views
+from webcam_classifier.embedded_views import EmbeddedViews
+from webcam_classifier.features import EMBEDDING_NAME, POWER
+from webcam_classifier.head import SHRINKAGE, LinearHead, fit_head
 from webcam_classifier.labelled_pictures import LabelledPictures
-from webcam_classifier.teach_head import embed_views
+from webcam_classifier.split import split_pictures
 
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)
+WIDTH = 512  # features of a fire module
+FEW_SUBJECTS = 10
 
-Answers = NDArray[np.int64]
-Recipe = Callable[[EmbeddedViews, NDArray[np.float32]], Answers]
+Probabilities = NDArray[np.floating]
+Teach = Callable[[EmbeddedViews], Callable[[NDArray[np.float32]], Probabilities]]
+"""Learns from views, and gives what answers about embeddings, (pictures, labels)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row.
+
+    Attributes:
+        name: In words.
+        teach: How the head is fitted.
+        pooling: Which averages it sees, by their place in `poolings`.
+        power: What embeddings are raised to before they are scaled to length one.
+        views: Augmented views of each picture.
+    """
+
+    name: str
+    teach: Teach
+    pooling: tuple[str, ...] = ("middle",)
+    power: float = POWER
+    views: int = VIEWS
 
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """A data set, with its embeddings for each seed.
+    """A data set, with raw averages of its feature maps for each seed.
 
     Attributes:
         pictures: What was embedded.
-        views: By seed; the views of picture i stand at i * (views + 1) and after.
+        views: By seed; the views of picture i stand at i * (VIEWS + 1) and after.
     """
 
     pictures: LabelledPictures
     views: dict[int, EmbeddedViews]
 
-    def originals(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Embeddings of pictures without their views, (places, features)."""
-        views = self.views[SEEDS[0]]
-        return views.embeddings[views.is_original][places]
 
-    def at(self, places: NDArray[np.int64], seed: int) -> EmbeddedViews:
-        """Embeddings of pictures with their views."""
-        views = self.views[seed]
-        each = len(views.is_original) // len(self.pictures)
-        chosen = np.isin(np.arange(len(self.pictures)), places)
-        return views.only(np.repeat(chosen, each))
+POOLINGS = ("even", "middle", "module before")
 
 
 def main() -> None:
-    """Embed everything once for each seed, and print the table."""
+    """Embed everything once for each seed, and print both tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     data: Path = parser.parse_args().data
     pictures = load_folders(data, SIZE)
-    folders = {name: embed(pictures[name]) for name in FOLDERS}
-    columns = all_protocols(pictures)
-    print(f"{'recipe':<38}" + "".join(f"{protocol.name:>13}" for protocol in columns))
-    recipes: dict[str, tuple[Recipe, tuple[int, ...]]] = {
-        "logistic regression, no views": (linear_probe, SEEDS[:1]),
-        "ours without views": (without_views, SEEDS[:1]),
-    }
-    for dependence in (1.0, 4.0, DEPENDENCE, 16.0):
-        marked = " (ours)" if dependence == DEPENDENCE else ""
-        recipes[f"views, shrinkage times {dependence:g}{marked}"] = (ours(dependence), SEEDS)
-    for name, (recipe, seeds) in recipes.items():
-        cells = [[accuracy(recipe, seed, folders, of) for seed in seeds] for of in columns]
-        print(f"{name:<38}" + "".join(f"{describe(cell):>13}" for cell in cells), flush=True)
+    print_tables({name: embed(pictures[name]) for name in FOLDERS})
 
 
 def embed(pictures: LabelledPictures) -> Folder:
     """Embed pictures and their views for each seed."""
-    graph = with_unit_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
-    recordings = np.zeros(len(pictures), dtype=np.int64)
-    for label in range(len(pictures.labels)):  # blocks in time stand in for recordings
-        members = np.flatnonzero(pictures.label_indices == label)
-        recordings[members] = label * 5 + np.arange(members.size) * 5 // members.size
+    graph = poolings(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    recordings = split_pictures(
+        pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
+    ).recordings
     views = {seed: embed_views(pictures, recordings, graph, SIZE, seed) for seed in SEEDS}
     return Folder(pictures, views)
 
 
-def accuracy(recipe: Recipe, seed: int, folders: dict[str, Folder], protocol: Protocol) -> float:
-    """Teach and ask in each of a protocol's folds, and give the mean accuracy."""
+def poolings(features: onnx.ModelProto) -> onnx.ModelProto:
+    """Make a graph give several averages side by side, each `WIDTH` wide, as in `POOLINGS`."""
+    model = onnx.ModelProto()
+    model.CopyFrom(features)
+    graph = model.graph
+    joined = "averages"
+    graph.node.extend(
+        [
+            helper.make_node("GlobalAveragePool", ["features.12"], ["even.pooled"]),
+            helper.make_node("Flatten", ["even.pooled"], ["even"], axis=1),
+            helper.make_node("Mul", ["features.11", "middle"], ["before.weighted"]),
+            helper.make_node("GlobalAveragePool", ["before.weighted"], ["before.pooled"]),
+            helper.make_node("Flatten", ["before.pooled"], ["before"], axis=1),
+            helper.make_node("Concat", ["even", EMBEDDING_NAME, "before"], [joined], axis=1),
+        ]
+    )
+    del graph.output[:]
+    shape: list[str | int | None] = ["batch", len(POOLINGS) * WIDTH]
+    graph.output.append(helper.make_tensor_value_info(joined, TensorProto.FLOAT, shape))
+    return model
+
+
+def print_tables(folders: dict[str, Folder]) -> None:
+    """Teach and ask with every recipe, on every protocol."""
+    pictures = {name: folder.pictures for name, folder in folders.items()}
+    columns = (*all_protocols(pictures), *few_protocols(pictures))
+    names = [protocol.name for protocol in columns]
+    print(f"{'recipe':<44}" + "".join(f"{name:>15}" for name in (*names, "ECE same", "ECE new")))
+    for recipe in all_recipes():
+        seeds = SEEDS if recipe.views else SEEDS[:1]
+        cells, errors = [], []
+        for protocol in columns:
+            found = [ask_all(recipe, seed, folders, protocol.folds) for seed in seeds]
+            cells.append(describe([accuracy(answers) for answers in found]))
+            errors.append(float(np.mean([calibration_error(answers) for answers in found])))
+        within = [ask_all(recipe, 0, folders, recording_folds(folders[n], n)) for n in FOLDERS]
+        cells += [
+            f"{np.mean([calibration_error(answers) for answers in within]):.3f}",
+            f"{np.mean(errors):.3f}",
+        ]
+        print(f"{recipe.name:<44}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
+    print(
+        f"\n{'one label thinned to':<44}"
+        + "".join(f"{text:>15}" for text in ("all", "1/5", "1/10"))
+    )
+    for recipe in unbalanced_recipes():
+        thinned = [unbalanced_accuracy(recipe, folders, columns[:6], every) for every in (1, 5, 10)]
+        print(f"{recipe.name:<44}" + "".join(f"{value:>15.3f}" for value in thinned), flush=True)
+
+
+def all_recipes() -> tuple[Recipe, ...]:
+    """Give the rows of the first table."""
+    return (
+        Recipe("tutorial: logistic regression, no views", linear_probe, ("even",), 1.0, 0),
+        Recipe("ours", ours()),
+        Recipe("even average", ours(), ("even",)),
+        Recipe("joined with the module before", ours(), ("middle", "module before")),
+        Recipe("square root (power 0.5)", ours(), power=0.5),
+        Recipe("power 0.6", ours(), power=0.6),
+        Recipe("power 0.8", ours(), power=0.8),
+        Recipe("no power", ours(), power=1.0),
+        Recipe("no views", ours(), views=0),
+        Recipe("4 views", ours(), views=4),
+        Recipe("label means from views too", means_of_all_views),
+        Recipe("features scaled alike", scaled_alike),
+        Recipe("shrinkage 0.05", ours(0.05)),
+        Recipe("shrinkage 0.1", ours(0.1)),
+        Recipe("shrinkage 0.4", ours(0.4)),
+        Recipe("shrinkage by leaving out recordings", chosen_shrinkage),
+        Recipe("logistic regression on the views", logistic()),
+        Recipe("without temperature", without_temperature),
+    )
+
+
+def unbalanced_recipes() -> tuple[Recipe, ...]:
+    """Give the rows of the second table."""
+    return (
+        Recipe("ours: labels count alike", ours()),
+        Recipe("prior from the numbers of pictures", with_prior),
+        Recipe("logistic regression", logistic(), views=0),
+        Recipe("logistic regression, balanced", logistic("balanced"), views=0),
+    )
+
+
+def few_protocols(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
+    """Give protocols with few snapshots, on which nothing was chosen."""
+
+    def spread(name: str, count: int) -> NDArray[np.int64]:
+        chosen = []
+        for label in range(len(folders[name].labels)):
+            members = np.flatnonzero(folders[name].label_indices == label)
+            chosen.append(members[np.linspace(0, members.size - 1, count).astype(np.int64)])
+        return np.concatenate(chosen)
+
+    def across(pair: tuple[str, str], count: int) -> tuple[Fold, ...]:
+        return tuple(
+            Fold(taught, spread(taught, count), asked, np.arange(len(folders[asked])))
+            for taught, asked in (pair, pair[::-1])
+        )
+
+    subjects = np.array([int(Path(name).stem.split("_")[1]) for name in folders[DIGITS].names])
+    groups = [subjects // FEW_SUBJECTS == group for group in range(5)]
+    by_group = tuple(Fold(DIGITS, np.flatnonzero(g), DIGITS, np.flatnonzero(~g)) for g in groups)
+    return (
+        Protocol("10 thumbs", "the other person", across(THUMBS, 10)),
+        Protocol("10 students", "all others", by_group),
+        Protocol("25 rooms", "another person elsewhere", across(ROOMS, 25)),
+    )
+
+
+def recording_folds(folder: Folder, name: str) -> tuple[Fold, ...]:
+    """Leave out each quarter of a data set's recordings."""
+    views = folder.views[SEEDS[0]]
+    recordings = views.recordings[views.is_original]
+    labels = folder.pictures.label_indices
+    splits = StratifiedGroupKFold(4).split(labels, labels, recordings)
+    return tuple(Fold(name, taught, name, asked) for taught, asked in splits)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What came for one fold: (pictures, labels) probabilities and (pictures,) right labels."""
+
+    probabilities: Probabilities
+    truths: NDArray[np.int64]
+
+
+def ask_all(
+    recipe: Recipe, seed: int, folders: dict[str, Folder], folds: Sequence[Fold]
+) -> list[Answers]:
+    """Teach and ask in each fold."""
     found = []
-    for fold in protocol.folds:
-        taught, asked = folders[fold.taught], folders[fold.asked]
-        answers = recipe(taught.at(fold.taught_places, seed), asked.originals(fold.asked_places))
+    for fold in folds:
+        taught = chosen_views(recipe, folders[fold.taught], fold.taught_places, seed)
+        asked = folders[fold.asked]
+        originals = asked.views[seed].is_original
+        values = asked.views[seed].embeddings[originals][fold.asked_places]
+        answer = recipe.teach(taught)
         truths = asked.pictures.label_indices[fold.asked_places]
-        found.append(float((answers == truths).mean()))
+        found.append(Answers(answer(embedding(recipe, values)), truths))
+    return found
+
+
+def chosen_views(
+    recipe: Recipe, folder: Folder, places: NDArray[np.int64], seed: int
+) -> EmbeddedViews:
+    """Embed some pictures with as many of their views as the recipe takes."""
+    views = folder.views[seed]
+    picture, view = np.divmod(np.arange(len(views.is_original)), VIEWS + 1)
+    chosen = views.only(np.isin(picture, places) & (view <= recipe.views))
+    return replace(chosen, embeddings=embedding(recipe, chosen.embeddings))
+
+
+def embedding(recipe: Recipe, averages: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raise averages to the recipe's power and scale them to length one, as the graph does."""
+    parts = []
+    for name in recipe.pooling:
+        place = POOLINGS.index(name) * WIDTH
+        tamed = averages[:, place : place + WIDTH] ** recipe.power  # none is negative
+        parts.append(tamed / np.linalg.norm(tamed, axis=1, keepdims=True))
+    joined = np.concatenate(parts, axis=1)
+    return np.asarray(joined / np.sqrt(len(parts)), dtype=np.float32)
+
+
+def accuracy(answers: Sequence[Answers]) -> float:
+    """The mean over folds."""
+    return float(np.mean([(a.probabilities.argmax(axis=1) == a.truths).mean() for a in answers]))
+
+
+def calibration_error(answers: Sequence[Answers]) -> float:
+    """Expected calibration error over the answers of all folds."""
+    probabilities = np.concatenate([one.probabilities for one in answers])
+    truths = np.concatenate([one.truths for one in answers])
+    right = probabilities.argmax(axis=1) == truths
+    return expected_calibration_error(probabilities.max(axis=1), right)
+
+
+def unbalanced_accuracy(
+    recipe: Recipe, folders: dict[str, Folder], protocols: Sequence[Protocol], every: int
+) -> float:
+    """Mean recall over labels when only every fifth, say, picture of one of them is taught."""
+    found = []
+    for protocol in protocols:
+        if protocol.name == "few":  # nothing to take away from ten
+            continue
+        fold = protocol.folds[0]
+        labels = folders[fold.taught].pictures.label_indices[fold.taught_places]
+        for rare in range(0, labels.max() + 1, 1 if labels.max() < 5 else 3):
+            members = fold.taught_places[labels == rare]
+            kept = np.concatenate([fold.taught_places[labels != rare], members[::every]])
+            thinned = replace(fold, taught_places=np.sort(kept))
+            (answers,) = ask_all(recipe, SEEDS[0], folders, [thinned])
+            best = answers.probabilities.argmax(axis=1)
+            found.append(balanced_accuracy_score(answers.truths, best))
     return float(np.mean(found))
 
 
-def linear_probe(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:
-    """What tutorials do: standardise, logistic regression with its defaults, no augmentation."""
+def answering(head: LinearHead) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Give what answers with a head."""
+    return lambda asked: np.asarray(softmax(head.logits(asked), axis=1))
+
+
+def label_count(views: EmbeddedViews) -> int:
+    """How many labels there are."""
+    return int(views.label_indices.max()) + 1
+
+
+def ours(shrinkage: float = SHRINKAGE) -> Teach:
+    """Our head."""
+    return lambda views: answering(fit_head(views, label_count(views), shrinkage))
+
+
+def without_temperature(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Our head, its temperature taken out again."""
+    head = fit_head(views, label_count(views))
+    return answering(LinearHead(head.weights * head.temperature, head.bias * head.temperature, 1.0))
+
+
+def means_of_all_views(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Our head, to which views are pictures like any other."""
+    every = np.ones_like(views.is_original)
+    return answering(fit_head(replace(views, is_original=every), label_count(views)))
+
+
+def scaled_alike(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Our head on features that are divided by their deviation within labels."""
+    labels = views.label_indices
+    means = np.stack([views.embeddings[labels == i].mean(0) for i in range(label_count(views))])
+    scale = (views.embeddings - means[labels]).std(axis=0) + 1e-9
+    head = fit_head(replace(views, embeddings=views.embeddings / scale), label_count(views))
+    return answering(replace(head, weights=head.weights / scale))
+
+
+def chosen_shrinkage(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Our head with the shrinkage under which left-out recordings are likeliest."""
+    labels, losses = views.label_indices, {}
+    for shrinkage in (0.05, 0.1, 0.2, 0.4, 0.7):
+        loss = 0.0
+        for taught, held in StratifiedGroupKFold(3).split(labels, labels, views.recordings):
+            if len(np.unique(labels[taught])) < label_count(views):
+                continue
+            head = fit_head(
+                views.only(np.isin(np.arange(labels.size), taught)), label_count(views), shrinkage
+            )
+            asked = held[views.is_original[held]]
+            given = answering(head)(views.embeddings[asked])
+            loss -= float(np.log(given[np.arange(asked.size), labels[asked]] + 1e-12).sum())
+        losses[shrinkage] = loss
+    best = min(losses, key=lambda shrinkage: losses[shrinkage])
+    return answering(fit_head(views, label_count(views), best))
+
+
+def with_prior(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """Our head, which expects labels as often as they were recorded."""
+    head = fit_head(views, label_count(views))
+    prior = np.log(np.bincount(views.label_indices) / views.label_indices.size)
+    return answering(replace(head, bias=head.bias + prior.astype(np.float32)))
+
+
+def linear_probe(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    """What tutorials do: standardise, logistic regression with its defaults."""
     scaler = StandardScaler()
-    taught = scaler.fit_transform(views.embeddings[views.is_original])
-    probe = LogisticRegression(max_iter=2000)
-    probe.fit(taught, views.label_indices[views.is_original])
-    return np.asarray(probe.predict(scaler.transform(asked)))
+    taught = scaler.fit_transform(views.embeddings)
+    probe = LogisticRegression(max_iter=2000).fit(taught, views.label_indices)
+    return lambda asked: np.asarray(probe.predict_proba(scaler.transform(asked)))
 
 
-def without_views(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:
-    """Our head on the pictures alone."""
-    return ours(1.0)(views.only(views.is_original), asked)
+def logistic(class_weight: str | None = None) -> Teach:
+    """Logistic regression on our embedding, as strong as did best."""
 
+    def teach(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+        probe = LogisticRegression(C=100.0, max_iter=300, tol=1e-3, class_weight=class_weight)
+        probe.fit(views.embeddings, views.label_indices)
+        return lambda asked: np.asarray(probe.predict_proba(asked))
 
-def ours(dependence: float) -> Recipe:
-    """Our head, with a shrinkage of so many times Ledoit and Wolf's."""
-
-    def recipe(views: EmbeddedViews, asked: NDArray[np.float32]) -> Answers:
-        label_count = int(views.label_indices.max()) + 1
-        head = fit_head(views, label_count, dependence)
-        return np.asarray(head.logits(asked).argmax(axis=1))
-
-    return recipe
+    return teach
 
 
 def describe(found: list[float]) -> str:

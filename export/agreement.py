@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.check_pictures import UNKNOWN, CheckPictures
 from webcam_classifier.console import progress
 from webcam_classifier.metrics import Evaluation, describe_accuracy, evaluate_answers
-from webcam_classifier.model import Classifier
+from webcam_classifier.model import Classifier, Prediction
 
 FEWEST_EQUAL = 0.99
 """Below this share of equal answers a converted model is not the same model."""
@@ -37,6 +37,8 @@ class Comparison:
         evaluations: Of the original and the converted, on test pictures; without any, of none.
         milliseconds: For one prepared picture, median, of the original and the converted.
         sizes: Of both files, in bytes.
+        changed_sides: How many pictures are unknown to one of them alone; None where the original
+            knows no unknown.
         doubt: Why these pictures show nothing, as a sentence; empty where they do.
     """
 
@@ -46,6 +48,7 @@ class Comparison:
     evaluations: tuple[Evaluation, Evaluation]
     milliseconds: tuple[float, float]
     sizes: tuple[int, int]
+    changed_sides: int | None
     doubt: str
 
     @property
@@ -94,11 +97,24 @@ def ask(classifier: Classifier, compared: tuple[NDArray[np.uint8], ...]) -> Prob
     Returns:
         (pictures, labels) float32.
     """
-    return np.array(
-        [
-            classifier.classify_prepared(picture).probabilities
-            for picture in progress(compared, "comparing")
-        ]
+    return np.array([found.probabilities for found in _predict(classifier, compared)])
+
+
+def _predict(classifier: Classifier, compared: tuple[NDArray[np.uint8], ...]) -> list[Prediction]:
+    return [classifier.classify_prepared(picture) for picture in progress(compared, "comparing")]
+
+
+def _changed_sides(
+    original: Classifier,
+    converted: list[Prediction],
+    compared: tuple[NDArray[np.uint8], ...],
+) -> int | None:
+    """Count the pictures that are unknown to one model alone."""
+    if original.card.unknown_threshold is None:
+        return None
+    before = _predict(original, compared)
+    return sum(
+        one.is_unknown != other.is_unknown for one, other in zip(before, converted, strict=True)
     )
 
 
@@ -127,7 +143,8 @@ def compare(
         pictures: What they are asked about.
         original_answers: What `original` says to them.
     """
-    converted_answers = ask(converted, pictures.compared)
+    predictions = _predict(converted, pictures.compared)
+    converted_answers = np.array([found.probabilities for found in predictions])
     labels, tested = original.card.labels, pictures.truths != UNKNOWN
     evaluations = [
         evaluate_answers(labels, pictures.truths[tested], answers[tested].argmax(axis=1))
@@ -142,6 +159,7 @@ def compare(
         evaluations=(evaluations[0], evaluations[1]),
         milliseconds=_time_both(original, converted, pictures.compared),
         sizes=(original.path.stat().st_size, converted.path.stat().st_size),
+        changed_sides=_changed_sides(original, predictions, pictures.compared),
         doubt=doubt_about(original_answers, labels),
     )
 
@@ -170,11 +188,14 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
         ).rstrip()
         for row in rows
     ]
+    sides = comparison.changed_sides
+    unknown = [] if sides is None else [f"unknown to one of them alone: {sides}"]
     return "\n".join(
         [
             f"compared on {comparison.count} pictures: {pictures.origin}",
             f"equal answers {round(comparison.equal * comparison.count)} of {comparison.count}, "
             f"largest difference of a probability {comparison.largest_difference:.2g}",
+            *unknown,
             *lines,
         ]
     )

@@ -207,5 +207,6 @@ def _spread(names: Sequence[str], most: int) -> list[str]:
 
 
 def _truth(name: str, labels: tuple[str, ...]) -> int:
-    label = PurePosixPath(name).parts[0]
-    return labels.index(label) if label in labels else UNKNOWN
+    # Of a folder that came split, the part comes first: test/cup/0001.jpg.
+    label = next((part for part in PurePosixPath(name).parts[:2] if part in labels), None)
+    return UNKNOWN if label is None else labels.index(label)

@@ -22,6 +22,8 @@ def new_card(
     if comparison is None:
         return replace(card, precision=precision, history=(*card.history, done))
     step = f"{done}; {comparison.equal:.1%} of {comparison.count} answers equal to the original's"
+    if comparison.changed_sides is not None:
+        step += f"; {comparison.changed_sides} of them unknown to one of both alone"
     if not comparison.agrees:
         step += f"; kept all the same: {comparison.describe_disagreement()}"
     evaluation = comparison.evaluations[1]

@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 
 import train
+from tests.some_pictures import copy_some
 from webcam_classifier.errors import UserError
 from webcam_classifier.weights import squeezenet1_1_weights
 
@@ -43,14 +44,21 @@ def squeezenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hands(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half of one person's rock, paper and scissors: 200 pictures of four labels."""
+    folder = tmp_path_factory.mktemp("data") / "hands"
+    copy_some(shared_data / "rock_paper_scissors" / "person_1", folder, step=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def taught_model(
-    shared_data: Path, squeezenet_weights: Path, tmp_path_factory: pytest.TempPathFactory
+    hands: Path, squeezenet_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder of a head taught on one person's rock, paper and scissors, and measured."""
     folder = tmp_path_factory.mktemp("models") / "rps"
-    pictures = shared_data / "rock_paper_scissors" / "person_1"
-    command = [str(pictures), "--output", str(folder), "--weights", str(squeezenet_weights)]
-    train.main([*command, "--measured-only"])
+    command = [str(hands), "--output", str(folder), "--weights", str(squeezenet_weights)]
+    train.main([*command, "--mode", "head", "--measured-only"])
     return folder
 
 

@@ -21,10 +21,12 @@ from export.graph_parts import last_layers
 from export.layer_losses import layers_by_loss
 from export.precisions import PRECISIONS
 from webcam_classifier.backbone import FrozenFeatures
+from webcam_classifier.embedded_lesson import embed_lesson
 from webcam_classifier.errors import UserError
 from webcam_classifier.features import squeezenet1_1_features
+from webcam_classifier.finish_lesson import finish_lesson
 from webcam_classifier.labelled_pictures import load_labelled_pictures
-from webcam_classifier.lesson import Lesson, finish_lesson
+from webcam_classifier.lesson import Lesson
 from webcam_classifier.model import (
     BATCH_AXIS,
     INPUT_NAME,
@@ -406,9 +408,38 @@ def test_a_taught_squeezenet_keeps_its_answers_in_int8(
     card = read_card_of(tmp_path / "model.int8.onnx")
     assert card.accuracy is not None
     assert card.accuracy > 0.9
-    assert (tmp_path / "model.int8.onnx").stat().st_size < 0.3 * (
+    # A quarter, and what tells the unknown, which stays float like the head.
+    assert (tmp_path / "model.int8.onnx").stat().st_size < 0.35 * (
         (tmp_path / "model.onnx").stat().st_size
     )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_what_is_unknown_stays_so_in_every_precision(
+    precision: str,
+    shared_data: Path,
+    shared_squeezenet: onnx.ModelProto,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    teach(shared_squeezenet, shared_data / "rock_paper_scissors/person_1", tmp_path)
+
+    main([str(tmp_path), "--precision", precision])
+
+    converted = tmp_path / f"model.{precision}.onnx"
+    both = Classifier(tmp_path / "model.onnx"), Classifier(converted)
+    assert both[0].card.unknown_threshold is not None
+    assert both[0].card.unknown_threshold == both[1].card.unknown_threshold
+    line = next(line for line in capsys.readouterr().out.splitlines() if "unknown to" in line)
+    assert int(line.split()[-1]) <= 1
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    found = [classifier.classify(noise) for classifier in both]
+    assert found[0].is_unknown
+    assert found[1].is_unknown
+    assert found[1].unknown_score == pytest.approx(found[0].unknown_score, rel=0.05)
+    tail = [node for node in onnx.load(converted).graph.node if node.name.startswith("unknown")]
+    assert {node.op_type for node in tail} >= {"Gemm", "TopK", "Sqrt"}
+    assert not {node.op_type for node in tail} & {"QuantizeLinear", "DequantizeLinear"}
 
 
 def read_card_of(path: Path) -> ModelCard:
@@ -431,4 +462,5 @@ def teach(features: onnx.ModelProto, dataset: Path, folder: Path) -> None:
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
     )
     lesson = Lesson(pictures, split, None, "squeezenet1_1", 128, 0, measured_only=True, started=0.0)
-    finish_lesson(lesson, teach_head(lesson, FrozenFeatures(features, "test")), folder)
+    embedded = embed_lesson(lesson, FrozenFeatures(features, "test"))
+    finish_lesson(lesson, teach_head(lesson, embedded), embedded, folder)

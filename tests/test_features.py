@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from webcam_classifier.features import (
     FeatureExtractor,
+    middle_weights,
     squeezenet1_1_features,
     with_unit_embedding,
 )
@@ -31,10 +32,11 @@ def torchvision_embedding(weights: Path, prepared: list[BgrImage]) -> np.ndarray
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     with torch.inference_mode():
         features: torch.Tensor = network.eval().features((rgb - mean) / deviation)
-        return features.mean(dim=(2, 3)).numpy()
+        middle = torch.from_numpy(middle_weights(features.shape[-1]))
+        return (features * middle).mean(dim=(2, 3)).numpy()
 
 
-@pytest.mark.parametrize("size", [96, 224])
+@pytest.mark.parametrize("size", [96, 97, 160, 224])
 def test_the_graph_equals_torchvision_on_real_pictures(
     squeezenet_weights: Path, shared_data: Path, size: int
 ) -> None:
@@ -48,7 +50,18 @@ def test_the_graph_equals_torchvision_on_real_pictures(
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_the_unit_embedding_is_the_signed_root_scaled_to_length_one() -> None:
+def test_the_middle_counts_most_and_all_sides_alike() -> None:
+    weights = middle_weights(13)[0, 0]
+    assert weights.mean() == pytest.approx(1.0, abs=1e-6)
+    assert weights.argmax() == 6 * 13 + 6
+    for turned in (weights.T, weights[::-1], weights[:, ::-1]):
+        np.testing.assert_allclose(weights, turned, rtol=1e-5)
+    assert 0.3 < weights[0, 6] / weights[6, 6] < 0.5
+    assert 0.1 < weights[0, 0] / weights[6, 6] < 0.2
+    np.testing.assert_array_equal(middle_weights(1), np.ones((1, 1, 1, 1)))
+
+
+def test_the_unit_embedding_is_a_signed_power_scaled_to_length_one() -> None:
     values = np.array([[4.0, -9.0, 0.0], [0.0, 0.0, 0.25]], dtype=np.float32)
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["pixels"], ["embedding"])],
@@ -61,6 +74,6 @@ def test_the_unit_embedding_is_the_signed_root_scaled_to_length_one() -> None:
     evaluator = ReferenceEvaluator(with_unit_embedding(model))
     outputs: Any = evaluator.run(None, {"pixels": values})
     found = np.asarray(outputs[0])
-    signed_root = np.array([[2.0, -3.0, 0.0], [0.0, 0.0, 0.5]])
-    expected = signed_root / np.linalg.norm(signed_root, axis=1, keepdims=True)
+    signed_power = np.sign(values) * np.abs(values) ** 0.7
+    expected = signed_power / np.linalg.norm(signed_power, axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import threading
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,53 +14,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from webcam_classifier.errors import UserError
-from webcam_classifier.finetune import (
-    FinetunedNetwork,
-    FinetuneSettings,
-    finetune,
+from tests.finetune_pictures import (
+    NO_PICTURES,
+    NO_WEIGHTS,
+    Pictures,
+    small_pretrained,
+    squares_and_stripes,
 )
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune import finetune
+from webcam_classifier.finetune_history import Epoch, is_out_of_patience
+from webcam_classifier.finetune_run import FinetunedNetwork
+from webcam_classifier.finetune_settings import FinetuneSettings, ViewKind
+from webcam_classifier.finetune_state import StateFile
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.network import build_network
 from webcam_classifier.pictures import read_picture
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.torch_device import choose_device
 from webcam_classifier.torch_weights import load_pretrained
 from webcam_classifier.weights import PretrainedWeights
 
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    images: list[BgrImage]
-    label_indices: NDArray[np.int64]
-
-
-NO_WEIGHTS = PretrainedWeights({}, "none")
-NO_PICTURES = Pictures([], np.zeros(0, dtype=np.int64))
-
-
-def squares_and_stripes(count: int, seed: int, size: int = 48) -> Pictures:
-    """Grey noise with a bright square (label 0) or a striped one (label 1)."""
-    generator = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int64) % 2
-    images = []
-    for label in labels:
-        image = generator.integers(40, 90, (size, size, 3), dtype=np.uint8)
-        top, left = generator.integers(4, size // 3, 2)
-        image[top : top + size // 2 : 1 + 3 * label, left : left + size // 2] = 240
-        images.append(image)
-    return Pictures(images, labels)
-
-
-def small_pretrained(backbone: str = "squeezenet1_1") -> PretrainedWeights:
-    """Weights that stand for pretrained ones where what they know does not matter."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        state = build_network(backbone, 2, NO_WEIGHTS).state_dict()
-    tensors = {key: value.numpy() for key, value in state.items() if value.is_floating_point()}
-    head = {"squeezenet1_1": "classifier.", "resnet18": "fc."}[backbone]
-    kept = {key: value for key, value in tensors.items() if not key.startswith(head)}
-    return PretrainedWeights(kept, "random")
+LABELS = ("square", "stripes")
 
 
 def teach(
@@ -74,7 +49,7 @@ def teach(
         backbone=backbone, input_size=48, epochs=epochs, batch_size=batch_size, device="cpu"
     )
     given = small_pretrained() if pretrained is None else pretrained
-    return finetune(training, validation, ("square", "stripes"), given, settings)
+    return finetune(training, validation, LABELS, given, settings)
 
 
 def answers(result: FinetunedNetwork, images: list[BgrImage], size: int) -> NDArray[np.int64]:
@@ -132,6 +107,22 @@ def test_without_validation_pictures_the_last_epoch_is_kept() -> None:
     assert "no validation pictures" in result.chosen_by
 
 
+def test_what_is_kept_lies_halfway_between_the_start_and_the_trained_network() -> None:
+    pretrained = small_pretrained()
+    settings = FinetuneSettings(input_size=48, epochs=2, batch_size=8, device="cpu")
+    half, whole = (
+        finetune(
+            squares_and_stripes(16, 0), NO_PICTURES, LABELS, pretrained,
+            dataclasses.replace(settings, kept_share=share),
+        ).network.network.state_dict()
+        for share in (0.5, 1.0)
+    )  # fmt: skip
+    assert any(not np.array_equal(whole[name], start) for name, start in pretrained.tensors.items())
+    for name, start in pretrained.tensors.items():
+        middle = (torch.from_numpy(start) + whole[name]) / 2
+        torch.testing.assert_close(half[name], middle, msg=name)
+
+
 @pytest.mark.parametrize("count", [2, 9, 17])
 def test_a_rest_of_one_picture_does_not_crash_batch_normalisation(count: int) -> None:
     training = squares_and_stripes(count, 0)
@@ -167,6 +158,11 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
         (FinetuneSettings(batch_size=1), "batch size of 1"),
         (FinetuneSettings(input_size=16), "16 pixels"),
         (FinetuneSettings(learning_rate=math.nan), "learning rate of nan"),
+        (FinetuneSettings(label_smoothing=1.0), "smoothing of 1.0"),
+        (FinetuneSettings(kept_share=0.0), "kept share of 0.0"),
+        (FinetuneSettings(dropout=1.0), "dropout of 1.0"),
+        (FinetuneSettings(hidden_units=(64, 0)), "Hidden units of"),
+        (FinetuneSettings(patience=0), "patience of 0"),
         (FinetuneSettings(device="tpu"), "no device 'tpu'"),
         (FinetuneSettings(backbone="resnet"), "no backbone 'resnet'"),
     ],
@@ -174,6 +170,116 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
 def test_an_impossible_setting_is_refused(settings: FinetuneSettings, message: str) -> None:
     with pytest.raises(UserError, match=message):
         finetune(squares_and_stripes(4, 0), NO_PICTURES, ("a", "b"), NO_WEIGHTS, settings)
+
+
+@pytest.mark.parametrize("views", ["none", "colour"])
+def test_a_frozen_body_stays_and_a_classifier_of_several_layers_learns(views: ViewKind) -> None:
+    pretrained = small_pretrained("resnet18")
+    settings = FinetuneSettings(
+        backbone="resnet18", input_size=48, epochs=3, batch_size=4, optimizer="sgd",
+        learning_rate=0.05, schedule="constant", views=views, averages=False, starts_warm=False,
+        label_smoothing=0.0, freezes_body=True, hidden_units=(16, 8), dropout=0.3, device="cpu",
+    )  # fmt: skip
+    training = squares_and_stripes(12, 0)
+    result = finetune(training, squares_and_stripes(6, 1), LABELS, pretrained, settings)
+    state = result.network.network.state_dict()
+    for name, before in pretrained.tensors.items():
+        np.testing.assert_array_equal(state[name], before, err_msg=name)
+    assert {name: tuple(value.shape) for name, value in state.items() if "fc." in name} == {
+        "fc.0.weight": (16, 512), "fc.0.bias": (16,), "fc.3.weight": (8, 16), "fc.3.bias": (8,),
+        "fc.6.weight": (2, 8), "fc.6.bias": (2,),
+    }  # fmt: skip
+    assert [epoch.number for epoch in result.history] == [1, 2, 3]
+    losses = [epoch.training_loss for epoch in result.history]
+    assert len(set(losses)) == 3, "nothing was learnt"
+
+
+def test_what_frozen_layers_give_is_what_the_whole_network_gives() -> None:
+    # The classifier alone learns on what was computed once; the whole network gives the answers.
+    settings = FinetuneSettings(
+        input_size=48, epochs=2, batch_size=4, views="none", freezes_body=True, device="cpu"
+    )
+    asked = squares_and_stripes(8, 1)
+    result = finetune(squares_and_stripes(12, 0), asked, LABELS, small_pretrained(), settings)
+    right = answers(result, asked.images, 48) == asked.label_indices
+    assert right.mean() == pytest.approx(result.best.validation_accuracy)
+
+
+def test_patience_runs_out_when_the_validation_loss_falls_no_more() -> None:
+    def history(*losses: float) -> list[Epoch]:
+        return [Epoch(number, 0.0, loss, 0.5, 0.0) for number, loss in enumerate(losses)]
+
+    assert not is_out_of_patience(history(3.0, 2.0, 2.5), 2)
+    assert is_out_of_patience(history(3.0, 2.0, 2.5, 2.0), 2)
+    assert not is_out_of_patience(history(3.0, 2.0, 2.5, 1.9), 2)
+    assert not is_out_of_patience(history(3.0, 2.0, 2.5, 2.6), None)
+    assert not is_out_of_patience(history(math.nan, math.nan, math.nan), 1)
+    assert not is_out_of_patience([], 1)
+
+
+def test_it_stops_early_and_keeps_the_best() -> None:
+    settings = FinetuneSettings(
+        input_size=48, epochs=60, batch_size=8, learning_rate=1e-12, patience=2, device="cpu"
+    )
+    training, asked = squares_and_stripes(12, 0), squares_and_stripes(4, 1)
+    result = finetune(training, asked, LABELS, small_pretrained(), settings)
+    assert result.out_of_patience
+    assert not result.interrupted
+    losses = [epoch.validation_loss for epoch in result.history]
+    assert len(losses) - 1 - losses.index(min(losses)) == 2
+    assert result.best.validation_accuracy == max(e.validation_accuracy for e in result.history)
+
+
+def test_after_ctrl_c_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    # Dropout, momentum, a moving mean and statistics of batches have to be remembered.
+    training, asked = squares_and_stripes(16, 0), squares_and_stripes(4, 1)
+    settings = FinetuneSettings(
+        backbone="mobilenet_v3_small", input_size=48, epochs=6, batch_size=4, device="cpu",
+        optimizer="sgd", learning_rate=0.01,
+    )  # fmt: skip
+
+    def train(state_file: StateFile | None) -> FinetunedNetwork:
+        return finetune(training, asked, LABELS, NO_WEIGHTS, settings, state_file)
+
+    whole = train(None)
+    path = tmp_path / "training.safetensors"
+
+    def interrupt_once_something_is_kept() -> None:
+        while not path.exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    user = threading.Thread(target=interrupt_once_something_is_kept, daemon=True)
+    user.start()
+    cut = train(StateFile(path, False, {"epochs": "6"}))
+    user.join()
+    assert cut.interrupted
+    resumed = train(StateFile(path, True, {"epochs": "6"}))
+    assert resumed.resumed_from == cut.history[-1].number
+    assert [epoch.training_loss for epoch in resumed.history] == [
+        epoch.training_loss for epoch in whole.history
+    ]
+    assert resumed.best.number == whole.best.number
+    ends = (result.network.state_dict() for result in (whole, resumed))
+    one, other = ends
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_training_or_a_damaged_state_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    training = squares_and_stripes(8, 0)
+    settings = FinetuneSettings(input_size=48, batch_size=4, epochs=1, device="cpu")
+
+    def train(epochs: str) -> None:
+        state_file = StateFile(path, True, {"epochs": epochs})
+        finetune(training, NO_PICTURES, LABELS, small_pretrained(), settings, state_file)
+
+    train("1")
+    with pytest.raises(UserError, match=r"its epochs was 1, and now it is 2"):
+        train("2")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match="not a whole state"):
+        train("1")
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

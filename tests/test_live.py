@@ -229,6 +229,27 @@ def test_json_lines_of_pictures_carry_their_names(
     assert [Path(line["name"]).stem for line in read_lines(place)] == ["blue", "green", "red"]
 
 
+def test_unknown_is_said_and_written_unless_switched_off(
+    pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_tiny_model(tmp_path / "unknown.onnx", unknown_threshold=2.0)
+    white, place = pictures / "white.png", tmp_path / "labels.jsonl"
+    cv2.imwrite(str(white), plain(64, 48, (255, 255, 255)))
+    arguments = [str(tmp_path / "unknown.onnx"), "--source", str(pictures)]
+
+    live.main([*arguments, "--json-lines", str(place)])
+
+    said = [line.split(": ")[1] for line in capfd.readouterr().out.splitlines()]
+    assert [words.startswith("unknown (") for words in said] == [False, False, False, True]
+    lines = read_lines(place)
+    assert [line["unknown"] for line in lines] == [False, False, False, True]
+    assert lines[3]["unknown_score"] == pytest.approx(3, abs=1e-3)
+    assert lines[3]["label"] in ("blue", "green", "red")
+
+    live.main([*arguments, "--no-unknown"])
+    assert "unknown" not in capfd.readouterr().out.replace(str(tmp_path), "")
+
+
 def test_with_a_dash_nothing_but_json_reaches_the_standard_output(
     model: Path, pictures: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

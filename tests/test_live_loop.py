@@ -12,6 +12,7 @@ import pytest
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera import open_camera
 from webcam_classifier.errors import UserError
+from webcam_classifier.execution_provider import Runtime
 from webcam_classifier.frame import Frame
 from webcam_classifier.live_loop import LabelledFrame, LiveLoop
 from webcam_classifier.model import Classifier
@@ -69,7 +70,7 @@ class PacedCamera:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     path = tmp_path_factory.mktemp("tiny") / "model.onnx"
     write_tiny_model(path)
-    return Classifier(path, threads=1)
+    return Classifier(path, Runtime(threads=1))
 
 
 @pytest.fixture

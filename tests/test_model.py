@@ -154,3 +154,53 @@ def test_a_folder_stands_for_the_model_in_it(tmp_path: Path) -> None:
         find_model(tmp_path)
     write_tiny_model(tmp_path / "model.onnx")
     assert find_model(tmp_path) == tmp_path / "model.onnx"
+
+
+def test_a_score_above_the_threshold_is_unknown_and_keeps_the_likeliest_label(
+    tmp_path: Path,
+) -> None:
+    card = write_tiny_model(tmp_path / "model.onnx", unknown_threshold=2.0)
+    classifier = Classifier(tmp_path / "model.onnx")
+    assert classifier.card == card
+    known, unknown = (
+        classifier.classify(plain(0, 255, 0)),
+        classifier.classify(plain(240, 255, 240)),
+    )
+    assert known.unknown_score == pytest.approx(1.0, abs=1e-4)
+    assert not known.is_unknown
+    assert unknown.unknown_score == pytest.approx(735 / 255, abs=1e-4)
+    assert unknown.is_unknown
+    assert unknown.label == "green"
+
+
+def test_a_model_that_knows_no_unknown_never_says_it(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    found = Classifier(tmp_path / "model.onnx").classify(plain(255, 255, 255))
+    assert found.unknown_score is None
+    assert not found.is_unknown
+
+
+def test_unknown_can_be_switched_off(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx", unknown_threshold=2.0)
+    found = Classifier(tmp_path / "model.onnx", tells_unknown=False).classify(plain(255, 255, 255))
+    assert not found.is_unknown
+    assert found.unknown_score == pytest.approx(3.0, abs=1e-4)
+
+
+def test_a_score_that_is_no_number_is_unknown() -> None:
+    found = Prediction(("a", "b"), np.array([0.5, 0.5], np.float32), float("nan"), 1.0)
+    assert found.is_unknown
+
+
+def test_a_threshold_without_its_output_is_refused(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    with_card(tmp_path / "model.onnx", {"unknown_threshold": 1.0})
+    with pytest.raises(ModelError, match="'unknown'"):
+        Classifier(tmp_path / "model.onnx")
+
+
+def test_a_threshold_that_is_no_number_is_a_damaged_card(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx", unknown_threshold=1.0)
+    with_card(tmp_path / "model.onnx", {"unknown_threshold": "high"})
+    with pytest.raises(ModelError, match="damaged model card"):
+        Classifier(tmp_path / "model.onnx")

@@ -11,12 +11,17 @@ import torch
 
 from webcam_classifier.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
 from webcam_classifier.errors import UserError
+from webcam_classifier.features import middle_weights
 from webcam_classifier.network import (
     PixelNetwork,
+    UnitEmbedding,
     build_network,
     embedding_network,
+    has_unit_embedding,
+    new_classifier,
     output_layer,
     what_is_missing,
+    without_output_layer,
 )
 from webcam_classifier.torch_weights import load_pretrained
 from webcam_classifier.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
@@ -48,7 +53,7 @@ def test_pixels_are_turned_to_red_green_blue_and_normalised() -> None:
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
-def test_the_swapped_squeezenet_gives_the_embedding_that_torchvision_averages(
+def test_the_swapped_squeezenet_weighs_the_middle_of_torchvisions_feature_map(
     shared_weights: Path,
 ) -> None:
     torchvision = pytest.importorskip("torchvision")
@@ -58,8 +63,37 @@ def test_the_swapped_squeezenet_gives_the_embedding_that_torchvision_averages(
     ours = embedding_network("squeezenet1_1", load_pretrained("squeezenet1_1", str(file)))
     pictures = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
-        expected = reference.features(pictures).mean(dim=(2, 3))
+        maps = reference.features(pictures)
+        expected = (maps * torch.from_numpy(middle_weights(maps.shape[-1]))).mean(dim=(2, 3))
         torch.testing.assert_close(ours(pictures), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_unit_embedding_is_a_signed_power_of_length_one_and_can_be_learnt_through() -> None:
+    values = torch.tensor([[4.0, -9.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    found = UnitEmbedding()(values)
+    powers = np.array([4.0**0.7, -(9.0**0.7), 0.0])
+    np.testing.assert_allclose(found[0].detach(), powers / np.linalg.norm(powers), atol=1e-5)
+    np.testing.assert_array_equal(found[1].detach(), np.zeros(3))
+    found[:, :2].sum().backward()
+    assert values.grad is not None
+    assert torch.isfinite(values.grad).all()
+
+
+@pytest.mark.parametrize("backbone", ["squeezenet1_1", "resnet18", "alexnet"])
+def test_a_classifier_with_a_unit_embedding_takes_one_and_the_features_end_before_it(
+    backbone: str,
+) -> None:
+    torch.manual_seed(0)
+    network = build_network(backbone, 5, NO_WEIGHTS, unit_embedding=True).eval()
+    assert has_unit_embedding(network)
+    assert not has_unit_embedding(build_network(backbone, 5, NO_WEIGHTS))
+    pictures = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        embeddings = without_output_layer(network)(pictures)
+        assert embeddings.shape == (2, output_layer(network).in_features)
+        assert (embeddings.norm(dim=1) - 1.0).abs().min() > 1e-3
+        expected = network(pictures)
+        torch.testing.assert_close(new_classifier(network, backbone)(embeddings), expected)
 
 
 def test_a_whole_state_dict_leaves_nothing_random(shared_weights: Path) -> None:
@@ -150,6 +184,33 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path: Path) -> None:
     loaded, loaded_card = load_checkpoint(path)
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     assert loaded_card == card
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(pixels), network(pixels))
+
+
+def test_a_checkpoint_of_a_classifier_of_several_layers_gives_it_back(tmp_path: Path) -> None:
+    network = PixelNetwork(build_network("resnet18", 2, NO_WEIGHTS, (8, 4), 0.25)).eval()
+    card = CheckpointCard("resnet18", ("a", "b"), 64, "none", (8, 4), 0.25)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(checkpoint_bytes(network, card))
+    loaded, loaded_card = load_checkpoint(path)
+    assert loaded_card == card
+    assert str(loaded) == str(network)
+    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(pixels), network(pixels))
+
+
+def test_a_checkpoint_remembers_the_unit_embedding(tmp_path: Path) -> None:
+    layers = build_network("squeezenet1_1", 2, NO_WEIGHTS, unit_embedding=True)
+    network = PixelNetwork(layers).eval()
+    card = CheckpointCard("squeezenet1_1", ("a", "b"), 64, "none", unit_embedding=True)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(checkpoint_bytes(network, card))
+    loaded, loaded_card = load_checkpoint(path)
+    assert loaded_card == card
+    assert has_unit_embedding(loaded)
+    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(pixels), network(pixels))
 

@@ -99,3 +99,26 @@ def test_a_long_line_gets_smaller_before_it_loses_its_middle() -> None:
     assert line.endswith("n")
     assert "…" in line
     assert text_size(line, size)[0] <= whole // 2
+
+
+def test_unknown_looks_like_neither_sure_nor_unsure() -> None:
+    values = np.array([0.9, 0.1, 0], np.float32)
+    images = [
+        draw_prediction(picture(640, 480, 90), Prediction(LABELS, values * share, score, 1.0))
+        for share, score in ((1.0, 2.0), (1.0, 0.0), (0.6, 0.0))
+    ]
+    edges = {tuple(image[470, 1].tolist()) for image in images}
+    assert len(edges) == 3
+
+
+def test_unknown_hides_the_label_but_not_the_bars() -> None:
+    def drawn(label: str, score: float) -> BgrImage:
+        values = np.array([0.9, 0.1], np.float32)
+        return draw_prediction(
+            picture(640, 480, 90), Prediction((label, "b"), values, score, 1.0), top=1
+        )
+
+    left, right = slice(0, 320), slice(330, 640)
+    one, other = drawn("rock", 2.0), drawn("tree", 2.0)
+    np.testing.assert_array_equal(one[:, left], other[:, left])
+    assert np.any(one[:, right] != other[:, right])

@@ -62,3 +62,28 @@ def test_the_prediction_that_went_in_stays_as_it_was() -> None:
     before = SteadyPrediction(prediction(1.0), 0.0)
     smooth(before, prediction(0.0), 0.1, 0.3)
     assert before.prediction.probabilities[0] == 1.0
+
+
+def unknown_run(scores: list[float], rate: int = 30) -> bool:
+    steady: SteadyPrediction | None = None
+    for index, score in enumerate(scores):
+        one = Prediction(LABELS, np.array([0.9, 0.1], np.float32), score, 1.0)
+        steady = smooth(steady, one, index / rate, 0.3)
+    assert steady is not None
+    return steady.prediction.is_unknown
+
+
+def test_one_strange_frame_is_not_unknown_however_strange() -> None:
+    assert not unknown_run([0.2] * 30 + [1000.0])
+    assert unknown_run([3.0] * 30 + [-1000.0])
+
+
+def test_what_stays_strange_is_unknown_within_the_time_constant() -> None:
+    assert unknown_run([0.0] * 30 + [5.0] * 9)
+    assert not unknown_run([5.0] * 30 + [0.0] * 9)
+
+
+def test_without_a_score_nothing_is_unknown() -> None:
+    steady = run([(0.0, 0.9), (0.1, 0.8)], 0.3).prediction
+    assert steady.unknown_score is None
+    assert not steady.is_unknown

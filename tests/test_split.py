@@ -58,6 +58,29 @@ def test_the_shares_are_about_three_fifths_and_two_times_one_fifth() -> None:
     np.testing.assert_allclose(shares, (0.6, 0.2, 0.2), atol=0.04)
 
 
+def test_other_shares_are_kept_as_well() -> None:
+    names = bursts("a", [7] * 30)
+    split = split_pictures(
+        names, np.zeros(210, np.int64), ["a"], distinct(210), shares=(0.5, 0.25, 0.25)
+    )
+    shares = [len(indices) / 210 for indices in split.parts().values()]
+    np.testing.assert_allclose(shares, (0.5, 0.25, 0.25), atol=0.04)
+
+
+def test_of_a_hundred_labels_the_poorest_and_the_richest_are_shown() -> None:
+    labels = [f"label{number:03}" for number in range(100)]
+    label_indices = np.repeat(np.arange(100), 5 + np.arange(100))
+    count = len(label_indices)
+    names = [f"{labels[index]}/{place:05}.jpg" for place, index in enumerate(label_indices)]
+    split = split_pictures(names, label_indices, labels, distinct(count))
+    said = describe_split(split, label_indices, labels).splitlines()
+    assert said[1].startswith("label000")
+    assert said[6] == "... 90 more labels ..."
+    assert said[11].startswith("label099")
+    assert said[12].startswith("all")
+    assert sum(map(int, said[12].split()[1:])) == count
+
+
 def test_one_single_recording_is_cut_in_time_and_that_is_said() -> None:
     names = bursts("a", [50]) + bursts("b", [10] * 5)
     labels = np.repeat([0, 1], 50)

@@ -16,6 +16,7 @@ import evaluate
 import live
 import train
 from tests.coloured_pictures import write_coloured_pictures
+from tests.some_pictures import copy_some
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
 from webcam_classifier.errors import UserError
@@ -27,13 +28,14 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def teach(pictures: Path, output: Path, weights: Path, *more: str) -> dict[str, object]:
-    train.main([str(pictures), "--output", str(output), "--weights", str(weights), *more])
+    command = [str(pictures), "--output", str(output), "--weights", str(weights)]
+    train.main([*command, "--mode", "head", *more])
     metrics: dict[str, object] = json.loads((output / "metrics.json").read_text())
     return metrics
 
 
 def test_a_head_tells_pictures_of_recordings_it_never_saw(
-    taught_model: Path, shared_data: Path, tmp_path: Path
+    taught_model: Path, hands: Path, tmp_path: Path
 ) -> None:
     metrics = json.loads((taught_model / "metrics.json").read_text())
     test_part = metrics["split"]["test"]["pictures"]
@@ -41,7 +43,7 @@ def test_a_head_tells_pictures_of_recordings_it_never_saw(
     for name in test_part:
         place = held_out / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes((shared_data / "rock_paper_scissors/person_1" / name).read_bytes())
+        place.write_bytes((hands / name).read_bytes())
     evaluate.main([str(taught_model), str(held_out), "--json", str(tmp_path / "figures.json")])
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["accuracy"] >= 0.97
@@ -55,7 +57,8 @@ def test_a_video_of_pictures_gets_live_the_labels_that_evaluate_gives_the_pictur
     taught_model: Path, shared_data: Path, tmp_path: Path
 ) -> None:
     # Another room, where the model is often wrong: its mistakes have to be the same ones.
-    room = shared_data / "rock_paper_scissors" / "person_2"
+    room = tmp_path / "room"
+    copy_some(shared_data / "rock_paper_scissors" / "person_2", room, step=2)
     evaluate.main([str(taught_model), str(room), "--json", str(tmp_path / "figures.json")])
     answers = json.loads((tmp_path / "figures.json").read_text())["answers"]
     clip = tmp_path / "clip.avi"
@@ -65,7 +68,7 @@ def test_a_video_of_pictures_gets_live_the_labels_that_evaluate_gives_the_pictur
         writer.write(read_picture(room / name))
     writer.release()
     live.main(
-        [str(taught_model), "--source", str(clip), "--no-window",
+        [str(taught_model), "--source", str(clip), "--no-window", "--provider", "cpu",
          "--json-lines", str(tmp_path / "live.jsonl")]
     )  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]
@@ -76,7 +79,7 @@ def test_a_video_of_pictures_gets_live_the_labels_that_evaluate_gives_the_pictur
 def test_the_three_parts_share_no_picture(taught_model: Path) -> None:
     split = json.loads((taught_model / "metrics.json").read_text())["split"]
     parts = [set(split[part]["pictures"]) for part in ("training", "validation", "test")]
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 400
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 200
 
 
 @pytest.mark.parametrize(("taught", "asked", "floor"), [(1, 2, 0.82), (2, 1, 0.90)])
@@ -85,11 +88,13 @@ def test_a_head_taught_by_one_person_knows_the_other(
     floor: float,
 ) -> None:  # fmt: skip
     thumbs = shared_data / "thumbs"
+    copy_some(thumbs / f"person_{taught}", tmp_path / "taught", step=2)
+    copy_some(thumbs / f"person_{asked}", tmp_path / "asked", step=2)
     metrics = teach(
-        thumbs / f"person_{taught}", tmp_path, squeezenet_weights,
-        "--test-dataset", str(thumbs / f"person_{asked}"),
+        tmp_path / "taught", tmp_path / "model", squeezenet_weights,
+        "--test-dataset", str(tmp_path / "asked"),
     )  # fmt: skip
-    assert metrics["count"] == 240
+    assert metrics["count"] == 120
     assert metrics["accuracy"] >= floor  # type: ignore[operator] # a number in this JSON
 
 
@@ -140,12 +145,12 @@ def test_pictures_that_can_not_be_read_do_not_stop_the_lesson(
 
 
 def test_measuring_on_what_was_taught_with_is_warned_about(
-    taught_model: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+    taught_model: Path, hands: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate.main([str(taught_model), str(shared_data / "rock_paper_scissors" / "person_1")])
+    evaluate.main([str(taught_model), str(hands)])
     split = json.loads((taught_model / "metrics.json").read_text())["split"]
     learnt = split["training"]["count"] + split["validation"]["count"]
-    assert f"{learnt} of the 400 pictures were learnt from" in capsys.readouterr().out
+    assert f"{learnt} of the 200 pictures were learnt from" in capsys.readouterr().out
 
 
 def test_a_head_is_measured_first_and_then_learns_from_all(
@@ -242,7 +247,7 @@ def test_teaching_a_head_needs_no_torch(tmp_path: Path, squeezenet_weights: Path
     write_coloured_pictures(tmp_path / "pictures", count=6)
     code = "import sys, train\ntrain.main(sys.argv[1:])\nsys.exit('torch' in sys.modules)\n"
     arguments = [str(tmp_path / "pictures"), "--output", str(tmp_path / "m"), "--input-size", "64"]
-    arguments += ["--weights", str(squeezenet_weights)]
+    arguments += ["--weights", str(squeezenet_weights), "--mode", "head"]
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

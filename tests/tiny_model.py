@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.model import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME, ModelCard
+from webcam_classifier.model import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME, ModelCard
 from webcam_classifier.model_writer import write_model
 
 CHANNEL_LABELS = ("blue", "green", "red")
 
 
 def write_tiny_model(
-    path: Path, labels: Sequence[str] = CHANNEL_LABELS, input_size: int = 32
+    path: Path,
+    labels: Sequence[str] = CHANNEL_LABELS,
+    input_size: int = 32,
+    unknown_threshold: float | None = None,
 ) -> ModelCard:
     """Write a model whose probabilities are the softmax of the mean of each colour channel.
 
@@ -26,6 +30,8 @@ def write_tiny_model(
         path: Where the model belongs.
         labels: Two or more.
         input_size: The side of the square it takes, in pixels.
+        unknown_threshold: Of a score of unknown that is 0 for black, 1 for a pure colour, and 3
+            for white; None leaves that output out.
 
     Returns:
         The card inside it.
@@ -52,6 +58,8 @@ def write_tiny_model(
             numpy_helper.from_array(bias, "bias"),
         ],
     )
+    if unknown_threshold is not None:
+        _add_unknown(graph)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     card = ModelCard(
         labels=tuple(labels),
@@ -65,6 +73,18 @@ def write_tiny_model(
         accuracy=0.97,
         accuracy_count=48,
         accuracy_rests_on="test pictures of other bursts",
+        unknown_threshold=unknown_threshold,
     )
     write_model(model, card, path)
     return card
+
+
+def _add_unknown(graph: onnx.GraphProto) -> None:
+    """Add the brightness of all channels together, from 0 to 3."""
+    share = numpy_helper.from_array(np.full((3, 1), 1 / 255, np.float32), "share")
+    graph.initializer.extend([share, numpy_helper.from_array(np.array([1], np.int64), "last")])
+    graph.node.append(helper.make_node("MatMul", ["means", "share"], ["brightness"]))
+    graph.node.append(helper.make_node("Squeeze", ["brightness", "last"], [UNKNOWN_NAME]))
+    graph.output.append(
+        helper.make_tensor_value_info(UNKNOWN_NAME, TensorProto.FLOAT, [BATCH_AXIS])
+    )

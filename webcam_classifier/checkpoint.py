@@ -26,12 +26,18 @@ class CheckpointCard:
         labels: The names of the outputs, in their order.
         input_size: The side of the square picture that it was trained with, in pixels.
         weights: Where the pretrained weights came from.
+        hidden_units: Of each further layer in the classifier, before its last one.
+        dropout: Share of hidden units that were silent in each step.
+        unit_embedding: Whether the classifier begins as a head's does.
     """
 
     backbone: str
     labels: tuple[str, ...]
     input_size: int
     weights: str
+    hidden_units: tuple[int, ...] = ()
+    dropout: float = 0.0
+    unit_embedding: bool = False
 
 
 def checkpoint_bytes(network: PixelNetwork, card: CheckpointCard) -> bytes:
@@ -50,6 +56,9 @@ def checkpoint_bytes(network: PixelNetwork, card: CheckpointCard) -> bytes:
         "labels": list(card.labels),
         "input_size": card.input_size,
         "weights": card.weights,
+        "hidden_units": list(card.hidden_units),
+        "dropout": card.dropout,
+        "unit_embedding": card.unit_embedding,
     }
     content: bytes = safetensors.torch.save(tensors, {_KEY: json.dumps(fields)})
     return content
@@ -75,8 +84,18 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
             labels=tuple(str(label) for label in fields["labels"]),
             input_size=int(fields["input_size"]),
             weights=str(fields["weights"]),
+            hidden_units=tuple(int(units) for units in fields["hidden_units"]),
+            dropout=float(fields["dropout"]),
+            unit_embedding=bool(fields["unit_embedding"]),
         )
-        network = build_network(card.backbone, len(card.labels), PretrainedWeights({}, ""))
+        network = build_network(
+            card.backbone,
+            len(card.labels),
+            PretrainedWeights({}, ""),
+            card.hidden_units,
+            card.dropout,
+            card.unit_embedding,
+        )
         network.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0][:120] or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from datetime import datetime, timezone
@@ -11,7 +12,7 @@ from typing import TextIO
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.live_loop import LabelledFrame
-from webcam_classifier.model import Prediction
+from webcam_classifier.model import UNKNOWN_NAME, Prediction
 from webcam_classifier.storage import explain_os_error
 
 
@@ -76,6 +77,9 @@ class JsonLines:
             },
             "age_ms": round(1000 * labelled.age, 3),
         }
+        if prediction.unknown_score is not None and math.isfinite(prediction.unknown_score):
+            line["unknown"] = prediction.is_unknown
+            line["unknown_score"] = round(prediction.unknown_score, 6)
         if frame.name:
             line["name"] = frame.name
         unwritten = memoryview(json.dumps(line, ensure_ascii=False).encode() + b"\n")
@@ -110,10 +114,12 @@ class TerminalLines:
         if not self._label:
             self._started_at = labelled.frame.captured_at
         steady = labelled.steady
-        if steady.label != self._label:
-            self._label = steady.label
+        label = UNKNOWN_NAME if steady.is_unknown else steady.shown_label
+        if label != self._label:
+            self._label = label
+            sure = "" if steady.is_unknown else f" {percent(steady.confidence)}"
             seconds = labelled.frame.captured_at - self._started_at
-            self._write(f"{seconds:8.1f} s  {steady.label} {percent(steady.confidence)}")
+            self._write(f"{seconds:8.1f} s  {label}{sure}")
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
@@ -121,6 +127,10 @@ class TerminalLines:
 
 
 def top_labels(prediction: Prediction, count: int) -> str:
-    """Name the likeliest labels: `thumbs_up 97.3 %, thumbs_down 2.7 %`."""
-    top = prediction.top(count)
-    return ", ".join(f"{label} {percent(probability)}" for label, probability in top)
+    """Name the likeliest labels: `thumbs_up 97.3 %, thumbs_down 2.7 %`.
+
+    Of what is unknown they are only a guess: `unknown (thumbs_up 97.3 %, thumbs_down 2.7 %)`.
+    """
+    top = prediction.top_shown(count)
+    named = ", ".join(f"{label} {percent(probability)}" for label, probability in top)
+    return f"{UNKNOWN_NAME} ({named})" if prediction.is_unknown else named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -21,12 +22,16 @@ class Measured:
     Attributes:
         evaluation: How right it was.
         predictions: For each picture, in the pictures' order.
-        milliseconds: Median time from a picture in memory to its label.
+        milliseconds: Median time from a picture in memory to its label; nan without pictures.
+        late_milliseconds: 95th percentile of it.
+        runtime: What ran the model, with its version.
     """
 
     evaluation: Evaluation
     predictions: tuple[Prediction, ...]
     milliseconds: float
+    late_milliseconds: float
+    runtime: str
 
 
 def measure(classifier: Classifier, pictures: LabelledPictures) -> Measured:
@@ -52,7 +57,15 @@ def measure(classifier: Classifier, pictures: LabelledPictures) -> Measured:
     truths = places[pictures.label_indices]
     answers = np.array([known.index(found.label) for found in predictions], dtype=np.int64)
     evaluation = evaluate_answers(known, truths, answers)
-    return Measured(evaluation, tuple(predictions), float(np.median(seconds)) * 1000.0)
+    median, late = 1000.0 * np.percentile(seconds, (50.0, 95.0))
+    return Measured(evaluation, tuple(predictions), float(median), float(late), classifier.runtime)
+
+
+def nothing_measured(classifier: Classifier) -> Measured:
+    """Give what there is to say where no picture was kept to measure with."""
+    nothing = np.zeros(0, dtype=np.int64)
+    evaluation = evaluate_answers(classifier.card.labels, nothing, nothing)
+    return Measured(evaluation, (), math.nan, math.nan, classifier.runtime)
 
 
 def check_labels(pictures: LabelledPictures, known: tuple[str, ...]) -> None:

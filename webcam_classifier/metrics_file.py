@@ -1,4 +1,25 @@
-"""metrics.json, beside a model: what other programs need to know of it."""
+"""metrics.json, beside a model: everything that report.html shows, for other programs.
+
+Shares are 0 to 1, what can't be said is null, files are named below the data set's folder.
+
+- `accuracy`, `interval` (95 %, Wilson), `count`, `labels`, `confusion` (row the truth, column the
+  answer), `per_label` (`count`, `recall`, `precision`), `rests_on`: the honest figure
+- `answers`: for each test picture `file`, `truth`, `label`, `confidence`, `unknown_score`
+- `calibration`: `error` is the expected calibration error, with `bins`; `temperature`;
+  `error_without` and `bins_without` are without it
+- `learning_curve`: `points` (`snapshots`, `accuracy`, and `low` to `high` over `orders`); `gain` is
+  what `more` snapshots would add, between `gain_low` and `gain_high` four times in five
+- `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
+  `random_split`: accuracy with pictures drawn at `random` and with recordings kept `apart`
+- `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
+  `strange` pictures are told from known ones (`auroc`), and what share of them is `accepted`
+- `doubted`, `duplicates`, `skipped`: pictures to look at
+- `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
+- `milliseconds_per_picture` (median), `late_milliseconds_per_picture` (95th percentile),
+  `runtime`, `model_bytes`, `seconds`
+- `command`, `environment`, `seed`, `dataset`, `data_hash`, `weights`, `backbone`, `input_size`,
+  `mode`, `created_at`, `details`: how to get it again
+"""
 
 from __future__ import annotations
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+from collections.abc import Sequence
 
 import torch
 import torchvision
 from torch import nn
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.features import POWER, middle_weights
 from webcam_classifier.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 
 BACKBONES = (
@@ -23,6 +26,7 @@ BACKBONES = (
 
 _IMAGENET_CLASSES = 1000
 _HEAD_DEVIATION = 0.01  # of a new head's weights: small, so that no class starts as the favourite
+_SMALLEST_SIZE = 1e-6  # a power below one has no slope at zero
 
 
 class PixelNetwork(nn.Module):
@@ -55,6 +59,31 @@ class PixelNetwork(nn.Module):
         return output
 
 
+class MiddlePool(nn.Module):
+    """The mean of a feature map in which its middle counts most; see `features.middle_weights`."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Give the means.
+
+        Args:
+            maps: (N, channels, side, side).
+
+        Returns:
+            (N, channels), float32 also where the maps are of half the precision.
+        """
+        weights = torch.tensor(middle_weights(maps.shape[-1]).tolist(), device=maps.device)
+        return (maps * weights).mean((2, 3))  # halves times floats are floats
+
+
+class UnitEmbedding(nn.Module):
+    """A signed power, then length one, as `features.with_unit_embedding` does in a graph."""
+
+    def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Give the unit embeddings, (N, features), of embeddings."""
+        sizes = (embeddings.float().abs() + _SMALLEST_SIZE).pow(POWER)
+        return nn.functional.normalize(sizes * embeddings.sign(), dim=1)
+
+
 def check_backbone(name: str) -> None:
     """Refuse a name that is not in `BACKBONES`.
 
@@ -68,7 +97,14 @@ def check_backbone(name: str) -> None:
     raise UserError(f"There is no backbone {name!r}. {hint} {', '.join(BACKBONES)}.")
 
 
-def build_network(backbone: str, class_count: int, pretrained: PretrainedWeights) -> nn.Module:
+def build_network(
+    backbone: str,
+    class_count: int,
+    pretrained: PretrainedWeights,
+    hidden_units: Sequence[int] = (),
+    dropout: float = 0.0,
+    unit_embedding: bool = False,
+) -> nn.Module:
     """Build a torchvision network whose last layer is a new one with the user's classes.
 
     The logits are the last layer's own values, of either sign: torchvision's ReLU behind
@@ -78,6 +114,9 @@ def build_network(backbone: str, class_count: int, pretrained: PretrainedWeights
         backbone: One of `BACKBONES`.
         class_count: How many classes the user has.
         pretrained: From `load_pretrained`; what it lacks starts random.
+        hidden_units: Of each further layer before the last one, if any.
+        dropout: Share of the hidden units that are silent in each step of training.
+        unit_embedding: Whether the new classifier begins as a head's does, with `UnitEmbedding`.
 
     Returns:
         From (N, 3, size, size) to logits (N, class_count).
@@ -87,10 +126,15 @@ def build_network(backbone: str, class_count: int, pretrained: PretrainedWeights
     """
     network = _load(backbone, pretrained)
     name, last = _output_layer_by_name(network)
-    new = nn.Linear(last.in_features, class_count)
+    layers: list[nn.Module] = [UnitEmbedding()] if unit_embedding else []
+    width = last.in_features
+    for units in hidden_units:
+        layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
+        width = units
+    new = nn.Linear(width, class_count)
     nn.init.normal_(new.weight, std=_HEAD_DEVIATION)
     nn.init.zeros_(new.bias)
-    network.set_submodule(name, new)
+    network.set_submodule(name, nn.Sequential(*layers, new) if layers else new)
     return network
 
 
@@ -123,6 +167,31 @@ def embedding_network(backbone: str, pretrained: PretrainedWeights) -> nn.Module
 def output_layer(network: nn.Module) -> nn.Linear:
     """Find a network's last layer: the head."""
     return _output_layer_by_name(network)[1]
+
+
+def new_classifier(network: nn.Module, backbone: str) -> nn.Module:
+    """Find what `build_network` put in the place of torchvision's last layer.
+
+    Args:
+        network: From `build_network`.
+        backbone: Which it is.
+    """
+    return network.get_submodule(_output_layer_by_name(_on_no_memory(backbone))[0])
+
+
+def has_unit_embedding(network: nn.Module) -> bool:
+    """Whether a network from `build_network` has a `UnitEmbedding`."""
+    return any(isinstance(layer, UnitEmbedding) for layer in network.modules())
+
+
+def without_output_layer(network: nn.Module) -> nn.Module:
+    """Give a copy of a network that ends before its last layer and before a `UnitEmbedding`."""
+    shortened = copy.deepcopy(network)
+    shortened.set_submodule(_output_layer_by_name(shortened)[0], nn.Identity())
+    units = [n for n, layer in shortened.named_modules() if isinstance(layer, UnitEmbedding)]
+    for name in units:
+        shortened.set_submodule(name, nn.Identity())
+    return shortened
 
 
 def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
@@ -203,7 +272,7 @@ def _bare(backbone: str) -> nn.Module:
         # A 1x1 convolution before the average is a linear layer behind it, and dearer. Without
         # dropout: on blended pictures it makes people never seen no better recognised.
         linear = nn.Linear(512, _IMAGENET_CLASSES)
-        network.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), linear)
+        network.classifier = nn.Sequential(MiddlePool(), nn.Identity(), linear)
     return network
 
 

@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.features import EMBEDDING_NAME, IR_VERSION
+from webcam_classifier.features import EMBEDDING_NAME, IR_VERSION, with_unit_embedding
+from webcam_classifier.head import LinearHead
 from webcam_classifier.model import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
-from webcam_classifier.network import PixelNetwork, embedding_network
+from webcam_classifier.network import (
+    PixelNetwork,
+    embedding_network,
+    has_unit_embedding,
+    output_layer,
+    without_output_layer,
+)
 from webcam_classifier.weights import PretrainedWeights
 
 LARGEST_DIFFERENCE = 1e-3
@@ -23,18 +30,32 @@ LARGEST_DIFFERENCE = 1e-3
 _OPSET = 18  # what torch's exporter writes without converting afterwards
 
 
-def export_classifier(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
-    """Write a classifier with its softmax.
+def export_tuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
+    """Write a trained network without its last layer.
 
     Args:
         network: Gives logits (N, classes).
         input_size: The side of the square picture, in pixels.
 
     Returns:
-        From `pixels` (batch, size, size, 3) uint8 BGR to `probabilities` (batch, classes)
-        float32.
+        From `pixels` (batch, size, size, 3) uint8 BGR to an embedding (batch, D) float32: what
+        the last layer takes.
     """
-    return _export(nn.Sequential(_Folded(network), nn.Softmax(dim=1)), input_size, OUTPUT_NAME)
+    body = PixelNetwork(without_output_layer(network.network))
+    features = _export(_Folded(body), input_size, EMBEDDING_NAME)
+    return with_unit_embedding(features) if has_unit_embedding(network) else features
+
+
+def tuned_head(network: PixelNetwork, temperature: float) -> LinearHead:
+    """Give a trained network's last layer, for embeddings of `export_tuned_features`.
+
+    Args:
+        network: Gives logits (N, classes).
+        temperature: What the logits are divided by.
+    """
+    last = output_layer(network)
+    weights, bias = (value.detach().cpu() / temperature for value in (last.weight, last.bias))
+    return LinearHead(weights.numpy(), bias.numpy(), temperature)
 
 
 def export_features(
@@ -58,14 +79,18 @@ def export_features(
 
 
 def check_export(
-    network: PixelNetwork, graph: onnx.ModelProto, prepared: NDArray[np.uint8]
+    network: PixelNetwork,
+    graph: onnx.ModelProto,
+    prepared: NDArray[np.uint8],
+    temperature: float = 1.0,
 ) -> float:
     """Compare an exported classifier with the network it came from.
 
     Args:
         network: What was exported.
-        graph: From `export_classifier`.
+        graph: From `export_tuned_features`, with `tuned_head` on it.
         prepared: Real pictures, (N, size, size, 3) uint8.
+        temperature: What the network's logits are to be divided by.
 
     Returns:
         The largest difference of a probability.
@@ -79,7 +104,8 @@ def check_export(
     difference = 0.0
     for pixels in prepared[:, np.newaxis]:  # one by one, as live
         with torch.inference_mode():
-            expected = torch.softmax(network(torch.from_numpy(pixels)), dim=1).numpy()
+            logits = network(torch.from_numpy(pixels)) / temperature
+            expected = torch.softmax(logits, dim=1).numpy()
         (found,) = session.run([OUTPUT_NAME], {INPUT_NAME: pixels})
         difference = max(difference, float(np.abs(found - expected).max()))
     if difference > LARGEST_DIFFERENCE:

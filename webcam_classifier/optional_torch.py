@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +26,8 @@ def needing_torch(what: str) -> Iterator[None]:
             f"{what} needs torch, and the package {error.name} is not installed. Run `pip install "
             "-r requirements.txt`, or teach a head on the default backbone, which does without."
         ) from error
+
+
+def has_torch() -> bool:
+    """Whether torch and torchvision are installed; importing them would take seconds."""
+    return all(importlib.util.find_spec(name) is not None for name in ("torch", "torchvision"))

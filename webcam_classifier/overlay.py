@@ -1,7 +1,8 @@
 """Draw a prediction onto a copy of the picture: label, bars, how sure, how fast.
 
 Everything is sized by the picture, from 320x240 to 1920x1080, and stands on darkened bands, so
-that it can be read on any background. Colours say how sure the model is: green or amber.
+that it can be read on any background. Colours say how sure the model is: green or amber, or a pale
+blue for what it was never shown.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model import Prediction
+from webcam_classifier.model import UNKNOWN_NAME, Prediction
 from webcam_classifier.text import draw_text, text_size
 
 SURE_FROM = 0.7
@@ -25,6 +26,8 @@ _WHITE: Colour = (255, 255, 255)
 _PALE: Colour = (205, 205, 205)
 _GREEN: Colour = (120, 222, 118)
 _AMBER: Colour = (66, 184, 255)
+_BLUE: Colour = (240, 186, 140)
+_DIM: Colour = (150, 150, 150)
 _TRACK: Colour = (112, 112, 112)
 _BAND_BRIGHTNESS = 0.28  # of the picture below a band
 
@@ -93,18 +96,33 @@ def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -
     rows = max(2, min(top, int((_LARGEST_PANEL * height - 2 * margin) / row)))
     panel_top: int = max(0, height - 2 * margin - max(rows, 3) * row)
     _darken(image, 0, panel_top, width, height)
-    colour = _GREEN if prediction.confidence >= SURE_FROM else _AMBER
+    colour = _verdict_colour(prediction)
     _fill(image, 0, panel_top, max(3, small // 4), height, colour)
 
     column = round(_BAR_COLUMN * width)
     _draw_verdict(image, prediction, (2 * margin, panel_top, column - margin, height), small)
-    best = prediction.top(min(rows, top))
+    best = prediction.top_shown(min(rows, top))
     columns = _bar_columns([label for label, _ in best], column, width - small, small)
     first = (panel_top + height - len(best) * row) // 2
     for number, (label, probability) in enumerate(best):
         row_top = first + number * row
-        _draw_bar(image, label, probability, row_top, columns, colour if number == 0 else _PALE)
+        bar = _DIM if prediction.is_unknown else colour if number == 0 else _PALE
+        _draw_bar(image, label, probability, row_top, columns, bar)
     return panel_top
+
+
+def _verdict_colour(prediction: Prediction) -> Colour:
+    if prediction.is_unknown:
+        return _BLUE
+    return _GREEN if prediction.confidence >= SURE_FROM else _AMBER
+
+
+def _describe_verdict(prediction: Prediction) -> tuple[str, str]:
+    """Give the label and the line below it. The likeliest label of what is unknown means little."""
+    if prediction.is_unknown:
+        return UNKNOWN_NAME, "like nothing it was shown"
+    sure = "sure" if prediction.confidence >= SURE_FROM else "not sure"
+    return prediction.shown_label, f"{sure}, {100 * prediction.confidence:.0f} %"
 
 
 def _draw_verdict(
@@ -112,17 +130,16 @@ def _draw_verdict(
 ) -> None:
     """Draw the label as large as fits, and below it in words how sure the model is."""
     left, box_top, right, bottom = box
-    sure = prediction.confidence >= SURE_FROM
+    verdict, words = _describe_verdict(prediction)
     room = bottom - box_top - round(2.2 * small)  # the line below, and some air
     largest = max(small, min(round(room / 1.3), round(2.8 * small)))
-    label, size = fit_text(prediction.label, largest, True, right - left, small)
-    words = f"{'sure' if sure else 'not sure'}, {100 * prediction.confidence:.0f} %"
+    label, size = fit_text(verdict, largest, True, right - left, small)
     line, line_size = fit_text(words, small, False, right - left)
     label_height = text_size(label, size, bold=True)[1]
     line_height = text_size(line, line_size)[1]
     y = box_top + (bottom - box_top - label_height - line_height) // 2
-    colour = _GREEN if sure else _AMBER
-    draw_text(image, label, (left, y), size, _WHITE if sure else _AMBER, bold=True)
+    colour = _verdict_colour(prediction)
+    draw_text(image, label, (left, y), size, _WHITE if colour == _GREEN else colour, bold=True)
     draw_text(image, line, (left, y + label_height), line_size, colour)
 
 

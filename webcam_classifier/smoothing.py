@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from webcam_classifier.model import Prediction
+
+_SCORE_REACH = 1.0  # to both sides of the threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,5 +43,25 @@ def smooth(
         return SteadyPrediction(prediction, at)
     kept = math.exp(-max(0.0, at - before.at) / seconds)
     average = kept * before.prediction.probabilities + (1 - kept) * prediction.probabilities
-    mixed = Prediction(prediction.labels, average.astype(np.float32))
+    mixed = replace(
+        prediction,
+        probabilities=average.astype(np.float32),
+        unknown_score=_average_score(before.prediction, prediction, kept),
+    )
     return SteadyPrediction(mixed, at)
+
+
+def _average_score(before: Prediction, prediction: Prediction, kept: float) -> float | None:
+    """Average the scores of unknown, so that one strange frame can't outvote all before it.
+
+    A score has no upper end: a covered lens may have twenty times the threshold.
+    """
+    old, new, threshold = (
+        before.unknown_score,
+        prediction.unknown_score,
+        prediction.unknown_threshold,
+    )
+    if old is None or new is None or threshold is None:
+        return new
+    lowest, highest = threshold - _SCORE_REACH, threshold + _SCORE_REACH
+    return kept * min(max(old, lowest), highest) + (1 - kept) * min(max(new, lowest), highest)

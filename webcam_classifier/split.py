@@ -1,7 +1,8 @@
 """Hold pictures back to measure with, so that no near copy of them was trained on.
 
 Frames of one recording are near copies of each other. A random split puts copies on both sides,
-and then reports 99 % for a model that has learnt nothing: so whole recordings change sides.
+and then reports 99 % for a model that has learnt nothing: so whole recordings change sides. A
+folder that comes split is taken as it is.
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from webcam_classifier.given_parts import PARTS, TEST_PART, TRAINING_PART, VALIDATION_PART
 from webcam_classifier.snapshot_name import parse_snapshot_name
 
-PARTS = ("training", "validation", "test")
-SHARES = (0.6, 0.2, 0.2)
+Shares = tuple[float, float, float]
+"""Of training, validation and test; they sum to 1."""
 
-# Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
-# place differ in 40 and more, neighbours in a recording mostly in fewer than 40.
-_NEAR_COPY = 24
-_NEIGHBOUR = 48
+SHARES: Shares = (0.6, 0.2, 0.2)
+
+NEAR_COPY = 24
+"""Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
+place differ in 40 and more, neighbours in a recording mostly in fewer than 40."""
+
+_NEIGHBOUR = 48  # bits of 256
 _SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
 _FOLDS = 5
 _UNBALANCED = 4  # times as many pictures of one label as of another
+_MOST_LINES = 30  # of a table of labels; beyond, the poorest and the richest are shown
+_SHOWN_OF_MANY = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,10 @@ class Split:
             a figure for them says how the model does in this recording, not in a new one.
         are_named: Whether all names say which pictures were recorded together, as those from
             collect.py do. Else only near copies and neighbours are known to belong together.
+        given: Which of `PARTS` the folder came with; none where it came whole. Without a test
+            part, the given validation part is what measures.
+        leaked: How many test pictures have a copy or near copy among those learnt from, where
+            the folder came split; see `duplicates.find_leaks`.
     """
 
     training: NDArray[np.int64]
@@ -51,6 +62,18 @@ class Split:
     recordings: NDArray[np.int64]
     cut_labels: tuple[str, ...]
     are_named: bool
+    given: tuple[str, ...] = ()
+    leaked: int = 0
+
+    @property
+    def test_is_given(self) -> bool:
+        """Whether the pictures that measure are a part that the folder came with."""
+        return self.test.size > 0 and bool({"validation", "test"} & set(self.given))
+
+    @property
+    def learnt(self) -> NDArray[np.int64]:
+        """Indices of all pictures that may be learnt from: training and validation."""
+        return np.union1d(self.training, self.validation)
 
     def parts(self) -> dict[str, NDArray[np.int64]]:
         """The three parts by name."""
@@ -63,8 +86,9 @@ def split_pictures(
     labels: Sequence[str],
     fingerprints: NDArray[np.bool_],
     hold_test: bool = True,
+    shares: Shares = SHARES,
 ) -> Split:
-    """Split pictures 60/20/20 by recording, label by label; the same names give the same split.
+    """Split pictures by recording, label by label; the same names give the same split.
 
     Args:
         names: Each picture's path below the data set, in sorted order.
@@ -72,8 +96,10 @@ def split_pictures(
         labels: The labels' names.
         fingerprints: (pictures, 256) bool, see `labelled_pictures.fingerprint`.
         hold_test: False leaves the test part empty, for a test set from elsewhere.
+        shares: How much each part gets, as near as whole recordings allow.
     """
-    shares = SHARES if hold_test else (SHARES[0] + SHARES[2], SHARES[1], 0.0)
+    if not hold_test:
+        shares = (shares[0] + shares[2], shares[1], 0.0)
     parts: tuple[list[int], ...] = ([], [], [])
     recordings = np.zeros(len(names), dtype=np.int64)
     cut: list[str] = []
@@ -96,6 +122,60 @@ def split_pictures(
     return Split(training, validation, test, recordings, tuple(cut), are_named)
 
 
+def split_as_given(
+    names: Sequence[str],
+    label_indices: NDArray[np.int64],
+    labels: Sequence[str],
+    fingerprints: NDArray[np.bool_],
+    part_indices: NDArray[np.int64],
+    hold_test: bool = True,
+) -> Split:
+    """Take the parts that a folder came with, and hold back from its training part what it lacks.
+
+    A validation part chooses, and what chose can't measure. So where there is no test part, the
+    validation part becomes the test part, and another one is held back from training.
+
+    Args:
+        names: See `split_pictures`.
+        label_indices: Likewise.
+        labels: Likewise.
+        fingerprints: Likewise.
+        part_indices: (pictures,) int64, of `PARTS`.
+        hold_test: False leaves the test part empty and learns from it as well, for a test set
+            from elsewhere.
+    """
+    own = part_indices.copy()
+    given = tuple(PARTS[part] for part in np.unique(own).tolist())
+    if hold_test and TEST_PART not in own:
+        own[own == VALIDATION_PART] = TEST_PART
+    elif not hold_test:
+        own[own == TEST_PART] = TRAINING_PART
+    lacks_test = hold_test and TEST_PART not in own
+    learnt = np.flatnonzero(own == TRAINING_PART)
+    inner = split_pictures(
+        [names[index] for index in learnt.tolist()],
+        label_indices[learnt],
+        labels,
+        fingerprints[learnt],
+        hold_test=lacks_test,
+    )
+    if VALIDATION_PART not in own:
+        own[learnt[inner.validation]] = VALIDATION_PART
+    if lacks_test:
+        own[learnt[inner.test]] = TEST_PART
+    whole = split_pictures(names, label_indices, labels, fingerprints)
+    training, validation, test = (np.flatnonzero(own == part) for part in range(len(PARTS)))
+    return Split(
+        training=training,
+        validation=validation,
+        test=test,
+        recordings=whole.recordings,
+        cut_labels=inner.cut_labels if lacks_test else (),
+        are_named=whole.are_named,
+        given=given,
+    )
+
+
 def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> str:
     """Say how many pictures of each label are in each part, and what to beware of.
 
@@ -104,20 +184,10 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
         label_indices: (pictures,) int64.
         labels: The labels' names.
     """
-    wide = max(len("label"), *(len(label) for label in labels))
-    lines = [f"{'label':<{wide}}  " + "  ".join(f"{part:>10}" for part in PARTS) + "  recordings"]
-    if not split.are_named:
-        lines[0] = lines[0].replace("recordings", "    groups")
-    for label_index, label in enumerate(labels):
-        counts = [
-            int((label_indices[part] == label_index).sum()) for part in split.parts().values()
-        ]
-        recordings = len(np.unique(split.recordings[label_indices == label_index]))
-        shown = "1, cut" if label in split.cut_labels else str(recordings)
-        lines.append(
-            f"{label:<{wide}}  " + "  ".join(f"{count:>10}" for count in counts) + f"  {shown:>10}"
-        )
-    if split.cut_labels:
+    lines = _table(split, label_indices, labels)
+    if split.given:
+        lines.append(_describe_given(split))
+    elif split.cut_labels:
         lines.append(
             f"warning: nearly all pictures of {', '.join(split.cut_labels)} are one recording. It "
             "was cut in time, so the figures say how the model does in this very recording. "
@@ -131,6 +201,48 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
         )
     lines += _describe_balance(label_indices, labels)
     return "\n".join(lines)
+
+
+def _table(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
+    wide = max(len("label"), *(len(label) for label in labels))
+    lines = [f"{'label':<{wide}}  " + "  ".join(f"{part:>10}" for part in PARTS) + "  recordings"]
+    if not split.are_named:
+        lines[0] = lines[0].replace("recordings", "    groups")
+    by_count = np.argsort(np.bincount(label_indices, minlength=len(labels)), kind="stable")
+    shown = np.arange(len(labels))
+    if len(labels) > _MOST_LINES:
+        shown = np.concatenate([by_count[:_SHOWN_OF_MANY], by_count[-_SHOWN_OF_MANY:]])
+    for label_index in shown.tolist():
+        counts = [
+            int((label_indices[part] == label_index).sum()) for part in split.parts().values()
+        ]
+        recordings = len(np.unique(split.recordings[label_indices == label_index]))
+        said = "1, cut" if labels[label_index] in split.cut_labels else str(recordings)
+        lines.append(
+            f"{labels[label_index]:<{wide}}  "
+            + "  ".join(f"{count:>10}" for count in counts)
+            + f"  {said:>10}"
+        )
+    if len(shown) < len(labels):
+        left = len(labels) - len(shown)
+        lines.insert(1 + _SHOWN_OF_MANY, f"... {left} more labels ...")
+        totals = "  ".join(f"{len(part):>10}" for part in split.parts().values())
+        lines.append(f"{'all':<{wide}}  {totals}")
+    return lines
+
+
+def _describe_given(split: Split) -> str:
+    """Say which parts were taken as they came, and what was made of those that were missing."""
+    named = " and ".join((", ".join(split.given[:-1]), split.given[-1])).removeprefix(" and ")
+    sentence = f"The folder came split, and its parts for {named} are used as given"
+    if PARTS[TEST_PART] not in split.given and PARTS[VALIDATION_PART] in split.given:
+        return (
+            f"{sentence}. It has no test part: its validation pictures measure, and since what "
+            "chooses can't measure, others are held back from its training part to choose by."
+        )
+    if PARTS[VALIDATION_PART] not in split.given:
+        return f"{sentence}; pictures to choose by are held back from its training part."
+    return f"{sentence}."
 
 
 def _describe_balance(label_indices: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
@@ -162,7 +274,7 @@ def find_recordings(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> ND
     if count == 0:
         return np.zeros(0, dtype=np.int64)
     differing = _differing_bits(fingerprints)
-    linked = differing <= _NEAR_COPY
+    linked = differing <= NEAR_COPY
     following = np.arange(count - 1)
     linked[following, following + 1] |= differing[following, following + 1] <= _NEIGHBOUR
     bursts: dict[object, int] = {}

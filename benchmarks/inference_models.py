@@ -1,0 +1,143 @@
+"""The files that the ways from frame to label are made from: one network in every form."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import safetensors.numpy
+
+from benchmarks.inference_ways import (
+    INTEGER_MODEL,
+    LITERT_FILE,
+    MODEL,
+    NCNN_NAME,
+    PLAIN,
+    SIZE,
+    STATE,
+)
+from export.check_pictures import UNKNOWN, CheckPictures
+from export.integer_precision import to_integer_precision
+from webcam_classifier.backbone import DEFAULT_BACKBONE
+from webcam_classifier.features import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.head import LinearHead, append_head
+from webcam_classifier.model import Classifier, ModelCard
+from webcam_classifier.model_writer import write_model
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.scene import draw_scene
+from webcam_classifier.weights import squeezenet1_1_weights
+
+FRAMES = 8
+_PROJECT = Path(__file__).resolve().parents[1]
+_CALIBRATION = 40  # drawn frames: enough for a benchmark of speed
+_POSES = ("thumbs_up", "thumbs_down", "none")
+_SPREAD = 0.02  # of a random head's weights: activations are large
+_SURENESS = 10.0  # factor of the logits
+
+
+def write_frames(folder: Path) -> None:
+    """Write frames of a moving scene, 640 x 480 as a camera gives them."""
+    frames = [draw_scene(_POSES[index % 3], 1, 7 * index) for index in range(FRAMES)]
+    np.save(folder / "frames.npy", np.stack(frames))
+
+
+def write_models(folder: Path, labels: int = 3, size: int = SIZE) -> None:
+    """Write our model, and the same network as other runtimes are usually given it.
+
+    Args:
+        folder: Where they belong.
+        labels: Of the head.
+        size: The side of the square picture, in pixels.
+    """
+    tensors = squeezenet1_1_weights().tensors
+    features = _evenly_pooled(squeezenet1_1_features(tensors, size))
+    head = _head(features, size) if labels == len(_POSES) else _random_head(labels)
+    whole = append_head(features, head)
+    names = tuple(f"label {index}" for index in range(labels))
+    card = ModelCard(names, size, DEFAULT_BACKBONE, "head", "", "", "", "")
+    write_model(whole, card, folder / MODEL)
+    # From the first convolution's input on: normalised pixels in planes, one picture.
+    inferred = onnx.shape_inference.infer_shapes(whole)
+    plain = onnx.utils.Extractor(inferred).extract_model(["floats"], ["probabilities"])
+    _take_normalised_pixels(plain, tensors["features.0.weight"], tensors["features.0.bias"])
+    shape = plain.graph.input[0].type.tensor_type.shape
+    for axis, length in zip(shape.dim, (1, 3, size, size), strict=True):
+        axis.dim_value = length
+    onnx.save(plain, folder / PLAIN)
+    arrays = {key: value for key, value in tensors.items() if key.startswith("features.")}
+    (folder / STATE).write_bytes(
+        safetensors.numpy.save(arrays | {"head.weight": head.weights, "head.bias": head.bias})
+    )
+
+
+def write_integer_model(folder: Path) -> None:
+    """Quantise our model, as `python -m export` does."""
+    frames = [draw_scene(_POSES[index % 3], 2, 9 * index) for index in range(2 * _CALIBRATION)]
+    prepared = [prepare(frame, SIZE) for frame in frames]
+    truths = np.full(_CALIBRATION, UNKNOWN, dtype=np.int64)
+    pictures = CheckPictures(tuple(prepared[::2]), tuple(prepared[1::2]), truths, "drawn frames")
+    original = Classifier(folder / MODEL)
+    answers = np.stack(
+        [original.classify_prepared(picture).probabilities for picture in pictures.compared]
+    )
+    converted = to_integer_precision(original, pictures, answers)
+    write_model(converted.graph, original.card, folder / INTEGER_MODEL)
+
+
+def write_foreign_models(folder: Path, python: Path) -> None:
+    """Write the ncnn and the LiteRT file, with the tools of the rivals' own environment.
+
+    Args:
+        folder: Where `write_models` wrote.
+        python: Of that environment.
+    """
+    shape = f"inputshape=[1,3,{SIZE},{SIZE}]"
+    pnnx = [str(python.parent / "pnnx"), str(folder / PLAIN), shape, "fp16=0"]
+    litert = [str(python), "-m", "benchmarks.litert_file"]
+    litert += [str(folder / STATE), str(folder / LITERT_FILE)]
+    for command, written in ((pnnx, f"{NCNN_NAME}.param"), (litert, LITERT_FILE)):
+        done = subprocess.run(command, cwd=_PROJECT, capture_output=True, text=True, check=False)
+        if done.returncode or not (folder / written).is_file():
+            raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")
+
+
+def _evenly_pooled(features: onnx.ModelProto) -> onnx.ModelProto:
+    """Take off what weighs places before the pool: the network as torchvision has it."""
+    nodes = features.graph.node
+    (pool,) = [node for node in nodes if node.op_type == "GlobalAveragePool"]
+    for node in nodes:
+        if node.op_type == "Mul" and pool.input[0] in node.output:
+            pool.input[0] = node.input[0]
+            constants = features.graph.initializer
+            for unused in [entry for entry in constants if entry.name in node.input]:
+                constants.remove(unused)
+            nodes.remove(node)
+            break
+    return features
+
+
+def _head(features: onnx.ModelProto, size: int) -> LinearHead:
+    """Fit a head on drawn frames by least squares: answers of a random one hang by a thread."""
+    frames = [draw_scene(_POSES[index % 3], 3, 5 * index) for index in range(2 * _CALIBRATION)]
+    embedded = FeatureExtractor(features).embed(prepare(frame, size) for frame in frames)
+    wanted = np.eye(3)[np.arange(len(frames)) % 3] - 1 / 3
+    mean = embedded.mean(axis=0, dtype=np.float64)
+    centred = embedded - mean
+    ridge = 0.1 * np.trace(centred @ centred.T) / len(frames) * np.eye(len(frames))
+    weights = _SURENESS * np.linalg.solve(centred @ centred.T + ridge, wanted).T @ centred
+    return LinearHead(weights.astype(np.float32), (-weights @ mean).astype(np.float32), 1.0)
+
+
+def _random_head(labels: int) -> LinearHead:
+    weights = np.random.default_rng(0).normal(scale=_SPREAD, size=(labels, 512))
+    return LinearHead(weights.astype(np.float32), np.zeros(labels, dtype=np.float32), 1.0)
+
+
+def _take_normalised_pixels(plain: onnx.ModelProto, weight: np.ndarray, bias: np.ndarray) -> None:
+    """Put torchvision's first convolution back: ours has colour order, scale and mean in it."""
+    first = plain.graph.node[0]
+    for name, value in ((first.input[1], weight), (first.input[2], bias)):
+        (place,) = [entry for entry in plain.graph.initializer if entry.name == name]
+        place.CopyFrom(onnx.numpy_helper.from_array(value, name))

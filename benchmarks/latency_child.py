@@ -1,0 +1,146 @@
+"""The live loop at the pace of a simulated camera, measured from within its own process."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.camera_live import LiveCamera
+from webcam_classifier.console import run_script
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live_loop import LiveLoop
+from webcam_classifier.model import Classifier
+from webcam_classifier.runtime_choice import choose_runtime
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure.
+
+    Attributes:
+        model: The file.
+        frames: A folder of JPEGs, sent again and again.
+        rate: Frames a second.
+        provider: As live.py takes it.
+        seconds: Of one stretch of time.
+        windows: How many stretches.
+        started_at: When the process was created, in seconds as `time.time()` gives them.
+    """
+
+    model: str
+    frames: str
+    rate: float
+    provider: str
+    seconds: float
+    windows: int
+    started_at: float
+
+
+class JpegGrabber:
+    """Sends JPEGs at the beat of a clock; see `camera_live.FrameGrabber`.
+
+    Args:
+        jpegs: Each a whole file.
+        rate: Frames a second.
+    """
+
+    def __init__(self, jpegs: list[NDArray[np.uint8]], rate: float) -> None:
+        self._jpegs = jpegs
+        self._period = 1.0 / rate
+        self._index = -1
+        self._due = time.monotonic()
+
+    def grab(self) -> bool:
+        """Wait for the next beat; beats that were missed are gone, as with a camera."""
+        now = time.monotonic()
+        missed = max(0, int((now - self._due) / self._period))
+        self._due += (missed + 1) * self._period
+        time.sleep(max(0.0, self._due - now))
+        self._index += 1
+        return True
+
+    def retrieve(self) -> BgrImage:
+        """Decode it, as OpenCV does in its own `retrieve`."""
+        jpeg = self._jpegs[self._index % len(self._jpegs)]
+        return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+    def describe(self, first: BgrImage) -> str:
+        """Say what it is."""
+        height, width = first.shape[:2]
+        return f"JPEGs of {width} x {height}, {1 / self._period:g} a second"
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def main() -> None:
+    """Run the loop as live.py does without a window, and print a line for each stretch of time."""
+    job = Job(**json.loads(sys.stdin.readline()))
+    cv2.setNumThreads(1)
+    paths = sorted(Path(job.frames).glob("*.jpg"))
+    jpegs = [np.frombuffer(path.read_bytes(), np.uint8) for path in paths]
+    model = Path(job.model)
+    choice = choose_runtime(model, job.provider, 0, lambda line: print(line, file=sys.stderr))
+    classifier = Classifier(model, choice.runtime)
+    classifier.warm_up()
+    with LiveCamera(JpegGrabber(jpegs, job.rate)) as camera:
+        loop = LiveLoop(camera, classifier)
+        with loop:
+            watch(loop, job)
+
+
+def watch(loop: LiveLoop, job: Job) -> None:
+    """Gather ages, and print them window by window."""
+    ages: list[float] = []
+    inferences: list[float] = []
+    dropped_before, windows, start = 0, 0, None
+    began, spent = time.monotonic(), time.process_time()
+    for labelled in loop.results(wait=0.5):
+        if labelled is None:
+            continue
+        if windows == 0 and start is None:
+            start = time.time() - job.started_at
+        ages.append(1000.0 * labelled.age)
+        inferences.append(1000.0 * labelled.inference_seconds)
+        elapsed = time.monotonic() - began
+        if elapsed < job.seconds:
+            continue
+        window = {
+            "frames": len(ages),
+            "dropped": loop.counter.dropped - dropped_before,
+            "age_median": float(np.median(ages)),
+            "age_late": float(np.percentile(ages, 95)),
+            "inference_median": float(np.median(inferences)),
+            "cores": (time.process_time() - spent) / elapsed,
+            "megabytes": resident_megabytes(),
+            "start_seconds": start if windows == 0 else None,
+        }
+        print(json.dumps(window), flush=True)
+        windows += 1
+        if windows == job.windows:
+            return
+        dropped_before = loop.counter.dropped
+        ages.clear()
+        inferences.clear()
+        began, spent = time.monotonic(), time.process_time()
+
+
+def resident_megabytes() -> float:
+    """Memory that this process holds now; where only the peak is known, the peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 1e6
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,1 @@
+"""What a user would pick instead of this project, each run in a process of its own."""

@@ -1,0 +1,94 @@
+"""The methods that are compared: what runs each, in which environment, and about how long."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.rivals.environments import FASTAI, MEDIAPIPE, Environment
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+# What of our own code has no say in what is learnt, so that changing it keeps what was measured.
+_WITHOUT_SAY = ("camera", "collect", "display", "held_key", "live", "overlay", "recorder", "report",
+                "scene", "smoothing", "snapshot_quality", "source_arguments", "text", "timing",
+                "v4l2", "video_file")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of learning from labelled pictures.
+
+    Attributes:
+        name: For the command line.
+        title: For the table.
+        module: Run as `python -m module JOB ANSWER`.
+        environment: What it runs in; None for the benchmark's own interpreter.
+        sources: The files that settle its answers, as patterns below the checkout.
+        is_seeded: Whether chance has a part in it; else one seed is enough.
+        start: Expected seconds before and after all that depends on the number of pictures.
+        each_taught: Expected seconds for each taught picture, on two cores.
+        each_asked: Likewise for each asked one.
+    """
+
+    name: str
+    title: str
+    module: str
+    environment: Environment | None
+    sources: tuple[str, ...]
+    is_seeded: bool
+    start: float
+    each_taught: float
+    each_asked: float
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this project."""
+        return self.module.endswith(".ours")
+
+    def source_hash(self) -> str:
+        """Name the code that settles its answers; comments and docstrings don't count."""
+        content = hashlib.sha256()
+        for pattern in self.sources:
+            for path in sorted(_ROOT.glob(pattern)):
+                if not path.stem.startswith(_WITHOUT_SAY):
+                    content.update(_code(path))
+        if self.environment is not None:
+            content.update(repr(self.environment.requirements).encode())
+        return content.hexdigest()
+
+
+_OURS = ("train.py", "webcam_classifier/*.py", "benchmarks/rivals/ours.py")
+_TORCH = "benchmarks/rivals/torchvision_parts.py"
+
+METHODS = (
+    Method("probe", "linear probe", "benchmarks.rivals.linear_probe", None,
+           ("benchmarks/rivals/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
+    Method("probe-scaled", "probe, standardised", "benchmarks.rivals.linear_probe", None,
+           ("benchmarks/rivals/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
+    Method("mediapipe", "MediaPipe hands", "benchmarks.rivals.mediapipe_hands", MEDIAPIPE,
+           ("benchmarks/rivals/mediapipe_hands.py",), False, 4, 0.05, 0.05),
+    Method("fastai", "fastai fine_tune", "benchmarks.rivals.fastai_fine_tune", FASTAI,
+           ("benchmarks/rivals/fastai_fine_tune.py", _TORCH),
+           True, 10, 0.5, 0.02),
+    Method("notebook", "notebook recipe", "benchmarks.rivals.notebook", None,
+           ("benchmarks/rivals/notebook.py", _TORCH),
+           True, 6, 1.2, 0.02),
+    Method("head", "ours, head", "benchmarks.rivals.ours", None, _OURS, True, 4, 0.03, 0.02),
+    Method("finetune", "ours, fine-tuned", "benchmarks.rivals.ours", None, _OURS, True,
+           10, 0.7, 0.02),
+)  # fmt: skip
+"""In the table's order: rivals first."""
+
+
+def _code(path: Path) -> bytes:
+    """A file's code without what only people read."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                first.value.value = ""
+    return ast.dump(tree).encode()

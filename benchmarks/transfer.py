@@ -1,0 +1,258 @@
+"""Freeze or fine-tune, colour or grey, which network: one table over several data sets.
+
+    $ python -m benchmarks.transfer thumbs/person_1,thumbs/person_2 sign_digits/
+    $ python -m benchmarks.transfer DATASET... --weights-folder weights/ --quick
+
+A DATASET is a folder as train.py takes it, which holds back recordings or its own test part, or two
+with a comma between: taught with the first, measured on the second. A row is printed as soon as
+it is known, so Ctrl-C keeps what there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from webcam_classifier.backbone import frozen_features
+from webcam_classifier.console import run_script
+from webcam_classifier.data_facts import split_data_set
+from webcam_classifier.embedded_lesson import embed_lesson
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune_settings import FinetuneSettings
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.labelled_pictures import (
+    LabelledPictures,
+    check_enough,
+    load_labelled_pictures,
+    own_test_part,
+)
+from webcam_classifier.lesson import Lesson, Outcome
+from webcam_classifier.measure import Measured, check_labels, measure
+from webcam_classifier.model import Classifier, ModelCard
+from webcam_classifier.model_writer import write_model
+from webcam_classifier.teach_finetune import prepare_finetune
+from webcam_classifier.teach_head import teach_head
+
+BACKBONES = ("squeezenet1_1", "alexnet", "mobilenet_v2", "resnet18", "vgg16")
+WAYS = ("freeze", "fine-tune")
+COLOURS = ("colour", "grey")
+QUICK_EPOCHS = 2
+QUICK_PICTURES = 20  # of each label
+HEADER = (
+    "| data set | network | layers | pictures | accuracy | 95 % interval | test pictures | "
+    "teaching s | ms a picture |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """One data set in colour or in grey.
+
+    Attributes:
+        name: As it stands in the table.
+        pictures: What is taught from.
+        test_pictures: From elsewhere; None where some of the others are held back.
+    """
+
+    name: str
+    pictures: LabelledPictures
+    test_pictures: LabelledPictures | None
+
+    def grey(self) -> Data:
+        """The same without colours."""
+        test = None if self.test_pictures is None else _without_colours(self.test_pictures)
+        return dataclasses.replace(
+            self, pictures=_without_colours(self.pictures), test_pictures=test
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row to come.
+
+    Attributes:
+        backbone: torchvision's name of the network.
+        weights: `auto` or a file.
+        way: Of `WAYS`.
+        epochs: Of fine-tuning.
+        input_size: The side of the square picture, in pixels.
+    """
+
+    backbone: str
+    weights: str
+    way: str
+    epochs: int
+    input_size: int
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Teach and measure each case, and print each row when it is there."""
+    options = parse(arguments)
+    skipped: list[str] = []
+    print(HEADER, flush=True)
+    try:
+        for name in options.datasets:
+            colourful = read(name, options.input_size, options.quick)
+            for data, colour in zip((colourful, colourful.grey()), COLOURS, strict=True):
+                for case in cases(options):
+                    try:
+                        print(row(data, colour, case), flush=True)
+                    except UserError as error:
+                        skipped.append(f"{data.name}, {case.backbone}, {case.way}: {error}")
+                        print(f"skipped {skipped[-1]}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped; the rows above are whole", file=sys.stderr)
+    for reason in dict.fromkeys(skipped):
+        print(f"\nskipped {reason}")
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Give every way of every network."""
+    for backbone, way in itertools.product(options.backbones, options.ways):
+        weights = find_weights(options.weights_folder, backbone)
+        yield Case(backbone, weights, way, options.epochs, options.input_size)
+
+
+def find_weights(folder: Path | None, backbone: str) -> str:
+    """Give the file of a network's weights in a folder, or `auto` where there is none."""
+    if folder is None:
+        return "auto"
+    found = sorted(folder.glob(f"{backbone}-*.pth")) + sorted(
+        folder.glob(f"{backbone}*.safetensors")
+    )
+    return str(found[0]) if found else "auto"
+
+
+def read(name: str, size: int, is_quick: bool) -> Data:
+    """Read a data set.
+
+    Raises:
+        UserError: A folder is missing, or can't be taught with.
+    """
+    taught, _, asked = name.partition(",")
+    pictures = load_labelled_pictures(Path(taught), size)
+    if is_quick:
+        ranks = [
+            np.flatnonzero(pictures.label_indices == label) for label in range(len(pictures.labels))
+        ]
+        few = [
+            members[np.linspace(0, members.size - 1, QUICK_PICTURES).astype(np.int64)]
+            for members in ranks
+            if members.size
+        ]
+        pictures = pictures.at(np.unique(np.concatenate(few)))
+    check_enough(pictures)
+    test_pictures = own_test_part(load_labelled_pictures(Path(asked), size)) if asked else None
+    if test_pictures is not None:
+        check_labels(test_pictures, pictures.labels)
+    return Data(name.replace(",", " > "), pictures, test_pictures)
+
+
+def row(data: Data, colour: str, case: Case) -> str:
+    """Teach and measure one case, and give its line of the table.
+
+    Raises:
+        UserError: The weights can't be had, or don't fit.
+    """
+    print(f"{data.name}: {case.way} {case.backbone}, {colour}", file=sys.stderr)
+    split, _ = split_data_set(data.pictures, hold_test=data.test_pictures is None)
+    started = time.monotonic()
+    lesson = Lesson(
+        pictures=data.pictures,
+        split=split,
+        test_pictures=data.test_pictures,
+        backbone=case.backbone,
+        input_size=case.input_size,
+        seed=0,
+        measured_only=True,
+        started=started,
+    )
+    outcome = teach(lesson, case)
+    seconds = time.monotonic() - started
+    measured = ask(lesson, outcome)
+    low, high = measured.evaluation.interval
+    cells = [
+        data.name, case.backbone, case.way, colour, f"{measured.evaluation.accuracy:.3f}",
+        f"{low:.2f} to {high:.2f}", str(measured.evaluation.count), f"{seconds:.0f}",
+        f"{measured.milliseconds:.1f}",
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def teach(lesson: Lesson, case: Case) -> Outcome:
+    """Teach as train.py does."""
+    frozen = frozen_features(case.backbone, case.weights, case.input_size)
+    embedded = embed_lesson(lesson, frozen)
+    if case.way == "freeze":
+        return teach_head(lesson, embedded)
+    settings = FinetuneSettings(
+        backbone=case.backbone, input_size=case.input_size, epochs=case.epochs
+    )
+    return prepare_finetune(settings, case.weights).teach(lesson, embedded)
+
+
+def ask(lesson: Lesson, outcome: Outcome) -> Measured:
+    """Ask the model file about the test pictures, with the code that runs live."""
+    card = ModelCard(
+        labels=lesson.pictures.labels,
+        input_size=lesson.input_size,
+        backbone=lesson.backbone,
+        mode=outcome.mode,
+        weights=outcome.weights,
+        created_at="",
+        dataset=str(lesson.pictures.folder),
+        data_hash="",
+        unknown_threshold=outcome.unknown_threshold,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        write_model(outcome.graph, card, path)
+        test = lesson.test_pictures or lesson.pictures.at(lesson.split.test)
+        return measure(Classifier(path), test)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("datasets", nargs="+", metavar="DATASET")
+    add("--backbones", nargs="+", default=BACKBONES, metavar="NAME",
+        help=f"torchvision's names (default: {' '.join(BACKBONES)})")  # fmt: skip
+    add("--ways", nargs="+", default=WAYS, choices=WAYS, help="default: both")
+    add("--weights-folder", type=Path, metavar="FOLDER",
+        help="take weights from here, from files that begin with the network's name; others are "
+        "fetched")  # fmt: skip
+    add("--epochs", type=int, default=FinetuneSettings.epochs, metavar="N",
+        help="passes of fine-tuning (default: %(default)s)")  # fmt: skip
+    add("--input-size", type=int, default=224, metavar="PIXELS", help="default: %(default)s")
+    add("--quick", action="store_true",
+        help=f"{QUICK_PICTURES} pictures a label and {QUICK_EPOCHS} epochs: whether it runs, not "
+        "how well it does")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.epochs = min(options.epochs, QUICK_EPOCHS)
+    return options
+
+
+def _without_colours(pictures: LabelledPictures) -> LabelledPictures:
+    def grey(image: BgrImage) -> BgrImage:
+        values = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return np.repeat(np.asarray(values, dtype=np.uint8)[:, :, np.newaxis], 3, axis=2)
+
+    return dataclasses.replace(pictures, images=tuple(grey(image) for image in pictures.images))
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,230 @@
+"""How the score of unknown was chosen: pictures of no label told from new ones of known labels.
+
+    $ python -m benchmarks.unknown DATA
+
+benchmarks/protocols.py says what DATA holds. A third of each label's pictures, the last ones of
+its recording or the subjects of a third, is held out as known. Unknown are the pictures of a label
+that was left out, each in turn, and with all labels taught the other data sets, noise, and a
+covered lens. Each cell is the AUROC, and the share of unknown pictures that pass for known where
+95 % of the held-out known ones do.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp, softmax
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+from benchmarks.protocols import DIGITS, FOLDERS, ROOMS, THUMBS, load_folders
+from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.console import run_script
+from webcam_classifier.embedded_lesson import embed_views
+from webcam_classifier.embedded_views import EmbeddedViews
+from webcam_classifier.features import FeatureExtractor, with_unit_embedding
+from webcam_classifier.head import fit_head
+from webcam_classifier.labelled_pictures import LabelledPictures
+from webcam_classifier.novelty import fit_novelty
+from webcam_classifier.novelty_check import strange_pictures
+
+SIZE = 224  # pixels
+COLUMNS = ("thumbs", "rps", "digits", "empty room", "other data", "noise", "covered lens")
+ACROSS = ("thumbs, other person", "rps, other room")
+PRINCIPAL = 64  # directions that the residual leaves out
+
+Values = NDArray[np.float32]
+Scores = NDArray[np.floating]
+_LEFT_DIGITS = ("1", "4", "7")  # of ten: the rest takes long and says the same
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Something to tell apart.
+
+    Attributes:
+        column: Where it counts.
+        taught: What is known, labels from 0 up.
+        known: New pictures of known labels, (pictures, features).
+        unknown: Pictures of none.
+    """
+
+    column: str
+    taught: EmbeddedViews
+    known: Values
+    unknown: Values
+
+
+def main() -> None:
+    """Embed everything, ask every method everything, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="for the views (default: %(default)s)")
+    options = parser.parse_args()
+    pictures = load_folders(options.data, SIZE)
+    graph = with_unit_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    folders = {
+        name: embed_views(found, np.zeros(len(found), np.int64), graph, SIZE, options.seed)
+        for name, found in pictures.items()
+    }
+    strange = {
+        kind: FeatureExtractor(graph).embed(drawn) for kind, drawn in strange_pictures(SIZE).items()
+    }
+    cells: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for question in questions(pictures, folders, strange):
+        asked = np.concatenate([question.known, question.unknown])
+        for name, scores in all_scores(question.taught, asked).items():
+            found = judge(scores[: len(question.known)], scores[len(question.known) :])
+            cells[name][question.column].append(found)
+    columns = (*COLUMNS, *ACROSS)
+    print("| score | " + " | ".join(columns) + " | label left out |")
+    for name, row in cells.items():
+        means = [np.mean(row[column], axis=0) for column in columns]
+        left_out = np.mean([mean[0] for mean in means[:4]])
+        shown = " | ".join(f"{auroc:.3f} / {accepted:.2f}" for auroc, accepted in means)
+        print(f"| {name} | {shown} | {left_out:.3f} |")
+
+
+def judge(known: Scores, unknown: Scores) -> tuple[float, float]:
+    """Give the AUROC, and the share of the unknown that pass where 95 % of the known do."""
+    truths = np.repeat([0, 1], [len(known), len(unknown)])
+    auroc = float(roc_auc_score(truths, np.concatenate([known, unknown])))
+    return auroc, float((unknown <= np.quantile(known, 0.95)).mean())
+
+
+def questions(
+    pictures: dict[str, LabelledPictures],
+    folders: dict[str, EmbeddedViews],
+    strange: dict[str, Values],
+) -> Iterator[Question]:
+    """Give everything that is asked."""
+    for name in FOLDERS:
+        views, labels = folders[name], pictures[name].labels
+        held_out = np.repeat(
+            last_third(pictures[name], name), len(views.is_original) // len(pictures[name])
+        )
+        short = "digits" if name == DIGITS else "thumbs" if name in THUMBS else "rps"
+        for left, label in enumerate(labels):
+            if name == DIGITS and label not in _LEFT_DIGITS:
+                continue
+            is_left = views.label_indices == left
+            taught = without(views.only(~held_out & ~is_left), left)
+            known = views.embeddings[held_out & views.is_original & ~is_left]
+            unknown = views.embeddings[is_left & views.is_original]
+            yield Question("empty room" if label == "none" else short, taught, known, unknown)
+            if name != DIGITS:
+                pair = THUMBS if name in THUMBS else ROOMS
+                other = folders[pair[1 - pair.index(name)]]
+                new = other.is_original & (other.label_indices != left)
+                whole = without(views.only(~is_left), left)
+                gone = other.is_original & (other.label_indices == left)
+                column = ACROSS[0] if name in THUMBS else ACROSS[1]
+                yield Question(column, whole, other.embeddings[new], other.embeddings[gone])
+        taught, known = views.only(~held_out), views.embeddings[held_out & views.is_original]
+        kind = name.split("/")[0]
+        others = [folders[key] for key in FOLDERS if key.split("/")[0] != kind]
+        embeddings = np.concatenate([each.embeddings[each.is_original][::2] for each in others])
+        yield Question("other data", taught, known, embeddings)
+        for column, drawn in strange.items():
+            yield Question(column, taught, known, drawn)
+
+
+def last_third(pictures: LabelledPictures, name: str) -> NDArray[np.bool_]:
+    """The end of each label's recording, or the subjects whose number three divides."""
+    if name == DIGITS:
+        subjects = [int(Path(file).stem.split("_")[1]) for file in pictures.names]
+        return np.asarray(np.array(subjects) % 3 == 0)
+    held_out = np.zeros(len(pictures), dtype=np.bool_)
+    for label in range(len(pictures.labels)):
+        members = np.flatnonzero(pictures.label_indices == label)
+        held_out[members[-(members.size // 3) :]] = True
+    return held_out
+
+
+def without(views: EmbeddedViews, left: int) -> EmbeddedViews:
+    """Number the labels again where one is missing."""
+    labels = views.label_indices - (views.label_indices > left)
+    return EmbeddedViews(views.embeddings, labels, views.recordings, views.is_original)
+
+
+def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:
+    """Give every method's scores, higher for what is less known."""
+    label_count = int(taught.label_indices.max()) + 1
+    novelty = fit_novelty(taught, label_count)
+    distances = novelty.distances(asked)
+    head = fit_head(taught, label_count)
+    logits = head.logits(asked)
+    energy = -logsumexp(logits, axis=1)
+    found: dict[str, Scores] = {
+        "1 - largest probability": 1 - softmax(logits, axis=1).max(axis=1),
+        "largest logit": -logits.max(axis=1),
+        "energy": energy,
+    }
+    whiten, means = whitening(taught, label_count)
+    white, seen = whiten(asked), whiten(taught.embeddings)
+    mahalanobis = ((white[:, np.newaxis] - means) ** 2).sum(axis=2).min(axis=1)
+    spread = PCA(whiten=True, svd_solver="covariance_eigh").fit(seen)
+    kept = spread.explained_variance_ > 0.1  # of one, that of directions within labels
+    overall = (spread.transform(white)[:, kept] ** 2).sum(axis=1)
+    found |= {"Mahalanobis": mahalanobis, "relative Mahalanobis": mahalanobis - overall}
+    for count in (1, 5, 10):
+        found[f"neighbour {count}"] = neighbour(taught.embeddings, asked, count)
+        found[f"neighbour {count}, whitened"] = neighbour(seen, white, count)
+        found[f"neighbour {count}, whitened, cosine"] = neighbour(unit(seen), unit(white), count)
+    residual = outside(taught.embeddings)
+    lost, own = residual(asked), residual(taught.embeddings)
+    own_logits = head.logits(taught.embeddings).max(axis=1)
+    found["residual"] = lost
+    found["ViM"] = np.abs(own_logits).mean() / own.mean() * lost + energy
+    found["ours: nearest snapshot between labels"] = distances[:, 0]
+    found["ours: nearest centre of embeddings"] = distances[:, 1]
+    found["ours: both"] = novelty.scores(asked)
+    return found
+
+
+def whitening(taught: EmbeddedViews, label_count: int) -> tuple[Callable[[Values], Scores], Scores]:
+    """Give what makes labels spread by one in all directions, and their means there."""
+    values, labels = taught.embeddings.astype(np.float64), taught.label_indices
+    means = np.stack([values[labels == label].mean(axis=0) for label in range(label_count)])
+    residuals = values - means[labels]
+    covariance = residuals.T @ residuals / len(residuals)
+    variance = np.trace(covariance) / len(covariance)
+    sizes, directions = np.linalg.eigh(0.8 * covariance + 0.2 * variance * np.eye(len(covariance)))
+    matrix = directions / np.sqrt(sizes)
+    middle = means.mean(axis=0)
+    return lambda asked: (asked - middle) @ matrix, (means - middle) @ matrix
+
+
+def neighbour(bank: Scores, asked: Scores, count: int) -> Scores:
+    """The distance to the neighbour of that number."""
+    found, _ = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(bank).kneighbors(asked)
+    return np.asarray(found[:, -1])
+
+
+def outside(seen: Values) -> Callable[[Values], Scores]:
+    """Give the length of what the principal directions don't explain."""
+    principal = PCA(PRINCIPAL, svd_solver="covariance_eigh").fit(seen)
+
+    def length(asked: Values) -> Scores:
+        explained = principal.inverse_transform(principal.transform(asked))
+        return np.asarray(np.linalg.norm(asked - explained, axis=1))
+
+    return length
+
+
+def unit(values: Scores) -> Scores:
+    """Scale to length one."""
+    return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
+
+
+if __name__ == "__main__":
+    run_script(main)

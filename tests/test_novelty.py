@@ -1,0 +1,169 @@
+"""What is unknown: the score, the same in the graph, and its threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from sklearn.metrics import roc_auc_score
+
+from webcam_classifier.embedded_views import EmbeddedViews
+from webcam_classifier.head import append_head, fit_head
+from webcam_classifier.model import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
+from webcam_classifier.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
+
+FEATURES = 24
+
+
+def clouds(
+    label_count: int, pictures: int, seed: int = 0, recordings: int = 5, views: int = 3
+) -> EmbeddedViews:
+    """Pictures with near copies of them around one centre for each label."""
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(label_count, FEATURES))
+    labels = np.repeat(np.arange(label_count), pictures)
+    own = centres[labels] + 0.5 * generator.normal(size=(labels.size, FEATURES))
+    near = np.repeat(own, views, axis=0)
+    is_original = np.arange(len(near)) % views == 0
+    near[~is_original] += 0.1 * generator.normal(size=(int((~is_original).sum()), FEATURES))
+    recording = np.arange(labels.size) * recordings // pictures
+    return EmbeddedViews(
+        near.astype(np.float32), np.repeat(labels, views), np.repeat(recording, views), is_original
+    )
+
+
+def elsewhere(pictures: int) -> np.ndarray:
+    generator = np.random.default_rng(5)
+    centre = 1.5 * generator.normal(size=FEATURES)
+    values = centre + 0.5 * generator.normal(size=(pictures, FEATURES))
+    return np.asarray(values, dtype=np.float32)
+
+
+def identity_features(opset: int) -> onnx.ModelProto:
+    """A graph whose embedding is its input."""
+    shape: list[str | int | None] = [BATCH_AXIS, FEATURES]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["values"], ["embedding"])],
+        "identity",
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, shape)],
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+
+@pytest.mark.parametrize("opset", [17, 18, 20])
+@pytest.mark.parametrize("pictures", [8, 120])  # fewer and more than there are centres
+def test_the_graph_gives_the_scores_that_numpy_gives(opset: int, pictures: int) -> None:
+    views = clouds(3, pictures)
+    head, novelty = fit_head(views, 3), fit_novelty(views, 3)
+    graph = append_novelty(append_head(identity_features(opset), head), novelty)
+    onnx.checker.check_model(graph, full_check=True)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    asked = np.concatenate([views.embeddings[:20], elsewhere(20), 100 * elsewhere(3)])
+    probabilities, scores = session.run([OUTPUT_NAME, UNKNOWN_NAME], {"values": asked})
+    assert probabilities.shape == (43, 3)
+    assert scores.shape == (43,)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, novelty.scores(asked), rtol=1e-3, atol=1e-2)
+    (one,) = session.run([UNKNOWN_NAME], {"values": asked[25:26]})
+    np.testing.assert_allclose(one, scores[25:26], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("label_count", [2, 3, 6])
+def test_new_pictures_of_known_labels_pass_and_others_do_not(label_count: int) -> None:
+    novelty = fit_novelty(clouds(label_count, 60), label_count)
+    new = clouds(label_count, 200, seed=1, views=1).embeddings
+    assert (novelty.scores(new) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.06)
+    assert (novelty.scores(elsewhere(100)) > UNKNOWN_FROM).mean() > 0.95
+
+
+def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -> None:
+    views, held_out = clouds(3, 40), clouds(3, 40, seed=1)
+    wide = dataclasses.replace(held_out, embeddings=held_out.embeddings * np.float32(1.3))
+    novelty = fit_novelty(views, 3, wide)
+    asked = wide.embeddings[wide.is_original]
+    assert (novelty.scores(asked) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.02)
+    strict = fit_novelty(views, 3).scores(asked)
+    assert (strict <= UNKNOWN_FROM).mean() < 0.8
+
+
+@pytest.mark.parametrize("recordings", [1, 2])
+@pytest.mark.parametrize("pictures", [1, 2, 10])
+def test_few_pictures_give_finite_scores(pictures: int, recordings: int) -> None:
+    views = clouds(2, pictures, recordings=recordings)
+    novelty = fit_novelty(views, 2)
+    assert np.isfinite(novelty.scores(views.embeddings)).all()
+    far = novelty.scores(50 * elsewhere(4))
+    assert (far > UNKNOWN_FROM).all()
+
+
+def test_pictures_that_are_all_alike_give_finite_scores() -> None:
+    views = clouds(2, 10)
+    same = dataclasses.replace(views, embeddings=np.ones_like(views.embeddings))
+    assert np.isfinite(fit_novelty(same, 2).scores(same.embeddings)).all()
+
+
+def test_what_is_remembered_stays_small() -> None:
+    novelty = fit_novelty(clouds(3, 600, views=1), 3)
+    assert len(novelty.snapshots) <= 1024
+    assert len(novelty.centres) == 64
+
+
+def test_each_label_is_left_out_in_turn() -> None:
+    check = check_novelty(clouds(4, 40), ("a", "b", "c", "d"), {"noise": elsewhere(30)})
+    assert [one.name for one in check.left_out] == ["a", "b", "c", "d"]
+    assert all(one.auroc > 0.95 and one.accepted < 0.3 for one in check.left_out)
+    assert [(one.name, one.count) for one in check.strange] == [("noise", 30)]
+    assert check.strange[0].auroc > 0.95
+    assert json.loads(json.dumps(dataclasses.asdict(check)))["left_out"][0]["count"] == 40
+
+
+def test_of_two_labels_none_can_be_left_out() -> None:
+    check = check_novelty(clouds(2, 20), ("a", "b"), {"noise": elsewhere(30)})
+    assert check.left_out == ()
+    assert check.auroc is None
+    assert len(check.strange) == 1
+
+
+def test_the_check_of_an_ordinary_data_set_takes_no_time_to_speak_of() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 75)
+    values = generator.normal(size=(4, 512))[labels] + generator.normal(size=(300, 512))
+    views = EmbeddedViews(
+        np.repeat(values, 5, axis=0).astype(np.float32),
+        np.repeat(labels, 5),
+        np.repeat(np.arange(300) // 15, 5),
+        np.arange(1500) % 5 == 0,
+    )
+    started = time.process_time()
+    check_novelty(views, ("a", "b", "c", "d"))
+    assert time.process_time() - started < 6.0  # 1.5 on an idle machine
+
+
+def test_strange_pictures_are_such_as_the_graph_takes() -> None:
+    kinds = strange_pictures(64)
+    assert set(kinds) == {"noise", "covered lens"}
+    for pictures in kinds.values():
+        assert len(pictures) == STRANGE_PICTURES
+        assert {picture.shape for picture in pictures} == {(64, 64, 3)}
+        assert {picture.dtype for picture in pictures} == {np.dtype(np.uint8)}
+    again = strange_pictures(64)["noise"][3]
+    np.testing.assert_array_equal(kinds["noise"][3], again)
+
+
+def test_a_score_orders_by_distance() -> None:
+    novelty = fit_novelty(clouds(3, 60), 3)
+    known = novelty.scores(clouds(3, 60, seed=2, views=1).embeddings)
+    unknown = novelty.scores(elsewhere(60))
+    truths = np.repeat([0, 1], [len(known), len(unknown)])
+    assert roc_auc_score(truths, np.concatenate([known, unknown])) > 0.98

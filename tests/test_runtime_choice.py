@@ -1,0 +1,221 @@
+"""What runs a model: tried once, compared with the processor, remembered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.tiny_model import write_tiny_model
+from webcam_classifier.device_name import device_name, physical_cores
+from webcam_classifier.execution_provider import PROVIDERS, Runtime, installed_providers
+from webcam_classifier.inference_session import ProviderError, open_model
+from webcam_classifier.metrics_file import METRICS_NAME
+from webcam_classifier.model import Classifier, ModelError
+from webcam_classifier.runtime_choice import AUTO, choose_runtime
+from webcam_classifier.runtime_folder import forget_old_folders, runtime_folder
+from webcam_classifier.runtime_race import choose_fastest, doubt_about, list_candidates
+from webcam_classifier.runtime_trial import RuntimeTrial
+from webcam_classifier.trial_pictures import blobs, trial_pictures
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "models" / "colours" / "model.onnx"
+    write_tiny_model(path)
+    return path
+
+
+def test_a_choice_is_measured_once_said_and_remembered(model: Path) -> None:
+    said: list[str] = []
+    first = choose_runtime(model, AUTO, 0, said.append)
+    assert first.runtime.provider in installed_providers()
+    if len(installed_providers()) > 1 or physical_cores() > 1:
+        assert first.reason.startswith("measured: cpu")
+        assert len(said) == 1
+        assert said[0].startswith("trying cpu")
+        assert choose_runtime(model, AUTO, 0, said.append) == first
+        assert len(said) == 1
+
+
+def test_the_choice_runs_the_model(model: Path) -> None:
+    choice = choose_runtime(model, AUTO, 1, lambda _: None)
+    classifier = Classifier(model, choice.runtime)
+    red = np.full((40, 50, 3), (0, 0, 255), np.uint8)
+    assert classifier.classify(red).label == "red"
+    assert choice.runtime.describe() in classifier.runtime
+
+
+def test_another_model_is_measured_again(model: Path) -> None:
+    before = runtime_folder(model)
+    write_tiny_model(model, ("blue", "green"))
+    assert runtime_folder(model) != before
+
+
+def test_a_damaged_memory_is_measured_again(model: Path) -> None:
+    path = runtime_folder(model) / "choice-cpu-1.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"runtime": {"provider": "abacus", "colour": "red"}}')
+    choice = choose_runtime(model, "cpu", 1, lambda _: None)
+    assert choice.runtime == Runtime("cpu", 1)
+
+
+def test_what_is_remembered_is_taken_without_a_measurement(model: Path) -> None:
+    path = runtime_folder(model) / "choice-auto-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"runtime": {"provider": "cpu", "threads": 7}, "reason": "said so"}))
+    said: list[str] = []
+    choice = choose_runtime(model, AUTO, 0, said.append)
+    assert (choice.runtime, choice.reason, said) == (Runtime("cpu", 7), "said so", [])
+
+
+def test_a_cache_that_cannot_be_written_costs_the_memory_only(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    said: list[str] = []
+    choice = choose_runtime(model, "cpu", 0, said.append)
+    assert choice.runtime.provider == "cpu"
+    if physical_cores() > 1:
+        assert "not remembered" in said[-1]
+
+
+@pytest.mark.parametrize("provider", [name for name in PROVIDERS if name != "cpu"])
+def test_a_provider_that_is_not_installed_is_refused_with_its_remedy(
+    model: Path, provider: str
+) -> None:
+    if provider in installed_providers():
+        pytest.skip(f"{provider} is installed here")
+    with pytest.raises(ProviderError, match=f"--provider {provider}: this onnxruntime has no"):
+        choose_runtime(model, provider, 0, lambda _: None)
+
+
+def test_a_missing_model_is_said_before_anything_is_tried(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is no model file"):
+        choose_runtime(tmp_path / "none.onnx", AUTO, 0, lambda _: None)
+
+
+def test_candidates_keep_the_files_numbers_first_and_gpus_have_no_threads() -> None:
+    assert list_candidates(("cpu", "openvino", "cuda"), "int8", 2) == [
+        Runtime("cpu", 2, precision="int8"),
+        Runtime("openvino", 2, precision="int8"),
+        Runtime("openvino", 2, is_reduced=True, precision="int8"),
+        Runtime("cuda", 0, precision="int8"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "place"),
+    [([4.0], 0), ([4.0, 3.9], 0), ([4.0, 3.5], 1), ([4.0, 2.0, 1.9], 1), ([2.0, 4.0, 1.0], 2)],
+)
+def test_the_more_modest_one_wins_unless_another_is_much_faster(
+    milliseconds: list[float], place: int
+) -> None:
+    times = {Runtime(threads=threads): time for threads, time in enumerate(milliseconds)}
+    assert choose_fastest(times).threads == place
+
+
+def test_one_answer_in_a_hundred_may_differ_on_real_pictures_and_no_more() -> None:
+    reference = np.tile(np.array([[0.6, 0.4]], np.float32), (100, 1))
+    answers = reference.copy()
+    answers[0] = (0.4, 0.6)
+    assert doubt_about(reference, answers, are_real=True, is_reduced=False) == ""
+    answers[1] = (0.4, 0.6)
+    assert "98.0% of 100" in doubt_about(reference, answers, are_real=True, is_reduced=False)
+
+
+def test_on_made_up_pictures_the_probabilities_have_to_agree() -> None:
+    reference = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
+    assert doubt_about(reference, reference + 0.01, are_real=False, is_reduced=False) == ""
+    assert "up to 0.30" in doubt_about(reference, reference + 0.3, are_real=False, is_reduced=False)
+    assert "no numbers" in doubt_about(
+        reference, reference * np.nan, are_real=True, is_reduced=False
+    )
+
+
+def test_fewer_bits_need_real_pictures_of_more_than_one_label() -> None:
+    various = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
+    assert doubt_about(various, various, are_real=True, is_reduced=True) == ""
+    assert "held back" in doubt_about(various, various, are_real=False, is_reduced=True)
+    assert "held back" in doubt_about(various[:1], various[:1], are_real=True, is_reduced=True)
+
+
+def test_a_taught_model_is_raced_on_its_own_pictures(
+    taught_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    choice = choose_runtime(taught_model / "model.onnx", AUTO, 1, lambda _: None)
+    if "openvino" in installed_providers():
+        assert "openvino bf16 on 1 thread" in choice.reason
+        assert "held back are not here" not in choice.reason
+    picture = np.full((1, 224, 224, 3), 127, np.uint8)
+    found = open_model(taught_model / "model.onnx", choice.runtime).run(picture)["probabilities"]
+    expected = open_model(taught_model / "model.onnx", Runtime()).run(picture)["probabilities"]
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_trial_answers_and_is_timed_round_by_round(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npy"
+    np.save(path, np.stack([np.full((32, 32, 3), (255, 0, 0), np.uint8)] * 2))
+    with RuntimeTrial(model, Runtime("cpu", 1), path, "probabilities") as trial:
+        answers = trial.answers()
+        assert answers is not None
+        assert answers.argmax(axis=1).tolist() == [0, 0]
+        trial.time_round()
+        trial.time_round()
+    assert len(trial.seconds) == 2
+    assert trial.milliseconds == 1000 * min(trial.seconds) > 0
+
+
+def test_a_trial_that_fails_says_why_and_goes_on(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npy"
+    np.save(path, blobs(32))
+    with RuntimeTrial(model, Runtime("coreml"), path, "probabilities") as trial:
+        answers = trial.answers()
+    if answers is None:
+        assert "can't run on coreml" in trial.problem
+
+
+def test_a_trial_that_takes_too_long_is_ended(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npy"
+    np.save(path, blobs(32))
+    with RuntimeTrial(model, Runtime("cpu"), path, "probabilities", patience=0.01) as trial:
+        assert trial.answers() is None
+        assert "took over" in trial.problem
+
+
+def test_pictures_held_back_are_taken_where_there_are_enough(model: Path, tmp_path: Path) -> None:
+    names = [f"red/{index}.png" for index in range(25)]
+    for name in names:
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "data" / name), np.full((20, 30, 3), 9, np.uint8))
+    split = {
+        "validation": {"pictures": names[:10]},
+        "test": {"pictures": names[10:]},
+        "test_dataset": None,
+    }
+    model.with_name(METRICS_NAME).write_text(json.dumps({"split": split}))
+    found = trial_pictures(model, tmp_path / "data", 32)
+    assert found.are_real
+    assert found.pixels.shape == (25, 32, 32, 3)
+    assert not trial_pictures(model, tmp_path / "moved", 32).are_real
+
+
+def test_blobs_are_various_and_the_same_every_time() -> None:
+    assert np.array_equal(blobs(32), blobs(32))
+    assert len(np.unique(blobs(32).mean(axis=(1, 2, 3)).round())) > 10
+
+
+def test_old_folders_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for index in range(23):
+        (tmp_path / "webcam-classifier" / "runtimes" / f"{index:02d}").mkdir(parents=True)
+    forget_old_folders()
+    assert len(list((tmp_path / "webcam-classifier" / "runtimes").iterdir())) == 20
+
+
+def test_the_device_is_named_with_its_cores() -> None:
+    assert f"with {physical_cores()} cores" in device_name()
+    assert physical_cores() >= 1

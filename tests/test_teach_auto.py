@@ -1,0 +1,185 @@
+"""Teaching that chooses by itself, with real pictures, a real network and real training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import train
+from tests.coloured_pictures import write_coloured_pictures
+from webcam_classifier.backbone import frozen_features
+from webcam_classifier.embedded_lesson import EmbeddedLesson, embed_lesson
+from webcam_classifier.features import FeatureExtractor
+from webcam_classifier.finetune_settings import FinetuneSettings
+from webcam_classifier.head import fit_head
+from webcam_classifier.labelled_pictures import load_labelled_pictures
+from webcam_classifier.lesson import Lesson, Outcome
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.split import split_pictures
+from webcam_classifier.teach_auto import AutoTeacher
+from webcam_classifier.teach_finetune import LayerTrainer
+from webcam_classifier.teach_head import teach_head
+from webcam_classifier.torch_weights import load_pretrained
+
+SIZE = 64
+SETTINGS = FinetuneSettings(epochs=3, batch_size=8, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def lesson(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
+    """A few pictures of two gestures, at a size at which a head is not always right."""
+    folder = tmp_path_factory.mktemp("data") / "pictures"
+    for label in ("thumbs_down", "thumbs_up"):
+        (folder / label).mkdir(parents=True)
+        files = sorted((shared_data / "thumbs/person_1" / label).iterdir())
+        for file in files[:: len(files) // 20][:20]:
+            (folder / label / file.name).write_bytes(file.read_bytes())
+    pictures = load_labelled_pictures(folder, SIZE)
+    split = split_pictures(
+        pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
+    )
+    return Lesson(pictures, split, None, "squeezenet1_1", SIZE, 0, False, 0.0)
+
+
+@pytest.fixture(scope="module")
+def embedded(lesson: Lesson, squeezenet_weights: Path) -> EmbeddedLesson:
+    return embed_lesson(lesson, frozen_features("squeezenet1_1", str(squeezenet_weights), SIZE))
+
+
+def trainer_of(weights: Path, settings: FinetuneSettings = SETTINGS) -> LayerTrainer:
+    return LayerTrainer(load_pretrained("squeezenet1_1", str(weights)), settings)
+
+
+def probabilities(outcome: Outcome, lesson: Lesson) -> NDArray[np.float32]:
+    """What a graph says of the validation pictures."""
+    asked = lesson.pictures.at(lesson.split.validation)
+    pixels = (prepare(image, lesson.input_size) for image in asked.images)
+    return FeatureExtractor(outcome.graph).embed(pixels)
+
+
+def right(answers: NDArray[np.float32], lesson: Lesson) -> int:
+    truths = lesson.pictures.label_indices[lesson.split.validation]
+    return int((answers.argmax(axis=1) == truths).sum())
+
+
+def right_of_head(lesson: Lesson, embedded: EmbeddedLesson) -> int:
+    """How many validation pictures a head gets right that has not seen them."""
+    head = fit_head(embedded.of(lesson.split.training), 2)
+    asked = embedded.of(lesson.split.validation)
+    return right(head.logits(asked.only(asked.is_original).embeddings), lesson)
+
+
+def test_without_torch_it_teaches_the_head_and_says_why(
+    lesson: Lesson, embedded: EmbeddedLesson, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = AutoTeacher(None, 10.0, 3).teach(lesson, embedded)
+    assert outcome.mode == "head"
+    assert "torch, which fine-tuning needs, is missing" in outcome.note
+    assert outcome.note in capsys.readouterr().err
+    head = teach_head(lesson, embedded)
+    assert outcome.graph == head.graph
+    assert outcome.graph_of_all == head.graph_of_all
+    assert outcome.details == head.details
+
+
+def test_training_layers_is_kept_where_it_is_as_right_on_pictures_that_neither_saw(
+    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path
+) -> None:
+    outcome = AutoTeacher(lambda: trainer_of(squeezenet_weights), 3.0, 3).teach(lesson, embedded)
+    of_head = right_of_head(lesson, embedded)
+    count = len(lesson.split.validation)
+    of_trained = right(probabilities(outcome, lesson), lesson)
+    assert outcome.mode == "finetune"
+    assert of_trained >= of_head
+    assert f"{of_trained} of {count} validation pictures right, the head {of_head}" in outcome.note
+    assert outcome.checkpoint is not None
+    history = outcome.details["history"]
+    assert isinstance(history, list)
+    assert [epoch["epoch"] for epoch in history] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # It learns nothing from where it starts, which is random.
+        dataclasses.replace(SETTINGS, starts_warm=False, learning_rate=1e-12),
+        # It forgets all that it knew, so that what it began as is the best of it.
+        dataclasses.replace(SETTINGS, learning_rate=10.0, views="none", averages=False),
+    ],
+    ids=["learns nothing", "forgets all"],
+)
+def test_training_that_does_no_better_gives_way_to_the_head(
+    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path, settings: FinetuneSettings
+) -> None:
+    trainer = trainer_of(squeezenet_weights, settings)
+    outcome = AutoTeacher(lambda: trainer, 3.0, 3).teach(lesson, embedded)
+    assert outcome.mode == "head"
+    assert "training layers did no better" in outcome.note
+    assert f"the head {right_of_head(lesson, embedded)}" in outcome.note
+    assert outcome.checkpoint is None
+    assert outcome.graph == teach_head(lesson, embedded).graph
+
+
+def test_the_warm_start_is_the_head_that_was_fitted_on_the_frozen_embeddings(
+    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path
+) -> None:
+    outcome = trainer_of(squeezenet_weights).teach(lesson, embedded, epochs=1)
+    history = outcome.details["history"]
+    assert isinstance(history, list)
+    expected = right_of_head(lesson, embedded) / len(lesson.split.validation)
+    assert history[0]["epoch"] == 0
+    assert history[0]["validation_accuracy"] == pytest.approx(expected)
+
+
+def test_from_scratch_nothing_pretrained_is_used(lesson: Lesson, squeezenet_weights: Path) -> None:
+    outcome = trainer_of(squeezenet_weights).teach_from_scratch(lesson, 1)
+    assert outcome.weights == "none: from scratch"
+    assert probabilities(outcome, lesson).shape == (len(lesson.split.validation), 2)
+    history = outcome.details["history"]
+    assert isinstance(history, list)
+    assert [epoch["epoch"] for epoch in history] == [1], "a warm start of random layers"
+
+
+def test_left_to_itself_train_teaches_a_head_where_that_is_enough(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", 10)
+    train.main(
+        [str(tmp_path / "pictures"), "--output", str(tmp_path / "m"), "--weights",
+         str(squeezenet_weights), "--input-size", "64"]
+    )  # fmt: skip
+    assert "chosen: few pictures (8 a label) that suit" in capsys.readouterr().out
+    assert json.loads((tmp_path / "m" / "metrics.json").read_text())["mode"] == "head"
+
+
+def test_with_time_train_tries_more_and_says_what_it_found(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "pictures", 10)
+    train.main(
+        [str(tmp_path / "pictures"), "--output", str(tmp_path / "m"), "--weights",
+         str(squeezenet_weights), "--input-size", "64", "--minutes", "2", "--epochs", "2",
+         "--device", "cpu"]
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "4 of 4 validation pictures right, the head 4" in said
+    assert not (tmp_path / "m" / "training.safetensors").exists()
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert metrics["mode"] == "finetune"
+    assert metrics["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--mode", "head", "--minutes", "2"], ["--minutes", "0"], ["--minutes", "nan"]]
+)
+def test_minutes_that_mean_nothing_are_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        train.parse(arguments)
+    assert "minutes" in capsys.readouterr().err

@@ -1,0 +1,69 @@
+"""The epochs so far: which is the best, whether it is time to stop, and what to say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Epoch 0 is the network with only its head fitted.
+
+    Attributes:
+        number: From 0.
+        training_loss: Mean over the views; NaN for epoch 0.
+        validation_loss: Cross entropy; NaN without validation pictures.
+        validation_accuracy: 0 to 1; NaN without validation pictures.
+        seconds: Of training since its start, those before a resumption included.
+    """
+
+    number: int
+    training_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+def is_best(history: Sequence[Epoch], best: Epoch | None) -> bool:
+    """Tell whether the last epoch takes the place of the best so far.
+
+    More right answers win; of equals, the latest. Without validation pictures every epoch does.
+
+    Args:
+        history: At least one.
+        best: Of those before the last.
+    """
+    if best is None:
+        return True
+    return not history[-1].validation_accuracy < best.validation_accuracy
+
+
+def is_out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:
+    """Tell whether the validation loss has not fallen for as many epochs as patience lasts.
+
+    Args:
+        history: All epochs so far.
+        patience: In epochs; None never runs out, nor does any without validation pictures.
+    """
+    losses = [epoch.validation_loss for epoch in history]
+    if patience is None or not losses or math.isnan(losses[-1]):
+        return False
+    return len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def describe_last(history: Sequence[Epoch], epochs: int) -> str:
+    """Give the line of the last epoch.
+
+    Args:
+        history: At least one.
+        epochs: How many there are going to be.
+    """
+    epoch = history[-1]
+    left = (epoch.seconds - history[0].seconds) / max(1, len(history) - 1)
+    left *= epochs - epoch.number
+    text = f"epoch {epoch.number} of {epochs}: loss {epoch.training_loss:.3f}"
+    if not math.isnan(epoch.validation_accuracy):
+        text += f", validation {epoch.validation_accuracy:.3f}"
+    return f"{text}, {left:.0f} s left"

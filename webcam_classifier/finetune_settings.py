@@ -1,0 +1,103 @@
+"""How to fine-tune: every choice, with the default of each, and which ones are impossible."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from webcam_classifier.errors import UserError
+
+ViewKind = Literal["strong", "colour", "none"]
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How to train.
+
+    Attributes:
+        backbone: One of `network.BACKBONES`.
+        input_size: The side of the square picture, in pixels.
+        epochs: How often each picture is seen.
+        batch_size: Pictures for one step, at least 2, of all processes together. Where memory is
+            short they go through the network in parts, which changes no result.
+        learning_rate: Of the pretrained layers, at its highest.
+        optimizer: `adamw`, or `sgd` with a momentum of 0.9.
+        schedule: `one_cycle` rises and falls, `constant` stays.
+        views: What is made of a picture each time: `strong` ones, blended with each other; the
+            same picture in another `colour`; or `none`.
+        averages: Whether the kept network is a moving mean over the last steps.
+        starts_warm: Whether it starts as the frozen network with a head, whose last layer then
+            moves faster than the others. Its embedding is of length one then, as a head's is.
+        kept_share: How far from that start to the trained network the kept one is, above 0, to 1.
+        label_smoothing: Share of each target that is spread over all labels.
+        freezes_body: Whether only the new classifier learns, and the pretrained layers stay.
+        hidden_units: Of each further layer in the new classifier, before its last one.
+        dropout: Share of hidden units that are silent in each step.
+        patience: Epochs without a lower validation loss after which it stops; None never stops.
+        seed: Same seed, same network, on one machine's CPU.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
+    """
+
+    backbone: str = "squeezenet1_1"
+    input_size: int = 224
+    epochs: int = 12
+    batch_size: int = 16
+    learning_rate: float = 3e-4
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    views: ViewKind = "strong"
+    averages: bool = True
+    starts_warm: bool = True
+    kept_share: float = 0.5
+    label_smoothing: float = 0.1
+    freezes_body: bool = False
+    hidden_units: tuple[int, ...] = ()
+    dropout: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    @property
+    def unit_embedding(self) -> bool:
+        """Whether the new classifier begins as a head's does, with a unit embedding."""
+        return self.starts_warm and not self.hidden_units
+
+
+def check_settings(settings: FinetuneSettings) -> None:
+    """Refuse what can't train.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    if settings.epochs < 1:
+        raise UserError(f"{settings.epochs} epochs train nothing. Give 1 or more.")
+    if settings.batch_size < 2:
+        raise UserError(f"A batch size of {settings.batch_size} is too small. Give 2 or more.")
+    if settings.input_size < 32:
+        raise UserError(f"{settings.input_size} pixels are too few. Give 32 or more.")
+    if not 0.0 < settings.learning_rate < math.inf:
+        raise UserError(
+            f"A learning rate of {settings.learning_rate} trains nothing. Give one above 0, such "
+            "as 0.0003."
+        )
+    if not 0.0 <= settings.label_smoothing < 1.0:
+        raise UserError(
+            f"A label smoothing of {settings.label_smoothing} leaves nothing of the labels. Give "
+            "0, or a share below 1."
+        )
+    if not 0.0 < settings.kept_share <= 1.0:
+        raise UserError(
+            f"A kept share of {settings.kept_share} keeps nothing of the training, or more than "
+            "there is. Give one above 0, to 1."
+        )
+    if not 0.0 <= settings.dropout < 1.0:
+        raise UserError(
+            f"A dropout of {settings.dropout} leaves no unit. Give 0, or a share below 1."
+        )
+    if any(units < 1 for units in settings.hidden_units):
+        raise UserError(
+            f"Hidden units of {settings.hidden_units} make no layer. Give 1 or more for each."
+        )
+    if settings.patience is not None and settings.patience < 1:
+        raise UserError(f"A patience of {settings.patience} epochs is none. Give 1 or more.")
