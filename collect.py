@@ -24,16 +24,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from webcam_classifier.camera import Camera, add_source_arguments, capture_settings, open_camera
-from webcam_classifier.collect_session import CollectSession
-from webcam_classifier.collect_unattended import count_down, record_unattended
-from webcam_classifier.collect_window import TITLE, CollectWindow
+from webcam_classifier.camera.open_camera import (
+    Camera,
+    add_source_arguments,
+    capture_settings,
+    open_camera,
+)
+from webcam_classifier.collect.held_key import Pace
+from webcam_classifier.collect.recorder import Recorder
+from webcam_classifier.collect.session import CollectSession
+from webcam_classifier.collect.unattended import count_down, record_unattended
+from webcam_classifier.collect.window import TITLE, CollectWindow
 from webcam_classifier.console import run_script
-from webcam_classifier.display import Window, display_problem
+from webcam_classifier.data.label_names import check_labels
+from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
-from webcam_classifier.held_key import Pace
-from webcam_classifier.label_names import check_labels
-from webcam_classifier.recorder import Recorder
 
 DATASET = Path("dataset")
 RATE = 8.0  # pictures a second of a live source: more are near copies of each other
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Record until the user quits, the source ends, or enough is recorded."""
     options = parse(arguments)
     if options.list_cameras:
-        from webcam_classifier.camera_list import describe_cameras, list_cameras
+        from webcam_classifier.camera.listing import describe_cameras, list_cameras
 
         print(describe_cameras(list_cameras()))
         return

@@ -16,8 +16,8 @@ import collect
 import live
 import train
 from export import __main__ as export
+from webcam_classifier.camera.scene import pose_at
 from webcam_classifier.console import run_script
-from webcam_classifier.scene import pose_at
 
 FOLDER = Path("demo_output")
 LABELS = ("thumbs_up", "thumbs_down", "none")

@@ -17,20 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.console import run_script
-from webcam_classifier.errors import UserError
-from webcam_classifier.labelled_pictures import (
+from webcam_classifier.data.labelled_pictures import (
     LabelledPictures,
     describe_skipped,
     load_labelled_pictures,
     own_test_part,
 )
-from webcam_classifier.measure import Measured, measure
-from webcam_classifier.metrics import FEW_PICTURES, describe_accuracy, format_table
-from webcam_classifier.metrics_file import learnt_hashes, short_hashes
-from webcam_classifier.model import Classifier, ModelCard, Prediction, find_model
-from webcam_classifier.pictures import PictureError, read_picture
+from webcam_classifier.data.pictures import PictureError, read_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.measure.measure import Measured, measure
+from webcam_classifier.measure.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.measure.metrics_file import learnt_hashes, short_hashes
+from webcam_classifier.measure.top_labels import TOP, top_accuracy
+from webcam_classifier.model.classifier import Classifier, ModelCard, Prediction, find_model
 from webcam_classifier.storage import write_atomically
-from webcam_classifier.top_labels import TOP, top_accuracy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,21 +22,26 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from webcam_classifier.camera import Camera, add_source_arguments, capture_settings, open_camera
+from webcam_classifier.camera.open_camera import (
+    Camera,
+    add_source_arguments,
+    capture_settings,
+    open_camera,
+)
+from webcam_classifier.camera.video_file import VideoFile, file_rate
 from webcam_classifier.console import run_script
+from webcam_classifier.data.pictures import is_picture_name
 from webcam_classifier.errors import UserError
-from webcam_classifier.execution_provider import PROVIDERS
-from webcam_classifier.live_loop import LiveLoop
-from webcam_classifier.live_show import Show, SourceFacts
-from webcam_classifier.live_sinks import JsonLines, TerminalLines
-from webcam_classifier.model import Classifier, ModelCard, find_model, newest_model
-from webcam_classifier.pictures import is_picture_name
-from webcam_classifier.runtime_choice import AUTO, choose_runtime
-from webcam_classifier.timing import describe_run
-from webcam_classifier.video_file import VideoFile, file_rate
+from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.live.runtime_choice import AUTO, choose_runtime
+from webcam_classifier.live.show import Show, SourceFacts
+from webcam_classifier.live.sinks import JsonLines, TerminalLines
+from webcam_classifier.live.timing import describe_run
+from webcam_classifier.model.classifier import Classifier, ModelCard, find_model, newest_model
+from webcam_classifier.runtime.execution_provider import PROVIDERS
 
 if TYPE_CHECKING:
-    from webcam_classifier.live_window import LiveWindow
+    from webcam_classifier.live.window import LiveWindow
 
 SMOOTHING = 0.3  # seconds; steadies what is drawn of a live source, or said without a window
 MODELS = Path("models")
@@ -127,8 +132,8 @@ def open_window(
     if not (not source.are_pictures if options.window is None else options.window):
         return None
     # Loaded only now: fonts and windows would slow down every start on a device without them.
-    from webcam_classifier.display import Window, display_problem
-    from webcam_classifier.live_window import TITLE, LiveWindow
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.live.window import TITLE, LiveWindow
 
     problem = display_problem()
     if problem is not None:

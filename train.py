@@ -29,34 +29,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.auto_mode import DEFAULT_MINUTES
-from webcam_classifier.backbone import DEFAULT_BACKBONE, FrozenFeatures, frozen_features
-from webcam_classifier.category_names import display_names, read_category_names
 from webcam_classifier.console import run_script
-from webcam_classifier.data_facts import split_data_set
-from webcam_classifier.embedded_lesson import EmbeddedLesson, embed_lesson
-from webcam_classifier.errors import UserError
-from webcam_classifier.finetune_settings import FinetuneSettings
-from webcam_classifier.finish_lesson import finish_lesson
-from webcam_classifier.labelled_pictures import (
+from webcam_classifier.data.category_names import display_names, read_category_names
+from webcam_classifier.data.labelled_pictures import (
     LabelledPictures,
     check_enough,
     describe_skipped,
     load_labelled_pictures,
     own_test_part,
 )
-from webcam_classifier.lesson import Lesson, Outcome
-from webcam_classifier.measure import check_labels
-from webcam_classifier.optional_torch import has_torch, needing_torch
-from webcam_classifier.ranks import only_the_first_speaks, process_count, process_number
-from webcam_classifier.recipes import RECIPES, ListRecipes, find_recipe
-from webcam_classifier.split import SHARES, describe_split
+from webcam_classifier.data.split import SHARES, describe_split
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune.ranks import only_the_first_speaks, process_count, process_number
+from webcam_classifier.finetune.recipes import RECIPES, ListRecipes, find_recipe
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.measure.data_facts import split_data_set
+from webcam_classifier.measure.measure import check_labels
+from webcam_classifier.report.finish_lesson import finish_lesson
 from webcam_classifier.storage import check_writable
-from webcam_classifier.teach_auto import AutoTeacher
-from webcam_classifier.teach_head import teach_head
+from webcam_classifier.teach.auto_mode import DEFAULT_MINUTES
+from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, FrozenFeatures, frozen_features
+from webcam_classifier.teach.embedded_lesson import EmbeddedLesson, embed_lesson
+from webcam_classifier.teach.lesson import Lesson, Outcome
+from webcam_classifier.teach.optional_torch import has_torch, needing_torch
+from webcam_classifier.teach.teach_auto import AutoTeacher
+from webcam_classifier.teach.teach_head import teach_head
 
 if TYPE_CHECKING:
-    from webcam_classifier.teach_finetune import LayerTrainer
+    from webcam_classifier.finetune.teach_finetune import LayerTrainer
 
 DEFAULT_INPUT_SIZE = 224  # pixels
 
@@ -266,7 +266,7 @@ def prepare_teaching(
 def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> LayerTrainer:
     """Get hold of torch, the device and the pretrained weights."""
     with needing_torch("Fine-tuning"):
-        from webcam_classifier.teach_finetune import Resumption, prepare_finetune
+        from webcam_classifier.finetune.teach_finetune import Resumption, prepare_finetune
     resumption = Resumption(output_folder(options), options.resume)
     return prepare_finetune(settings, options.weights, resumption)
 

@@ -33,15 +33,15 @@ from benchmarks.protocols import (
     all_protocols,
     load_folders,
 )
-from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
-from webcam_classifier.calibration import expected_calibration_error
 from webcam_classifier.console import run_script
-from webcam_classifier.embedded_lesson import VIEWS, embed_views
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.features import EMBEDDING_NAME, POWER
-from webcam_classifier.head import SHRINKAGE, LinearHead, fit_head
-from webcam_classifier.labelled_pictures import LabelledPictures
-from webcam_classifier.split import split_pictures
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.data.split import split_pictures
+from webcam_classifier.measure.calibration import expected_calibration_error
+from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.teach.embedded_lesson import VIEWS, embed_views
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.features import EMBEDDING_NAME, POWER
+from webcam_classifier.teach.head import SHRINKAGE, LinearHead, fit_head
 
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)

@@ -44,8 +44,8 @@ from benchmarks.rivals.environments import (
 )
 from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.console import run_script
-from webcam_classifier.device_name import physical_cores
 from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.device_name import physical_cores
 
 RUNTIMES = Environment(
     "runtimes",

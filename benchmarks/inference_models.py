@@ -20,14 +20,14 @@ from benchmarks.inference_ways import (
 )
 from export.check_pictures import UNKNOWN, CheckPictures
 from export.integer_precision import to_integer_precision
-from webcam_classifier.backbone import DEFAULT_BACKBONE
-from webcam_classifier.features import FeatureExtractor, squeezenet1_1_features
-from webcam_classifier.head import LinearHead, append_head
-from webcam_classifier.model import Classifier, ModelCard
-from webcam_classifier.model_writer import write_model
+from webcam_classifier.camera.scene import draw_scene
+from webcam_classifier.model.classifier import Classifier, ModelCard
+from webcam_classifier.model.writer import write_model
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.scene import draw_scene
-from webcam_classifier.weights import squeezenet1_1_weights
+from webcam_classifier.teach.backbone import DEFAULT_BACKBONE
+from webcam_classifier.teach.features import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.teach.head import LinearHead, append_head
+from webcam_classifier.teach.weights import squeezenet1_1_weights
 
 FRAMES = 8
 _PROJECT = Path(__file__).resolve().parents[1]

@@ -67,8 +67,8 @@ def ours(request: Request) -> Classify:
 
     The variant is `provider` or `provider-reduced`, of the model file that the folder holds.
     """
-    from webcam_classifier.execution_provider import Runtime
-    from webcam_classifier.model import Classifier
+    from webcam_classifier.model.classifier import Classifier
+    from webcam_classifier.runtime.execution_provider import Runtime
 
     cv2.setNumThreads(1)
     name, _, rest = request.variant.partition("/")
@@ -85,9 +85,9 @@ def our_variant(name: str, variant: str) -> Callable[[Request], Classify]:
 
 def our_network_alone(request: Request) -> Classify:
     """The graph without resize, checks and result: what the rest of ours is overhead over."""
-    from webcam_classifier.execution_provider import Runtime
-    from webcam_classifier.inference_session import open_model
     from webcam_classifier.preprocess import prepare
+    from webcam_classifier.runtime.execution_provider import Runtime
+    from webcam_classifier.runtime.inference_session import open_model
 
     session = open_model(request.folder / MODEL, Runtime(threads=request.threads))
     prepared: dict[int, Image] = {}

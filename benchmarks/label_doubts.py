@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.protocols import FOLDERS, load_folders
-from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.console import run_script
-from webcam_classifier.embedded_lesson import embed_views
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.features import with_unit_embedding
-from webcam_classifier.label_doubts import find_doubted
-from webcam_classifier.labelled_pictures import LabelledPictures
-from webcam_classifier.split import split_pictures
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.data.split import split_pictures
+from webcam_classifier.report.label_doubts import find_doubted
+from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.teach.embedded_lesson import embed_views
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.features import with_unit_embedding
 
 SIZE = 224  # pixels
 RATES = (0.0, 0.05, 0.1)

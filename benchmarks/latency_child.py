@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.camera_live import LiveCamera
+from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.console import run_script
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live_loop import LiveLoop
-from webcam_classifier.model import Classifier
-from webcam_classifier.runtime_choice import choose_runtime
+from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.live.runtime_choice import choose_runtime
+from webcam_classifier.model.classifier import Classifier
 
 
 @dataclass(frozen=True)

@@ -23,25 +23,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webcam_classifier.backbone import frozen_features
 from webcam_classifier.console import run_script
-from webcam_classifier.data_facts import split_data_set
-from webcam_classifier.embedded_lesson import embed_lesson
-from webcam_classifier.errors import UserError
-from webcam_classifier.finetune_settings import FinetuneSettings
-from webcam_classifier.frame import BgrImage
-from webcam_classifier.labelled_pictures import (
+from webcam_classifier.data.labelled_pictures import (
     LabelledPictures,
     check_enough,
     load_labelled_pictures,
     own_test_part,
 )
-from webcam_classifier.lesson import Lesson, Outcome
-from webcam_classifier.measure import Measured, check_labels, measure
-from webcam_classifier.model import Classifier, ModelCard
-from webcam_classifier.model_writer import write_model
-from webcam_classifier.teach_finetune import prepare_finetune
-from webcam_classifier.teach_head import teach_head
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.finetune.teach_finetune import prepare_finetune
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.measure.data_facts import split_data_set
+from webcam_classifier.measure.measure import Measured, check_labels, measure
+from webcam_classifier.model.classifier import Classifier, ModelCard
+from webcam_classifier.model.writer import write_model
+from webcam_classifier.teach.backbone import frozen_features
+from webcam_classifier.teach.embedded_lesson import embed_lesson
+from webcam_classifier.teach.lesson import Lesson, Outcome
+from webcam_classifier.teach.teach_head import teach_head
 
 BACKBONES = ("squeezenet1_1", "alexnet", "mobilenet_v2", "resnet18", "vgg16")
 WAYS = ("freeze", "fine-tune")

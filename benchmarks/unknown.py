@@ -25,15 +25,15 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.protocols import DIGITS, FOLDERS, ROOMS, THUMBS, load_folders
-from webcam_classifier.backbone import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.console import run_script
-from webcam_classifier.embedded_lesson import embed_views
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.features import FeatureExtractor, with_unit_embedding
-from webcam_classifier.head import fit_head
-from webcam_classifier.labelled_pictures import LabelledPictures
-from webcam_classifier.novelty import fit_novelty
-from webcam_classifier.novelty_check import strange_pictures
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.teach.embedded_lesson import embed_views
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.features import FeatureExtractor, with_unit_embedding
+from webcam_classifier.teach.head import fit_head
+from webcam_classifier.teach.novelty import fit_novelty
+from webcam_classifier.teach.novelty_check import strange_pictures
 
 SIZE = 224  # pixels
 COLUMNS = ("thumbs", "rps", "digits", "empty room", "other data", "noise", "covered lens")

@@ -24,8 +24,8 @@ from export.precisions import PRECISIONS
 from export.travelling_card import new_card
 from webcam_classifier.console import run_script
 from webcam_classifier.errors import UserError
-from webcam_classifier.model import Classifier, find_model
-from webcam_classifier.model_writer import write_model
+from webcam_classifier.model.classifier import Classifier, find_model
+from webcam_classifier.model.writer import write_model
 from webcam_classifier.storage import check_writable
 
 

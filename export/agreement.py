@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from export.check_pictures import UNKNOWN, CheckPictures
 from webcam_classifier.console import progress
-from webcam_classifier.metrics import Evaluation, describe_accuracy, evaluate_answers
-from webcam_classifier.model import Classifier, Prediction
+from webcam_classifier.measure.metrics import Evaluation, describe_accuracy, evaluate_answers
+from webcam_classifier.model.classifier import Classifier, Prediction
 
 FEWEST_EQUAL = 0.99
 """Below this share of equal answers a converted model is not the same model."""

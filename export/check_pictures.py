@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.console import progress
+from webcam_classifier.data.pictures import PictureError, is_picture_name, read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.metrics_file import METRICS_NAME
-from webcam_classifier.model import ModelCard
-from webcam_classifier.pictures import PictureError, is_picture_name, read_picture
+from webcam_classifier.measure.metrics_file import METRICS_NAME
+from webcam_classifier.model.classifier import ModelCard
 from webcam_classifier.preprocess import prepare
 
 UNKNOWN = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from webcam_classifier.model import UNKNOWN_NAME
+from webcam_classifier.model.classifier import UNKNOWN_NAME
 
 _BODY_KINDS = frozenset({"Conv", "Relu", "Clip", "HardSwish", "MaxPool", "Concat", "Add"})
 

@@ -31,8 +31,8 @@ from export.layer_losses import layers_by_loss
 from webcam_classifier.console import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model import INPUT_NAME, Classifier
-from webcam_classifier.model_writer import write_model
+from webcam_classifier.model.classifier import INPUT_NAME, Classifier
+from webcam_classifier.model.writer import write_model
 
 _KINDS = ("Conv", "Gemm", "Relu", "Clip", "MaxPool", "Concat", "Add", "Flatten")
 _FEWEST_FOR_CALIBRATION = 10

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model import INPUT_NAME
+from webcam_classifier.model.classifier import INPUT_NAME
 
 _PICTURES = 8  # each holds hundreds of thousands of activations
 _LAYERS = ("Conv", "Gemm")

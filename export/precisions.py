@@ -11,7 +11,7 @@ from export.converted import Converted
 from export.full_precision import to_full_precision
 from export.half_precision import to_half_precision
 from export.integer_precision import to_integer_precision
-from webcam_classifier.model import Classifier
+from webcam_classifier.model.classifier import Classifier
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from export.agreement import Comparison
-from webcam_classifier.model import ModelCard
+from webcam_classifier.model.classifier import ModelCard
 
 
 def new_card(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from webcam_classifier.auto_mode import (
+from webcam_classifier.teach.auto_mode import (
     ALIKE,
     DEFAULT_MINUTES,
     MANY_PICTURES,

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tests.mjpeg_server import PERIOD, serve_mjpeg
-from webcam_classifier.camera import (
+from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.open_camera import (
     Camera,
     CameraError,
     CaptureSettings,
@@ -23,12 +24,11 @@ from webcam_classifier.camera import (
     capture_settings,
     open_camera,
 )
-from webcam_classifier.camera_live import LiveCamera
-from webcam_classifier.camera_stream import csi_pipeline
+from webcam_classifier.camera.opencv_capture import four_characters, has_gstreamer
+from webcam_classifier.camera.scene import draw_scene
+from webcam_classifier.camera.stream import csi_pipeline
+from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.frame import BgrImage, Frame
-from webcam_classifier.opencv_capture import four_characters, has_gstreamer
-from webcam_classifier.pictures import read_picture
-from webcam_classifier.scene import draw_scene
 
 
 def read_all(camera: Camera) -> list[Frame]:
@@ -245,7 +245,7 @@ def test_opencv_and_ffmpeg_add_nothing_to_the_sentence(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(os.urandom(5000))
     program = """
 import sys, cv2
-from webcam_classifier.camera import CameraError, open_camera
+from webcam_classifier.camera.open_camera import CameraError, open_camera
 before = cv2.utils.logging.getLogLevel()
 for source in sys.argv[1:]:
     try:

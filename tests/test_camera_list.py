@@ -8,17 +8,17 @@ from typing import TypeVar
 
 import pytest
 
-from webcam_classifier import v4l2
-from webcam_classifier.camera import CaptureSettings, open_camera
-from webcam_classifier.camera_list import (
+from webcam_classifier.camera import v4l2
+from webcam_classifier.camera.listing import (
     CameraReport,
     describe_cameras,
     list_cameras,
     measure_rate,
     report_node,
 )
-from webcam_classifier.camera_live import LiveCamera
-from webcam_classifier.v4l2 import CameraFormat
+from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.open_camera import CaptureSettings, open_camera
+from webcam_classifier.camera.v4l2 import CameraFormat
 
 MJPG = int.from_bytes(b"MJPG", "little")
 YUYV = int.from_bytes(b"YUYV", "little")

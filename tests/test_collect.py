@@ -14,13 +14,13 @@ import pytest
 
 from collect import main
 from tests.display_server import Display, display_server
-from webcam_classifier.collect_view import LabelRow, Lines, draw_collect_view
-from webcam_classifier.collect_window import key_name
-from webcam_classifier.display import fit_view
+from webcam_classifier.collect.view import LabelRow, Lines, draw_collect_view
+from webcam_classifier.collect.window import key_name
+from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.data.snapshot_name import parse_snapshot_name
+from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import read_picture
-from webcam_classifier.snapshot_name import parse_snapshot_name
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 160  # pixels

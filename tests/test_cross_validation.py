@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webcam_classifier.cross_validation import left_out_logits
-from webcam_classifier.embedded_views import EmbeddedViews, fold_numbers
-from webcam_classifier.head import fit_head
+from webcam_classifier.teach.cross_validation import left_out_logits
+from webcam_classifier.teach.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.teach.head import fit_head
 
 FEATURES = 12
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tests.display_server import display_server
-from webcam_classifier.display import fit_view
+from webcam_classifier.display.window import fit_view
 
 ROOT = Path(__file__).resolve().parents[1]
-ASK = "from webcam_classifier.display import display_problem; print(display_problem())"
+ASK = "from webcam_classifier.display.window import display_problem; print(display_problem())"
 OPEN_AND_CLOSE = """
 import numpy as np
-from webcam_classifier.display import NO_KEY, Window
+from webcam_classifier.display.window import NO_KEY, Window
 with Window("a window") as window:
     window.show(np.zeros((48, 64, 3), np.uint8))
     assert window.read_key(1) == NO_KEY

@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.coloured_pictures import COLOURS, write_coloured_pictures
-from webcam_classifier.backbone import FrozenFeatures
-from webcam_classifier.embedded_lesson import VIEWS, EmbeddedLesson, embed_lesson, embed_views
-from webcam_classifier.labelled_pictures import LabelledPictures, load_labelled_pictures
-from webcam_classifier.lesson import Lesson
-from webcam_classifier.model import BATCH_AXIS, INPUT_NAME
-from webcam_classifier.split import split_pictures
+from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.data.split import split_pictures
+from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME
+from webcam_classifier.teach.backbone import FrozenFeatures
+from webcam_classifier.teach.embedded_lesson import VIEWS, EmbeddedLesson, embed_lesson, embed_views
+from webcam_classifier.teach.lesson import Lesson
 
 SIZE = 64
 

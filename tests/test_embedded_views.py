@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.teach.embedded_views import EmbeddedViews, fold_numbers
 
 
 def views_of(

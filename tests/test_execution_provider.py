@@ -8,7 +8,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from webcam_classifier.execution_provider import (
+from webcam_classifier.runtime.execution_provider import (
     PROVIDERS,
     Runtime,
     installed_providers,

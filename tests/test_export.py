@@ -20,14 +20,10 @@ from export.full_precision import tidy_graph
 from export.graph_parts import last_layers
 from export.layer_losses import layers_by_loss
 from export.precisions import PRECISIONS
-from webcam_classifier.backbone import FrozenFeatures
-from webcam_classifier.embedded_lesson import embed_lesson
+from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.data.split import split_pictures
 from webcam_classifier.errors import UserError
-from webcam_classifier.features import squeezenet1_1_features
-from webcam_classifier.finish_lesson import finish_lesson
-from webcam_classifier.labelled_pictures import load_labelled_pictures
-from webcam_classifier.lesson import Lesson
-from webcam_classifier.model import (
+from webcam_classifier.model.classifier import (
     BATCH_AXIS,
     INPUT_NAME,
     OUTPUT_NAME,
@@ -36,9 +32,13 @@ from webcam_classifier.model import (
     ModelError,
     read_card,
 )
-from webcam_classifier.model_writer import write_model
-from webcam_classifier.split import split_pictures
-from webcam_classifier.teach_head import teach_head
+from webcam_classifier.model.writer import write_model
+from webcam_classifier.report.finish_lesson import finish_lesson
+from webcam_classifier.teach.backbone import FrozenFeatures
+from webcam_classifier.teach.embedded_lesson import embed_lesson
+from webcam_classifier.teach.features import squeezenet1_1_features
+from webcam_classifier.teach.lesson import Lesson
+from webcam_classifier.teach.teach_head import teach_head
 
 LABELS = ("blue", "green", "red")
 SIZE = 32  # pixels

@@ -12,16 +12,16 @@ import torch
 import torchvision
 from onnx.reference import ReferenceEvaluator
 
-from webcam_classifier.features import (
+from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.teach.features import (
     FeatureExtractor,
     middle_weights,
     squeezenet1_1_features,
     with_unit_embedding,
 )
-from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import read_picture
-from webcam_classifier.preprocess import prepare
-from webcam_classifier.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, read_safetensors
+from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, read_safetensors
 
 
 def torchvision_embedding(weights: Path, prepared: list[BgrImage]) -> np.ndarray:

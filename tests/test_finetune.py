@@ -21,18 +21,18 @@ from tests.finetune_pictures import (
     small_pretrained,
     squares_and_stripes,
 )
+from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune import finetune
-from webcam_classifier.finetune_history import Epoch, is_out_of_patience
-from webcam_classifier.finetune_run import FinetunedNetwork
-from webcam_classifier.finetune_settings import FinetuneSettings, ViewKind
-from webcam_classifier.finetune_state import StateFile
+from webcam_classifier.finetune.device import choose_device
+from webcam_classifier.finetune.finetune import finetune
+from webcam_classifier.finetune.history import Epoch, is_out_of_patience
+from webcam_classifier.finetune.run import FinetunedNetwork
+from webcam_classifier.finetune.settings import FinetuneSettings, ViewKind
+from webcam_classifier.finetune.state_file import StateFile
+from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import read_picture
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.torch_device import choose_device
-from webcam_classifier.torch_weights import load_pretrained
-from webcam_classifier.weights import PretrainedWeights
+from webcam_classifier.teach.weights import PretrainedWeights
 
 LABELS = ("square", "stripes")
 

@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from tests.finetune_pictures import squares_and_stripes
-from webcam_classifier.finetune_batches import (
+from webcam_classifier.finetune.batches import (
     Batch,
     PictureInputs,
     made_ahead,
     plan_epoch,
     targets_of,
 )
-from webcam_classifier.finetune_classic_views import ColourViews, PlainViews
-from webcam_classifier.finetune_views import RandomViews
+from webcam_classifier.finetune.classic_views import ColourViews, PlainViews
+from webcam_classifier.finetune.random_views import RandomViews
 from webcam_classifier.preprocess import prepare
 
 LABELS = ("square", "stripes")

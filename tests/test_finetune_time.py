@@ -7,10 +7,10 @@ import torch
 
 from tests.coloured_pictures import write_coloured_pictures
 from tests.finetune_pictures import NO_PICTURES, small_pretrained
-from webcam_classifier.finetune import finetune
-from webcam_classifier.finetune_settings import FinetuneSettings
-from webcam_classifier.finetune_time import seconds_per_epoch
-from webcam_classifier.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.finetune.finetune import finetune
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.finetune.step_time import seconds_per_epoch
 
 SETTINGS = FinetuneSettings(input_size=64, batch_size=8, epochs=1, device="cpu")
 

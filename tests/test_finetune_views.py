@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.finetune_views import RandomViews
+from webcam_classifier.finetune.random_views import RandomViews
 from webcam_classifier.frame import BgrImage
 
 _SIZE = 64

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.foreground import Mask, empty_labels, find_foregrounds
+from webcam_classifier.finetune.foreground import Mask, empty_labels, find_foregrounds
 from webcam_classifier.frame import BgrImage
 
 _LABELS = ("none", "paper", "rock", "scissors")

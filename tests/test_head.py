@@ -9,9 +9,9 @@ import pytest
 from sklearn.covariance import ShrunkCovariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from webcam_classifier.calibration import fit_temperature
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.head import SHRINKAGE, fit_head
+from webcam_classifier.measure.calibration import fit_temperature
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.head import SHRINKAGE, fit_head
 
 
 def clouds(

@@ -9,8 +9,9 @@ import onnxruntime
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.execution_provider import PROVIDERS, Runtime, installed_providers
-from webcam_classifier.inference_session import (
+from webcam_classifier.model.classifier import INPUT_NAME, OUTPUT_NAME
+from webcam_classifier.runtime.execution_provider import PROVIDERS, Runtime, installed_providers
+from webcam_classifier.runtime.inference_session import (
     BoundRunner,
     PlainRunner,
     ProviderError,
@@ -18,8 +19,7 @@ from webcam_classifier.inference_session import (
     open_model,
     open_on_processor,
 )
-from webcam_classifier.model import INPUT_NAME, OUTPUT_NAME
-from webcam_classifier.split_graph import split_graph
+from webcam_classifier.runtime.split_graph import split_graph
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.label_doubts import describe_doubts, find_doubted
+from webcam_classifier.report.label_doubts import describe_doubts, find_doubted
+from webcam_classifier.teach.embedded_views import EmbeddedViews
 
 LABELS, EACH, VIEWS, WIDTH = 3, 40, 3, 24
 

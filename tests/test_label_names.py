@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from webcam_classifier.data.label_names import check_labels, label_problem
 from webcam_classifier.errors import UserError
-from webcam_classifier.label_names import check_labels, label_problem
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.learning_curve import expected_gain, learning_curve
-from webcam_classifier.random_split import compare_with_random_split
+from webcam_classifier.report.learning_curve import expected_gain, learning_curve
+from webcam_classifier.report.random_split import compare_with_random_split
+from webcam_classifier.teach.embedded_views import EmbeddedViews
 
 FEATURES = 24
 

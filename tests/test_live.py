@@ -21,8 +21,8 @@ from tests.display_server import Display, display_server
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live_window import TITLE
-from webcam_classifier.model import CARD_KEY
+from webcam_classifier.live.window import TITLE
+from webcam_classifier.model.classifier import CARD_KEY
 
 PROJECT = Path(live.__file__).parent
 COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}

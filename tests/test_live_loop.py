@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.camera import open_camera
+from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.errors import UserError
-from webcam_classifier.execution_provider import Runtime
 from webcam_classifier.frame import Frame
-from webcam_classifier.live_loop import LabelledFrame, LiveLoop
-from webcam_classifier.model import Classifier
-from webcam_classifier.timing import Durations, FrameCounter, describe_run
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.timing import Durations, FrameCounter, describe_run
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.runtime.execution_provider import Runtime
 
 COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.model import (
+from webcam_classifier.model.classifier import (
     CARD_KEY,
     FORMAT_VERSION,
     Classifier,
@@ -23,7 +23,7 @@ from webcam_classifier.model import (
     newest_model,
     read_card,
 )
-from webcam_classifier.model_writer import write_model
+from webcam_classifier.model.writer import write_model
 
 
 def plain(blue: int, green: int, red: int) -> np.ndarray:

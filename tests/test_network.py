@@ -9,10 +9,9 @@ import pytest
 import safetensors.numpy
 import torch
 
-from webcam_classifier.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
 from webcam_classifier.errors import UserError
-from webcam_classifier.features import middle_weights
-from webcam_classifier.network import (
+from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
+from webcam_classifier.finetune.network import (
     PixelNetwork,
     UnitEmbedding,
     build_network,
@@ -23,8 +22,9 @@ from webcam_classifier.network import (
     what_is_missing,
     without_output_layer,
 )
-from webcam_classifier.torch_weights import load_pretrained
-from webcam_classifier.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
+from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.teach.features import middle_weights
+from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 
 NO_WEIGHTS = PretrainedWeights({}, "none")
 SMALL = ("squeezenet1_1", "resnet18", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0")

@@ -13,25 +13,25 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.errors import UserError
-from webcam_classifier.features import squeezenet1_1_features, with_unit_embedding
-from webcam_classifier.head import append_head
-from webcam_classifier.network import (
+from webcam_classifier.finetune.network import (
     PixelNetwork,
     build_network,
     embedding_network,
     output_layer,
 )
-from webcam_classifier.network_export import (
+from webcam_classifier.finetune.network_export import (
     check_export,
     export_features,
     export_tuned_features,
     tuned_head,
 )
-from webcam_classifier.pictures import read_picture
+from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.torch_weights import load_pretrained
-from webcam_classifier.weights import PretrainedWeights
+from webcam_classifier.teach.features import squeezenet1_1_features, with_unit_embedding
+from webcam_classifier.teach.head import append_head
+from webcam_classifier.teach.weights import PretrainedWeights
 
 NO_WEIGHTS = PretrainedWeights({}, "none")
 # One of each kind: squeezenet1_1 and mobilenet_v2 are below with their real weights.

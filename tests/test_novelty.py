@@ -13,11 +13,11 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.embedded_views import EmbeddedViews
-from webcam_classifier.head import append_head, fit_head
-from webcam_classifier.model import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
-from webcam_classifier.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
-from webcam_classifier.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
+from webcam_classifier.model.classifier import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.head import append_head, fit_head
+from webcam_classifier.teach.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.teach.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
 
 FEATURES = 24
 

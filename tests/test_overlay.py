@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from webcam_classifier.display.text import text_size
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model import Prediction
-from webcam_classifier.overlay import draw_prediction, fit_text
-from webcam_classifier.text import text_size
+from webcam_classifier.live.overlay import draw_prediction, fit_text
+from webcam_classifier.model.classifier import Prediction
 
 SIZES = [(320, 240), (640, 480), (1280, 720), (1920, 1080)]
 LABELS = ("thumbs_up", "thumbs_down", "größe zwölf mit einem sehr langen Namen")

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from webcam_classifier.data.pictures import (
+    PictureError,
+    encode_snapshot,
+    is_picture_name,
+    read_picture,
+)
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import PictureError, encode_snapshot, is_picture_name, read_picture
 
 
 def quarters() -> BgrImage:

@@ -12,9 +12,9 @@ import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune_settings import check_settings
-from webcam_classifier.model import Classifier
-from webcam_classifier.recipes import RECIPES, find_recipe
+from webcam_classifier.finetune.recipes import RECIPES, find_recipe
+from webcam_classifier.finetune.settings import check_settings
+from webcam_classifier.model.classifier import Classifier
 
 FLOWERS = {
     "1": (220, 40, 40), "2": (40, 40, 220), "10": (40, 200, 40), "21": (30, 200, 220),

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from webcam_classifier.collect.recorder import Recorder, UndoneBurst
+from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.data.snapshot_name import SnapshotName, new_session, parse_snapshot_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import read_picture
-from webcam_classifier.recorder import Recorder, UndoneBurst
-from webcam_classifier.snapshot_name import SnapshotName, new_session, parse_snapshot_name
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD_FOR_EVER = """
 import sys
 from pathlib import Path
 import numpy as np
-from webcam_classifier.recorder import Recorder
+from webcam_classifier.collect.recorder import Recorder
 count = int(sys.argv[2])
 image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
 with Recorder(Path(sys.argv[1]), ["cup"]) as recorder:

@@ -16,20 +16,20 @@ import pytest
 
 import train
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.analysis import Analysis
-from webcam_classifier.duplicates import Copy, Duplicates
-from webcam_classifier.findings import Findings
-from webcam_classifier.label_doubts import Doubt
-from webcam_classifier.labelled_pictures import LabelledPictures, load_labelled_pictures
-from webcam_classifier.learning_curve import CurvePoint, LearningCurve
-from webcam_classifier.lesson import Lesson, Outcome
-from webcam_classifier.measure import Measured
-from webcam_classifier.metrics import evaluate_answers
-from webcam_classifier.model import ModelCard, Prediction
-from webcam_classifier.novelty_check import NoveltyCheck, StrangeCheck
-from webcam_classifier.random_split import RandomSplit
-from webcam_classifier.report import render_report
-from webcam_classifier.split import split_pictures
+from webcam_classifier.data.duplicates import Copy, Duplicates
+from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.data.split import split_pictures
+from webcam_classifier.measure.measure import Measured
+from webcam_classifier.measure.metrics import evaluate_answers
+from webcam_classifier.model.classifier import ModelCard, Prediction
+from webcam_classifier.report.analysis import Analysis
+from webcam_classifier.report.findings import Findings
+from webcam_classifier.report.label_doubts import Doubt
+from webcam_classifier.report.learning_curve import CurvePoint, LearningCurve
+from webcam_classifier.report.random_split import RandomSplit
+from webcam_classifier.report.render import render_report
+from webcam_classifier.teach.lesson import Lesson, Outcome
+from webcam_classifier.teach.novelty_check import NoveltyCheck, StrangeCheck
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOADING = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"}

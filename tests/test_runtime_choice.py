@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.device_name import device_name, physical_cores
-from webcam_classifier.execution_provider import PROVIDERS, Runtime, installed_providers
-from webcam_classifier.inference_session import ProviderError, open_model
-from webcam_classifier.metrics_file import METRICS_NAME
-from webcam_classifier.model import Classifier, ModelError
-from webcam_classifier.runtime_choice import AUTO, choose_runtime
-from webcam_classifier.runtime_folder import forget_old_folders, runtime_folder
-from webcam_classifier.runtime_race import choose_fastest, doubt_about, list_candidates
-from webcam_classifier.runtime_trial import RuntimeTrial
-from webcam_classifier.trial_pictures import blobs, trial_pictures
+from webcam_classifier.live.runtime_choice import AUTO, choose_runtime
+from webcam_classifier.live.runtime_race import choose_fastest, doubt_about, list_candidates
+from webcam_classifier.live.runtime_trial import RuntimeTrial
+from webcam_classifier.live.trial_pictures import blobs, trial_pictures
+from webcam_classifier.measure.metrics_file import METRICS_NAME
+from webcam_classifier.model.classifier import Classifier, ModelError
+from webcam_classifier.runtime.device_name import device_name, physical_cores
+from webcam_classifier.runtime.execution_provider import PROVIDERS, Runtime, installed_providers
+from webcam_classifier.runtime.folder import forget_old_folders, runtime_folder
+from webcam_classifier.runtime.inference_session import ProviderError, open_model
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from webcam_classifier.frame import BgrImage
-from webcam_classifier.scene import (
+from webcam_classifier.camera.scene import (
     FRAMES_PER_POSE,
     FRAMES_PER_SCENE,
     LABELS,
@@ -15,7 +14,8 @@ from webcam_classifier.scene import (
     draw_scene,
     pose_at,
 )
-from webcam_classifier.scene_hand import CENTRE, SKIN_TONES, UNIT, draw_hand
+from webcam_classifier.camera.scene_hand import CENTRE, SKIN_TONES, UNIT, draw_hand
+from webcam_classifier.frame import BgrImage
 
 SMALL = (160, 120)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webcam_classifier.model import Prediction
-from webcam_classifier.smoothing import SteadyPrediction, smooth
+from webcam_classifier.live.smoothing import SteadyPrediction, smooth
+from webcam_classifier.model.classifier import Prediction
 
 LABELS = ("up", "down")
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from webcam_classifier.collect.snapshot_quality import SnapshotProblem, SnapshotQuality
+from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.pictures import read_picture
-from webcam_classifier.snapshot_quality import SnapshotProblem, SnapshotQuality
 
 
 def checkers(seed: int = 0, shape: tuple[int, int] = (480, 640)) -> BgrImage:

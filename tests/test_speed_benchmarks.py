@@ -21,8 +21,8 @@ from benchmarks.inference_ways import (
 from benchmarks.latency import describe_growth, write_jpegs
 from benchmarks.latency_child import JpegGrabber
 from tests.tiny_model import write_tiny_model
+from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.errors import UserError
-from webcam_classifier.scene import draw_scene
 
 
 @pytest.fixture

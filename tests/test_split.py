@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.labelled_pictures import load_labelled_pictures
-from webcam_classifier.split import describe_split, find_recordings, split_pictures
+from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.data.split import describe_split, find_recordings, split_pictures
 
 
 def distinct(count: int, seed: int = 0) -> NDArray[np.bool_]:

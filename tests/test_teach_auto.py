@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 import train
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.backbone import frozen_features
-from webcam_classifier.embedded_lesson import EmbeddedLesson, embed_lesson
-from webcam_classifier.features import FeatureExtractor
-from webcam_classifier.finetune_settings import FinetuneSettings
-from webcam_classifier.head import fit_head
-from webcam_classifier.labelled_pictures import load_labelled_pictures
-from webcam_classifier.lesson import Lesson, Outcome
+from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.data.split import split_pictures
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.finetune.teach_finetune import LayerTrainer
+from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.split import split_pictures
-from webcam_classifier.teach_auto import AutoTeacher
-from webcam_classifier.teach_finetune import LayerTrainer
-from webcam_classifier.teach_head import teach_head
-from webcam_classifier.torch_weights import load_pretrained
+from webcam_classifier.teach.backbone import frozen_features
+from webcam_classifier.teach.embedded_lesson import EmbeddedLesson, embed_lesson
+from webcam_classifier.teach.features import FeatureExtractor
+from webcam_classifier.teach.head import fit_head
+from webcam_classifier.teach.lesson import Lesson, Outcome
+from webcam_classifier.teach.teach_auto import AutoTeacher
+from webcam_classifier.teach.teach_head import teach_head
 
 SIZE = 64
 SETTINGS = FinetuneSettings(epochs=3, batch_size=8, device="cpu")

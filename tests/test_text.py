@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from webcam_classifier.display.text import _draw_by_opencv, _draw_by_pillow, draw_text, text_size
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.text import _draw_by_opencv, _draw_by_pillow, draw_text, text_size
 
 WHITE = (255, 255, 255)
 

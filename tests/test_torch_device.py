@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from webcam_classifier.torch_device import DeviceTraits, choose_use, describe_device
+from webcam_classifier.finetune.device import DeviceTraits, choose_use, describe_device
 
 
 def test_a_card_computes_in_bfloat16_where_it_can() -> None:

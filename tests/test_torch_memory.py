@@ -12,17 +12,17 @@ from torch import nn
 
 from tests.finetune_pictures import NO_WEIGHTS
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune_step import TrainingStep
-from webcam_classifier.network import PixelNetwork, build_network
-from webcam_classifier.torch_device import DeviceTraits, choose_use
-from webcam_classifier.torch_memory import (
+from webcam_classifier.finetune.device import DeviceTraits, choose_use
+from webcam_classifier.finetune.joined_ranks import Ranks
+from webcam_classifier.finetune.memory import (
     PicturesAtOnce,
     explained_memory,
     is_out_of_memory,
     pictures_that_fit,
     training_bytes,
 )
-from webcam_classifier.torch_ranks import Ranks
+from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.step import TrainingStep
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CPU = torch.device("cpu")
@@ -113,8 +113,8 @@ def test_training_goes_on_with_less_memory_than_the_batch_needs() -> None:
         "import resource, torch, numpy as np\n"
         "torch.set_num_threads(1)\n"
         "from tests.finetune_pictures import *\n"
-        "from webcam_classifier.finetune import finetune\n"
-        "from webcam_classifier.finetune_settings import FinetuneSettings\n"
+        "from webcam_classifier.finetune.finetune import finetune\n"
+        "from webcam_classifier.finetune.settings import FinetuneSettings\n"
         "def train(pictures, batch_size):\n"
         "    settings = FinetuneSettings(\n"
         "        input_size=128, epochs=1, batch_size=batch_size, starts_warm=False, device='cpu'\n"

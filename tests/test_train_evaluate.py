@@ -18,10 +18,10 @@ import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.augment import ViewRange, flip_is_safe, random_view
+from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.errors import UserError
-from webcam_classifier.model import Classifier
-from webcam_classifier.pictures import read_picture
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.teach.augment import ViewRange, flip_is_safe, random_view
 
 REACH = ViewRange(turn=12.0, scales=(0.8, 1.2), shift=0.1, gain=0.25, tint=0.08)
 _ROOT = Path(__file__).resolve().parents[1]
@@ -194,7 +194,7 @@ def test_nothing_is_reported_to_the_runtimes_maker(tmp_path: Path) -> None:
     code = (
         "import sys, live\n"
         "from pathlib import Path\n"
-        "from webcam_classifier.model import Classifier\n"
+        "from webcam_classifier.model.classifier import Classifier\n"
         "Classifier(Path(sys.argv[1])).warm_up()\n"
     )
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -236,7 +236,8 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "script", ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.teach_head"]
+    "script",
+    ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.teach.teach_head"],
 )
 def test_torch_stays_out_of_everything_but_fine_tuning(script: str) -> None:
     code = f"import sys, {script}; sys.exit('torch' in sys.modules)"

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.weights import (
+from webcam_classifier.teach.weights import (
     _unpickle_arrays,
     cache_folder,
     read_safetensors,

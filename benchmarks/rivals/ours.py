@@ -17,9 +17,9 @@ from pathlib import Path
 import onnxruntime
 
 from benchmarks.rivals.exchange import Answer, Job, serve
-from webcam_classifier.finetune_settings import FinetuneSettings
-from webcam_classifier.model import Classifier
-from webcam_classifier.pictures import read_picture
+from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.model.classifier import Classifier
 
 _ROOT = Path(__file__).resolve().parents[2]
 

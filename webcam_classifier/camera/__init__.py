@@ -1,0 +1,1 @@
+"""Every source of pictures behind one protocol."""

@@ -1,0 +1,106 @@
+"""The simulated camera: a drawn scene at a camera's pace, for trying things without one."""
+
+from __future__ import annotations
+
+import time
+
+from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.protocol import CameraError, CaptureSettings
+from webcam_classifier.camera.scene import POSES, draw_scene
+from webcam_classifier.display.text import draw_text, text_size
+from webcam_classifier.frame import BgrImage
+
+_CAPTION = "simulated camera"
+_PATIENCE = 5.0  # seconds beyond the time of a few frames
+
+
+class SceneGrabber:
+    """Draws the scene as it stands at each tick of a clock, and only where it is looked at.
+
+    Args:
+        pose: One of `scene.POSES`.
+        seed: Of everything else.
+        settings: Size and pace.
+    """
+
+    def __init__(self, pose: str, seed: int, settings: CaptureSettings) -> None:
+        self._pose = pose
+        self._seed = seed
+        self._settings = settings
+        self._index = -1
+        self._due = time.monotonic()
+
+    def grab(self) -> bool:
+        """Wait until the next frame is due."""
+        now = time.monotonic()
+        # After a pause of the whole machine it goes on from now, without catching up.
+        self._due = max(self._due, now - self._period) + self._period
+        time.sleep(max(0.0, self._due - now))
+        self._index += 1
+        return True
+
+    def retrieve(self) -> BgrImage:
+        """Draw it, with a caption that says what it is."""
+        image = draw_scene(
+            self._pose, self._seed, self._index, self._settings.width, self._settings.height
+        )
+        return _add_caption(image)
+
+    def describe(self, first: BgrImage) -> str:
+        """Say in one line that no camera is behind it."""
+        height, width = first.shape[:2]
+        return (
+            f"simulated camera (a drawn hand, not a real one), seed {self._seed}, "
+            f"{width} x {height} at {self._settings.frames_per_second:g} frames a second"
+        )
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+    @property
+    def _period(self) -> float:
+        return 1.0 / self._settings.frames_per_second  # seconds
+
+
+def open_demo(source: str, settings: CaptureSettings) -> LiveCamera:
+    """Open the simulated camera. The frame's index is the scene's: `scene.pose_at` knows its label.
+
+    Args:
+        source: 'demo', 'demo:POSE', 'demo:POSE:SEED' or 'demo::SEED'.
+        settings: Size and rate.
+
+    Raises:
+        CameraError: There is no such pose, or the seed is no number.
+    """
+    pose, seed = parse_demo(source)
+    grabber = SceneGrabber(pose, seed, settings)
+    return LiveCamera(grabber, patience=_PATIENCE + 3 / settings.frames_per_second)
+
+
+def parse_demo(source: str) -> tuple[str, int]:
+    """Take the pose and the seed out of a source such as 'demo:thumbs_up:7'.
+
+    Raises:
+        CameraError: There is no such pose, or the seed is no number.
+    """
+    _, pose, seed, *rest = [*source.split(":"), "", ""]
+    if (pose or "all") not in POSES or not (seed or "0").isdecimal() or any(rest):
+        raise CameraError(
+            f"{source!r} is no simulated camera. Write demo, demo:POSE or demo:POSE:SEED, where "
+            f"POSE is one of {', '.join(POSES)} and SEED a whole number, such as demo:thumbs_up:7."
+        )
+    return pose or "all", int(seed or "0")
+
+
+def _add_caption(image: BgrImage) -> BgrImage:
+    height, width = image.shape[:2]
+    size = max(11, round(height / 34))  # pixels; smaller letters can't be read
+    margin = size // 2
+    text_width, text_height = text_size(_CAPTION, size)
+    # At the right, below the line that live.py draws along the top: no panel covers it there.
+    left, top = max(0, width - text_width - 2 * margin), round(0.08 * height)
+    # On a dark plate, so that the words are as legible on every background.
+    plate = image[top : top + text_height + 2 * margin, left:]
+    plate //= 4
+    draw_text(image, _CAPTION, (left + margin, top + margin), size, (235, 235, 235))
+    return image

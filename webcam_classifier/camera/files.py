@@ -1,0 +1,197 @@
+"""Sources that lie on disk: a video, a folder of pictures, one picture; every frame is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from webcam_classifier.camera.opencv_capture import file_backend, four_characters, open_capture
+from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.data.pictures import PictureError, is_picture_name, read_picture
+from webcam_classifier.frame import BgrImage, Frame
+
+
+class VideoCamera:
+    """A video file, or a file on a web server: its frames in order, as fast as they are read.
+
+    Args:
+        capture: Opened.
+        name: What the description calls it.
+
+    Raises:
+        CameraError: There is no frame in it.
+    """
+
+    is_live = False
+    is_device = False
+    skipped: Sequence[tuple[Path, str]] = ()
+
+    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
+        self._capture = capture
+        self._next = _read_image(capture)  # read ahead: an empty video is found when it is opened
+        self._index = 0
+        if self._next is None:
+            capture.release()
+            raise CameraError(f"{name} has no frame in it. Record it again or choose another file.")
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if count > 0 else None
+        height, width = self._next.shape[:2]
+        frames = f", {self.frame_count} frames" if self.frame_count else ""
+        self.description = f"{name}, {width} x {height}{frames}"
+
+    def read(self) -> Frame | None:
+        """Read the next frame; None after the last one or where the rest of the file is damaged."""
+        if self._next is None:
+            return None
+        frame = Frame(self._next, self._index, time.monotonic())
+        self._index += 1
+        self._next = _read_image(self._capture)
+        return frame
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._next = None
+        self._capture.release()
+
+    def __enter__(self) -> VideoCamera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class PictureCamera:
+    """Pictures on disk as a stream of frames, each named after its file.
+
+    Args:
+        paths: The pictures, in order.
+        description: One line for a person.
+        foreign: Files that were passed over, each with the reason.
+
+    Attributes:
+        skipped: `foreign`, and each picture that could not be read; it grows while reading.
+    """
+
+    is_live = False
+    is_device = False
+
+    def __init__(
+        self, paths: Sequence[Path], description: str, foreign: Sequence[tuple[Path, str]] = ()
+    ) -> None:
+        self.description = description
+        self.frame_count = len(paths)
+        self.skipped = list(foreign)
+        self._paths: Iterator[Path] = iter(paths)
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """Read the next picture that can be read; None after the last one.
+
+        Raises:
+            CameraError: Not one of the pictures could be read.
+        """
+        for path in self._paths:
+            try:
+                image = read_picture(path)
+            except PictureError as error:
+                self.skipped.append((path, str(error)))
+                continue
+            frame = Frame(image, self._index, time.monotonic(), name=str(path))
+            self._index += 1
+            return frame
+        if self._index == 0 and self.skipped:
+            path, reason = self.skipped[-1]
+            raise CameraError(
+                f"None of the {self.frame_count} picture files could be read; {path}: {reason}. "
+                "Choose another source."
+            )
+        return None
+
+    def close(self) -> None:
+        """Give no further picture; a second call does nothing."""
+        self._paths = iter(())
+        self._index = max(self._index, 1)
+
+    def __enter__(self) -> PictureCamera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_file(path: Path) -> VideoCamera | PictureCamera:
+    """Open one picture, by its ending, or else a video.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        CameraError: It is neither, or empty, or damaged.
+    """
+    try:
+        empty = path.stat().st_size == 0
+        path.open("rb").close()
+    except OSError as error:
+        raise CameraError(
+            f"{path} can't be opened: {error.strerror}. Check its permissions."
+        ) from error
+    if empty:
+        raise CameraError(f"{path} is an empty file (0 bytes). Record it again.")
+    if is_picture_name(path):
+        return _open_picture(path)
+    # An absolute path can't be taken for a URL by FFmpeg, whatever stands in it.
+    capture = open_capture(str(path.resolve()), file_backend())
+    # FFmpeg draws a text file as the screen of a terminal.
+    is_text = four_characters(capture.get(cv2.CAP_PROP_FOURCC)) == "ansi"
+    if not capture.isOpened() or is_text:
+        capture.release()
+        raise CameraError(
+            f"{path} is neither a picture nor a video that this OpenCV can read, or it is "
+            "damaged. Convert it, for example to an .mp4 or .jpg file."
+        )
+    return VideoCamera(capture, str(path))
+
+
+def open_folder(folder: Path) -> PictureCamera:
+    """Open a folder of pictures and the folders in it; hidden files are passed over.
+
+    Args:
+        folder: An existing folder.
+
+    Raises:
+        CameraError: There is no picture in it.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if _is_visible_file(path, folder)]
+    pictures = [path for path in files if is_picture_name(path)]
+    if not pictures:
+        raise CameraError(
+            f"There is no picture in the folder {folder}. It takes .jpg, .png, .bmp and .webp "
+            "files; a video is named itself, not its folder."
+        )
+    foreign = [(path, "not a picture's name") for path in files if not is_picture_name(path)]
+    plural = "" if len(pictures) == 1 else "s"
+    return PictureCamera(pictures, f"{folder}, {len(pictures)} picture{plural}", foreign)
+
+
+def _open_picture(path: Path) -> PictureCamera:
+    try:
+        height, width = read_picture(path).shape[:2]
+    except PictureError as error:
+        raise CameraError(f"{path}: {error}. Choose another picture.") from error
+    return PictureCamera([path], f"{path}, {width} x {height}, one picture")
+
+
+def _is_visible_file(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.is_file()
+
+
+def _read_image(capture: cv2.VideoCapture) -> BgrImage | None:
+    if not capture.grab():  # after the end, `retrieve` would complain on stderr
+        return None
+    done, image = capture.retrieve()
+    return np.asarray(image, dtype=np.uint8) if done else None

@@ -1,0 +1,67 @@
+"""Open a source of pictures by its name: a camera, a file, a folder, a stream, a demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from webcam_classifier.camera.demo import open_demo
+from webcam_classifier.camera.device import open_device
+from webcam_classifier.camera.files import open_file, open_folder
+from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
+from webcam_classifier.camera.source_arguments import (
+    SOURCE_KINDS,
+    add_source_arguments,
+    capture_settings,
+)
+from webcam_classifier.camera.stream import open_csi, open_pipeline, open_url
+
+__all__ = [
+    "Camera",
+    "CameraError",
+    "CaptureSettings",
+    "add_source_arguments",
+    "capture_settings",
+    "open_camera",
+]
+
+_DEFAULT_SETTINGS = CaptureSettings()
+_STREAMS = ("http://", "https://", "rtsp://")
+
+
+def open_camera(source: str, settings: CaptureSettings = _DEFAULT_SETTINGS) -> Camera:
+    """Open a source of pictures.
+
+    Args:
+        source: As `--source` takes it; `source_arguments.SOURCE_KINDS` lists them.
+        settings: Asked of a camera; a file has its own size and rate.
+
+    Raises:
+        CameraError: It can't be opened; the text says why and what to do.
+    """
+    source = source.strip()
+    if source == "demo" or source.startswith("demo:"):
+        return open_demo(source, settings)
+    if " ! " in source:
+        return open_pipeline(source)
+    if source.startswith("csi://"):
+        return open_csi(source, settings)
+    if source.lower().startswith(_STREAMS):
+        return open_url(source)
+    # ASCII: other scripts' digits count as decimal too.
+    if (source.isascii() and source.isdecimal()) or source.startswith("/dev/"):
+        return open_device(source, settings)
+    return _open_path(source)
+
+
+def _open_path(source: str) -> Camera:
+    path = Path(source).expanduser()
+    if source and path.is_dir():
+        return open_folder(path)
+    if source and path.is_file():
+        return open_file(path)
+    looks_like_path = "://" not in source and ("/" in source or "\\" in source or path.suffix)
+    if looks_like_path:
+        problem = f"There is no file or folder {source}. Check its name, or take another source:"
+    else:
+        problem = f"{source!r} is not a source of pictures. There are these:"
+    raise CameraError(f"{problem}\n{SOURCE_KINDS.rstrip()}")

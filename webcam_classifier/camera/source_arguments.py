@@ -1,0 +1,90 @@
+"""The command-line arguments that name a source of pictures, the same for every script."""
+
+from __future__ import annotations
+
+import argparse
+
+from webcam_classifier.camera.protocol import CaptureSettings
+
+SOURCE_KINDS = """\
+  0, /dev/video0            a camera, by its number or its device file
+  clip.mp4                  a video file
+  pictures/                 a folder of pictures, by name, with the folders in it
+  photo.jpg                 one picture
+  http://host:8080/video    a network stream; https:// and rtsp:// too
+  csi://0                   a Jetson's ribbon camera
+  'v4l2src ! ... ! appsink' a GStreamer pipeline
+  demo                      a simulated camera; also demo:thumbs_up, demo:thumbs_up:7, demo::7
+                            (which pose is shown, and the seed of everything else)
+"""
+"""Every kind of source, one a line, each with an example."""
+
+_SMALLEST, _LARGEST = 16, 8192  # pixels
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, default: str = "0") -> None:
+    """Add --source, --camera-size and --camera-rate to a script's arguments.
+
+    Args:
+        parser: The script's; its epilog becomes the table of sources.
+        default: What is opened where --source is not given.
+    """
+    asked = CaptureSettings()
+    group = parser.add_argument_group("source of pictures")
+    group.add_argument(
+        "--source",
+        default=default,
+        metavar="SOURCE",
+        help="where the pictures come from: see the list below (default: %(default)s)",
+    )
+    group.add_argument(
+        "--camera-size",
+        type=_parse_size,
+        default=(asked.width, asked.height),
+        metavar="WIDTHxHEIGHT",
+        help=f"asked of a camera, in pixels (default: {asked.width}x{asked.height})",
+    )
+    group.add_argument(
+        "--camera-rate",
+        type=_parse_rate,
+        default=asked.frames_per_second,
+        metavar="RATE",
+        help="asked of a camera, in frames a second (default: %(default)g)",
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    before = f"{parser.epilog}\n\n" if parser.epilog else ""
+    parser.epilog = f"{before}sources:\n{SOURCE_KINDS}"
+
+
+def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
+    """Take what `add_source_arguments` added out of the parsed arguments.
+
+    Args:
+        arguments: Parsed by a parser that went through `add_source_arguments`.
+    """
+    width, height = arguments.camera_size
+    return CaptureSettings(width, height, arguments.camera_rate)
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it like 640x480")
+    size = int(width), int(height)
+    if min(size) < _SMALLEST or max(size) > _LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is out of range; each side is {_SMALLEST} to {_LARGEST} pixels"
+        )
+    return size
+
+
+def _parse_rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.1 <= rate <= 1000:  # false for "nan" too
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate; write frames a second, such as 30"
+        )
+    return rate

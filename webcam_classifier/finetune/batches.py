@@ -1,0 +1,183 @@
+"""Which pictures go together in which batch, and making their views ahead of time.
+
+What is shown depends on the seed, the epoch and the picture alone: it is the same after a
+resumption, in any number of threads, and in any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from webcam_classifier.finetune.random_views import Examples, Views
+from webcam_classifier.preprocess import prepare
+
+_BLEND_SHAPE = 0.3  # of the beta distribution: mostly a faint second picture, seldom half of each
+_ORDER = 0  # what a generator is for: these two never draw the same numbers
+_VIEW = 1
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Which pictures one step sees.
+
+    Attributes:
+        epoch: From 1.
+        pictures: (batch,) int64, their places among the examples.
+        partners: (batch,) int64, for each the place in this batch of the one laid over it.
+        share: Of each picture itself in what is shown; 1 lays nothing over it.
+    """
+
+    epoch: int
+    pictures: NDArray[np.int64]
+    partners: NDArray[np.int64]
+    share: float
+
+
+def plan_epoch(count: int, batches: int, blended: float, seed: int, epoch: int) -> list[Batch]:
+    """Put pictures into a random order, in batches of nearly equal size.
+
+    No batch is much smaller than the others: a last one of a single picture would have no
+    statistics. Some are blended (H. Zhang et al., "mixup: Beyond Empirical Risk Minimization",
+    2018): what the classes of a small data set have in common by chance, such as a wall or a
+    sleeve, decides less then.
+
+    Args:
+        count: How many pictures; each is seen once.
+        batches: How many batches.
+        blended: Share of the batches that are blended.
+        seed: Of the whole training.
+        epoch: From 1.
+    """
+    generator = np.random.default_rng((seed, _ORDER, epoch))
+    planned = []
+    for pictures in np.array_split(generator.permutation(count), batches):
+        partners, share = np.arange(len(pictures)), 1.0
+        if generator.random() < blended:
+            share = float(generator.beta(_BLEND_SHAPE, _BLEND_SHAPE))
+            partners = generator.permutation(len(pictures))
+        planned.append(Batch(epoch, pictures, partners, share))
+    return planned
+
+
+class PictureInputs:
+    """Gives views of pictures, as the network takes them.
+
+    Args:
+        examples: What is looked at.
+        views: How it is looked at.
+        input_size: The side of the square that the network takes, in pixels.
+        seed: Of the whole training.
+    """
+
+    def __init__(self, examples: Examples, views: Views, input_size: int, seed: int) -> None:
+        self._examples = examples
+        self._views = views
+        self._input_size = input_size
+        self._seed = seed
+        self.blended = views.blended
+
+    def __len__(self) -> int:
+        return len(self._examples.images)
+
+    def plain(self, places: range) -> torch.Tensor:
+        """Give pictures as live sees them, (places, size, size, 3) uint8."""
+        images = [prepare(self._examples.images[place], self._input_size) for place in places]
+        return torch.from_numpy(np.stack(images))
+
+    def viewed(self, places: range) -> torch.Tensor:
+        """Give a view of each of some pictures, as none of the epochs does, like `plain`."""
+        return torch.from_numpy(np.stack([self._view(place, 0) for place in places]))
+
+    def batch(self, batch: Batch, rows: NDArray[np.int64]) -> torch.Tensor:
+        """Give what some rows of a batch show, (rows, size, size, 3) uint8."""
+        needed = rows if batch.share == 1.0 else np.union1d(rows, batch.partners[rows])
+        made = {row: self._view(int(batch.pictures[row]), batch.epoch) for row in needed.tolist()}
+        own = np.stack([made[row] for row in rows.tolist()])
+        if batch.share < 1.0:
+            others = np.stack([made[row] for row in batch.partners[rows].tolist()])
+            mixed = own * np.float32(batch.share) + others * np.float32(1.0 - batch.share)
+            own = np.rint(mixed).astype(np.uint8)
+        return torch.from_numpy(own)
+
+    def _view(self, picture: int, epoch: int) -> NDArray[np.uint8]:
+        generator = np.random.default_rng((self._seed, _VIEW, epoch, picture))
+        return self._views.of(picture, generator)
+
+
+class FixedInputs:
+    """Gives what frozen layers made of the pictures, once for all.
+
+    Args:
+        values: (pictures, features) float32.
+    """
+
+    blended = 0.0
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def plain(self, places: range) -> torch.Tensor:
+        """Give those of some pictures, (places, features)."""
+        return self._values[places.start : places.stop]
+
+    def batch(self, batch: Batch, rows: NDArray[np.int64]) -> torch.Tensor:
+        """Give those of some rows of a batch, (rows, features)."""
+        return self._values[torch.from_numpy(batch.pictures[rows])]
+
+
+def targets_of(
+    batch: Batch, rows: NDArray[np.int64], label_indices: NDArray[np.int64], label_count: int
+) -> torch.Tensor:
+    """Give how much of each label some rows of a batch show, (rows, labels) float32.
+
+    Args:
+        batch: The batch.
+        rows: Which of its rows.
+        label_indices: (pictures,) of all examples.
+        label_count: How many labels there are.
+    """
+    shares = np.eye(label_count, dtype=np.float32)[label_indices[batch.pictures]]
+    mixed = shares * np.float32(batch.share) + shares[batch.partners] * np.float32(
+        1.0 - batch.share
+    )
+    return torch.from_numpy(mixed[rows].astype(np.float32))
+
+
+def made_ahead(
+    items: Iterable[Item], make: Callable[[Item], Made], threads: int
+) -> Generator[Made, None, None]:
+    """Yield what is made of each item, in order, while threads make the next ones.
+
+    Args:
+        items: What to make something of.
+        make: Called in a thread.
+        threads: At least 1; two results more than that wait at the most.
+
+    Returns:
+        The results; closing it ends the threads.
+    """
+    waiting: deque[Future[Made]] = deque()
+    pool = ThreadPoolExecutor(threads, "views")
+    try:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > threads + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,94 @@
+"""What a network makes of pictures as they are: its answers, and what its layers are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from webcam_classifier.finetune.memory import PicturesAtOnce
+
+
+class PlainInputs(Protocol):
+    """Pictures as live sees them, or what frozen layers made of them."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def plain(self, places: range) -> torch.Tensor:
+        """Give some of them, (places, ...)."""
+
+
+def logits_of(
+    model: nn.Module, inputs: PlainInputs, at_once: PicturesAtOnce, device: torch.device
+) -> torch.Tensor:
+    """Give the answers, (inputs, labels) on the CPU.
+
+    Args:
+        model: In evaluation mode.
+        inputs: What it is asked about.
+        at_once: How many go through it at once.
+        device: Where it is.
+    """
+    return at_once.run(lambda size: _in_pieces(model, inputs.plain, len(inputs), size, device))
+
+
+def given_to(
+    layer: nn.Module,
+    model: nn.Module,
+    give: Callable[[range], torch.Tensor],
+    count: int,
+    at_once: PicturesAtOnce,
+    device: torch.device,
+) -> torch.Tensor:
+    """Give what a layer is given, (count, features) on the CPU.
+
+    Args:
+        layer: Of the model.
+        model: In evaluation mode.
+        give: Gives some of the inputs.
+        count: How many there are.
+        at_once: How many go through it at once.
+        device: Where it is.
+    """
+    seen: list[torch.Tensor] = []
+
+    def look(_layer: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+        seen.append(inputs[0].cpu())
+
+    def once(size: int) -> torch.Tensor:
+        seen.clear()
+        _in_pieces(model, give, count, size, device)
+        return torch.cat(seen)
+
+    with layer.register_forward_pre_hook(look):
+        return at_once.run(once).clone()  # out of inference mode
+
+
+def loss_and_accuracy(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, float]:
+    """Give the mean cross entropy, and the share of right answers.
+
+    Args:
+        logits: (pictures, labels).
+        targets: (pictures,) the right label of each.
+    """
+    loss = float(functional.cross_entropy(logits, targets))
+    return loss, float((logits.argmax(1) == targets).float().mean())
+
+
+def _in_pieces(
+    model: nn.Module,
+    give: Callable[[range], torch.Tensor],
+    count: int,
+    size: int,
+    device: torch.device,
+) -> torch.Tensor:
+    with torch.inference_mode():
+        parts = [
+            model(give(range(start, min(start + size, count))).to(device)).cpu()
+            for start in range(0, count, size)
+        ]
+    return torch.cat(parts)

@@ -1,0 +1,73 @@
+"""Train the layers of a pretrained network themselves on the user's pictures.
+
+It begins as the frozen network with a head: the first steps don't tear its layers apart with a
+random head's errors, and it can only get better. Then all layers are trained together, the
+pretrained ones in small steps, on random views of the pictures.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from webcam_classifier.finetune.device import allow_fast_products, choose_device
+from webcam_classifier.finetune.joined_ranks import joined_ranks
+from webcam_classifier.finetune.material import gather_material
+from webcam_classifier.finetune.memory import explained_memory
+from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.random_views import Examples
+from webcam_classifier.finetune.ranks import local_number
+from webcam_classifier.finetune.run import FinetunedNetwork, FinetuneRun
+from webcam_classifier.finetune.settings import FinetuneSettings, check_settings
+from webcam_classifier.finetune.state_file import StateFile
+from webcam_classifier.teach.head import LinearHead
+from webcam_classifier.teach.weights import PretrainedWeights
+
+
+def finetune(
+    training: Examples,
+    validation: Examples,
+    labels: tuple[str, ...],
+    pretrained: PretrainedWeights,
+    settings: FinetuneSettings,
+    state_file: StateFile | None = None,
+    head: LinearHead | None = None,
+) -> FinetunedNetwork:
+    """Train a network. Ctrl-C ends it early and keeps the best so far.
+
+    Progress goes to stderr. Where `torchrun` started several processes, each calls this with the
+    same arguments, and each gets the same network.
+
+    Args:
+        training: At least one picture of each label.
+        validation: What chooses the best epoch; it may be empty.
+        labels: Their names; they decide whether mirroring is safe.
+        pretrained: From `load_pretrained`.
+        settings: How to train.
+        state_file: Where to keep the training after each epoch, and whether to go on from there.
+        head: Fitted on the unit embeddings of the frozen network, to start from; None fits one.
+
+    Raises:
+        UserError: A setting is impossible, the backbone unknown, the weights another's, the kept
+            state another training's, or the memory too small for one picture.
+        KeyboardInterrupt: Ctrl-C before there was anything to keep.
+    """
+    check_settings(settings)
+    device = choose_device(settings.device, local_number())
+    allow_fast_products(device)
+    cards = [device] if device.type == "cuda" else []
+    with explained_memory(), joined_ranks(device) as ranks, torch.random.fork_rng(cards):
+        torch.manual_seed(settings.seed)
+        layers = build_network(
+            settings.backbone,
+            len(labels),
+            pretrained,
+            settings.hidden_units,
+            settings.dropout,
+            settings.unit_embedding,
+        )
+        network = PixelNetwork(layers).to(device)
+        material = gather_material(training, validation, labels, settings)
+        run = FinetuneRun(
+            network, bool(pretrained.tensors), material, settings, ranks, state_file, head
+        )
+        return run.train()

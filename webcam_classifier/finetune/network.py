@@ -1,0 +1,312 @@
+"""Torchvision networks with a head of the user's own classes, fed with a camera's pixels."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+
+import torch
+import torchvision
+from torch import nn
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.teach.features import POWER, middle_weights
+from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
+
+BACKBONES = (
+    "alexnet",
+    "squeezenet1_0", "squeezenet1_1",
+    "vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn",
+    "resnet18", "resnet34", "resnet50",
+    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large",
+    "efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3",
+)  # fmt: skip
+"""The supported networks, by their torchvision names."""
+
+_IMAGENET_CLASSES = 1000
+_HEAD_DEVIATION = 0.01  # of a new head's weights: small, so that no class starts as the favourite
+_SMALLEST_SIZE = 1e-6  # a power below one has no slope at zero
+
+
+class PixelNetwork(nn.Module):
+    """A network that takes pictures as OpenCV gives them.
+
+    Args:
+        network: Takes (N, 3, size, size) float32, red green blue, normalised as for ImageNet.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1) * 255.0
+        deviation = torch.tensor(IMAGENET_DEVIATION).reshape(1, 3, 1, 1) * 255.0
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Give what the network gives.
+
+        Args:
+            pixels: (N, size, size, 3) uint8, blue green red.
+        """
+        # (N, H, W, C) seen as (N, C, H, W) is torch's channels-last layout, its fastest on a CPU.
+        red_green_blue = pixels.permute(0, 3, 1, 2).flip(1).float()
+        output: torch.Tensor = self.network((red_green_blue - self.mean) / self.deviation)
+        return output
+
+
+class MiddlePool(nn.Module):
+    """The mean of a feature map in which its middle counts most; see `features.middle_weights`."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Give the means.
+
+        Args:
+            maps: (N, channels, side, side).
+
+        Returns:
+            (N, channels), float32 also where the maps are of half the precision.
+        """
+        weights = torch.tensor(middle_weights(maps.shape[-1]).tolist(), device=maps.device)
+        return (maps * weights).mean((2, 3))  # halves times floats are floats
+
+
+class UnitEmbedding(nn.Module):
+    """A signed power, then length one, as `features.with_unit_embedding` does in a graph."""
+
+    def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Give the unit embeddings, (N, features), of embeddings."""
+        sizes = (embeddings.float().abs() + _SMALLEST_SIZE).pow(POWER)
+        return nn.functional.normalize(sizes * embeddings.sign(), dim=1)
+
+
+def check_backbone(name: str) -> None:
+    """Refuse a name that is not in `BACKBONES`.
+
+    Raises:
+        UserError: It is not; the message names the known ones and the closest.
+    """
+    if name in BACKBONES:
+        return
+    close = difflib.get_close_matches(name, BACKBONES, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]}? Known are" if close else "Choose one of"
+    raise UserError(f"There is no backbone {name!r}. {hint} {', '.join(BACKBONES)}.")
+
+
+def build_network(
+    backbone: str,
+    class_count: int,
+    pretrained: PretrainedWeights,
+    hidden_units: Sequence[int] = (),
+    dropout: float = 0.0,
+    unit_embedding: bool = False,
+) -> nn.Module:
+    """Build a torchvision network whose last layer is a new one with the user's classes.
+
+    The logits are the last layer's own values, of either sign: torchvision's ReLU behind
+    SqueezeNet's head would hold back every negative one, and can silence a new head for good.
+
+    Args:
+        backbone: One of `BACKBONES`.
+        class_count: How many classes the user has.
+        pretrained: From `load_pretrained`; what it lacks starts random.
+        hidden_units: Of each further layer before the last one, if any.
+        dropout: Share of the hidden units that are silent in each step of training.
+        unit_embedding: Whether the new classifier begins as a head's does, with `UnitEmbedding`.
+
+    Returns:
+        From (N, 3, size, size) to logits (N, class_count).
+
+    Raises:
+        UserError: The backbone is unknown, or the weights are another network's.
+    """
+    network = _load(backbone, pretrained)
+    name, last = _output_layer_by_name(network)
+    layers: list[nn.Module] = [UnitEmbedding()] if unit_embedding else []
+    width = last.in_features
+    for units in hidden_units:
+        layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
+        width = units
+    new = nn.Linear(width, class_count)
+    nn.init.normal_(new.weight, std=_HEAD_DEVIATION)
+    nn.init.zeros_(new.bias)
+    network.set_submodule(name, nn.Sequential(*layers, new) if layers else new)
+    return network
+
+
+def embedding_network(backbone: str, pretrained: PretrainedWeights) -> nn.Module:
+    """Build a frozen network that ends before its last layer.
+
+    Where AlexNet's or VGG's weights hold the convolutions only, their pooled output is the
+    embedding: random layers behind them would only blur it.
+
+    Args:
+        backbone: One of `BACKBONES`.
+        pretrained: From `load_pretrained`.
+
+    Returns:
+        From (N, 3, size, size) to embeddings (N, D), in evaluation mode.
+
+    Raises:
+        UserError: The backbone is unknown, or the weights are another network's.
+    """
+    network = _load(backbone, pretrained)
+    name, _ = _output_layer_by_name(network)
+    if backbone.startswith(("alexnet", "vgg")) and _lacks_classifier(pretrained):
+        network.set_submodule("avgpool", nn.AdaptiveAvgPool2d(1))
+        network.set_submodule("classifier", nn.Identity())
+    else:
+        network.set_submodule(name, nn.Identity())
+    return network.eval().requires_grad_(False)
+
+
+def output_layer(network: nn.Module) -> nn.Linear:
+    """Find a network's last layer: the head."""
+    return _output_layer_by_name(network)[1]
+
+
+def new_classifier(network: nn.Module, backbone: str) -> nn.Module:
+    """Find what `build_network` put in the place of torchvision's last layer.
+
+    Args:
+        network: From `build_network`.
+        backbone: Which it is.
+    """
+    return network.get_submodule(_output_layer_by_name(_on_no_memory(backbone))[0])
+
+
+def has_unit_embedding(network: nn.Module) -> bool:
+    """Whether a network from `build_network` has a `UnitEmbedding`."""
+    return any(isinstance(layer, UnitEmbedding) for layer in network.modules())
+
+
+def without_output_layer(network: nn.Module) -> nn.Module:
+    """Give a copy of a network that ends before its last layer and before a `UnitEmbedding`."""
+    shortened = copy.deepcopy(network)
+    shortened.set_submodule(_output_layer_by_name(shortened)[0], nn.Identity())
+    units = [n for n, layer in shortened.named_modules() if isinstance(layer, UnitEmbedding)]
+    for name in units:
+        shortened.set_submodule(name, nn.Identity())
+    return shortened
+
+
+def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
+    """Say which parts of a network the weights lack, or nothing where they lack none.
+
+    Args:
+        backbone: One of `BACKBONES`.
+        pretrained: From `load_pretrained`.
+
+    Returns:
+        A sentence for the user, or an empty text.
+
+    Raises:
+        UserError: The backbone is unknown.
+    """
+    if not pretrained.tensors:
+        return f"No pretrained weights: all of {backbone} starts random."
+    missing = [name for name in _body_shapes(backbone) if name not in pretrained.tensors]
+    if not missing:
+        return ""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in missing))
+    shown = ", ".join(layers[:6]) + (" and more" if len(layers) > 6 else "")
+    return f"The weights lack {len(layers)} layers of {backbone}, which start random: {shown}."
+
+
+def check_weights_fit(backbone: str, pretrained: PretrainedWeights) -> None:
+    """Refuse weights that belong to another network. Parts may be missing, none may be strange.
+
+    Args:
+        backbone: One of `BACKBONES`.
+        pretrained: What was read.
+
+    Raises:
+        UserError: They don't fit, or the backbone is unknown.
+    """
+    if not pretrained.tensors:
+        return
+    body = _body_shapes(backbone)
+    head = _head_prefix(backbone)
+    for name, tensor in pretrained.tensors.items():
+        if name.startswith(head):
+            continue  # replaced by the user's classes, whatever its shape
+        if name not in body:
+            reason = f"it has {name!r}, which that network has not"
+        elif tensor.shape != body[name]:
+            reason = f"{name!r} is {tensor.shape}, that network's is {body[name]}"
+        else:
+            continue
+        raise UserError(
+            f"{pretrained.source} does not hold weights of {backbone}: {reason}. Name the "
+            "backbone that it belongs to, or another file."
+        )
+    if not body.keys() & pretrained.tensors.keys():
+        raise UserError(
+            f"{pretrained.source} holds no layer of {backbone} but the last. Name a file that "
+            "holds its convolutions."
+        )
+
+
+def _load(backbone: str, pretrained: PretrainedWeights) -> nn.Module:
+    """Build a network with ImageNet's last layer and all that the weights have for the rest."""
+    check_weights_fit(backbone, pretrained)
+    head = _head_prefix(backbone)
+    tensors = {
+        name: torch.from_numpy(tensor)
+        for name, tensor in pretrained.tensors.items()
+        if not name.startswith(head)
+    }
+    network = _bare(backbone)
+    network.load_state_dict(tensors, strict=False)
+    return network
+
+
+def _bare(backbone: str) -> nn.Module:
+    check_backbone(backbone)
+    network: nn.Module = torchvision.models.get_model(backbone, weights=None)
+    if backbone.startswith("squeezenet"):
+        # A 1x1 convolution before the average is a linear layer behind it, and dearer. Without
+        # dropout: on blended pictures it makes people never seen no better recognised.
+        linear = nn.Linear(512, _IMAGENET_CLASSES)
+        network.classifier = nn.Sequential(MiddlePool(), nn.Identity(), linear)
+    return network
+
+
+def _output_layer_by_name(network: nn.Module) -> tuple[str, nn.Linear]:
+    linears = [
+        (name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)
+    ]
+    return linears[-1]
+
+
+def _head_prefix(backbone: str) -> str:
+    """Give the start of the names that torchvision's own last layer has in a file of weights."""
+    if backbone.startswith("squeezenet"):
+        return "classifier."
+    return _output_layer_by_name(_on_no_memory(backbone))[0] + "."
+
+
+def _body_shapes(backbone: str) -> dict[str, tuple[int, ...]]:
+    """Give every floating-point tensor's shape but the last layer's, by torchvision's names."""
+    head = _head_prefix(backbone)
+    state = _on_no_memory(backbone).state_dict()
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not name.startswith(head)
+    }
+
+
+def _on_no_memory(backbone: str) -> nn.Module:
+    """Build a network without its numbers: 500 MB less for VGG when only names are wanted."""
+    with torch.device("meta"):
+        return _bare(backbone)
+
+
+def _lacks_classifier(pretrained: PretrainedWeights) -> bool:
+    names = pretrained.tensors
+    return bool(names) and not any(name.startswith("classifier.") for name in names)

@@ -1,0 +1,224 @@
+"""Keep a training on disk after each epoch, so that one that was cut short can go on.
+
+One safetensors file, with everything that is no tensor as JSON in its header. Random numbers need
+no keeping: what is drawn follows from the seed and the epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune.history import Epoch
+from webcam_classifier.storage import write_atomically
+
+_KEY = "webcam_classifier.training"
+_PARTS = ("network", "average", "best", "start", "optimizer")
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """A training after a whole epoch.
+
+    Attributes:
+        identity: What must be the same to go on, by name, such as `epochs`.
+        history: All epochs so far.
+        best_number: Which of them is the best.
+        step: How many steps were taken.
+        rates: The highest learning rate of each group.
+        at_once: How many pictures went through the network at once.
+        scaler: State of the loss scaling; empty where there is none.
+        network: What learns, by its names.
+        average: Its moving mean.
+        best: What is kept of the best epoch.
+        start: What the kept network stays near to; empty where that is nothing.
+        optimizer: From `optimizer_tensors`.
+    """
+
+    identity: Mapping[str, str]
+    history: tuple[Epoch, ...]
+    best_number: int
+    step: int
+    rates: tuple[float, ...]
+    at_once: int
+    scaler: Mapping[str, float]
+    network: Tensors
+    average: Tensors
+    best: Tensors
+    start: Tensors
+    optimizer: Tensors
+
+
+def state_bytes(state: TrainingState) -> bytes:
+    """Give the content of a `.safetensors` file with a training's state."""
+    tensors = {
+        f"{part}.{name}": tensor.detach().cpu().contiguous()
+        for part in _PARTS
+        for name, tensor in getattr(state, part).items()
+    }
+    fields = {
+        "identity": dict(state.identity),
+        "history": [dataclasses.astuple(epoch) for epoch in state.history],
+        "best_number": state.best_number,
+        "step": state.step,
+        "rates": state.rates,
+        "at_once": state.at_once,
+        "scaler": dict(state.scaler),
+    }
+    content: bytes = safetensors.torch.save(tensors, {_KEY: json.dumps(fields)})
+    return content
+
+
+def read_state(content: bytes, path: Path) -> TrainingState:
+    """Read a training's state back.
+
+    Args:
+        content: From `state_bytes`.
+        path: Where it was, for the message.
+
+    Raises:
+        UserError: It is damaged, or no such state.
+    """
+    try:
+        length = int.from_bytes(content[:8], "little")
+        fields: dict[str, Any] = json.loads(
+            json.loads(content[8 : 8 + length])["__metadata__"][_KEY]
+        )
+        parts: dict[str, Tensors] = {part: {} for part in _PARTS}
+        for name, tensor in safetensors.torch.load(content).items():
+            part, _, own_name = name.partition(".")
+            parts[part][own_name] = tensor
+        return TrainingState(
+            identity=fields["identity"],
+            history=tuple(Epoch(*epoch) for epoch in fields["history"]),
+            best_number=int(fields["best_number"]),
+            step=int(fields["step"]),
+            rates=tuple(fields["rates"]),
+            at_once=int(fields["at_once"]),
+            scaler=fields["scaler"],
+            **parts,
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a whole state of a training. Remove it, and train anew without "
+            "--resume."
+        ) from error
+
+
+def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
+    """Refuse to go on with another training than the one that was cut short.
+
+    Args:
+        kept: Identity of the training on disk.
+        wanted: Identity of the one that is asked for.
+        path: Where the state is.
+
+    Raises:
+        UserError: They differ; the message names the first difference.
+    """
+    for name in sorted({*kept, *wanted}):
+        if kept.get(name) != wanted.get(name):
+            raise UserError(
+                f"The training in {path} can't go on: its {name.replace('_', ' ')} was "
+                f"{kept.get(name, 'not set')}, and now it is {wanted.get(name, 'not set')}. Give "
+                "the same again, or train anew without --resume."
+            )
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """Give all that an optimizer remembers, by the number of the parameter and a name."""
+    return {
+        f"{number}.{name}": torch.as_tensor(value)
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Make an optimizer remember again.
+
+    Args:
+        optimizer: New, of the same parameters.
+        tensors: From `optimizer_tensors`.
+    """
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    remembered: dict[int, Tensors] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        parameter = parameters[int(number)]
+        if tensor.shape == parameter.shape:
+            # In the parameter's own layout: another one is slower, and rounds otherwise.
+            tensor = torch.empty_like(parameter).copy_(tensor).detach()
+        remembered.setdefault(int(number), {})[name] = tensor
+    state = optimizer.state_dict()
+    state["state"] = remembered
+    optimizer.load_state_dict(state)
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """Where a training is kept, and whether it is to go on from there.
+
+    Attributes:
+        path: The file; it may be missing.
+        resumes: Whether to go on.
+        identity: What must be the same to go on, by name.
+    """
+
+    path: Path
+    resumes: bool
+    identity: Mapping[str, str]
+
+    def load(self) -> bytes | None:
+        """Read what to go on from; None starts from the beginning. Says which on stderr.
+
+        Raises:
+            UserError: The file is damaged, or of another training.
+        """
+        if not self.path.is_file():
+            if self.resumes:
+                print(
+                    f"note: no training was cut short in {self.path.parent}, so there is nothing "
+                    "to go on with: starting from the beginning",
+                    file=sys.stderr,
+                )
+            return None
+        content = self.path.read_bytes()
+        if self.resumes:
+            state = read_state(content, self.path)
+            check_same(state.identity, self.identity, self.path)
+            number = state.history[-1].number
+            print(f"going on after epoch {number}, from {self.path}", file=sys.stderr)
+            return content
+        with contextlib.suppress(UserError):  # then it could not have gone on
+            state = read_state(content, self.path)
+            check_same(state.identity, self.identity, self.path)
+            print(
+                f"note: this training was cut short after epoch {state.history[-1].number}, and "
+                "--resume would have gone on from there; starting from the beginning",
+                file=sys.stderr,
+            )
+        return None
+
+    def save(self, state: TrainingState) -> None:
+        """Write the state, whole or not at all.
+
+        Raises:
+            UserError: The folder can't be written, or the disk is full.
+        """
+        write_atomically(self.path, state_bytes(state))

@@ -1,0 +1,110 @@
+"""One training step: the gradient of a batch, in parts where memory is short, and the move."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from webcam_classifier.finetune.device import DeviceUse
+from webcam_classifier.finetune.joined_ranks import Ranks
+from webcam_classifier.finetune.memory import PicturesAtOnce
+
+_LARGEST_GRADIENT = 5.0  # norm; a single strange picture can't throw the network off
+
+
+class TrainingStep:
+    """Takes steps.
+
+    Args:
+        model: What is trained, the same in all processes.
+        optimizer: Of its parameters.
+        label_weights: (labels,) how much a picture of each counts.
+        label_smoothing: Share of each target that is spread over all labels.
+        use: How the device is used.
+        ranks: The processes that train together.
+        at_once: How many pictures go through the network at once.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        label_weights: torch.Tensor,
+        label_smoothing: float,
+        use: DeviceUse,
+        ranks: Ranks,
+        at_once: PicturesAtOnce,
+    ) -> None:
+        self._model = model
+        self._shared = ranks.wrap(model)
+        self._optimizer = optimizer
+        self._weights = label_weights.to(ranks.device)
+        self._smoothing = label_smoothing
+        self._use = use
+        self._ranks = ranks
+        self._at_once = at_once
+        self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=use.scales_loss)
+
+    def take(self, inputs: torch.Tensor, targets: torch.Tensor, batch: int) -> float:
+        """Take a step, and give this process's part of the batch's mean loss.
+
+        Args:
+            inputs: (rows, ...) this process's rows of the batch.
+            targets: (rows, labels) shares of the labels.
+            batch: How many rows the batch has in all processes together.
+        """
+        if self._ranks.count == 1:
+            loss = self._at_once.run(
+                lambda size: self._gradient(self._model, inputs, targets, batch, size)
+            )
+        else:  # the others can't go back with this one: `rehearse` found what fits
+            loss = self._gradient(self._shared, inputs, targets, batch, self._at_once.size)
+        self.scaler.unscale_(self._optimizer)
+        nn.utils.clip_grad_norm_(self._model.parameters(), _LARGEST_GRADIENT)
+        self.scaler.step(self._optimizer)
+        self.scaler.update()
+        return float(loss)
+
+    def rehearse(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Find out how many pictures fit into the memory of every process; nothing moves."""
+        self._at_once.run(
+            lambda size: self._gradient(self._model, inputs, targets, len(inputs), size)
+        )
+        self._optimizer.zero_grad()
+        self._at_once.size = self._ranks.smallest(self._at_once.size)
+
+    def _gradient(
+        self,
+        model: nn.Module,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        batch: int,
+        size: int,
+    ) -> torch.Tensor:
+        self._optimizer.zero_grad()
+        parts = max(1, -(-len(inputs) // size))  # of nearly equal size
+        pairs = zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True)
+        total = torch.zeros((), device=self._ranks.device)
+        for number, (some, shares) in enumerate(pairs, start=1):
+            is_last = number == parts
+            with nullcontext() if is_last else self._ranks.keep_apart(model):
+                loss = self._loss(model, some, shares) / batch
+                # Gradients become the mean over processes, and are to be the sum.
+                torch.autograd.backward(self.scaler.scale(loss * self._ranks.count))
+            total += loss.detach()
+        return total
+
+    def _loss(self, model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        device = self._ranks.device
+        inputs = inputs.to(device, non_blocking=True)
+        targets = targets.to(device, non_blocking=True)
+        is_mixed = self._use.precision != torch.float32
+        with torch.autocast(device.type, self._use.precision, enabled=is_mixed):
+            logits = model(inputs)
+        return functional.cross_entropy(
+            logits.float(), targets, self._weights,
+            label_smoothing=self._smoothing, reduction="sum",
+        )  # fmt: skip

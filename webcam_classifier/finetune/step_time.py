@@ -1,0 +1,61 @@
+"""How long fine-tuning takes on this machine: a few steps of it, timed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.finetune.batches import plan_epoch, targets_of
+from webcam_classifier.finetune.device import choose_device, choose_use, describe_device
+from webcam_classifier.finetune.joined_ranks import joined_ranks
+from webcam_classifier.finetune.material import gather_material
+from webcam_classifier.finetune.memory import PicturesAtOnce
+from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
+from webcam_classifier.finetune.optimizer import build_optimizer
+from webcam_classifier.finetune.ranks import local_number
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.finetune.step import TrainingStep
+from webcam_classifier.teach.weights import PretrainedWeights
+
+_STEPS = 3  # the first one of a network is a slow one, and not counted
+
+
+def seconds_per_epoch(
+    pictures: LabelledPictures, pretrained: PretrainedWeights, settings: FinetuneSettings
+) -> float:
+    """Time a few training steps, views included, and say what a pass over all pictures takes.
+
+    Args:
+        pictures: What would be trained on.
+        pretrained: Of the settings' backbone.
+        settings: How it would be trained.
+    """
+    device = choose_device(settings.device, local_number())
+    use = choose_use(describe_device(device))
+    wanted = min(len(pictures), _STEPS * settings.batch_size)
+    some = pictures.at(np.linspace(0, len(pictures) - 1, wanted).astype(np.int64))
+    nothing = pictures.at(np.zeros(0, dtype=np.int64))
+    material = gather_material(some, nothing, pictures.labels, settings)
+    cards = [device] if device.type == "cuda" else []
+    with joined_ranks(device) as ranks, torch.random.fork_rng(cards):
+        network = PixelNetwork(build_network(settings.backbone, len(pictures.labels), pretrained))
+        network.to(device)
+        if use.channels_last:
+            network.to(memory_format=torch.channels_last)
+        network.train()
+        stepping = TrainingStep(
+            network, build_optimizer(network, output_layer(network), settings, is_warm=False),
+            material.label_weights(), settings.label_smoothing, use, ranks,
+            PicturesAtOnce(settings.batch_size),
+        )  # fmt: skip
+        times = []
+        for batch in plan_epoch(wanted, max(1, wanted // settings.batch_size), 0.0, 0, 1):
+            started = time.perf_counter()
+            rows = np.arange(len(batch.pictures))
+            targets = targets_of(batch, rows, material.label_indices, material.label_count)
+            stepping.take(material.inputs.batch(batch, rows), targets, len(rows))
+            times.append((time.perf_counter() - started) / len(rows))
+    return min(times) * len(pictures)

@@ -1,0 +1,1 @@
+"""The loop from a frame to its label on the screen, and the runtime it takes."""

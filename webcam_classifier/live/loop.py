@@ -1,0 +1,183 @@
+"""The loop from frame to label: newest frame, preprocessing, inference, recording.
+
+It runs in a thread of its own. The main thread, the only one that a window may be served from,
+takes the labelled frames over one at a time and draws, saves and shows them. Of a live source it
+gets the newest one, and those that it was too slow for are counted as `undrawn`: drawing gives
+way, inference never does. Of a file it gets every one, and the loop waits for it.
+
+Measured with SqueezeNet 1.1 at 640x480 and 30 frames a second on two x86 cores that had other
+work too, the label was at most 21 ms old in 95 % of the frames without a window and 20 ms with one
+(`python live.py --source demo --frames 150`, with and without --no-window).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.frame import Frame
+from webcam_classifier.live.smoothing import SteadyPrediction, smooth
+from webcam_classifier.live.timing import Durations, FrameCounter
+from webcam_classifier.model.classifier import Classifier, Prediction
+
+_JOIN_FOR = 5.0  # seconds that an inference under way may take to end
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFrame:
+    """A frame with what the model says about it.
+
+    Attributes:
+        frame: As the source gave it.
+        prediction: What the model says about this frame alone; this is what is recorded.
+        steady: The same, smoothed over time; this is what is drawn.
+        labelled_at: Seconds on the monotonic clock: when the label was known.
+        inference_seconds: How long the graph ran.
+        frames_per_second: Labelled lately.
+    """
+
+    frame: Frame
+    prediction: Prediction
+    steady: Prediction
+    labelled_at: float
+    inference_seconds: float
+    frames_per_second: float
+
+    @property
+    def age(self) -> float:
+        """Seconds from the capture of the frame to its label."""
+        return self.labelled_at - self.frame.captured_at
+
+
+class LiveLoop:
+    """Labels the frames of a camera in a thread, as long as the context lasts.
+
+    >>> with LiveLoop(camera, classifier) as loop:
+    ...     for labelled in loop.results(wait=0.02):
+    ...         ...
+
+    Args:
+        camera: Read from the thread. A live one is closed at the end, which wakes a read that
+            waits for a frame; a file is left to its owner.
+        classifier: Used from the thread alone.
+        smoothing: Time constant of the steady predictions, in seconds; 0 is off.
+        file_rate: Frames a second of a video file, which is read faster than it was taken; None
+            for other sources.
+        frame_limit: How many frames to label; None goes on to the end of the source.
+        record: Called in the thread with every labelled frame, before the next one is read.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        classifier: Classifier,
+        *,
+        smoothing: float = 0.0,
+        file_rate: float | None = None,
+        frame_limit: int | None = None,
+        record: Callable[[LabelledFrame], None] | None = None,
+    ) -> None:
+        self.counter = FrameCounter()
+        self.undrawn = 0
+        self.stages = {name: Durations() for name in ("capture", "preprocessing", "inference")}
+        self.stages["age of the label"] = Durations()
+        self._camera = camera
+        self._classifier = classifier
+        self._smoothing = smoothing
+        self._file_rate = file_rate
+        self._frame_limit = frame_limit
+        self._record = record
+        self._steady: SteadyPrediction | None = None
+        self._newest: LabelledFrame | None = None
+        self._ended = False
+        self._error: BaseException | None = None
+        self._stop = threading.Event()
+        self._changed = threading.Condition()  # guards _newest and _ended
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+
+    def __enter__(self) -> LiveLoop:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._camera.is_live:  # a file's reader doesn't wait, and must not lose it under way
+            self._camera.close()
+        self._thread.join(_JOIN_FOR)
+
+    def results(self, wait: float) -> Iterator[LabelledFrame | None]:
+        """Yield labelled frames as they come, to the end of the source.
+
+        Args:
+            wait: Seconds; where nothing came for so long, None is yielded, so that a window can
+                be served in the meantime.
+
+        Raises:
+            Exception: Whatever ended the thread before its time.
+        """
+        while True:
+            with self._changed:
+                if self._newest is None and not self._ended:
+                    self._changed.wait(wait)
+                labelled, self._newest = self._newest, None
+                ended = self._ended and labelled is None
+                self._changed.notify_all()
+            if ended:
+                break
+            yield labelled
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set() and self.counter.frames != self._frame_limit:
+                asked_at = time.monotonic()
+                frame = self._camera.read()
+                if frame is None:
+                    break
+                self.stages["capture"].add(time.monotonic() - asked_at)
+                labelled = self._label(frame)
+                if self._record is not None:
+                    self._record(labelled)
+                self._hand_over(labelled)
+        except BaseException as error:  # whatever it is, the main thread raises it
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _label(self, frame: Frame) -> LabelledFrame:
+        started_at = time.monotonic()
+        prepared = self._classifier.prepare(frame.image)
+        prepared_at = time.monotonic()
+        prediction = self._classifier.classify_prepared(prepared)
+        labelled_at = time.monotonic()
+        self.counter.count(frame.index, labelled_at)
+        self.stages["preprocessing"].add(prepared_at - started_at)
+        self.stages["inference"].add(labelled_at - prepared_at)
+        self.stages["age of the label"].add(labelled_at - frame.captured_at)
+        taken_at = frame.index / self._file_rate if self._file_rate else frame.captured_at
+        self._steady = smooth(self._steady, prediction, taken_at, self._smoothing)
+        return LabelledFrame(
+            frame=frame,
+            prediction=prediction,
+            steady=self._steady.prediction,
+            labelled_at=labelled_at,
+            inference_seconds=labelled_at - prepared_at,
+            frames_per_second=self.counter.recent_rate,
+        )
+
+    def _hand_over(self, labelled: LabelledFrame) -> None:
+        with self._changed:
+            if not self._camera.is_live:
+                self._changed.wait_for(lambda: self._newest is None or self._stop.is_set())
+            elif self._newest is not None:
+                self.undrawn += 1
+            self._newest = labelled
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""The model file: its card, its predictions, and writing it."""

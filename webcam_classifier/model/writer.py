@@ -1,0 +1,32 @@
+"""Put a card onto a graph, and the graph onto the disk, whole and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from webcam_classifier.model.classifier import CARD_KEY, ModelCard
+from webcam_classifier.storage import write_atomically
+
+
+def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Write one file that carries everything.
+
+    Args:
+        graph: From `pixels` (batch, size, size, 3) uint8 to `probabilities` (batch, labels).
+        card: Replaces a card that the graph may have.
+        path: Where the file belongs.
+
+    Raises:
+        UserError: The place can't be written.
+        onnx.checker.ValidationError: The graph is not valid ONNX.
+    """
+    whole = onnx.ModelProto()
+    whole.CopyFrom(graph)
+    kept = [entry for entry in whole.metadata_props if entry.key != CARD_KEY]
+    del whole.metadata_props[:]
+    whole.metadata_props.extend(kept)
+    whole.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    onnx.checker.check_model(whole, full_check=True)
+    write_atomically(path, whole.SerializeToString())

@@ -1,0 +1,1 @@
+"""What is known of a taught model, and its report."""

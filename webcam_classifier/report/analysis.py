@@ -1,0 +1,68 @@
+"""What frozen embeddings tell about the snapshots themselves, with heads that fit in a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from webcam_classifier.data.duplicates import Duplicates, find_duplicates
+from webcam_classifier.report.label_doubts import Doubt, find_doubted
+from webcam_classifier.report.learning_curve import LearningCurve, learning_curve
+from webcam_classifier.report.random_split import RandomSplit, compare_with_random_split
+from webcam_classifier.teach.embedded_lesson import EmbeddedLesson
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.lesson import Lesson
+from webcam_classifier.teach.novelty_check import NoveltyCheck, check_novelty
+
+_VIEWS = 3  # augmented ones of each picture
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was found; each is None where it could not be asked.
+
+    Attributes:
+        curve: Whether more snapshots would help.
+        random_split: What a random split would have said.
+        duplicates: Pictures that are in the data set more than once.
+        doubted: Pictures whose label is doubted, the most doubted first.
+        novelty: Whether what was never shown is noticed to be none of the labels.
+    """
+
+    curve: LearningCurve | None = None
+    random_split: RandomSplit | None = None
+    duplicates: Duplicates | None = None
+    doubted: tuple[Doubt, ...] = ()
+    novelty: NoveltyCheck | None = None
+
+
+def analyse(lesson: Lesson, embedded: EmbeddedLesson | None) -> Analysis:
+    """Ask what can be asked of embeddings.
+
+    Args:
+        lesson: What was taught from.
+        embedded: What the frozen network makes of it; None where there is no such network.
+    """
+    pictures, split, seed = lesson.pictures, lesson.split, lesson.seed
+    duplicates = find_duplicates(pictures)
+    if embedded is None:
+        return Analysis(duplicates=duplicates)
+    label_count = len(pictures.labels)
+    views = _some_views(embedded.views)
+    tested = np.isin(np.cumsum(views.is_original) - 1, split.test)
+    test = embedded.elsewhere if embedded.elsewhere is not None else views.only(tested)
+    return Analysis(
+        curve=learning_curve(views.only(~tested), test, label_count, seed),
+        random_split=compare_with_random_split(views, embedded.elsewhere, label_count, seed),
+        duplicates=duplicates,
+        doubted=find_doubted(views, label_count),
+        novelty=check_novelty(views, pictures.labels, embedded.strange),
+    )
+
+
+def _some_views(views: EmbeddedViews) -> EmbeddedViews:
+    """Keep each picture and the first few of its views: half the time, the same answers."""
+    places = np.arange(len(views.is_original))
+    firsts = np.maximum.accumulate(np.where(views.is_original, places, 0))
+    return views.only(places - firsts <= _VIEWS)

@@ -1,0 +1,322 @@
+"""Everything that is known of a taught model: what the report shows and metrics.json holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.measure.calibration import (
+    ReliabilityBin,
+    expected_calibration_error,
+    reliability,
+)
+from webcam_classifier.measure.data_facts import recall_by_count
+from webcam_classifier.measure.measure import Measured
+from webcam_classifier.measure.metrics import Evaluation
+from webcam_classifier.measure.metrics_file import HASHES_KEY, short_hashes
+from webcam_classifier.measure.top_labels import TOP, top_accuracy
+from webcam_classifier.model.classifier import ModelCard
+from webcam_classifier.report.analysis import Analysis
+from webcam_classifier.teach.lesson import Lesson, Outcome
+
+_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnx", "scikit-learn", "pillow")
+_TINY = 1e-12  # so that a probability of 0 has a logarithm
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said about one test picture.
+
+    Attributes:
+        file: The picture's path below the folder that was tested on.
+        truth: Its label.
+        label: The answer.
+        confidence: Of the answer, 0 to 1.
+        unknown_score: How unlike everything that was shown; None where the model can't say.
+    """
+
+    file: str
+    truth: str
+    label: str
+    confidence: float
+    unknown_score: float | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the truth."""
+        return self.truth == self.label
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far confidence is from accuracy.
+
+    Attributes:
+        error: Expected calibration error, 0 to 1.
+        bins: Answers by confidence.
+        temperature: What logits are divided by in the graph.
+        error_without: The error, were they not.
+        bins_without: Likewise.
+    """
+
+    error: float
+    bins: tuple[ReliabilityBin, ...]
+    temperature: float | None = None
+    error_without: float | None = None
+    bins_without: tuple[ReliabilityBin, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """How known pictures do against the unknown score's threshold.
+
+    Attributes:
+        threshold: From here on a picture is of none of the labels.
+        scores: (test pictures,) float64.
+    """
+
+    threshold: float
+    scores: NDArray[np.float64]
+
+    @property
+    def passing(self) -> float:
+        """Share of the test pictures that are taken to be known, 0 to 1."""
+        return float((self.scores <= self.threshold).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a lesson came to.
+
+    Attributes:
+        lesson: What was taught from.
+        outcome: What came out.
+        card: Of the model file.
+        measured: What the model said about the test pictures.
+        test: The test pictures.
+        learnt_from_test: Whether the written model learnt from them afterwards.
+        analysis: What the embeddings tell.
+        model_bytes: Size of the model file.
+        seconds: What it all took.
+    """
+
+    lesson: Lesson
+    outcome: Outcome
+    card: ModelCard
+    measured: Measured
+    test: LabelledPictures
+    learnt_from_test: bool
+    analysis: Analysis
+    model_bytes: int
+    seconds: float
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How right it is."""
+        return self.measured.evaluation
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names, in the model's order."""
+        return self.card.labels
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """One for each test picture, in their order."""
+        truths = (self.test.labels[index] for index in self.test.label_indices.tolist())
+        return tuple(
+            Answer(file, truth, found.label, found.confidence, found.unknown_score)
+            for file, truth, found in zip(
+                self.test.names, truths, self.measured.predictions, strict=True
+            )
+        )
+
+    @cached_property
+    def top_accuracy(self) -> float | None:
+        """How often the right label is among the likeliest few; None where labels are few."""
+        truths = [answer.truth for answer in self.answers]
+        return top_accuracy(self.measured.predictions, truths)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """How far confidence is from accuracy; None without test pictures."""
+        if not self.answers:
+            return None
+        probabilities = np.stack([found.probabilities for found in self.measured.predictions])
+        truths = np.array([self.labels.index(answer.truth) for answer in self.answers])
+        with_it = _calibration(probabilities, truths)
+        temperature = self.outcome.details.get("temperature")
+        if not isinstance(temperature, float):
+            return with_it
+        logits = np.log(probabilities.astype(np.float64) + _TINY) * temperature
+        without = _calibration(softmax(logits, axis=1), truths)
+        return Calibration(with_it.error, with_it.bins, temperature, without.error, without.bins)
+
+    @cached_property
+    def unknowns(self) -> Unknowns | None:
+        """How test pictures do against the threshold; None where there is none."""
+        scores = [answer.unknown_score for answer in self.answers]
+        known = [score for score in scores if score is not None]
+        if self.card.unknown_threshold is None or not known:
+            return None
+        return Unknowns(self.card.unknown_threshold, np.array(known, dtype=np.float64))
+
+    @property
+    def test_recordings(self) -> int | None:
+        """How many recordings the test pictures are from; None where that is not known."""
+        if self.lesson.test_pictures is not None or not self.lesson.split.are_named:
+            return None
+        return len(np.unique(self.lesson.split.recordings[self.lesson.split.test]))
+
+    @property
+    def sessions(self) -> int | None:
+        """How many runs of collect.py the pictures are from; None where names don't tell."""
+        if not self.lesson.split.are_named:
+            return None
+        return len({name.rsplit("/", 1)[-1].split("-")[0] for name in self.lesson.pictures.names})
+
+    def part_counts(self) -> dict[str, dict[str, int]]:
+        """How many pictures of each label are in each part, and from how many recordings."""
+        pictures, split = self.lesson.pictures, self.lesson.split
+        table = {}
+        for index, label in enumerate(pictures.labels):
+            row = {
+                part: int((pictures.label_indices[members] == index).sum())
+                for part, members in split.parts().items()
+            }
+            own = split.recordings[pictures.label_indices == index]
+            table[label] = {**row, "recordings": len(np.unique(own))}
+        return table
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything as JSON can hold it; `metrics_file` says what the keys mean."""
+        lesson, outcome, card, pictures = self.lesson, self.outcome, self.card, self.lesson.pictures
+        elsewhere = lesson.test_pictures
+        found = {
+            **self.evaluation.to_dict(),
+            "rests_on": card.accuracy_rests_on,
+            "answers": [asdict(answer) for answer in self.answers],
+            f"top_{TOP}_accuracy": self.top_accuracy,
+            "calibration": None if self.calibration is None else asdict(self.calibration),
+            "learning_curve": _as_dict(self.analysis.curve),
+            "unknown": self._unknown(),
+            "doubted": self._doubted(),
+            "duplicates": self._duplicates(),
+            "data": None if lesson.facts is None else lesson.facts.to_dict(),
+            "recall_by_count": [
+                {key: _without_nan(value) for key, value in asdict(point).items()}
+                for point in recall_by_count(pictures, lesson.split, self.evaluation)
+            ],
+            "split": {
+                **{
+                    part: {"count": len(members), "pictures": [pictures.names[i] for i in members]}
+                    for part, members in lesson.split.parts().items()
+                },
+                "per_label": self.part_counts(),
+                "cut_labels": list(lesson.split.cut_labels),
+                "test_dataset": None if elsewhere is None else str(elsewhere.folder),
+                "random_split": _as_dict(self.analysis.random_split),
+            },
+            "learnt_from_test": self.learnt_from_test,
+            HASHES_KEY: self._learnt_hashes(),
+            "mode": outcome.mode,
+            "backbone": card.backbone,
+            "weights": card.weights,
+            "input_size": card.input_size,
+            "seed": lesson.seed,
+            "dataset": card.dataset,
+            "data_hash": card.data_hash,
+            "created_at": card.created_at,
+            "command": lesson.command,
+            "environment": describe_environment(),
+            "runtime": self.measured.runtime,
+            "model_bytes": self.model_bytes,
+            "details": outcome.details,
+            "skipped": [
+                {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
+            ],
+            "milliseconds_per_picture": self.measured.milliseconds,
+            "late_milliseconds_per_picture": self.measured.late_milliseconds,
+            "seconds": self.seconds,
+        }
+        return {key: _without_nan(value) for key, value in found.items()}
+
+    def _unknown(self) -> dict[str, object] | None:
+        if self.unknowns is None:
+            return None
+        novelty = self.analysis.novelty
+        left_out = [] if novelty is None else [asdict(check) for check in novelty.left_out]
+        strange = [] if novelty is None else [asdict(check) for check in novelty.strange]
+        return {
+            "threshold": self.unknowns.threshold,
+            "passing": self.unknowns.passing,
+            "left_out_labels": left_out,
+            "strange": strange,
+        }
+
+    def _doubted(self) -> list[dict[str, object]]:
+        names, labels = self.lesson.pictures.names, self.lesson.pictures.labels
+        return [
+            {
+                "file": names[doubt.picture],
+                "label": labels[doubt.label],
+                "label_probability": doubt.label_probability,
+                "suggested": labels[doubt.suggested],
+                "probability": doubt.probability,
+            }
+            for doubt in self.analysis.doubted
+        ]
+
+    def _duplicates(self) -> dict[str, object] | None:
+        found, names = self.analysis.duplicates, self.lesson.pictures.names
+        if found is None:
+            return None
+        pairs = [
+            {"pictures": [names[copy.first], names[copy.second]], "is_identical": copy.is_identical}
+            for copy in found.across_labels
+        ]
+        return {"across_labels": pairs, "repeated": found.repeated}
+
+    def _learnt_hashes(self) -> list[str]:
+        """Name the contents that were learnt from, for evaluate.py to know them again."""
+        unseen = set() if self.learnt_from_test else set(self.lesson.split.test.tolist())
+        hashes = enumerate(short_hashes(self.lesson.pictures.content_hashes))
+        return [content for index, content in hashes if index not in unseen]
+
+
+def describe_environment() -> dict[str, str]:
+    """The versions and the machine that figures depend on."""
+    found = {"python": platform.python_version()}
+    packages = _PACKAGES + (("torch", "torchvision") if "torch" in sys.modules else ())
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # installed by the system, under another name
+            continue
+    found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    return found
+
+
+def _calibration(probabilities: NDArray[np.floating], truths: NDArray[np.int64]) -> Calibration:
+    confidences, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truths
+    return Calibration(
+        expected_calibration_error(confidences, right), reliability(confidences, right)
+    )
+
+
+def _as_dict(found: object) -> dict[str, object] | None:
+    return None if found is None else asdict(found)  # type: ignore[call-overload] # a dataclass
+
+
+def _without_nan(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value

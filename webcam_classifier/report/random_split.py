@@ -1,0 +1,88 @@
+"""What a random split would have said: the flattering figure, beside the honest one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.report.learning_curve import right_answers
+from webcam_classifier.teach.cross_validation import left_out_logits
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+
+_SAME = 0.005  # accuracies that differ by less are told as the same
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """One kind of head, measured in two ways by cross-validation over all pictures.
+
+    Attributes:
+        apart: Accuracy where whole recordings are held out, 0 to 1.
+        random: Accuracy where single pictures are held out, whose neighbours training saw.
+        count: The pictures that were asked about.
+        elsewhere: Accuracy on the pictures of another folder, taught with all of these; None
+            without one.
+    """
+
+    apart: float
+    random: float
+    count: int
+    elsewhere: float | None
+
+    @property
+    def is_flattering(self) -> bool:
+        """Whether a random split says more than the pictures that are kept apart."""
+        honest = self.apart if self.elsewhere is None else min(self.apart, self.elsewhere)
+        return self.random - honest >= _SAME
+
+    def describe(self) -> str:
+        """Say in a sentence or two what the difference means."""
+        random, apart = f"{100 * self.random:.1f} %", f"{100 * self.apart:.1f} %"
+        sentence = f"A random split would have said {random}. "
+        if self.random - self.apart < _SAME:
+            sentence += f"With whole recordings held back it is {apart}: no difference here."
+        else:
+            sentence += (
+                f"With whole recordings held back the same head is right in {apart}: the rest it "
+                "would have known again, not understood."
+            )
+        if self.elsewhere is not None:
+            sentence += f" In the other folder it is {100 * self.elsewhere:.1f} %."
+        return sentence
+
+
+def compare_with_random_split(
+    views: EmbeddedViews, elsewhere: EmbeddedViews | None, label_count: int, seed: int
+) -> RandomSplit | None:
+    """Measure heads with whole recordings held out, and with single pictures held out.
+
+    Args:
+        views: Of all pictures; each one's views stand together, the picture itself first.
+        elsewhere: Views of another folder that is tested on.
+        label_count: How many labels there are.
+        seed: For the random folds; the same gives the same figures.
+
+    Returns:
+        None where a label has a single picture, of which nothing can be held out.
+    """
+    pictures = np.cumsum(views.is_original) - 1
+    shuffled = np.random.default_rng(seed).permutation(pictures.max() + 1)[pictures]
+    apart = _cross_validated(views, views.recordings, label_count)
+    random = _cross_validated(views, shuffled, label_count)
+    if apart.size == 0 or random.size == 0:
+        return None
+    other = None
+    if elsewhere is not None and elsewhere.is_original.any():
+        asked = elsewhere.only(elsewhere.is_original)
+        other = float(right_answers(views, asked, label_count).mean())
+    return RandomSplit(float(apart.mean()), float(random.mean()), apart.size, other)
+
+
+def _cross_validated(
+    views: EmbeddedViews, groups: NDArray[np.int64], label_count: int
+) -> NDArray[np.bool_]:
+    """Ask about each picture once, with a head that saw no view of its group."""
+    asked, logits = left_out_logits(views, label_count, groups)
+    return np.asarray(logits.argmax(axis=1) == views.label_indices[views.is_original][asked])

@@ -1,0 +1,281 @@
+"""The report on a taught model: one HTML file that needs nothing else, and no network.
+
+It says in words and drawings what metrics.json holds as data. Nothing in it is loaded from
+elsewhere: drawings are SVG in the page, pictures are data in it, there is no script, and a policy
+in its head forbids the browser to fetch anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from webcam_classifier.data.duplicates import Copy
+from webcam_classifier.measure.top_labels import TOP
+from webcam_classifier.report.figures import (
+    LABEL_COLOURS,
+    draw_confusion,
+    draw_counts,
+    draw_history,
+    draw_learning_curve,
+    draw_recall_by_count,
+    draw_reliability,
+    draw_sizes,
+    draw_unknown_scores,
+    label_colour,
+)
+from webcam_classifier.report.findings import Answer, Findings, describe_environment
+from webcam_classifier.report.label_doubts import Doubt
+from webcam_classifier.report.sentences import (
+    describe_confidence,
+    describe_figure,
+    describe_ground,
+    describe_interval,
+    describe_split_rule,
+    describe_unknown,
+    warnings_of,
+)
+from webcam_classifier.report.thumbnails import picture_uri
+
+REPORT_NAME = "report.html"
+
+_FOLDER = Path(__file__).parent
+_MOST_PICTURES = 12  # of one kind
+_SHOWN_LABELS = 15  # of a table; the others are folded away
+_MIXED_UP = 5
+_FEWEST_LABELS_BY_COUNT = 5
+_SHORT_HASH = 16  # characters
+
+
+def render_report(findings: Findings, title: str) -> str:
+    """Give the report as one HTML document.
+
+    Args:
+        findings: What it tells.
+        title: The model's name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["prose"] = _prose
+    labels, names = findings.labels, findings.lesson.pictures.category_names
+    places = {label: place for place, label in enumerate(labels)}
+    return environment.get_template("report.html.jinja").render(
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # ours
+        title=title,
+        colour=lambda label: label_colour(places[label]),
+        called=lambda label: names.get(label, label),
+        percent=_percent,
+        coloured=LABEL_COLOURS,
+        labels=labels,
+        shown_labels=_SHOWN_LABELS,
+        figures={name: Markup(svg) for name, svg in _figures(findings).items()},
+        **_answers(findings),
+        **_data(findings),
+        **_repeat(findings),
+    )
+
+
+def _answers(findings: Findings) -> dict[str, object]:
+    """What is said about how right it is."""
+    evaluation, analysis = findings.evaluation, findings.analysis
+    wrong = sorted(
+        (index for index, answer in enumerate(findings.answers) if not answer.is_right),
+        key=lambda index: -findings.answers[index].confidence,
+    )
+    figures = list(evaluation.per_label().items())
+    if len(figures) > _SHOWN_LABELS:
+        figures.sort(key=lambda item: np.nan_to_num(item[1].recall, nan=2.0))
+    return {
+        "headline_figure": _headline(findings),
+        "sentence": describe_figure(findings),
+        "ground": describe_ground(findings),
+        "interval_words": describe_interval(findings) if evaluation.count else "",
+        "warnings": warnings_of(findings),
+        "evaluation": evaluation,
+        "label_figures": figures,
+        "mixed_up": _mixed_up(findings),
+        "wrong": len(wrong),
+        "mistakes": [_mistake(findings, index) for index in wrong[:_MOST_PICTURES]],
+        "curve": analysis.curve,
+        "random_split": analysis.random_split,
+        "calibration": findings.calibration,
+        "confidence_sentence": describe_confidence(findings),
+        "unknown": findings.unknowns,
+        "unknown_sentence": describe_unknown(findings),
+        "novelty": analysis.novelty,
+    }
+
+
+def _headline(findings: Findings) -> Markup:
+    if findings.evaluation.count == 0:
+        return Markup("?")
+    text = f"{100 * findings.evaluation.accuracy:.1f}".removesuffix(".0")
+    return Markup("{}<small>%</small>").format(text)
+
+
+def _mixed_up(findings: Findings) -> list[tuple[int, str, str]]:
+    """The most frequent mistakes: how often, the truth, the answer."""
+    confusion, labels = findings.evaluation.confusion.copy(), findings.labels
+    np.fill_diagonal(confusion, 0)
+    order = np.argsort(-confusion, axis=None, kind="stable")[:_MIXED_UP]
+    pairs = [divmod(int(place), len(labels)) for place in order]
+    return [
+        (int(confusion[truth, answer]), labels[truth], labels[answer])
+        for truth, answer in pairs
+        if confusion[truth, answer]
+    ]
+
+
+def _mistake(findings: Findings, index: int) -> dict[str, object]:
+    answer: Answer = findings.answers[index]
+    return {
+        "uri": picture_uri(findings.test.images[index]),
+        "file": answer.file,
+        "truth": answer.truth,
+        "label": answer.label,
+        "confidence": answer.confidence,
+    }
+
+
+def _data(findings: Findings) -> dict[str, object]:
+    """What is said about the pictures."""
+    duplicates, doubted = findings.analysis.duplicates, findings.analysis.doubted
+    copies = () if duplicates is None else duplicates.across_labels
+    return {
+        "doubted": [_doubt(findings, doubt) for doubt in doubted[:_MOST_PICTURES]],
+        "doubted_count": len(doubted),
+        "duplicates": [_pair(findings, copy) for copy in copies[: _MOST_PICTURES // 2]],
+        "duplicate_count": len(copies),
+        "split": findings.lesson.split,
+        "part_rows": list(findings.part_counts().items()),
+        "split_sentence": describe_split_rule(findings),
+        "card": findings.card,
+    }
+
+
+def _doubt(findings: Findings, doubt: Doubt) -> dict[str, object]:
+    pictures = findings.lesson.pictures
+    return {
+        "uri": picture_uri(pictures.images[doubt.picture]),
+        "file": pictures.names[doubt.picture],
+        "truth": pictures.labels[doubt.label],
+        "label": pictures.labels[doubt.suggested],
+        "confidence": doubt.probability,
+    }
+
+
+def _pair(findings: Findings, copy: Copy) -> dict[str, object]:
+    pictures = findings.lesson.pictures
+    pair: dict[str, object] = {"is_identical": copy.is_identical}
+    for which, index in (("first", copy.first), ("second", copy.second)):
+        pair[f"{which}_uri"] = picture_uri(pictures.images[index])
+        pair[f"{which}_file"] = pictures.names[index]
+        pair[f"{which}_label"] = pictures.labels[int(pictures.label_indices[index])]
+    return pair
+
+
+def _repeat(findings: Findings) -> dict[str, object]:
+    """What is said about the machine, the model file and how to get it again."""
+    card, lesson, measured = findings.card, findings.lesson, findings.measured
+    facts: dict[str, object] = {
+        "labels": len(card.labels),
+        "snapshots": f"{len(lesson.pictures):,}",
+        "taught by": {"head": "a head on frozen features"}.get(card.mode, "fine-tuning"),
+        "network": f"{card.backbone}, {card.input_size} px",
+        "taught in": f"{findings.seconds:.0f} s",
+        "taught on": card.created_at[:10],
+    }
+    if findings.top_accuracy is not None:
+        facts[f"among the first {TOP}"] = _percent(findings.top_accuracy, 1)
+    speed = {
+        "median": f"{measured.milliseconds:.1f} ms",
+        "95th percentile": f"{measured.late_milliseconds:.1f} ms",
+        "model file": f"{findings.model_bytes / 1e6:.1f} MB",
+    }
+    repeat = {
+        "data": f"{card.dataset}, sha256 {card.data_hash[:_SHORT_HASH]}…",
+        "pretrained weights": card.weights,
+        "seed": lesson.seed,
+        **describe_environment(),
+    }
+    best_epoch = findings.outcome.details.get("best_epoch")
+    return {
+        "facts": facts.items(),
+        "speed": speed.items() if findings.evaluation.count else (),
+        "runtime": measured.runtime,
+        "command": lesson.command,
+        "repeat": repeat.items(),
+        "best_epoch": best_epoch,
+    }
+
+
+def _figures(findings: Findings) -> dict[str, str]:
+    """All drawings that there is something to draw for; the others are empty."""
+    evaluation, pictures = findings.evaluation, findings.lesson.pictures
+    shown, counts = findings.card.shown_labels, list(pictures.counts().values())
+    drawn = dict.fromkeys(("confusion", "reliability", "curve", "unknown", "by_count", "sizes"), "")
+    drawn["counts"] = draw_counts(shown, counts)
+    if len(np.unique(pictures.sizes, axis=0)) > 1:
+        drawn["sizes"] = draw_sizes(*pictures.sizes.T.tolist())
+    if evaluation.count:
+        drawn["confusion"] = draw_confusion(dataclasses.replace(evaluation, labels=shown))
+    if findings.calibration is not None:
+        drawn["reliability"] = draw_reliability(findings.calibration)
+    if findings.analysis.curve is not None:
+        drawn["curve"] = draw_learning_curve(findings.analysis.curve)
+    if findings.unknowns is not None:
+        unknowns = findings.unknowns
+        drawn["unknown"] = draw_unknown_scores(unknowns.scores, unknowns.threshold)
+    drawn["by_count"] = _recall_by_count(findings)
+    return drawn | _history_figures(findings.outcome.details.get("history"))
+
+
+def _recall_by_count(findings: Findings) -> str:
+    """Draw whether labels with more pictures are found better, where there are enough to see it."""
+    rows = findings.part_counts()
+    asked = {
+        label: one.recall for label, one in findings.evaluation.per_label().items() if one.count
+    }
+    counts = [rows[label]["training"] + rows[label]["validation"] for label in asked]
+    if len(asked) < _FEWEST_LABELS_BY_COUNT or len(set(counts)) == 1:
+        return ""
+    names = [findings.lesson.pictures.category_names.get(label, label) for label in asked]
+    return draw_recall_by_count(names, counts, list(asked.values()))
+
+
+def _history_figures(history: object) -> dict[str, str]:
+    """Draw loss and accuracy by epoch, where layers were trained."""
+    if not isinstance(history, list) or len(history) < 2:
+        return {"loss": "", "accuracy": ""}
+    epochs = [int(epoch["epoch"]) for epoch in history]
+    series = {
+        name: [np.nan if epoch[key] is None else float(epoch[key]) for epoch in history]
+        for name, key in (
+            ("training", "training_loss"),
+            ("validation", "validation_loss"),
+            ("right", "validation_accuracy"),
+        )
+    }
+    right = series.pop("right")
+    known = {name: values for name, values in series.items() if not np.isnan(values).all()}
+    return {
+        "loss": draw_history(epochs, known, as_share=False),
+        "accuracy": ""
+        if np.isnan(right).all()
+        else draw_history(epochs, {"validation": right}, as_share=True),
+    }
+
+
+def _percent(share: float, decimals: int = 0) -> str:
+    return _prose(f"{100 * share:.{decimals}f} %")
+
+
+def _prose(text: str) -> str:
+    """Keep a number and its per cent sign on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")

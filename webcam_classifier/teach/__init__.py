@@ -1,0 +1,1 @@
+"""Teaching a head on frozen features, without torch."""

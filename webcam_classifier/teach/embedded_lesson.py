@@ -1,0 +1,128 @@
+"""A lesson's pictures as the frozen network sees them: looked at once, for all that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from webcam_classifier.console import progress
+from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.data.split import find_recordings
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.teach.augment import ViewRange, flip_is_safe, random_view
+from webcam_classifier.teach.backbone import FrozenFeatures
+from webcam_classifier.teach.embedded_views import EmbeddedViews
+from webcam_classifier.teach.features import FeatureExtractor, with_unit_embedding
+from webcam_classifier.teach.lesson import Lesson
+from webcam_classifier.teach.novelty_check import strange_pictures
+
+VIEWS = 8
+"""Augmented views of each picture, besides the picture itself: twelve gain little more."""
+
+_MOST_LOOKS = 8000  # pictures and views together: half a minute; many pictures need fewer views
+_REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedLesson:
+    """What the frozen network makes of a lesson.
+
+    Attributes:
+        features: The graph, up to the unit embedding.
+        source: Where its weights came from, for the card.
+        views: Of all pictures in their order, each picture's views together and the picture
+            itself first.
+        elsewhere: Of the pictures of another folder that is tested on, without augmented views;
+            None without one. Their labels are the lesson's.
+        strange: Of what nobody has shown on purpose, by kind: (pictures, features) float32 each.
+    """
+
+    features: onnx.ModelProto
+    source: str
+    views: EmbeddedViews
+    elsewhere: EmbeddedViews | None
+    strange: Mapping[str, NDArray[np.float32]]
+
+    def of(self, places: NDArray[np.int64]) -> EmbeddedViews:
+        """Give some pictures with their views.
+
+        Args:
+            places: Of the pictures, int64.
+        """
+        return self.views.only(np.isin(np.cumsum(self.views.is_original) - 1, places))
+
+
+def embed_lesson(lesson: Lesson, frozen: FrozenFeatures) -> EmbeddedLesson:
+    """Look at all pictures of a lesson, and at views of those to learn from.
+
+    Args:
+        lesson: Its pictures.
+        frozen: The frozen backbone.
+    """
+    features = with_unit_embedding(frozen.graph)
+    extractor = FeatureExtractor(features)
+    size = lesson.input_size
+    views = embed_views(lesson.pictures, lesson.split.recordings, features, size, lesson.seed)
+    strange = {kind: extractor.embed(found) for kind, found in strange_pictures(size).items()}
+    elsewhere = None
+    if lesson.test_pictures is not None:
+        elsewhere = _embed_elsewhere(lesson.test_pictures, lesson, extractor)
+    return EmbeddedLesson(features, frozen.source, views, elsewhere, strange)
+
+
+def embed_views(
+    pictures: LabelledPictures,
+    recordings: NDArray[np.int64],
+    features: onnx.ModelProto,
+    input_size: int,
+    seed: int,
+) -> EmbeddedViews:
+    """Embed pictures, and augmented views of each.
+
+    Args:
+        pictures: What to look at.
+        recordings: (pictures,) int64, see `Split.recordings`.
+        features: A graph whose only output is the embedding.
+        input_size: The side of the square that the graph takes, in pixels.
+        seed: For the views.
+    """
+    each = 1 + min(VIEWS, max(0, _MOST_LOOKS // len(pictures) - 1))
+    views = _all_views(pictures.images, each - 1, input_size, seed, flip_is_safe(pictures.labels))
+    count = len(pictures) * each
+    embeddings = FeatureExtractor(features).embed(progress(views, "looking at views", count))
+    return EmbeddedViews(
+        embeddings,
+        np.repeat(pictures.label_indices, each),
+        np.repeat(recordings, each),
+        np.arange(count) % each == 0,
+    )
+
+
+def _embed_elsewhere(
+    test: LabelledPictures, lesson: Lesson, extractor: FeatureExtractor
+) -> EmbeddedViews:
+    prepared = (prepare(image, lesson.input_size) for image in test.images)
+    known = lesson.pictures.labels
+    places = np.array([known.index(label) for label in test.labels], dtype=np.int64)
+    return EmbeddedViews(
+        extractor.embed(prepared),
+        places[test.label_indices],
+        find_recordings(test.names, test.fingerprints),
+        np.ones(len(test), dtype=np.bool_),
+    )
+
+
+def _all_views(
+    images: Sequence[BgrImage], count: int, size: int, seed: int, flip: bool
+) -> Iterator[BgrImage]:
+    """Each picture as live sees it, followed by its augmented views."""
+    for index, image in enumerate(images):
+        generator = np.random.default_rng((seed, index))
+        yield prepare(image, size)
+        for _ in range(count):
+            yield random_view(image, size, generator, _REACH, flip)
