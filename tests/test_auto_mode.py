@@ -145,9 +145,11 @@ def test_only_very_many_pictures_unlike_all_else_are_learnt_from_scratch(
     ("pictures", "alike"),
     list(itertools.product([FEW, MANY, ENOUGH_FOR_SCRATCH], [SUITED, STRANGE])),
 )
-def test_without_torch_it_is_always_a_head_and_says_why(
+def test_without_torch_it_is_always_a_head_and_says_why_where_more_was_wanted(
     pictures: float, alike: float, minutes: float | None
 ) -> None:
     choice = chosen(pictures, alike, None, minutes)
     assert (choice.mode, choice.epochs) == ("head", 0)
-    assert "torch, which fine-tuning needs, is missing" in choice.reason
+    is_enough = minutes is None and (pictures, alike) == (FEW, SUITED)
+    assert ("torch, which fine-tuning needs, is missing" in choice.reason) != is_enough
+    assert "--minutes" not in choice.reason

@@ -79,15 +79,12 @@ def choose(
     else:
         does = "suit" if alike >= ALIKE else "hardly suit"
         found += f" that {does} the pretrained network ({alike:.2f} of 1 with frozen features)"
-    if time_epoch is None:
-        return Choice("head", 0, f"{found}: a head; torch, which fine-tuning needs, is missing")
     may_gain = is_many or (alike is not None and alike < ALIKE)
     if minutes is None and not may_gain:
-        return Choice(
-            "head",
-            0,
-            f"{found}: a head; with --minutes 3 it would try whether fine-tuning is better",
-        )
+        more = "" if time_epoch is None else "; with --minutes 3 it would try fine-tuning as well"
+        return Choice("head", 0, f"{found}: a head{more}")
+    if time_epoch is None:
+        return Choice("head", 0, f"{found}: a head; torch, which fine-tuning needs, is missing")
     per_epoch = time_epoch()
     seconds = 60.0 * (DEFAULT_MINUTES if minutes is None else minutes) * _SHARE_FOR_TRAINING
     affordable = int(seconds / per_epoch)
