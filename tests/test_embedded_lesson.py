@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_views_and_another_one_others(
     assert moved[~first.is_original].any(axis=1).all()
 
 
-@pytest.mark.parametrize(("count", "views"), [(800, 8), (2000, 3), (5000, 0), (9000, 0)])
+@pytest.mark.parametrize(("count", "views"), [(250, 8), (400, 5), (800, 2), (5000, 2)])
 def test_many_pictures_have_fewer_views(pictures: LabelledPictures, count: int, views: int) -> None:
     many = pictures.at(np.arange(count) % len(pictures))
     tiny = dataclasses.replace(many, images=tuple(image[:16, :16] for image in many.images))

@@ -24,7 +24,8 @@ from webcam_classifier.teach.novelty_check import strange_pictures
 VIEWS = 8
 """Augmented views of each picture, besides the picture itself: twelve gain little more."""
 
-_MOST_LOOKS = 8000  # pictures and views together: half a minute; many pictures need fewer views
+_ENOUGH_LOOKS = 2400  # pictures and views together, eight seconds: many pictures need fewer views
+_FEWEST_VIEWS = 2  # without any, a head learns the room
 _REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
 
 
@@ -91,7 +92,7 @@ def embed_views(
         input_size: The side of the square that the graph takes, in pixels.
         seed: For the views.
     """
-    each = 1 + min(VIEWS, max(0, _MOST_LOOKS // len(pictures) - 1))
+    each = 1 + min(VIEWS, max(_FEWEST_VIEWS, _ENOUGH_LOOKS // len(pictures) - 1))
     views = _all_views(pictures.images, each - 1, input_size, seed, flip_is_safe(pictures.labels))
     count = len(pictures) * each
     embeddings = FeatureExtractor(features).embed(progress(views, "looking at views", count))
