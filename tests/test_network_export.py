@@ -149,12 +149,15 @@ def test_exported_features_are_torchs(
     np.testing.assert_allclose(result, expected, atol=1e-4 * float(np.abs(expected).max()))
 
 
-def test_alexnet_exports_at_a_size_that_its_average_does_not_divide(shared_data: Path) -> None:
+@pytest.mark.parametrize("size", [75, 160])
+def test_alexnet_exports_at_a_size_that_its_average_does_not_divide(
+    shared_data: Path, size: int
+) -> None:
     torch.manual_seed(0)
-    pixels = real_pixels(shared_data, 160, 6)
+    pixels = real_pixels(shared_data, size, 6)
     network = PixelNetwork(build_network("alexnet", 3, NO_WEIGHTS))
     spread_out(network, pixels)
-    assert_same(network, pixels, 160)
+    assert_same(network, pixels, size)
 
 
 @pytest.fixture(scope="module")
