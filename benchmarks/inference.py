@@ -1,13 +1,15 @@
 """From a camera's frame to a label: ours against what a user would pick instead, in one run.
 
     $ python -m benchmarks.inference
+    $ python -m benchmarks.inference models/thumbs
     $ python -m benchmarks.inference --without ncnn litert --plot inference.png
     $ python -m benchmarks.inference --grow
 
 Every way gets the same 640 x 480 frames in memory. Each runs in a process of its own, and the
 rounds alternate: one runtime's spinning threads slow down the next one's runs two- and threefold,
 so only one process computes at a time, after a pause. The table gives medians of the rounds'
-medians, their range, and how far the answers are from ours in fp32. Runtimes that are no part of
+medians, their range, and how far the answers are from ours in fp32; below it stand the ratios that
+matter. Without a model, ours is the default network with a plain head. Runtimes that are no part of
 the project's requirements are installed into the user's cache folder at the first use. A way that
 can't run ends the benchmark with status 1, unless it is left out by name.
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,11 +34,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.inference_models import (
+    take_model,
     write_foreign_models,
     write_frames,
     write_integer_model,
     write_models,
 )
+from benchmarks.inference_summary import Times, ratios, table
 from benchmarks.inference_ways import WAYS
 from benchmarks.rivals.environments import (
     Environment,
@@ -45,6 +50,7 @@ from benchmarks.rivals.environments import (
 from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.console import run_script
 from webcam_classifier.errors import UserError
+from webcam_classifier.model.classifier import find_model
 from webcam_classifier.runtime.device_name import physical_cores
 
 RUNTIMES = Environment(
@@ -66,8 +72,6 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _PAUSE = 0.3  # seconds between two processes' rounds: OpenMP spins for up to 0.2 seconds
 _SIZES = (96, 128, 160, 224, 320)  # pixels
 _LABELS = (2, 10, 100, 1000)
-
-Times = dict[str, list[float]]
 
 
 class WayProcess:
@@ -93,6 +97,7 @@ class WayProcess:
             stderr=self._errors,
             cwd=_PROJECT,
             text=True,
+            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},  # leaves no traces
         )
         request = {"way": name, "folder": str(folder), "variant": "", "threads": threads}
         self.answers = np.array(self._ask(json.dumps(request))["answers"])
@@ -150,6 +155,8 @@ def compare(folder: Path, names: Sequence[str], options: argparse.Namespace) -> 
     pythons = pythons_for(names, options.environments)
     write_frames(folder)
     write_models(folder)
+    if options.model is not None:
+        take_model(folder, find_model(options.model))
     if any("int8" in name for name in names):
         write_integer_model(folder)
     if any(name in ("ncnn", "litert") for name in names):
@@ -162,6 +169,7 @@ def compare(folder: Path, names: Sequence[str], options: argparse.Namespace) -> 
         times = alternate(running, options.rounds)
         answers = {name: way.answers for name, way in running.items()}
     print(table(times, answers))
+    print("\n".join(ratios(times)))
     if options.plot:
         draw_plot(times, options.plot, environment(options.environments))
     return times
@@ -175,25 +183,6 @@ def alternate(running: Mapping[str, WayProcess], rounds: int) -> Times:
             time.sleep(_PAUSE)
             times[name].append(way.time_round())
     return times
-
-
-def table(times: Times, answers: Mapping[str, np.ndarray]) -> str:
-    """Lay out what was found, the fastest first."""
-    reference = answers.get("ours")
-    ours = statistics.median(times["ours"]) if "ours" in times else float("nan")
-    width = max(len(way.title) for way in WAYS.values()) + 2
-    lines = [f"{'way':<{width}}{'bits':<6}{'ms':>7}  {'range':>13}{'times ours':>12}  same answers"]
-    for name, found in sorted(times.items(), key=lambda item: statistics.median(item[1])):
-        middle = statistics.median(found)
-        span = f"{min(found):.2f}-{max(found):.2f}"
-        line = f"{WAYS[name].title:<{width}}{WAYS[name].precision:<6}{middle:>7.2f}  {span:>13}"
-        line += f"{middle / ours:>12.2f}  "
-        if reference is not None and WAYS[name].same_network:
-            equal = int((answers[name].argmax(axis=1) == reference.argmax(axis=1)).sum())
-            far = float(np.abs(answers[name] - reference).max())
-            line += f"{equal} of {len(reference)}, {far:.3f} apart"
-        lines.append(line.rstrip())
-    return "\n".join(lines)
 
 
 def grow(folder: Path, rounds: int) -> Times:
@@ -266,6 +255,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    add(
+        "model",
+        nargs="?",
+        type=Path,
+        help="of the default network (default: one with a plain head)",
+    )
     add("--rounds", type=int, default=7, help="of all ways in turn (default: %(default)s)")
     add("--threads", type=int, default=0, help="default: each runtime's own choice")
     add("--without", nargs="+", choices=WAYS, default=(), metavar="WAY", help=", ".join(WAYS))

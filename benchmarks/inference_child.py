@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.inference_ways import WAYS, Request
+from benchmarks.inference_request import Request
+from benchmarks.inference_ways import WAYS
 
 _WARM_UP, _RUNS = 5, 25
 

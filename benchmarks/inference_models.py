@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import numpy as np
 import onnx
 import safetensors.numpy
 
-from benchmarks.inference_ways import (
+from benchmarks.inference_request import (
+    DEVIATION,
     INTEGER_MODEL,
     LITERT_FILE,
+    MEAN,
     MODEL,
     NCNN_NAME,
     PLAIN,
@@ -21,6 +24,7 @@ from benchmarks.inference_ways import (
 from export.check_pictures import UNKNOWN, CheckPictures
 from export.integer_precision import to_integer_precision
 from webcam_classifier.camera.scene import draw_scene
+from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier, ModelCard
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.preprocess import prepare
@@ -58,18 +62,34 @@ def write_models(folder: Path, labels: int = 3, size: int = SIZE) -> None:
     names = tuple(f"label {index}" for index in range(labels))
     card = ModelCard(names, size, DEFAULT_BACKBONE, "head", "", "", "", "")
     write_model(whole, card, folder / MODEL)
-    # From the first convolution's input on: normalised pixels in planes, one picture.
-    inferred = onnx.shape_inference.infer_shapes(whole)
-    plain = onnx.utils.Extractor(inferred).extract_model(["floats"], ["probabilities"])
-    _take_normalised_pixels(plain, tensors["features.0.weight"], tensors["features.0.bias"])
-    shape = plain.graph.input[0].type.tensor_type.shape
-    for axis, length in zip(shape.dim, (1, 3, size, size), strict=True):
-        axis.dim_value = length
-    onnx.save(plain, folder / PLAIN)
+    _write_plain(onnx.load(folder / MODEL), folder, size)
     arrays = {key: value for key, value in tensors.items() if key.startswith("features.")}
     (folder / STATE).write_bytes(
         safetensors.numpy.save(arrays | {"head.weight": head.weights, "head.bias": head.bias})
     )
+
+
+def take_model(folder: Path, model: Path) -> None:
+    """Put a taught model in the place of ours; `write_models` has written before.
+
+    Other runtimes get the same graph from the first convolution on, where that is the default
+    network's; of another network they keep the default one.
+
+    Raises:
+        UserError: It takes pictures of another size than the other ways do.
+    """
+    card = Classifier(model).card
+    if card.input_size != SIZE or card.precision != "fp32":
+        raise UserError(
+            f"{model} is {card.precision} at {card.input_size} pixels, and the others are compared "
+            f"in fp32 at {SIZE}. Name another model, or none."
+        )
+    shutil.copy(model, folder / MODEL)
+    whole = onnx.load(model)
+    if card.backbone == DEFAULT_BACKBONE and any(
+        "floats" in node.output for node in whole.graph.node
+    ):
+        _write_plain(whole, folder)
 
 
 def write_integer_model(folder: Path) -> None:
@@ -135,9 +155,26 @@ def _random_head(labels: int) -> LinearHead:
     return LinearHead(weights.astype(np.float32), np.zeros(labels, dtype=np.float32), 1.0)
 
 
-def _take_normalised_pixels(plain: onnx.ModelProto, weight: np.ndarray, bias: np.ndarray) -> None:
+def _write_plain(whole: onnx.ModelProto, folder: Path, size: int = SIZE) -> None:
+    """Write a graph from its first convolution on: normalised pixels in planes, one picture."""
+    inferred = onnx.shape_inference.infer_shapes(whole)
+    plain = onnx.utils.Extractor(inferred).extract_model(["floats"], ["probabilities"])
+    _take_normalised_pixels(plain)
+    shape = plain.graph.input[0].type.tensor_type.shape
+    for axis, length in zip(shape.dim, (1, 3, size, size), strict=True):
+        axis.dim_value = length
+    onnx.save(plain, folder / PLAIN)
+
+
+def _take_normalised_pixels(plain: onnx.ModelProto) -> None:
     """Put torchvision's first convolution back: ours has colour order, scale and mean in it."""
     first = plain.graph.node[0]
-    for name, value in ((first.input[1], weight), (first.input[2], bias)):
-        (place,) = [entry for entry in plain.graph.initializer if entry.name == name]
-        place.CopyFrom(onnx.numpy_helper.from_array(value, name))
+    entries = {entry.name: entry for entry in plain.graph.initializer}
+    ours, offset = (onnx.numpy_helper.to_array(entries[name]) for name in first.input[1:3])
+    deviation = np.array(DEVIATION)[:, np.newaxis, np.newaxis]
+    mean = np.array(MEAN)[:, np.newaxis, np.newaxis]
+    weight = ours[:, ::-1].astype(np.float64) * (255.0 * deviation)  # red green blue
+    bias = offset + (weight * (mean / deviation)).sum(axis=(1, 2, 3))
+    for name, value in zip(first.input[1:3], (weight, bias), strict=True):
+        array = np.ascontiguousarray(value, dtype=np.float32)
+        entries[name].CopyFrom(onnx.numpy_helper.from_array(array, name))

@@ -8,38 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-MODEL, INTEGER_MODEL, PLAIN = "model.onnx", "model.int8.onnx", "plain.onnx"
-NCNN_NAME, LITERT_FILE = "plain.ncnn", "plain.tflite"
-STATE = "squeezenet1_1.safetensors"
-SIZE = 224  # pixels
-MEAN = (0.485, 0.456, 0.406)  # red, green, blue, of pixels scaled to 0..1
-DEVIATION = (0.229, 0.224, 0.225)  # red, green, blue
+from benchmarks.inference_request import (
+    DEVIATION,
+    INTEGER_MODEL,
+    LITERT_FILE,
+    MEAN,
+    MODEL,
+    NCNN_NAME,
+    PLAIN,
+    SIZE,
+    Classify,
+    Image,
+    Probabilities,
+    Request,
+    numpy_pixels,
+)
+from benchmarks.inference_torch import notebook, torch_compiled, torch_tuned
 
-Image = NDArray[np.uint8]
-Probabilities = NDArray[Any]
-Classify = Callable[[Image], Probabilities]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a way is made from.
-
-    Attributes:
-        folder: Holds the files above.
-        variant: Of the way, such as `bf16`.
-        threads: Of the processor; 0 is the runtime's own choice.
-    """
-
-    folder: Path
-    variant: str
-    threads: int
+if TYPE_CHECKING:
+    from webcam_classifier.runtime.execution_provider import Runtime
 
 
 @dataclass(frozen=True)
@@ -62,34 +54,47 @@ class Way:
     same_network: bool = True
 
 
-def ours(request: Request) -> Classify:
-    """What live.py does between reading a frame and drawing the label.
+def our_runtime(words: str, precision: str, threads: int) -> Runtime:
+    """Give the runtime that a few words name.
 
-    The variant is `provider` or `provider-reduced`, of the model file that the folder holds.
+    Args:
+        words: A provider, then `reduced` and `rearranged` as they apply.
+        precision: Of the file.
+        threads: 0 is one for each core.
     """
-    from webcam_classifier.model.classifier import Classifier
     from webcam_classifier.runtime.execution_provider import Runtime
 
-    cv2.setNumThreads(1)
-    name, _, rest = request.variant.partition("/")
-    provider, _, reduced = rest.partition("-")
-    runtime = Runtime(provider, request.threads, bool(reduced))
-    classifier = Classifier(request.folder / name, runtime)
-    return lambda frame: classifier.classify(frame).probabilities
+    provider, *rest = words.split()
+    return Runtime(provider, threads, "reduced" in rest, precision, "rearranged" in rest)
 
 
-def our_variant(name: str, variant: str) -> Callable[[Request], Classify]:
-    """Ours on one file with one provider."""
-    return lambda request: ours(Request(request.folder, f"{name}/{variant}", request.threads))
+def ours(name: str, words: str, precision: str = "fp32") -> Callable[[Request], Classify]:
+    """What live.py does between reading a frame and drawing the label.
+
+    Args:
+        name: Of the model file.
+        words: See `our_runtime`.
+        precision: Of the file.
+    """
+
+    def make(request: Request) -> Classify:
+        from webcam_classifier.model.classifier import Classifier
+
+        cv2.setNumThreads(1)
+        runtime = our_runtime(words, precision, request.threads)
+        classifier = Classifier(request.folder / name, runtime)
+        return lambda frame: classifier.classify(frame).probabilities
+
+    return make
 
 
 def our_network_alone(request: Request) -> Classify:
     """The graph without resize, checks and result: what the rest of ours is overhead over."""
     from webcam_classifier.preprocess import prepare
-    from webcam_classifier.runtime.execution_provider import Runtime
     from webcam_classifier.runtime.inference_session import open_model
 
-    session = open_model(request.folder / MODEL, Runtime(threads=request.threads))
+    runtime = our_runtime("cpu rearranged", "fp32", request.threads)
+    session = open_model(request.folder / MODEL, runtime)
     prepared: dict[int, Image] = {}
 
     def classify(frame: Image) -> Probabilities:
@@ -124,75 +129,6 @@ def opencv_dnn(request: Request) -> Classify:
         return np.asarray(network.forward())
 
     return classify
-
-
-def notebook(architecture: str) -> Callable[[Request], Classify]:
-    """The loop of the tutorials: PIL, torchvision transforms, torch."""
-
-    def make(request: Request) -> Classify:
-        import torch
-        from PIL import Image as PilImage
-        from torchvision import transforms
-
-        network = torch_network(request, architecture)
-        transform = transforms.Compose(
-            [
-                transforms.Resize((SIZE, SIZE)),
-                transforms.ToTensor(),
-                transforms.Normalize(MEAN, DEVIATION),
-            ]
-        )
-
-        def classify(frame: Image) -> Probabilities:
-            picture = PilImage.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-            with torch.no_grad():
-                logits = network(transform(picture).unsqueeze(0))
-                return np.asarray(torch.softmax(logits, dim=1).numpy())
-
-        return classify
-
-    return make
-
-
-def torch_tuned(request: Request) -> Classify:
-    """Torch by its own advice: inference mode, channels last, `torch.compile`."""
-    import torch
-
-    network = torch_network(request, "squeezenet1_1").to(memory_format=torch.channels_last)
-    if request.variant == "compiled":
-        network = torch.compile(network)
-
-    def classify(frame: Image) -> Probabilities:
-        with torch.inference_mode():
-            pixels = torch.from_numpy(numpy_pixels(frame)).to(memory_format=torch.channels_last)
-            return np.asarray(torch.softmax(network(pixels), dim=1).numpy())
-
-    return classify
-
-
-def torch_compiled(request: Request) -> Classify:
-    """The same with `torch.compile`."""
-    return torch_tuned(Request(request.folder, "compiled", request.threads))
-
-
-def torch_network(request: Request, architecture: str) -> Any:  # noqa: ANN401 torch is no requirement
-    """A network of torchvision; SqueezeNet with the weights and the head of all other ways."""
-    import safetensors.numpy
-    import torch
-    from torchvision import models
-
-    if request.threads:
-        torch.set_num_threads(request.threads)
-    if architecture != "squeezenet1_1":
-        return models.get_model(architecture, weights=None, num_classes=3).eval()
-    arrays = safetensors.numpy.load_file(request.folder / STATE)
-    weight, bias = arrays.pop("head.weight"), arrays.pop("head.bias")
-    network = models.squeezenet1_1(weights=None)
-    network.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()}, False)
-    linear = torch.nn.Linear(*weight.shape[::-1])
-    linear.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
-    pool = torch.nn.AdaptiveAvgPool2d(1)
-    return torch.nn.Sequential(network.features, pool, torch.nn.Flatten(), linear).eval()
 
 
 def openvino(precision: str) -> Callable[[Request], Classify]:
@@ -267,22 +203,17 @@ def litert(request: Request) -> Classify:
     return classify
 
 
-def numpy_pixels(frame: Image) -> NDArray[np.float32]:
-    """Resize, swap, scale and normalise with numpy, as most examples do; (1, 3, size, size)."""
-    resized = cv2.resize(frame, (SIZE, SIZE))
-    scaled = resized[:, :, ::-1].astype(np.float32) / 255.0
-    normalised = (scaled - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1))[np.newaxis]
-
-
 WAYS: Mapping[str, Way] = {
-    "ours": Way("ours", "fp32", our_variant(MODEL, "cpu")),
-    "ours-int8": Way("ours, int8", "int8", our_variant(INTEGER_MODEL, "cpu")),
+    "ours": Way("ours", "fp32", ours(MODEL, "cpu rearranged")),
+    "ours-as-it-is": Way("ours, the file as it is", "fp32", ours(MODEL, "cpu")),
+    "ours-int8": Way("ours, int8", "int8", ours(INTEGER_MODEL, "cpu rearranged", "int8")),
     "ours-openvino-int8": Way(
-        "ours, int8 on the OpenVINO provider", "int8", our_variant(INTEGER_MODEL, "openvino")
+        "ours, int8 on the OpenVINO provider",
+        "int8",
+        ours(INTEGER_MODEL, "openvino rearranged", "int8"),
     ),
     "ours-openvino-bf16": Way(
-        "ours, bf16 on the OpenVINO provider", "bf16", our_variant(MODEL, "openvino-reduced")
+        "ours, bf16 on the OpenVINO provider", "bf16", ours(MODEL, "openvino reduced")
     ),
     "network": Way("ours, the network run alone", "fp32", our_network_alone),
     "onnxruntime": Way("plain onnxruntime, numpy", "fp32", plain_onnxruntime),

@@ -2,13 +2,15 @@
 
     $ python -m benchmarks.latency models/thumbs
     $ python -m benchmarks.latency models/thumbs --provider openvino --rates 30
+    $ python -m benchmarks.latency models/thumbs --rates 30 --save
     $ python -m benchmarks.latency models/thumbs --rates 30 --minutes 60
 
 The camera is simulated: frames of 640 x 480 come as JPEGs at the beat of a clock, as a USB camera
 sends them, and are decoded in the capture thread, as OpenCV does. Each rate has a process of its
 own. The age counts from the arrival of the frame to its label. Processor time is that of the whole
 process, decoding included; the start is measured from the creation of the process to the first
-label. With --minutes, a line a minute, and the last one says what has grown.
+label. With --save every frame is drawn and saved too. With --minutes, a line a minute, and the last
+one says what has grown.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 provider=options.provider,
                 seconds=length,
                 windows=windows,
+                saves=options.save,
                 started_at=0.0,
             )
             found = []
@@ -135,6 +138,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rates", type=float, nargs="+", default=[30.0, 60.0], help="frames a second")
     add("--seconds", type=float, default=10.0, help="for each rate (default: %(default)g)")
     add("--minutes", type=int, default=0, help="instead: watch for growth")
+    add("--save", action="store_true", help="draw and save every frame as well")
     add("--provider", choices=(AUTO, *PROVIDERS), default=AUTO)
     return parser.parse_args(arguments)
 

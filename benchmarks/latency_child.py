@@ -6,6 +6,8 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from numpy.typing import NDArray
 from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.console import run_script
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.runtime_choice import choose_runtime
 from webcam_classifier.model.classifier import Classifier
+
+Save = Callable[[LabelledFrame], None]
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Job:
         provider: As live.py takes it.
         seconds: Of one stretch of time.
         windows: How many stretches.
+        saves: Whether every labelled frame is drawn and saved to a video, as live.py --save does.
         started_at: When the process was created, in seconds as `time.time()` gives them.
     """
 
@@ -41,6 +46,7 @@ class Job:
     provider: str
     seconds: float
     windows: int
+    saves: bool
     started_at: float
 
 
@@ -91,13 +97,29 @@ def main() -> None:
     choice = choose_runtime(model, job.provider, 0, lambda line: print(line, file=sys.stderr))
     classifier = Classifier(model, choice.runtime)
     classifier.warm_up()
-    with LiveCamera(JpegGrabber(jpegs, job.rate)) as camera:
-        loop = LiveLoop(camera, classifier)
-        with loop:
-            watch(loop, job)
+    with ExitStack() as stack:
+        camera = stack.enter_context(LiveCamera(JpegGrabber(jpegs, job.rate)))
+        save = saver(Path(job.frames) / "saved.mp4", stack) if job.saves else None
+        loop = stack.enter_context(LiveLoop(camera, classifier))
+        watch(loop, job, save)
 
 
-def watch(loop: LiveLoop, job: Job) -> None:
+def saver(path: Path, stack: ExitStack) -> Save:
+    """Give what draws a labelled frame and saves it to a video."""
+    # Loaded only here, as live.py does: what draws takes memory.
+    from webcam_classifier.camera.video_file import VideoFile
+    from webcam_classifier.live.overlay import draw_prediction
+
+    video = stack.enter_context(VideoFile(path, None))
+
+    def save(labelled: LabelledFrame) -> None:
+        drawn = draw_prediction(labelled.frame.image, labelled.steady, status="drawn and saved")
+        video.write(drawn, labelled.frame)
+
+    return save
+
+
+def watch(loop: LiveLoop, job: Job, save: Save | None) -> None:
     """Gather ages, and print them window by window."""
     ages: list[float] = []
     inferences: list[float] = []
@@ -108,6 +130,8 @@ def watch(loop: LiveLoop, job: Job) -> None:
             continue
         if windows == 0 and start is None:
             start = time.time() - job.started_at
+        if save is not None:
+            save(labelled)
         ages.append(1000.0 * labelled.age)
         inferences.append(1000.0 * labelled.inference_seconds)
         elapsed = time.monotonic() - began

@@ -17,7 +17,7 @@ import safetensors.numpy
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from benchmarks.inference_ways import SIZE
+from benchmarks.inference_request import SIZE
 
 _FIRE_MODULES = (3, 4, 6, 7, 9, 10, 11, 12)  # of torchvision's `features`
 _POOLED_BEFORE = (3, 6, 9)

@@ -26,6 +26,7 @@ from export.agreement import FEWEST_EQUAL, Probabilities, ask, equal_share
 from export.check_pictures import CheckPictures
 from export.converted import Converted
 from export.graph_parts import last_layers
+from export.integer_joins import share_scales_of_joins
 from export.integer_pixels import take_pixels_as_they_are
 from export.layer_losses import layers_by_loss
 from webcam_classifier.console import progress
@@ -174,6 +175,7 @@ def _quantise(
         )
         model = onnx.load(path)
     take_pixels_as_they_are(model.graph)
+    share_scales_of_joins(model.graph)
     del model.metadata_props[:]
     return model
 

@@ -10,15 +10,14 @@ import pytest
 
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import INPUT_NAME, OUTPUT_NAME
-from webcam_classifier.runtime.execution_provider import PROVIDERS, Runtime, installed_providers
-from webcam_classifier.runtime.inference_session import (
-    BoundRunner,
-    PlainRunner,
+from webcam_classifier.runtime.execution_provider import (
+    PROVIDERS,
     ProviderError,
-    check_taken,
-    open_model,
-    open_on_processor,
+    Runtime,
+    installed_providers,
 )
+from webcam_classifier.runtime.inference_session import check_taken, open_model, open_on_processor
+from webcam_classifier.runtime.runners import BoundRunner, PlainRunner
 from webcam_classifier.runtime.split_graph import split_graph
 
 

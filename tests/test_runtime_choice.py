@@ -17,9 +17,14 @@ from webcam_classifier.live.trial_pictures import blobs, trial_pictures
 from webcam_classifier.measure.metrics_file import METRICS_NAME
 from webcam_classifier.model.classifier import Classifier, ModelError
 from webcam_classifier.runtime.device_name import device_name, physical_cores
-from webcam_classifier.runtime.execution_provider import PROVIDERS, Runtime, installed_providers
+from webcam_classifier.runtime.execution_provider import (
+    PROVIDERS,
+    ProviderError,
+    Runtime,
+    installed_providers,
+)
 from webcam_classifier.runtime.folder import forget_old_folders, runtime_folder
-from webcam_classifier.runtime.inference_session import ProviderError, open_model
+from webcam_classifier.runtime.inference_session import open_model
 
 
 @pytest.fixture
@@ -98,12 +103,28 @@ def test_a_missing_model_is_said_before_anything_is_tried(tmp_path: Path) -> Non
 
 
 def test_candidates_keep_the_files_numbers_first_and_gpus_have_no_threads() -> None:
-    assert list_candidates(("cpu", "openvino", "cuda"), "int8", 2) == [
-        Runtime("cpu", 2, precision="int8"),
-        Runtime("openvino", 2, precision="int8"),
-        Runtime("openvino", 2, is_reduced=True, precision="int8"),
-        Runtime("cuda", 0, precision="int8"),
+    assert list_candidates(("cpu", "openvino", "cuda"), "fp32", 2) == [
+        Runtime("cpu", 2),
+        Runtime("cpu", 2, is_rearranged=True),
+        Runtime("openvino", 2),
+        Runtime("openvino", 2, is_reduced=True),
+        Runtime("cuda", 0),
     ]
+
+
+def test_a_quantised_file_is_always_rearranged_for_openvino() -> None:
+    on_openvino = list_candidates(("openvino",), "int8", 2)
+    assert all(runtime.is_rearranged for runtime in on_openvino)
+    assert [runtime.is_reduced for runtime in on_openvino] == [False, True]
+
+
+@pytest.mark.parametrize(("milliseconds", "wins"), [(3.99, False), (3.9, True)])
+def test_the_same_numbers_in_another_order_need_not_be_much_faster(
+    milliseconds: float, wins: bool
+) -> None:
+    rearranged = Runtime("cpu", 2, is_rearranged=True)
+    times = {Runtime("cpu", 2): 4.0, rearranged: milliseconds}
+    assert (choose_fastest(times) == rearranged) == wins
 
 
 @pytest.mark.parametrize(

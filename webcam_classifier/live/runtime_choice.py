@@ -18,12 +18,12 @@ from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.execution_provider import (
     CPU,
     PROVIDERS,
+    ProviderError,
     Runtime,
     RuntimeChoice,
     installed_providers,
 )
 from webcam_classifier.runtime.folder import forget_old_folders, runtime_folder
-from webcam_classifier.runtime.inference_session import ProviderError
 from webcam_classifier.storage import write_atomically
 
 AUTO = "auto"

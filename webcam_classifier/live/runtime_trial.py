@@ -2,8 +2,9 @@
 
 A provider that crashes takes only this process with it, what it loads is gone with it, and threads
 that spin slow down nothing else. One JSON line comes in with the model, the runtime and a file of
-pictures; one goes out with the answers, or with the reason why there are none. Then each further
-line asks for one more round.
+pictures, and the graph is opened. The next line asks for the answers, and gets them or the reason
+why there are none; each further line asks for one more round. So many processes open at once, and
+one at a time computes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class RuntimeTrial:
         self._send(json.dumps(request))
 
     def answers(self) -> NDArray[np.float32] | None:
-        """Wait for the answers, (pictures, labels); None: it can't run, and `problem` says why."""
+        """Ask for the answers, (pictures, labels); None: it can't run, and `problem` says why."""
+        self._send("answer")
         said = self._receive()
         if "answers" not in said:
             self.problem = str(said.get("problem", "its process ended"))
@@ -129,6 +131,8 @@ def main() -> None:
     output = request["output"]
     try:
         session = open_model(Path(request["model"]), Runtime(**request["runtime"]))
+        session.run(pictures[:1])  # the slow first one
+        sys.stdin.readline()
         answers = [session.run(picture[np.newaxis])[output][0].tolist() for picture in pictures]
     except UserError as error:
         _say({"problem": str(error)})

@@ -182,6 +182,8 @@ class Prediction:
 class Classifier:
     """Runs a model file on pictures, with the one preprocessing that training used.
 
+    One thread at a time may use it: it prepares all pictures in one place.
+
     >>> classifier = Classifier(Path("models/thumbs/model.onnx"))
     >>> classifier.classify(image).label
     'thumbs_up'
@@ -210,6 +212,8 @@ class Classifier:
             )
         self.card = read_card(metadata[CARD_KEY], path)
         self._check_graph()
+        size = self.card.input_size
+        self._place = np.empty((size, size, 3), dtype=np.uint8)  # for each picture in turn
         self._unknown_threshold = self.card.unknown_threshold if tells_unknown else None
 
     @property
@@ -232,9 +236,9 @@ class Classifier:
             image: (height, width, 3) uint8, blue green red.
 
         Returns:
-            (input_size, input_size, 3) uint8.
+            (input_size, input_size, 3) uint8, which the next call overwrites.
         """
-        return prepare(image, self.card.input_size)
+        return prepare(image, self.card.input_size, self._place)
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
         """Run the graph on a prepared picture: the second half of `classify`.

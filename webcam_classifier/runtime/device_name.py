@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 from pathlib import Path
 
 _NVIDIA_ANSWERS_WITHIN = 5.0  # seconds
@@ -49,6 +48,8 @@ def _graphics() -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""
+    import subprocess  # a megabyte, and not needed without such a device
+
     command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(

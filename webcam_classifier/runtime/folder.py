@@ -11,6 +11,7 @@ from webcam_classifier.runtime.device_name import device_name
 from webcam_classifier.runtime.execution_provider import versions
 
 _KEPT = 20  # models; a folder of SqueezeNet's holds 6 MB
+_LAYOUT = 2  # of what this program itself writes there; another number leaves older folders alone
 _NAME_LENGTH = 24  # hexadecimal digits of a sha256
 
 
@@ -20,7 +21,7 @@ def runtime_folder(model: Path) -> Path:
     It may not be there yet.
     """
     content = hashlib.sha256(model.read_bytes())
-    content.update(f"{device_name()}\n{versions()}".encode())
+    content.update(f"{_LAYOUT}\n{device_name()}\n{versions()}".encode())
     return cache_folder() / "runtimes" / content.hexdigest()[:_NAME_LENGTH]
 
 

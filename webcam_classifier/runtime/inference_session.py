@@ -1,70 +1,63 @@
 """Open a model file for one picture at a time, set up for a loop, and run it.
 
-What was measured on two x86 cores, with SqueezeNet 1.1 at 224 pixels: binding inputs and outputs
-changes nothing on the processor (the pixels are not copied, and three floats cost nothing), so it
-is done only where the device has a memory of its own. Neither the memory arena nor memory patterns
-nor prepacking, switched off, saved a megabyte.
+What was measured on two x86 cores, with SqueezeNet 1.1 at 224 pixels: threads that spin during a
+run and stop at its end take a quarter off its time at no more processor time, since waking one for
+each of fifty layers costs more. Neither the memory arena nor memory patterns nor prepacking,
+switched off, saved a megabyte.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.execution_provider import (
     CPU,
-    OPENVINO_MODULE,
     PROVIDERS,
+    ProviderError,
     Runtime,
     installed_providers,
     is_plugin,
+    option_attempts,
     provider_options,
 )
 from webcam_classifier.runtime.folder import runtime_folder
+from webcam_classifier.runtime.openvino_plugin import open_on_openvino
+from webcam_classifier.runtime.rearranged_graph import BATCH_AXIS, rearranged_graph
+from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, SplitRunner, Values
 from webcam_classifier.runtime.split_graph import split_graph
-
-BATCH_AXIS = "batch"
 
 _FEWEST_NODES_SHARE = 0.9  # of the graph; with less, most of the time is spent elsewhere
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
-Values = dict[str, NDArray[Any]]
-
-
-class ProviderError(UserError):
-    """A provider is missing, or can't run this graph."""
-
-
-class Runner(Protocol):
-    """A graph that is ready to run."""
-
-    def run(self, value: NDArray[Any]) -> Values:
-        """Run it on its one input, with a batch axis of one; give all outputs by name."""
+Opened = TypeVar("Opened")
 
 
 class ModelSession:
     """An opened model file, whatever runs it.
 
     Args:
-        session: Of the whole file, on the processor or another provider; it also knows what
-            stands in the file.
-        runner: What runs it.
+        first: What takes the input.
+        last: What gives the outputs, and knows what stands in the file: the same, or another part.
+        runner: What runs both.
         runtime: How.
     """
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, runner: Runner, runtime: Runtime
+        self,
+        first: onnxruntime.InferenceSession,
+        last: onnxruntime.InferenceSession,
+        runner: Runner,
+        runtime: Runtime,
     ) -> None:
-        self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
-        self.inputs: dict[str, Sequence[int | str]] = shapes_of(session.get_inputs())
-        self.outputs: dict[str, Sequence[int | str]] = shapes_of(session.get_outputs())
+        self.metadata: Mapping[str, str] = last.get_modelmeta().custom_metadata_map
+        self.inputs: dict[str, Sequence[int | str]] = shapes_of(first.get_inputs())
+        self.outputs: dict[str, Sequence[int | str]] = shapes_of(last.get_outputs())
         self.runtime = runtime
         self._runner = runner
 
@@ -97,26 +90,32 @@ def open_model(path: Path, runtime: Runtime) -> ModelSession:
         UserError: What a provider compiles can't be written into the cache folder.
         Exception: onnxruntime's, for a file that it can't read.
     """
-    if runtime.provider == CPU:
+    if runtime.provider == CPU and not runtime.is_rearranged:
         session = open_on_processor(path, runtime.threads)
-        return ModelSession(session, PlainRunner(session), runtime)
+        return ModelSession(session, session, PlainRunner(session), runtime)
     folder = runtime_folder(path)
+    written = rearranged_graph(path, runtime.provider, folder) if runtime.is_rearranged else None
+    if runtime.provider == CPU:
+        session = open_on_processor(written or path, runtime.threads, written is not None)
+        return ModelSession(session, session, PlainRunner(session), runtime)
+    path = written or path
     options = provider_options(runtime, folder)
-    if not runtime.is_reduced:
-        session = open_on_provider(path, runtime, options)
-        return ModelSession(session, _runner(session, runtime), runtime)
-    split = split_graph(path, folder)
-    if split is None:
+    # A GPU's software lacks some operators of the head, and one node elsewhere costs more than all
+    # of the head on the processor: it makes a CUDA graph impossible.
+    is_split = runtime.is_reduced or PROVIDERS[runtime.provider].device != "cpu"
+    split = split_graph(path, folder / "parts" / path.stem) if is_split else None
+    if split is None and runtime.is_reduced:
         raise ProviderError(
             f"{path} can't be computed with fewer bits on {runtime.provider}: it has no embedding. "
             "Take --provider cpu."
         )
+    if split is None:
+        session = open_on_provider(path, runtime, options, folder)
+        return ModelSession(session, session, _runner(session, runtime), runtime)
     head = open_on_processor(split.head, 1)  # a few thousand multiplications
-    body = open_on_provider(split.body, runtime, options)
+    body = open_on_provider(split.body, runtime, options, folder)
     runner = SplitRunner(_runner(body, runtime), split.seam, PlainRunner(head))
-    # The whole file is opened for what stands in it, without preparing it to run.
-    described = open_on_processor(path, 1, as_it_is=True)
-    return ModelSession(described, runner, runtime)
+    return ModelSession(body, head, runner, runtime)
 
 
 def open_on_processor(
@@ -127,21 +126,26 @@ def open_on_processor(
     Args:
         path: The file.
         threads: For one inference; 0 takes one for each physical core.
-        as_it_is: Don't optimise it: it opens sooner and runs slower.
+        as_it_is: Don't optimise it: what is in the file was optimised here before.
     """
     options = _session_options(threads)
     if as_it_is:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.disable_prepacking", "1")
     return onnxruntime.InferenceSession(
         str(path), sess_options=options, providers=[PROVIDERS[CPU].registered]
     )
 
 
 def open_on_provider(
-    path: Path, runtime: Runtime, provider_options: dict[str, str]
+    path: Path, runtime: Runtime, provider_options: dict[str, str], folder: Path
 ) -> onnxruntime.InferenceSession:
     """Open a graph on another provider, and make sure that it is the one that runs it.
+
+    Args:
+        path: The graph.
+        runtime: How to run it.
+        provider_options: From `provider_options`.
+        folder: For what is kept of this very model, device and versions.
 
     Raises:
         ProviderError: It is missing, or leaves the graph to another one.
@@ -152,17 +156,26 @@ def open_on_provider(
             f"This onnxruntime ({onnxruntime.__version__}) can't run on {runtime.provider}. "
             f"{provider.remedy}"
         )
-    options = _session_options(runtime.threads)
-    options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
-    if runtime.provider == "directml":
-        options.enable_mem_pattern = False  # its documentation asks for this
-    try:
+
+    def make_options() -> onnxruntime.SessionOptions:
+        options = _session_options(1)  # what the provider leaves over is little
+        options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
+        if runtime.provider == "directml":
+            options.enable_mem_pattern = False  # its documentation asks for this
+        return options
+
+    def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession:
         if is_plugin(runtime.provider):
-            options.add_provider_for_devices(openvino_devices(), provider_options)
-            session = onnxruntime.InferenceSession(str(path), sess_options=options)
-        else:
-            names = [(provider.registered, provider_options), *_followers(runtime)]
-            session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=names)
+            compiled = folder / f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
+            return open_on_openvino(path, chosen, make_options, compiled)
+        names = [(provider.registered, chosen), *_followers(runtime)]
+        # With its own fallback it goes on with another provider after any error.
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=make_options(), providers=names, enable_fallback=0
+        )
+
+    try:
+        session = first_that_opens(open_with, option_attempts(provider_options))
     except ProviderError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
@@ -172,6 +185,23 @@ def open_on_provider(
         ) from error
     check_taken(session, runtime.provider)
     return session
+
+
+def first_that_opens(
+    open_with: Callable[[dict[str, str]], Opened], attempts: Sequence[dict[str, str]]
+) -> Opened:
+    """Open something with the first options that it takes; the last ones' error is raised.
+
+    Args:
+        open_with: Opens it, or raises whatever it likes.
+        attempts: From `option_attempts`.
+    """
+    for options in attempts[:-1]:
+        try:
+            return open_with(options)
+        except Exception:  # onnxruntime's exceptions share no base class of their own
+            continue
+    return open_with(attempts[-1])
 
 
 def check_taken(session: onnxruntime.InferenceSession, provider: str) -> None:
@@ -199,108 +229,6 @@ def check_taken(session: onnxruntime.InferenceSession, provider: str) -> None:
         )
 
 
-def openvino_devices() -> list[Any]:
-    """Register OpenVINO's plugin, once in a process, and give the processor as its device.
-
-    Raises:
-        ProviderError: The plugin and this onnxruntime do not go together.
-    """
-    registered = PROVIDERS["openvino"].registered
-    try:
-        if not any(device.ep_name == registered for device in onnxruntime.get_ep_devices()):
-            library = importlib.import_module(OPENVINO_MODULE).get_library_path()
-            onnxruntime.register_execution_provider_library(registered, library)
-        devices = [
-            device
-            for device in onnxruntime.get_ep_devices()
-            if device.ep_name == registered
-            and device.device.type == onnxruntime.OrtHardwareDeviceType.CPU
-        ]
-    except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ProviderError(
-            f"OpenVINO's plugin can't be loaded ({reason}). {PROVIDERS['openvino'].remedy}"
-        ) from error
-    if not devices:
-        raise ProviderError("OpenVINO's plugin knows no processor here. Take --provider cpu.")
-    return devices
-
-
-class PlainRunner:
-    """Runs a graph on arrays: on the processor nothing is copied."""
-
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self._session = session
-        self._input = session.get_inputs()[0].name
-        self._outputs = [node.name for node in session.get_outputs()]
-
-    def run(self, value: NDArray[Any]) -> Values:
-        """See `Runner`."""
-        found = self._session.run(self._outputs, {self._input: value})
-        return dict(zip(self._outputs, found, strict=True))
-
-
-class BoundRunner:
-    """Runs a graph between two places in a device's memory, which never move.
-
-    A CUDA graph needs that, and no run allocates anything on the device.
-
-    Args:
-        session: Opened with a batch axis of one.
-        device: Where the places are, by onnxruntime's name.
-    """
-
-    def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
-        (taken,) = session.get_inputs()
-        self._session = session
-        self._binding = session.io_binding()
-        self._input = onnxruntime.OrtValue.ortvalue_from_numpy(
-            np.zeros(_fixed(taken.shape), _NUMBERS[taken.type]), device, 0
-        )
-        self._binding.bind_ortvalue_input(taken.name, self._input)
-        self._outputs = {
-            node.name: onnxruntime.OrtValue.ortvalue_from_numpy(
-                np.zeros(_fixed(node.shape), _NUMBERS[node.type]), device, 0
-            )
-            for node in session.get_outputs()
-        }
-        for name, place in self._outputs.items():
-            self._binding.bind_ortvalue_output(name, place)
-
-    def run(self, value: NDArray[Any]) -> Values:
-        """See `Runner`."""
-        self._input.update_inplace(value)
-        self._session.run_with_iobinding(self._binding)
-        # Copied: on the processor `numpy` gives the place itself, and the next run overwrites it.
-        return {name: np.array(place.numpy()) for name, place in self._outputs.items()}
-
-
-class SplitRunner:
-    """Runs a graph in two parts, the second of them with the numbers that the file has.
-
-    Args:
-        body: From the pixels to the seam.
-        seam: The value between both, by name.
-        head: From there to the outputs.
-    """
-
-    def __init__(self, body: Runner, seam: str, head: Runner) -> None:
-        self._body = body
-        self._seam = seam
-        self._head = head
-
-    def run(self, value: NDArray[Any]) -> Values:
-        """See `Runner`."""
-        return self._head.run(self._body.run(value)[self._seam])
-
-
-_NUMBERS: Mapping[str, type[np.generic]] = {
-    "tensor(uint8)": np.uint8,
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-}
-
-
 def _runner(session: onnxruntime.InferenceSession, runtime: Runtime) -> Runner:
     device = PROVIDERS[runtime.provider].device
     return PlainRunner(session) if device == "cpu" else BoundRunner(session, device)
@@ -314,16 +242,14 @@ def _followers(runtime: Runtime) -> list[str]:
     return followers
 
 
-def _fixed(shape: Sequence[int | str | None]) -> list[int]:
-    return [length if isinstance(length, int) else 1 for length in shape]
-
-
 def _session_options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin between two frames cost a core and slow down everything beside them.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin between two frames cost a core and slow down everything beside them; those
+    # that wait in vain within a run, because other work has their core, shall soon give it up.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "100")
     options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
     options.log_severity_level = 4  # what goes wrong is raised, and said once
     return options

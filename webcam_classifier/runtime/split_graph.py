@@ -26,7 +26,7 @@ class SplitFiles:
 
     Attributes:
         body: From the pixels to the seam.
-        head: From the seam to all outputs of the whole.
+        head: From the seam to all outputs of the whole, with the whole's card.
         seam: The value between them.
     """
 
@@ -62,6 +62,7 @@ def split_graph(model: Path, folder: Path) -> SplitFiles | None:
     head = extractor.extract_model([SEAM], outputs)
     if not _is_whole(head):
         return None
+    head.metadata_props.extend(whole.metadata_props)  # the card: the whole need not be opened
     write_atomically(files.head, head.SerializeToString())
     write_atomically(files.body, body.SerializeToString())
     return files

@@ -1,0 +1,114 @@
+"""Who makes and who reads each value of a graph, and its constants: what a rewriting asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+
+class GraphLinks:
+    """Looks at a graph as it is now, and changes it in place.
+
+    Args:
+        graph: Every value has one maker, as ONNX demands.
+    """
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.graph = graph
+
+    def nodes(self, kind: str) -> list[onnx.NodeProto]:
+        """Give the nodes of a kind in their order."""
+        return [node for node in self.graph.node if node.op_type == kind]
+
+    def maker(self, value: str, kind: str) -> onnx.NodeProto | None:
+        """Give the node that makes a value, where it is of a kind."""
+        for node in self.graph.node:
+            if value in node.output:
+                return node if node.op_type == kind else None
+        return None
+
+    def only_reader(self, value: str, kind: str) -> onnx.NodeProto | None:
+        """Give the node that reads a value, where it is the only one and of a kind."""
+        if any(output.name == value for output in self.graph.output):
+            return None
+        readers = [node for node in self.graph.node if value in node.input]
+        return readers[0] if len(readers) == 1 and readers[0].op_type == kind else None
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """Give a constant by its name."""
+        for entry in self.graph.initializer:
+            if entry.name == name:
+                return numpy_helper.to_array(entry)
+        return None
+
+    def sides(self, value: str) -> tuple[int, ...] | None:
+        """Give the shape of a value behind its batch axis, where it is known and fixed.
+
+        The graph's shapes have to be inferred before.
+        """
+        for info in (*self.graph.value_info, *self.graph.input, *self.graph.output):
+            if info.name == value:
+                lengths = [axis.dim_value for axis in info.type.tensor_type.shape.dim[1:]]
+                return tuple(lengths) if lengths and all(lengths) else None
+        return None
+
+    def add_constant(self, name: str, value: NDArray[Any] | Sequence[int]) -> str:
+        """Add a constant under a new name; whole numbers of a list are int64."""
+        array = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.int64)
+        self.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        )
+        return name
+
+    def insert(
+        self,
+        before: onnx.NodeProto,
+        kind: str,
+        inputs: Sequence[str],
+        name: str,
+        **attributes: Any,  # noqa: ANN401 ints and lists
+    ) -> str:
+        """Put a node before another one, and give its output, which has the node's name."""
+        place = next(index for index, node in enumerate(self.graph.node) if node is before)
+        node = helper.make_node(kind, list(inputs), [name], name=name, **attributes)
+        self.graph.node.insert(place, node)
+        return name
+
+    def redirect(self, old: str, new: str) -> None:
+        """Let all that read one value read another one."""
+        for node in self.graph.node:
+            for place, name in enumerate(node.input):
+                if name == old:
+                    node.input[place] = new
+
+    def remove(self, *nodes: onnx.NodeProto) -> None:
+        """Take nodes out; what they made has to be made or left unread by others."""
+        for node in nodes:
+            self.graph.node.remove(node)
+
+    def drop_unused(self) -> None:
+        """Take out the constants that nothing reads, and the shapes, which may be others now."""
+        read = {name for node in self.graph.node for name in node.input}
+        for entry in [entry for entry in self.graph.initializer if entry.name not in read]:
+            self.graph.initializer.remove(entry)
+        del self.graph.value_info[:]
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints and lists
+    """Give an attribute of a node."""
+    for entry in node.attribute:
+        if entry.name == name:
+            return helper.get_attribute_value(entry)
+    return default
+
+
+def set_attribute(node: onnx.NodeProto, name: str, value: int | Sequence[int]) -> None:
+    """Set an attribute of a node."""
+    for entry in [entry for entry in node.attribute if entry.name == name]:
+        node.attribute.remove(entry)
+    node.attribute.append(helper.make_attribute(name, value))
