@@ -1,9 +1,11 @@
 """Measure a model file on labelled pictures that it has not seen, or ask it about one picture.
 
 Labelled pictures are in one folder for each label; of a folder that came split, its test part is
-taken. It runs the ONNX file with the code that live.py uses, so what it measures is what will run.
+taken. It runs the ONNX file with the code that live.py uses, on the processor, which gives the same
+figures everywhere; --provider measures it on what live.py runs it on.
 
     $ python evaluate.py models/thumbs/model.onnx pictures/
+    $ python evaluate.py models/thumbs/model.int8.onnx pictures/ --provider auto
     $ python evaluate.py models/thumbs pictures/ --json figures.json
     $ python evaluate.py models/flowers photo.jpg --top 5
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,18 +28,20 @@ from webcam_classifier.data.labelled_pictures import (
 )
 from webcam_classifier.data.pictures import PictureError, read_picture
 from webcam_classifier.errors import UserError
+from webcam_classifier.live.runtime_choice import AUTO, choose_runtime
 from webcam_classifier.measure.measure import Measured, measure
 from webcam_classifier.measure.metrics import FEW_PICTURES, describe_accuracy, format_table
 from webcam_classifier.measure.metrics_file import learnt_hashes, short_hashes
 from webcam_classifier.measure.top_labels import TOP, top_accuracy
 from webcam_classifier.model.classifier import Classifier, ModelCard, Prediction, find_model
+from webcam_classifier.runtime.execution_provider import CPU, PROVIDERS
 from webcam_classifier.storage import write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = parse(arguments)
-    classifier = Classifier(find_model(options.model))
+    classifier = open_classifier(find_model(options.model), options.provider)
     if options.pictures.is_file():
         prediction = ask(classifier, options.pictures)
         figures = answer(prediction)
@@ -58,6 +63,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
 
 
+def open_classifier(path: Path, provider: str) -> Classifier:
+    """Open a model on the processor, or on what live.py would run it on.
+
+    Args:
+        path: The model file.
+        provider: `auto`, or a key of `PROVIDERS`.
+
+    Raises:
+        ProviderError: The provider is missing, or can't run this model.
+    """
+    if provider == CPU:
+        return Classifier(path)
+    choice = choose_runtime(path, provider, 0, lambda line: print(line, file=sys.stderr))
+    return Classifier(path, choice.runtime)
+
+
 def evaluate_pictures(
     classifier: Classifier, pictures: LabelledPictures, measured: Measured
 ) -> dict[str, object]:
@@ -66,7 +87,10 @@ def evaluate_pictures(
     truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
     top = top_accuracy(measured.predictions, truths)
     print(format_table(dataclasses.replace(evaluation, labels=classifier.card.shown_labels)))
-    print(f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture")
+    print(
+        f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture on "
+        f"{measured.runtime}"
+    )
     if top is not None:
         print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
     known = learnt_hashes(classifier.path)
@@ -81,6 +105,7 @@ def evaluate_pictures(
     return evaluation.to_dict() | {
         f"top_{TOP}_accuracy": top,
         "milliseconds_per_picture": measured.milliseconds,
+        "runtime": measured.runtime,
         "answers": {
             name: {"label": found.label, "confidence": round(found.confidence, 6)}
             for name, found in zip(pictures.names, measured.predictions, strict=True)
@@ -144,6 +169,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=TOP,
         metavar="N",
         help="how many labels of one picture are listed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--provider",
+        choices=(AUTO, *PROVIDERS),
+        default=CPU,
+        help="what runs the model; auto takes what live.py takes (default: %(default)s)",
     )
     parser.add_argument(
         "--json",

@@ -1,19 +1,26 @@
-"""Write a taught model in another precision, checked against the original on real pictures.
+"""Write a taught model in another precision, or find out which one this device is best with.
 
-    $ python -m export models/thumbs --precision int8         a quarter of the size, faster on CPUs
+    $ python -m export models/thumbs --advise           measures what it could be here, recommends
+    $ python -m export models/thumbs --precision int8         a third of the size, faster on CPUs
     $ python -m export models/thumbs --precision fp16         half the size, for GPUs
     $ python -m export models/thumbs/model.onnx --precision fp32    tidied, else the same
     $ python -m export models/thumbs --precision int8 --pictures photos/
+    $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
 
 Both models are asked about the pictures that were held back when it was taught (metrics.json
 beside the model lists them), or about those of --pictures. The new file is kept only when at least
-99 % of the answers are equal. Both are timed in the same run, and the last line says whether the
-new one is worth having on this device. live.py and evaluate.py take it like the original.
+99 % of the answers are equal. Both are timed in the same run on whatever live.py could run them
+on, and the last line says whether the new one is worth having on this device. live.py and
+evaluate.py take it like the original.
+
+--advise writes no model. It tries fewer bits, smaller pictures (with a head taught again for
+them) and every runtime that is installed, in a minute or two.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,19 +28,36 @@ from pathlib import Path
 from export.agreement import ask, compare, describe_comparison, doubt_about, verdict
 from export.check_pictures import find_pictures
 from export.precisions import PRECISIONS
+from export.tensorrt_engine import TENSORRT, build_engine
 from export.travelling_card import new_card
 from webcam_classifier.console import run_script
 from webcam_classifier.errors import UserError
+from webcam_classifier.live.runtime_choice import AUTO
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model.writer import write_model
-from webcam_classifier.storage import check_writable
+from webcam_classifier.runtime.execution_provider import PROVIDERS, installed_providers
+from webcam_classifier.storage import check_writable, write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Convert, check, and write what passed."""
+    """Do what was asked for."""
     options = parse(arguments)
     source = find_model(options.model)
     original = Classifier(source)
+    providers = _providers(options.provider)
+    if options.advise:
+        _advise(original, options, providers)
+    elif options.precision == TENSORRT:
+        choice = build_engine(source, _say)
+        print(f"built: {choice.runtime.describe()} ({choice.reason})")
+        print(f"next: python live.py {source}")
+    else:
+        _convert(original, options, providers)
+
+
+def _convert(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
+    """Convert, check, and write what passed."""
+    source = original.path
     output = options.output or source.with_name(f"{source.stem}.{options.precision}.onnx")
     _check_output(output, source)
     _check_precision(original, options.precision)
@@ -49,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     converted = PRECISIONS[options.precision].convert(original, pictures, original_answers)
     with tempfile.TemporaryDirectory() as folder:
-        candidate = Path(folder) / "model.onnx"
+        candidate = Path(folder) / output.name
         card = new_card(original.card, options.precision, converted.done)
         write_model(converted.graph, card, candidate)
-        comparison = compare(original, Classifier(candidate), pictures, original_answers)
+        comparison = compare(original, Classifier(candidate), pictures, original_answers, providers)
     print(describe_comparison(comparison, pictures, options.precision))
     if not comparison.agrees and not options.keep_anyway:
         raise UserError(
@@ -66,6 +90,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"next: python live.py {output}")
 
 
+def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
+    """Measure, recommend, and write the figures where that was asked for."""
+    # Loaded only now: it teaches, and converting needs nothing of that.
+    from export.advise import advise
+
+    _check_precision(original, "a candidate")
+    for path in (options.json, options.plot):
+        if path is not None:
+            check_writable(path.parent)
+    advice = advise(original, options.dataset, options.pictures, providers)
+    print(advice.describe())
+    if options.json is not None:
+        write_atomically(options.json, advice.to_json())
+    if options.plot is not None:
+        from export.advise_plot import plot_advice
+
+        plot_advice(advice, options.plot)
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -75,11 +118,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("model", type=Path, help="a model that train.py wrote, or its folder")
-    add(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--advise",
+        action="store_true",
+        help="measure what the model could be on this device, accuracy against latency, and "
+        "recommend something; no model is written",
+    )
+    what.add_argument(
         "--precision",
-        choices=tuple(PRECISIONS),
-        required=True,
-        help="; ".join(f"{name}: {precision.purpose}" for name, precision in PRECISIONS.items()),
+        choices=(*PRECISIONS, TENSORRT),
+        help="; ".join(f"{name}: {precision.purpose}" for name, precision in PRECISIONS.items())
+        + f"; {TENSORRT}: no file, but the engine that live.py then finds, built in minutes",
     )
     add(
         "--output",
@@ -101,11 +151,39 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="where the pictures that it was taught with are now (default: as the model says)",
     )
     add(
+        "--provider",
+        choices=(AUTO, *(name for name in PROVIDERS if name != TENSORRT)),
+        default=AUTO,
+        help="what the models are timed on (default: all that is installed)",
+    )
+    add(
         "--keep-anyway",
         action="store_true",
         help="write the file even when the check fails or can't say anything",
     )
-    return parser.parse_args(arguments)
+    add("--json", type=Path, metavar="FILE", help="with --advise: write the figures here as well")
+    add("--plot", type=Path, metavar="PNG", help="with --advise: draw the frontier here")
+    options = parser.parse_args(arguments)
+    if not options.advise and (options.json or options.plot):
+        parser.error("--json and --plot belong to --advise")
+    if options.output and (options.advise or options.precision == TENSORRT):
+        parser.error("--output belongs to a --precision that is a file")
+    return options
+
+
+def _providers(wanted: str) -> tuple[str, ...]:
+    """Give what may run the models.
+
+    Raises:
+        UserError: The one that was named is not installed.
+    """
+    if wanted == AUTO:
+        return installed_providers()
+    if wanted not in installed_providers():
+        raise UserError(
+            f"--provider {wanted}: this onnxruntime has no {wanted}. {PROVIDERS[wanted].remedy}"
+        )
+    return (wanted,)
 
 
 def _check_output(output: Path, source: Path) -> None:
@@ -128,6 +206,10 @@ def _check_precision(original: Classifier, wanted: str) -> None:
             f"{original.path} is {present} already, and {wanted} is made from the fp32 original "
             "only, because each step loses a little. Name the model.onnx that train.py wrote."
         )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

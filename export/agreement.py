@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.check_pictures import UNKNOWN, CheckPictures
+from export.candidate_trials import Trial, TrialFile, Trials, try_files, usable_runtimes
+from export.check_pictures import UNKNOWN, CheckPictures, spread
 from webcam_classifier.console import progress
 from webcam_classifier.measure.metrics import Evaluation, describe_accuracy, evaluate_answers
 from webcam_classifier.model.classifier import Classifier, Prediction
@@ -19,8 +20,8 @@ FEWEST_EQUAL = 0.99
 FEWEST_PICTURES = 10
 """Fewer say nothing."""
 
-_ROUNDS = 12  # of both models in turn, so that both meet the same disturbances
-_RUNS_IN_A_ROUND = 6
+_ROUNDS = 7  # of both models in turn, so that both meet the same disturbances
+_MOST_TRIED = 100  # pictures that each runtime is asked about
 _FASTER = 0.9  # of the original's time; less of a difference is noise
 
 Probabilities = NDArray[np.float32]
@@ -35,7 +36,9 @@ class Comparison:
         equal: Share of pictures with the same answer, 0 to 1.
         largest_difference: Of any probability of any picture.
         evaluations: Of the original and the converted, on test pictures; without any, of none.
-        milliseconds: For one prepared picture, median, of the original and the converted.
+        trials: Of the original and the converted: how each did on each runtime.
+        fastest: Of both, on the runtime that `live.py` would choose for each.
+        problems: Which runtimes can't be used and why.
         sizes: Of both files, in bytes.
         changed_sides: How many pictures are unknown to one of them alone; None where the original
             knows no unknown.
@@ -46,7 +49,9 @@ class Comparison:
     equal: float
     largest_difference: float
     evaluations: tuple[Evaluation, Evaluation]
-    milliseconds: tuple[float, float]
+    trials: tuple[tuple[Trial, ...], tuple[Trial, ...]]
+    fastest: tuple[Trial, Trial]
+    problems: tuple[str, ...]
     sizes: tuple[int, int]
     changed_sides: int | None
     doubt: str
@@ -58,17 +63,26 @@ class Comparison:
 
     @property
     def time_ratio(self) -> float:
-        """Time of the converted model as a share of the original's."""
-        return self.milliseconds[1] / self.milliseconds[0]
+        """Time of the converted model as a share of the original's, each where it is fastest."""
+        return self.fastest[1].milliseconds / self.fastest[0].milliseconds
+
+    @property
+    def size_ratio(self) -> float:
+        """Size of the converted file as a share of the original's."""
+        return self.sizes[1] / self.sizes[0]
+
+    @property
+    def equal_count(self) -> int:
+        """How many pictures get the same answer."""
+        return round(self.equal * self.count)
 
     def describe_disagreement(self) -> str:
         """Say in a sentence by how much they differ, or why that is unknown."""
         if self.doubt:
             return self.doubt
-        differing = round((1.0 - self.equal) * self.count)
         return (
-            f"The converted model gives another answer on {differing} of {self.count} pictures, "
-            f"and at least {FEWEST_EQUAL:.0%} must be equal."
+            f"The converted model gives another answer on {self.count - self.equal_count} of "
+            f"{self.count} pictures, and at least {FEWEST_EQUAL:.0%} must be equal."
         )
 
 
@@ -134,6 +148,7 @@ def compare(
     converted: Classifier,
     pictures: CheckPictures,
     original_answers: Probabilities,
+    providers: Sequence[str],
 ) -> Comparison:
     """Compare two models.
 
@@ -142,6 +157,7 @@ def compare(
         converted: The same in another form.
         pictures: What they are asked about.
         original_answers: What `original` says to them.
+        providers: What may run them when they are timed, keys of `PROVIDERS`.
     """
     predictions = _predict(converted, pictures.compared)
     converted_answers = np.array([found.probabilities for found in predictions])
@@ -152,12 +168,17 @@ def compare(
     ]
     # A probability that is no number differs as much as one can.
     differences = np.nan_to_num(np.abs(original_answers - converted_answers), nan=1.0)
+    tried = spread(pictures.compared, _MOST_TRIED)
+    files = [TrialFile(model.path, model.card.precision, tried) for model in (original, converted)]
+    trials = _try_both(files, providers)
     return Comparison(
         count=len(original_answers),
         equal=equal_share(original_answers, converted_answers),
         largest_difference=float(differences.max()),
         evaluations=(evaluations[0], evaluations[1]),
-        milliseconds=_time_both(original, converted, pictures.compared),
+        trials=(trials.of(files[0]), trials.of(files[1])),
+        fastest=(trials.fastest(files[0]), trials.fastest(files[1])),
+        problems=trials.problems,
         sizes=(original.path.stat().st_size, converted.path.stat().st_size),
         changed_sides=_changed_sides(original, predictions, pictures.compared),
         doubt=doubt_about(original_answers, labels),
@@ -173,32 +194,33 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
         precision: The converted model's.
     """
     before, after = comparison.evaluations
-    (slow, fast), (large, small) = comparison.milliseconds, comparison.sizes
     rows = [("", "fp32", precision if precision != "fp32" else "fp32, tidied", "")]
     if before.count:
         rows.append(("accuracy", describe_accuracy(before), describe_accuracy(after), ""))
-    ratio = f"{small / large:.2f} of it"
-    rows.append(("size", f"{large / 1e6:.2f} MB", f"{small / 1e6:.2f} MB", ratio))
-    ratio = f"{comparison.time_ratio:.2f} of it"
-    rows.append(("one picture", f"{slow:.2f} ms", f"{fast:.2f} ms", ratio))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    large, small = (f"{size / 1e6:.2f} MB" for size in comparison.sizes)
+    rows.append(("size", large, small, f"{comparison.size_ratio:.2f} of it"))
+    rows += _time_rows(comparison)
     sides = comparison.changed_sides
     unknown = [] if sides is None else [f"unknown to one of them alone: {sides}"]
     return "\n".join(
         [
             f"compared on {comparison.count} pictures: {pictures.origin}",
-            f"equal answers {round(comparison.equal * comparison.count)} of {comparison.count}, "
+            f"equal answers {comparison.equal_count} of {comparison.count}, "
             f"largest difference of a probability {comparison.largest_difference:.2g}",
             *unknown,
-            *lines,
+            *align(rows),
+            *(f"note: {problem}" for problem in comparison.problems),
         ]
     )
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out rows of as many cells each as lines with straight columns."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def verdict(comparison: Comparison, when_not_faster: str) -> str:
@@ -210,25 +232,45 @@ def verdict(comparison: Comparison, when_not_faster: str) -> str:
     """
     if not comparison.agrees:
         return f"{comparison.describe_disagreement()} Keep fp32"
-    ratio = comparison.time_ratio
-    if ratio <= _FASTER:
-        return f"use it here: {1 / ratio:.2f} times as fast as the original"
-    return f"not faster on this device: {when_not_faster}"
+    if comparison.time_ratio > _FASTER:
+        return (
+            f"not faster on this device ({comparison.time_ratio:.2f} of the original's time): "
+            f"{when_not_faster}"
+        )
+    accuracy = ""
+    before, after = comparison.evaluations
+    if before.count:
+        accuracy = f", accuracy {after.accuracy:.3f} after {before.accuracy:.3f}"
+    return (
+        f"use it here: {1 / comparison.time_ratio:.2f} times as fast as the original, "
+        f"{comparison.size_ratio:.2f} of its size, {comparison.equal_count} of "
+        f"{comparison.count} answers the same{accuracy}"
+    )
 
 
-def _time_both(
-    first: Classifier, second: Classifier, compared: tuple[NDArray[np.uint8], ...]
-) -> tuple[float, float]:
-    """Give the median milliseconds of a run of each, in alternating rounds."""
-    both = (first, second)
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for classifier in both:
-        classifier.warm_up()
-    for turn in progress(range(_ROUNDS), "timing"):
-        for place in (0, 1) if turn % 2 else (1, 0):
-            for run in range(_RUNS_IN_A_ROUND):
-                picture = compared[(turn * _RUNS_IN_A_ROUND + run) % len(compared)]
-                started = time.perf_counter()
-                both[place].classify_prepared(picture)
-                seconds[place].append(time.perf_counter() - started)
-    return 1000.0 * float(np.median(seconds[0])), 1000.0 * float(np.median(seconds[1]))
+def _time_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
+    """One row for each runtime, and one for what `live.py` would take."""
+    times = [
+        {trial.runtime.describe(): trial.milliseconds for trial in trials}
+        for trials in comparison.trials
+    ]
+    rows = [
+        _time_row(name, times[0].get(name), times[1].get(name))
+        for name in dict.fromkeys((*times[0], *times[1]))
+    ]
+    if len(rows) > 1:
+        slow, fast = (trial.milliseconds for trial in comparison.fastest)
+        rows.append(_time_row("as live.py runs it", slow, fast))
+    return rows
+
+
+def _time_row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
+    cells = ["-" if time is None else f"{time:.2f} ms" for time in (before, after)]
+    ratio = f"{after / before:.2f} of it" if before and after else ""
+    return name, cells[0], cells[1], ratio
+
+
+def _try_both(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
+    """Try both files on all that the providers offer; on others they are only compared."""
+    pairs = [(file, runtime) for file in files for runtime in usable_runtimes(file, providers)]
+    return try_files(pairs, _ROUNDS).on(providers)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ from webcam_classifier.preprocess import prepare
 UNKNOWN = -1
 """The truth of a picture that accuracy is not measured on."""
 
-_MOST_FOR_CALIBRATION = 100  # 60 give the ranges of 192, within the noise of the answers
+MOST_FOR_CALIBRATION = 100  # 60 give the ranges of 192, within the noise of the answers
 _NAMED_IN_MESSAGES = 3
 _NAME_PICTURES = "Name a folder of pictures with --pictures FOLDER."
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +68,9 @@ def find_pictures(
     """
     if named is not None:
         return _named_pictures(named, card.input_size)
-    split = _read_split(model.with_name(METRICS_NAME), card)
+    split = read_split(model.with_name(METRICS_NAME), card)
     reader = _Reader(dataset or Path(card.dataset), card.input_size)
-    training = _spread(split.training, _MOST_FOR_CALIBRATION)
+    training = spread(split.training, MOST_FOR_CALIBRATION)
     calibration = reader.read(training, "reading training pictures")
     validation = reader.read(split.validation, "reading validation pictures")
     test = reader.read(split.test, "reading test pictures")
@@ -94,14 +96,26 @@ def find_pictures(
 
 
 @dataclass(frozen=True)
-class _Split:
-    """The names of pictures below the data set, as metrics.json lists them."""
+class HeldBack:
+    """What metrics.json says of how a model was taught.
+
+    Attributes:
+        training: Pictures by their names below the data set.
+        validation: Likewise.
+        test: Likewise.
+        test_folder: Another folder that was tested on; None where there was none.
+        test_was_learnt: Whether the file learnt from the test pictures after it was measured.
+        seed: Of that lesson.
+        command: Of that lesson; empty where it is not known.
+    """
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     test_folder: str | None
     test_was_learnt: bool
+    seed: int
+    command: str
 
 
 class _Reader:
@@ -139,7 +153,16 @@ class _Reader:
         )
 
 
-def _read_split(path: Path, card: ModelCard) -> _Split:
+def read_split(path: Path, card: ModelCard) -> HeldBack:
+    """Read which pictures a model was taught with and which were held back.
+
+    Args:
+        path: Of metrics.json.
+        card: The model's.
+
+    Raises:
+        UserError: The file is missing, damaged, or another model's.
+    """
     if not path.is_file():
         raise UserError(
             f"There is no {path}, which lists the pictures that were held back. {_NAME_PICTURES}"
@@ -148,12 +171,14 @@ def _read_split(path: Path, card: ModelCard) -> _Split:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         parts: dict[str, Any] = metrics["split"]
         folder = parts["test_dataset"]
-        split = _Split(
+        split = HeldBack(
             training=_names(parts["training"]["pictures"]),
             validation=_names(parts["validation"]["pictures"]),
             test=_names(parts["test"]["pictures"]),
             test_folder=None if folder is None else str(folder),
             test_was_learnt=bool(metrics["learnt_from_test"]),
+            seed=int(metrics.get("seed", 0)),
+            command=str(metrics.get("command", "")),
         )
         data_hash = metrics["data_hash"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -184,7 +209,7 @@ def _named_pictures(folder: Path, size: int) -> CheckPictures:
             "twenty of every label there, or name another folder."
         )
     return CheckPictures(
-        found[::2][:: -(-len(found) // (2 * _MOST_FOR_CALIBRATION))],
+        found[::2][:: -(-len(found) // (2 * MOST_FOR_CALIBRATION))],
         compared,
         np.full(len(compared), UNKNOWN, dtype=np.int64),
         f"every second picture of {folder}",
@@ -200,10 +225,10 @@ def _list_pictures(folder: Path) -> list[str]:
     )
 
 
-def _spread(names: Sequence[str], most: int) -> list[str]:
-    """Take at most so many, evenly over all: names follow each other label by label."""
-    places = np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)
-    return [names[place] for place in places.tolist()]
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Take at most so many, evenly over all: pictures follow each other label by label."""
+    places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[place] for place in places.tolist()]
 
 
 def _truth(name: str, labels: tuple[str, ...]) -> int:
