@@ -7,57 +7,74 @@ $ python live.py --source pictures/ --json-lines -      what is on every picture
 $ python live.py --no-window --json-lines labels.jsonl  a device without a screen
 $ python live.py --save annotated.mp4 --frames 300      ten seconds to show around
 $ python live.py --source demo                          no camera at hand
+$ python live.py --teach cup hand none                  no model yet: teach it while you watch
+$ python live.py --teach --dataset dataset              go on with the snapshots that are there
 
 Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/.
+
+Keys with --teach: hold 1 to 9 to record a label (a tap is one snapshot), tab and the arrows choose
+one for the space bar, n types a new label, u or z or backspace takes the last recording back, w
+writes models/NAME/model.onnx, m mirrors the view, q or Escape quits.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 
-from webcam_classifier.camera.open_camera import (
-    Camera,
-    add_source_arguments,
-    capture_settings,
-    open_camera,
-)
-from webcam_classifier.camera.video_file import VideoFile, file_rate
+from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
+from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.console import run_script
-from webcam_classifier.data.pictures import is_picture_name
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.arguments import (
+    DATASET,
+    RATE,
+    SMOOTHING,
+    TEACHING_SMOOTHING,
+    TOP,
+    parse,
+)
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.runtime_choice import AUTO, choose_runtime
-from webcam_classifier.live.show import Show, SourceFacts
+from webcam_classifier.live.show import Show, SourceFacts, source_facts
 from webcam_classifier.live.sinks import JsonLines, TerminalLines
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier, ModelCard, find_model, newest_model
-from webcam_classifier.runtime.execution_provider import PROVIDERS
+from webcam_classifier.runtime.execution_provider import CPU, Runtime
 
 if TYPE_CHECKING:
     from webcam_classifier.live.window import LiveWindow
 
-SMOOTHING = 0.3  # seconds; steadies what is drawn of a live source, or said without a window
 MODELS = Path("models")
 SNAPSHOTS = Path("snapshots")
-
-_MOST_THREADS = 256
-_LONGEST_SMOOTHING = 60  # seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Open everything that was asked for, run the loop, and say how it went."""
-    options = parse(arguments)
+    options = parse(__doc__ or "", arguments)
     cv2.setNumThreads(1)  # a resize is too small to share out, and the graph has its own threads
+    if options.teach is None:
+        watch(options)
+    else:
+        teach(options)
+
+
+def watch(options: argparse.Namespace) -> None:
+    """Label with a model.
+
+    Args:
+        options: From `parse`.
+    """
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
     choice = choose_runtime(path, options.provider, options.threads, say)
-    classifier = Classifier(path, choice.runtime, tells_unknown=options.unknown)
+    classifier = Classifier(path, choice.runtime, tells_unknown=options.unknown is not False)
     classifier.warm_up()
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
@@ -68,20 +85,103 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = None
         if options.json_lines:
             record = stack.enter_context(JsonLines(options.json_lines)).record
-        default = SMOOTHING if camera.is_live else 0.0
         loop = LiveLoop(
             camera,
             classifier,
-            smoothing=default if options.smoothing is None else options.smoothing,
+            smoothing=smoothing(options, camera),
             file_rate=source.file_rate,
             frame_limit=options.frames,
             record=record,
         )
+        run(loop, show, camera, source)
+
+
+def teach(options: argparse.Namespace) -> None:
+    """Record and learn while the picture is labelled.
+
+    Args:
+        options: From `parse`.
+
+    Raises:
+        UserError: There is no display, a label can't be a folder's name, or the source is of
+            single pictures.
+    """
+    # Loaded only now: what learns is of no use to a model that is finished.
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.live_teaching.session import TeachingSession
+    from webcam_classifier.live_teaching.training_job import TrainingJobs
+    from webcam_classifier.live_teaching.window import TITLE, TeachWindow
+    from webcam_classifier.live_teaching.words import describe_teaching
+
+    problem = display_problem()
+    if problem is not None:
+        raise UserError(f"{problem} To teach from a browser: `python studio.py`.")
+    dataset = options.dataset or DATASET
+    output = options.output or MODELS / (dataset.resolve().name or "model")
+    runtime = Runtime(CPU if options.provider == AUTO else options.provider, options.threads)
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        source = source_facts(options.source, camera)
+        if source.are_pictures:
+            raise UserError(
+                f"--teach records from a camera or a video, and {options.source} is of single "
+                f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
+            )
+        session = stack.enter_context(
+            TeachingSession.open(
+                dataset, options.teach, runtime=runtime, rate=options.rate or RATE, say=say
+            )
+        )
+        session.classifier.warm_up()
+        say(f"source {camera.description}\nruns on {session.classifier.runtime}")
+        jobs = stack.enter_context(TrainingJobs())
+        video = open_video(options, source, stack)
+        hooks = [session.observe]
+        if options.json_lines:
+            hooks.append(stack.enter_context(JsonLines(options.json_lines)).record)
+        mirrored = camera.is_device if options.mirror is None else options.mirror
+        window = TeachWindow(
+            stack.enter_context(Window(TITLE)), session, jobs, output, say=say, mirrored=mirrored
+        )
+        loop = LiveLoop(
+            camera,
+            session.classifier,
+            smoothing=smoothing(options, camera),
+            file_rate=source.file_rate,
+            frame_limit=options.frames,
+            record=all_of(hooks),
+        )
         try:
-            with loop:
-                show.run(loop)
+            run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
         finally:
-            say(describe_end(loop, show, camera, source))
+            say(describe_teaching(session.state(), output, window.is_written))
+
+
+def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:
+    """Run the loop to its end, and say how it went, whatever ended it."""
+    try:
+        with loop:
+            show.run(loop)
+    finally:
+        say(describe_end(loop, show, camera, source))
+
+
+def all_of(hooks: Sequence[Callable[[LabelledFrame], None]]) -> Callable[[LabelledFrame], None]:
+    """Make one hook of several, which are called in order."""
+
+    def record(labelled: LabelledFrame) -> None:
+        for hook in hooks:
+            hook(labelled)
+
+    return record
+
+
+def smoothing(options: argparse.Namespace, camera: Camera) -> float:
+    """Give the seconds that what is shown is steadied over; of a file each frame counts."""
+    if options.smoothing is not None:
+        return float(options.smoothing)
+    default = SMOOTHING if options.teach is None else TEACHING_SMOOTHING
+    return default if camera.is_live else 0.0
 
 
 def open_show(
@@ -98,24 +198,48 @@ def open_show(
     Raises:
         UserError: The video file can't be written.
     """
-    video = None
-    if options.save:
-        if source.are_pictures:
-            raise UserError(
-                f"--save writes a video, but {options.source} is no video. Look at pictures with "
-                "--window, where s saves an annotated one."
-            )
-        if options.save.exists() and options.save.resolve() == Path(options.source).resolve():
-            raise UserError(
-                f"--save {options.save} would overwrite the video that is read. Name another file."
-            )
-        stack.callback(say_saved, options.save)  # after the file was moved into its place
-        video = stack.enter_context(VideoFile(options.save, source.file_rate))
+    top = options.top or TOP
+    video = open_video(options, source, stack)
     window = open_window(options, source, is_device, stack)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
-    terminal = TerminalLines(words, options.top) if needs_words else None
-    return Show(source, options.top, terminal=terminal, video=video, window=window)
+    terminal = TerminalLines(words, top) if needs_words else None
+
+    def draw(labelled: LabelledFrame, status: str) -> BgrImage:
+        # Loaded only now, as the window is: a start that draws nothing is quicker.
+        from webcam_classifier.live.overlay import draw_prediction
+
+        return draw_prediction(labelled.frame.image, labelled.steady, top=top, status=status)
+
+    return Show(source, terminal=terminal, video=video, draw=draw, window=window)
+
+
+def open_video(
+    options: argparse.Namespace, source: SourceFacts, stack: ExitStack
+) -> VideoFile | None:
+    """Open the video file, where one is wanted.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        stack: Closes it.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    if not options.save:
+        return None
+    if source.are_pictures:
+        raise UserError(
+            f"--save writes a video, but {options.source} is no video. Look at pictures with "
+            "--window, where s saves an annotated one."
+        )
+    if options.save.exists() and options.save.resolve() == Path(options.source).resolve():
+        raise UserError(
+            f"--save {options.save} would overwrite the video that is read. Name another file."
+        )
+    stack.callback(say_saved, options.save)  # after the file was moved into its place
+    return stack.enter_context(VideoFile(options.save, source.file_rate))
 
 
 def open_window(
@@ -140,24 +264,7 @@ def open_window(
         say(f"going on without a window: {problem}")
         return None
     mirrored = is_device if options.mirror is None else options.mirror
-    return LiveWindow(stack.enter_context(Window(TITLE)), options.top, mirrored, SNAPSHOTS)
-
-
-def source_facts(source: str, camera: Camera) -> SourceFacts:
-    """Gather what matters about a source when its frames are shown.
-
-    Args:
-        source: As the user named it.
-        camera: What was opened by that name.
-    """
-    path = Path(source).expanduser()
-    are_pictures = not camera.is_live and (path.is_dir() or is_picture_name(path))
-    return SourceFacts(
-        is_live=camera.is_live,
-        are_pictures=are_pictures,
-        file_rate=None if camera.is_live or are_pictures else file_rate(source),
-        frame_count=camera.frame_count,
-    )
+    return LiveWindow(stack.enter_context(Window(TITLE)), options.top or TOP, mirrored, SNAPSHOTS)
 
 
 def describe_card(card: ModelCard) -> str:
@@ -187,108 +294,6 @@ def say_saved(path: Path) -> None:
 def say(line: str) -> None:
     """Tell the person at the terminal; the standard output is kept for labels."""
     print(line, file=sys.stderr, flush=True)
-
-
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    usage, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=usage, epilog="examples:\n" + examples.replace("%", "%%")
-    )
-    add_source_arguments(parser)
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=Path,
-        metavar="MODEL",
-        help="model file, or the folder it is in (default: the newest under models/)",
-    )
-    parser.add_argument(
-        "--window",
-        action=argparse.BooleanOptionalAction,
-        help="show a window (default: yes, but not for pictures)",
-    )
-    parser.add_argument(
-        "--mirror",
-        action=argparse.BooleanOptionalAction,
-        help="show the window's picture like a mirror (default: for a camera); what the model "
-        "sees and what is saved is never mirrored",
-    )
-    parser.add_argument(
-        "--json-lines",
-        metavar="FILE",
-        help="write a line of JSON for each frame, with its unsmoothed prediction; an older FILE "
-        "is replaced, - is the standard output",
-    )
-    parser.add_argument(
-        "--save",
-        type=Path,
-        metavar="VIDEO",
-        help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
-    )
-    parser.add_argument("--frames", type=_count, metavar="N", help="end after N frames")
-    parser.add_argument(
-        "--top",
-        type=_count,
-        default=3,
-        metavar="N",
-        help="how many labels are shown (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--smoothing",
-        type=_seconds,
-        metavar="SECONDS",
-        help="steady what is shown over this time, 0 is off "
-        f"(default: {SMOOTHING} for a live source, else 0)",
-    )
-    parser.add_argument(
-        "--unknown",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="say unknown where a picture is like nothing that the model was shown; "
-        "--no-unknown always settles for a label",
-    )
-    parser.add_argument(
-        "--threads",
-        type=_threads,
-        default=0,
-        metavar="N",
-        help="processor threads for the model (default: as many as make it faster)",
-    )
-    parser.add_argument(
-        "--provider",
-        choices=(AUTO, *PROVIDERS),
-        default=AUTO,
-        help="what runs the model; auto tries what is installed, once for each model, and "
-        "remembers the fastest that answers as the processor does (default: %(default)s)",
-    )
-    return parser.parse_args(arguments)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MOST_THREADS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number from 0 to {_MOST_THREADS}"
-        )
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= _LONGEST_SMOOTHING:  # false for "nan" too
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time from 0 to {_LONGEST_SMOOTHING} seconds"
-        )
-    return seconds
 
 
 if __name__ == "__main__":

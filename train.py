@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.console import run_script
+from webcam_classifier.console import progress_told_to, run_script
 from webcam_classifier.data.category_names import display_names, read_category_names
 from webcam_classifier.data.labelled_pictures import (
     LabelledPictures,
@@ -64,8 +64,19 @@ DEFAULT_INPUT_SIZE = 224  # pixels
 @only_the_first_speaks()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the pictures, teach, measure, and write the model."""
-    started = time.monotonic()
     options = parse(arguments)
+    with progress_told_to(options.progress):
+        teach_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
+
+
+def teach_and_write(options: argparse.Namespace, command: str) -> None:
+    """Do what was asked for.
+
+    Args:
+        options: From `parse`.
+        command: How to do it again.
+    """
+    started = time.monotonic()
     output = output_folder(options)
     check_writable(output)
     # What can't be had is said before pictures are read.
@@ -97,11 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measured_only=options.measured_only or split.test_is_given,
         started=started,
         facts=facts,
-        command=shlex.join(
-            ["python", "train.py", *(sys.argv[1:] if arguments is None else arguments)]
-        ),
+        command=command,
     )
-    embedded = None if frozen is None else embed_lesson(lesson, frozen)
+    embedded = None if frozen is None else embed_lesson(lesson, frozen, options.dataset)
     print(finish_lesson(lesson, teach(lesson, embedded), embedded, output))
 
 
@@ -204,6 +213,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--measured-only", action="store_true",
         help="write the very head that was measured; else it is measured first, and then learns "
         "from the test pictures as well")  # fmt: skip
+    add("--progress", type=Path, metavar="FILE",
+        help="add lines of JSON to this file that say how far it is, for programs")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.recipe is not None:  # what the command line says goes before the recipe
         recipe = options.recipe
@@ -223,6 +234,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.mode != "finetune" and process_count() > 1:
         parser.error("torchrun starts several processes, which only --mode finetune can use")
     return options
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """Give the command line, without what a program adds to it that follows the progress."""
+    kept = list(arguments)
+    if "--progress" in kept:
+        place = kept.index("--progress")
+        del kept[place : place + 2]
+    return shlex.join(["python", "train.py", *kept])
 
 
 def output_folder(options: argparse.Namespace) -> Path:

@@ -38,10 +38,11 @@ from webcam_classifier.data.labelled_pictures import LabelledPictures
 from webcam_classifier.data.split import split_pictures
 from webcam_classifier.measure.calibration import expected_calibration_error
 from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
-from webcam_classifier.teach.embedded_lesson import VIEWS, embed_views
+from webcam_classifier.teach.embedded_lesson import embed_views
 from webcam_classifier.teach.embedded_views import EmbeddedViews
 from webcam_classifier.teach.features import EMBEDDING_NAME, POWER
 from webcam_classifier.teach.head import SHRINKAGE, LinearHead, fit_head
+from webcam_classifier.teach.looks import VIEWS
 
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)

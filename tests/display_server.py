@@ -1,4 +1,4 @@
-"""A display without a screen for tests that open windows, and fingers for its keys."""
+"""A display without a screen for tests that open windows, fingers for its keys, and patience."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -65,3 +65,11 @@ def display_server() -> Iterator[Display]:
     finally:
         server.terminate()
         server.wait(_PATIENCE)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = _PATIENCE) -> None:
+    """Wait until something has come to be, and fail where it does not."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to be in time"
+        time.sleep(0.02)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from collect import main
-from tests.display_server import Display, display_server
-from webcam_classifier.collect.view import LabelRow, Lines, draw_collect_view
+from tests.display_server import Display, display_server, wait_for
+from webcam_classifier.collect.view import Lines, draw_collect_view
 from webcam_classifier.collect.window import key_name
 from webcam_classifier.data.pictures import read_picture
 from webcam_classifier.data.snapshot_name import parse_snapshot_name
+from webcam_classifier.display.label_panel import LabelRow
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -390,10 +391,3 @@ def run_collect(
     program = start_collect(arguments, folder, environment)
     told, errors = program.communicate(timeout=30)
     return subprocess.CompletedProcess(arguments, program.returncode, told, errors)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come to be in time"
-        time.sleep(0.02)

@@ -15,8 +15,9 @@ from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labe
 from webcam_classifier.data.split import split_pictures
 from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME
 from webcam_classifier.teach.backbone import FrozenFeatures
-from webcam_classifier.teach.embedded_lesson import VIEWS, EmbeddedLesson, embed_lesson, embed_views
+from webcam_classifier.teach.embedded_lesson import EmbeddedLesson, embed_lesson, embed_views
 from webcam_classifier.teach.lesson import Lesson
+from webcam_classifier.teach.looks import VIEWS
 
 SIZE = 64
 

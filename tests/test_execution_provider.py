@@ -44,7 +44,6 @@ def test_every_provider_but_the_processor_says_how_to_get_it() -> None:
 
 def test_openvino_keeps_the_numbers_of_the_file_unless_reduced() -> None:
     assert openvino_settings(Runtime("openvino", 2)) == {
-        "CACHE_DIR": str(CACHE),
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": 2,
@@ -53,7 +52,6 @@ def test_openvino_keeps_the_numbers_of_the_file_unless_reduced() -> None:
 
 def test_reduced_openvino_takes_what_the_processor_is_fastest_with() -> None:
     assert openvino_settings(Runtime("openvino", is_reduced=True)) == {
-        "CACHE_DIR": str(CACHE),
         "NUM_STREAMS": 1,
     }
 

@@ -469,12 +469,35 @@ def test_an_impossible_number_is_refused(
     assert arguments[1] in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["models/thumbs", "--teach"], "no use for models/thumbs"),
+        (["--teach", "cup", "--no-window"], "`python studio.py`"),
+        (["--teach", "--top", "2"], "shows every label"),
+        (["--teach", "--no-unknown"], "leave --unknown out"),
+        (["--teach", "--rate", "nan"], "'nan' is not a rate"),
+        (["--dataset", "d"], "--dataset is for teaching: add --teach"),
+        (["--output", "m"], "--output is for teaching"),
+        (["--rate", "4"], "--rate is for teaching"),
+    ],
+)
+def test_options_that_do_not_go_with_teaching_are_refused(
+    arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        live.main(arguments)
+    assert sentence in capfd.readouterr().err.replace("\n", " ")
+
+
 def test_the_help_teaches_by_examples(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         live.main(["--help"])
     out = capfd.readouterr().out
     assert out.count("$ python live.py") >= 5
     assert "demo" in out
+    assert "$ python live.py --teach cup" in out
+    assert "hold 1 to 9 to record" in out
 
 
 # The window

@@ -13,9 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from webcam_classifier.collect.recorder import Recorder, UndoneBurst
+from webcam_classifier.collect.bursts import Burst, UndoneBurst
+from webcam_classifier.collect.recorder import Recorder
 from webcam_classifier.data.pictures import read_picture
-from webcam_classifier.data.snapshot_name import SnapshotName, new_session, parse_snapshot_name
+from webcam_classifier.data.snapshot_name import (
+    SnapshotName,
+    is_correction,
+    new_session,
+    parse_snapshot_name,
+)
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 
@@ -142,7 +148,7 @@ def test_a_full_queue_refuses_instead_of_waiting(tmp_path: Path) -> None:
     large = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
     with Recorder(tmp_path, ["cup"]) as recorder:
         recorder.start_burst("cup")
-        taken = sum(recorder.save(large) for _ in range(40))
+        taken = sum(recorder.save(large) is not None for _ in range(40))
         assert taken < 40
         assert recorder.counts == {"cup": taken}
     assert len(names(tmp_path)) == taken
@@ -259,3 +265,80 @@ def test_names_sort_as_they_were_recorded_and_read_back() -> None:
 )
 def test_other_names_are_nobodys_burst(stem: str) -> None:
     assert parse_snapshot_name(stem) is None
+
+
+def test_a_corrected_snapshot_says_so_and_is_read_like_any_other(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        path = recorder.save(picture(), is_corrected=True)
+        recorder.save(picture())
+    assert path is not None
+    assert path.is_file()
+    found = [Path(name).stem for name in names(tmp_path)]
+    assert [is_correction(stem) for stem in found] == [True, False]
+    parsed = [parse_snapshot_name(stem) for stem in found]
+    assert [one and one[1:] for one in parsed] == [(1, 1), (1, 2)]
+    assert not is_correction("holiday-corrected")
+
+
+def test_a_file_from_elsewhere_is_a_burst_beside_the_one_that_is_recorded(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture(1), wait=True)
+        burst = Burst("none")
+        paths = [recorder.add_file(burst, ending, b"x") for ending in (".png", ".jpg")]
+        recorder.save(picture(2), wait=True)
+        assert [path.read_bytes() for path in paths] == [b"x", b"x"]
+        assert recorder.counts == {"cup": 2, "none": 2}
+        assert recorder.undo() == UndoneBurst("none", 2)
+        assert recorder.undo() == UndoneBurst("cup", 2)
+    assert names(tmp_path) == []
+
+
+def test_bursts_follow_a_label_to_its_new_name(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+        for label in ("cup", "none"):
+            recorder.start_burst(label)
+            recorder.save(picture(), wait=True)
+        recorder.flush()
+        (tmp_path / "cup").rename(tmp_path / "mug")
+        recorder.rename_label("cup", "mug")
+        recorder.rename_label("none", None)
+        assert recorder.counts == {"mug": 1}
+        assert recorder.undo() == UndoneBurst("mug", 1)
+        assert recorder.undo() is None
+    assert not (tmp_path / "mug").exists()
+
+
+def test_a_picture_that_was_removed_is_not_undone(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        first = recorder.save(picture(1), wait=True)
+        recorder.save(picture(2), wait=True)
+        recorder.flush()
+        assert first is not None
+        recorder.forget_picture("cup", first.name)
+        assert recorder.undoable == UndoneBurst("cup", 1)
+        recorder.undo()
+    assert names(tmp_path) == [first.name]
+
+
+def test_it_tells_what_became_of_each_snapshot(tmp_path: Path) -> None:
+    done: list[tuple[str, bool]] = []
+    with Recorder(
+        tmp_path, ["cup"], lambda path, content: done.append((path.name, content is not None))
+    ) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture(1), wait=True)
+        recorder.flush()
+        (tmp_path / "pen").write_text("in the way")
+        recorder.start_burst("pen")
+        recorder.save(picture(2), wait=True)
+        recorder.flush()
+        with pytest.raises(UserError):
+            recorder.save(picture(3))
+        assert recorder.counts == {"cup": 1, "pen": 0}
+        recorder.try_again()
+        recorder.start_burst("cup")
+        recorder.save(picture(4), wait=True)
+    assert [was_written for _, was_written in done] == [True, False, True]

@@ -87,3 +87,12 @@ def test_without_a_score_nothing_is_unknown() -> None:
     steady = run([(0.0, 0.9), (0.1, 0.8)], 0.3).prediction
     assert steady.unknown_score is None
     assert not steady.is_unknown
+
+
+def test_other_labels_begin_anew() -> None:
+    before = run([(index / 30, 0.9) for index in range(30)], 0.3)
+    other = Prediction(("up", "down", "none"), np.array([0.1, 0.1, 0.8], np.float32))
+    assert smooth(before, other, 1.0, 0.3).prediction is other
+    nothing = Prediction((), np.zeros(0, np.float32))
+    assert smooth(before, nothing, 1.0, 0.3).prediction is nothing
+    assert smooth(SteadyPrediction(nothing, 1.0), nothing, 1.1, 0.3).prediction.labels == ()

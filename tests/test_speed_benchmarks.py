@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks import inference, latency
-from benchmarks.inference import WayProcess, alternate, pythons_for, table
+from benchmarks.inference import WayProcess, alternate, pythons_for
 from benchmarks.inference_models import write_models
-from benchmarks.inference_ways import (
-    MODEL,
-    WAYS,
-    Request,
-    numpy_pixels,
-    plain_onnxruntime,
-    torch_network,
-)
+from benchmarks.inference_request import MODEL, Request, numpy_pixels
+from benchmarks.inference_summary import ratios, table
+from benchmarks.inference_torch import torch_network
+from benchmarks.inference_ways import WAYS, plain_onnxruntime
 from benchmarks.latency import describe_growth, write_jpegs
 from benchmarks.latency_child import JpegGrabber
 from tests.tiny_model import write_tiny_model
@@ -67,6 +63,29 @@ def test_the_table_is_sorted_and_compares_answers_of_the_same_network_only() -> 
     assert "4.00-6.00" in ncnn
     assert "2.50  1 of 2, 0.400 apart" in ncnn
     assert alexnet.endswith("20.00")
+
+
+def test_the_ratios_take_the_fastest_on_both_sides() -> None:
+    times = {
+        "ours": [2.2, 2.2],
+        "ours-int8": [1.0, 1.2],
+        "network": [2.0, 2.0],
+        "onnxruntime": [3.0, 3.0],
+        "openvino-int8": [1.0, 1.0],
+        "notebook": [30.0, 30.0],
+        "notebook-alexnet": [22.0, 22.0],
+    }
+    assert [line.split(" (")[0] for line in ratios(times)] == [
+        "fp32, ours over the fastest rival: 0.73",
+        "best precision, ours over the fastest rival: 1.10",
+        "int8 over fp32, ours: 0.50",
+        "notebook loop over ours, best precision: 20.00",
+        "overhead of ours over its network run alone: 10%",
+    ]
+    assert ratios({"ours": [1.0], "onnxruntime": [2.0]}) == [
+        "fp32, ours over the fastest rival: 0.50 (ours / plain onnxruntime, numpy)",
+        "best precision, ours over the fastest rival: 0.50 (ours / plain onnxruntime, numpy)",
+    ]
 
 
 def test_no_two_ways_share_a_title() -> None:

@@ -1,11 +1,18 @@
-"""What every script does at the terminal: end cleanly, show progress, never show a traceback."""
+"""What every script does at the terminal: end cleanly, show progress, never show a traceback.
+
+Progress is for a person at the terminal, and for a program that started the script: that one reads
+it from a file.
+"""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeVar
@@ -17,6 +24,8 @@ Item = TypeVar("Item")
 
 _QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays silent
 _REDRAW_EVERY = 0.1  # seconds
+
+_told: ContextVar[Path | None] = ContextVar("told", default=None)
 
 
 class Terminated(KeyboardInterrupt):
@@ -55,6 +64,32 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
+@contextmanager
+def progress_told_to(path: Path | None) -> Iterator[None]:
+    """Have `progress` and `tell` write to a file as well, as long as the context lasts.
+
+    Args:
+        path: A line of JSON is added to it for each step; None writes nothing.
+    """
+    token = _told.set(path)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+def tell(fields: Mapping[str, object]) -> None:
+    """Tell the program that started this one how far it is, where it wants to know.
+
+    Args:
+        fields: As JSON can hold them; `stage`, `done` and `total`, or something else.
+    """
+    path = _told.get()
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(fields) + "\n")
+
+
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items, with a line on stderr that says how far it is and how long it will take.
 
@@ -75,8 +110,11 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
         yield item
         done += 1
         now = time.monotonic()
-        if live and now - started > _QUIET_FOR and now - drawn > _REDRAW_EVERY:
-            drawn = now
+        if now - drawn <= _REDRAW_EVERY:
+            continue
+        drawn = now
+        tell({"stage": what, "done": done, "total": total})
+        if live and now - started > _QUIET_FOR:
             sys.stderr.write("\r" + _progress_line(what, done, total, now - started) + "\x1b[K")
             sys.stderr.flush()
     elapsed = time.monotonic() - started

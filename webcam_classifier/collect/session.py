@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from webcam_classifier.collect.recorder import Recorder, UndoneBurst
+from webcam_classifier.collect.bursts import UndoneBurst
+from webcam_classifier.collect.recorder import Recorder
 from webcam_classifier.collect.snapshot_quality import SnapshotQuality
 from webcam_classifier.frame import BgrImage
 
@@ -56,7 +57,7 @@ class CollectSession:
         """
         problem = None if self._quality is None else self._quality.problem(self._label, image)
         reason = None if problem is None else problem.value
-        if reason is None and not self._recorder.save(image, wait):
+        if reason is None and self._recorder.save(image, wait) is None:
             reason = DISK_TOO_SLOW
         if reason is not None:
             self.skipped[reason] += 1
@@ -77,24 +78,38 @@ class CollectSession:
 
     def labels_behind(self) -> list[str]:
         """The labels that have far fewer pictures than another, those with fewest first."""
-        counts = self.counts
-        most = max(counts.values())
-        if most < _UNBALANCED_FROM:
-            return []
-        behind = [label for label in self.labels if counts[label] < _UNBALANCED_BELOW * most]
-        return sorted(behind, key=lambda label: counts[label])
+        return labels_behind(self.counts)
 
     def imbalance(self) -> str | None:
         """Say which label has far fewer pictures than another, or None."""
-        behind = self.labels_behind()
-        if not behind:
-            return None
-        counts = self.counts
-        most = max(self.labels, key=lambda label: counts[label])
-        return (
-            f"record more of {behind[0]}: it has {counts[behind[0]]}, and {most} has {counts[most]}"
-        )
+        return describe_imbalance(self.counts)
 
     def describe_skipped(self) -> str:
         """List how many pictures were skipped for which reason; empty where none was."""
         return ", ".join(f"{count} {reason}" for reason, count in self.skipped.most_common())
+
+
+def labels_behind(counts: Mapping[str, int]) -> list[str]:
+    """Name the labels that have far fewer pictures than another, those with fewest first.
+
+    Args:
+        counts: Pictures by label, in the labels' order.
+    """
+    most = max(counts.values(), default=0)
+    if most < _UNBALANCED_FROM:
+        return []
+    behind = [label for label, count in counts.items() if count < _UNBALANCED_BELOW * most]
+    return sorted(behind, key=lambda label: counts[label])
+
+
+def describe_imbalance(counts: Mapping[str, int]) -> str | None:
+    """Say which label has far fewer pictures than another, or None.
+
+    Args:
+        counts: Pictures by label, in the labels' order.
+    """
+    behind = labels_behind(counts)
+    if not behind:
+        return None
+    most = max(counts, key=lambda label: counts[label])
+    return f"record more of {behind[0]}: it has {counts[behind[0]]}, and {most} has {counts[most]}"

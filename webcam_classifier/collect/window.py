@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 
 from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.collect.bursts import UndoneBurst
 from webcam_classifier.collect.held_key import HeldKey, Pace
 from webcam_classifier.collect.session import DISK_TOO_SLOW, CollectSession
 from webcam_classifier.collect.snapshot_quality import SnapshotProblem
-from webcam_classifier.collect.view import LabelRow, Lines, draw_collect_view
+from webcam_classifier.collect.view import Lines, draw_collect_view
+from webcam_classifier.display.keys import key_of
+from webcam_classifier.display.label_panel import LabelRow
 from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.frame import Frame
 
@@ -19,30 +22,28 @@ _NOTICE_FOR = 3.0  # seconds
 _FILE_RATE = 30.0  # frames a second; a file would rush by as fast as it is read
 _MOST_KEYS_A_FRAME = 8  # so that keys can't keep the picture from moving
 
-_ADVICE = {
+ADVICE = {
     SnapshotProblem.TOO_DARK.value: "let more light in",
     SnapshotProblem.TOO_BRIGHT.value: "turn away from the light",
     SnapshotProblem.BLURRED.value: "move more slowly, or focus the camera",
     SnapshotProblem.NEARLY_THE_SAME.value: "move a little",
     DISK_TOO_SLOW: "record at a lower --rate",
 }
+"""What to do about a picture that was not recorded, by the reason."""
 
-_NAMES_BY_CODE = {
-    9: "next",
-    27: "quit",
-    32: "space",
-    8: "undo",  # backspace: Windows, Linux with Qt
-    127: "undo",  # macOS
-    0xFF08: "undo",  # Linux with GTK
-    0xFF52: "previous",  # arrows: Linux
-    0xFF54: "next",
-    0x260000: "previous",  # Windows
-    0x280000: "next",
-    0xF700: "previous",  # macOS
-    0xF701: "next",
+NAMES_BY_KEY = {
+    "escape": "quit",
+    "q": "quit",
+    "backspace": "undo",
+    "u": "undo",
+    "z": "undo",
+    "m": "mirror",
+    " ": "space",
+    "tab": "next",
+    "down": "next",
+    "up": "previous",
 }
-_NAMES_BY_LETTER = {"q": "quit", "u": "undo", "z": "undo", "m": "mirror"}
-_FIRST_KEYPAD_DIGIT = 0xFFB0  # Linux with GTK
+"""What the keys do, by what `key_of` calls them; digits record the label of that number."""
 
 
 class CollectWindow:
@@ -127,18 +128,13 @@ class CollectWindow:
         self._last_taken = frame.index
         reason = self._session.take(frame.image)
         if reason is not None:
-            self._warning = f"{reason}: {_ADVICE[reason]}"
+            self._warning = f"{reason}: {ADVICE[reason]}"
             self._warning_until = now + _NOTICE_FOR
         else:
             self._warning_until = self._notice_until = now
 
     def _undo(self, now: float) -> None:
-        undone = self._session.undo()
-        if undone is None:
-            self._notice = "nothing to undo: what was there before this run stays"
-        else:
-            pictures = "picture" if undone.count == 1 else "pictures"
-            self._notice = f"undone: {undone.count} {pictures} of {undone.label}"
+        self._notice = describe_undone(self._session.undo())
         self._notice_until, self._warning_until = now + _NOTICE_FOR, now
 
     def _show(self, frame: Frame) -> None:
@@ -182,6 +178,14 @@ class CollectWindow:
         return f"{record}    u undo    m mirror    q quit"
 
 
+def describe_undone(undone: UndoneBurst | None) -> str:
+    """Say what was taken back."""
+    if undone is None:
+        return "nothing to undo: what was there before this run stays"
+    pictures = "picture" if undone.count == 1 else "pictures"
+    return f"undone: {undone.count} {pictures} of {undone.label}"
+
+
 def key_name(code: int) -> str:
     """Name a key by what it does, whatever the system calls it: "1" to "9", "quit", "undo", ...
 
@@ -191,13 +195,5 @@ def key_name(code: int) -> str:
     Returns:
         Empty for a key without a meaning.
     """
-    if code in _NAMES_BY_CODE:
-        return _NAMES_BY_CODE[code]
-    # GTK adds bits for the lock keys above these 16.
-    plain = code & 0xFFFF
-    if plain in _NAMES_BY_CODE:
-        return _NAMES_BY_CODE[plain]
-    if 1 <= plain - _FIRST_KEYPAD_DIGIT <= 9:
-        return str(plain - _FIRST_KEYPAD_DIGIT)
-    letter = chr(plain).lower() if plain < 128 else ""
-    return letter if letter.isdecimal() else _NAMES_BY_LETTER.get(letter, "")
+    key = key_of(code).lower()
+    return key if key in "123456789" else NAMES_BY_KEY.get(key, "")

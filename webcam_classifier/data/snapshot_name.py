@@ -1,9 +1,10 @@
 """How a snapshot's file is named, so that names sort by time and tell bursts apart.
 
-`20261122T143015x7f3a9c-002-0017` is picture 17 of burst 2 of a session. A session is one run of
-collect.py: the moment it began, in UTC, so that names sort rightly when clocks are put back or a
-data set is filled in two time zones; then a random part, so that two programs which begin in the
-same second can't overwrite each other's pictures.
+`20261122T143015x7f3a9c-002-0017` is picture 17 of burst 2 of a session. A session is one run of a
+program that records: the moment it began, in UTC, so that names sort rightly when clocks are put
+back or a data set is filled in two time zones; then a random part, so that two programs which begin
+in the same second can't overwrite each other's pictures. `-corrected` at the end says that a model
+had taken the picture for another label when it was recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-_PATTERN = re.compile(r"([0-9]{8}T[0-9]{6}x[0-9a-f]{6})-([0-9]{3,})-([0-9]{4,})")
+_PATTERN = re.compile(r"([0-9]{8}T[0-9]{6}x[0-9a-f]{6})-([0-9]{3,})-([0-9]{4,})(-corrected)?")
 
 
 @dataclass(frozen=True, order=True)
@@ -24,15 +25,18 @@ class SnapshotName:
         session: From `new_session`.
         burst: Counts the bursts of a session, from 1: all pictures of one key held down.
         index: Counts the pictures of a burst, from 1.
+        is_corrected: Whether it was answered wrongly as it was taken, and recorded all the more.
     """
 
     session: str
     burst: int
     index: int
+    is_corrected: bool = False
 
     def format(self) -> str:
         """Give the file's name without its ending."""
-        return f"{self.session}-{self.burst:03d}-{self.index:04d}"
+        mark = "-corrected" if self.is_corrected else ""
+        return f"{self.session}-{self.burst:03d}-{self.index:04d}{mark}"
 
 
 def new_session(now: datetime | None = None) -> str:
@@ -57,5 +61,15 @@ def parse_snapshot_name(stem: str) -> tuple[str, int, int] | None:
     match = _PATTERN.fullmatch(stem)
     if match is None:
         return None
-    session, burst, index = match.groups()
+    session, burst, index, _ = match.groups()
     return session, int(burst), int(index)
+
+
+def is_correction(stem: str) -> bool:
+    """Tell whether a snapshot was recorded because the answer to it was wrong.
+
+    Args:
+        stem: The name without its ending.
+    """
+    match = _PATTERN.fullmatch(stem)
+    return match is not None and match[4] is not None

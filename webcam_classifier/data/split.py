@@ -14,8 +14,6 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from webcam_classifier.data.given_parts import PARTS, TEST_PART, TRAINING_PART, VALIDATION_PART
 from webcam_classifier.data.snapshot_name import parse_snapshot_name
@@ -270,6 +268,10 @@ def find_recordings(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> ND
     Returns:
         (pictures,) int64, from 0.
     """
+    # Loaded only now: it takes longer than all else that a live picture needs to begin.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     count = len(names)
     if count == 0:
         return np.zeros(0, dtype=np.int64)

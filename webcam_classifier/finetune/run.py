@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import sys
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
+from webcam_classifier.console import tell
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.average import MovingAverage
 from webcam_classifier.finetune.batches import Batch, made_ahead, plan_epoch, targets_of
@@ -223,6 +225,8 @@ class FinetuneRun:
                 self.step += 1
                 self.average.follow(self.model, self.step)
                 bar.update()
+                if self.ranks.is_first:
+                    tell({"stage": "training", "done": self.step, "total": self.steps})
         return self.ranks.total(total) / count
 
     def _make(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -266,6 +270,8 @@ class FinetuneRun:
         loss, accuracy, elapsed = self.ranks.share_numbers([loss, accuracy, self._elapsed()])
         epoch = Epoch(number, training_loss, loss, accuracy, elapsed)
         self.history.append(epoch)
+        if self.ranks.is_first:
+            tell({"epoch": dataclasses.asdict(epoch)})
         if is_best(self.history, self.best):
             self.best = epoch
             self.best_state = self._learnt(self.average.kept(), copied=True)

@@ -16,14 +16,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from webcam_classifier.camera.protocol import Camera
-from webcam_classifier.frame import Frame
+from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
 from webcam_classifier.live.timing import Durations, FrameCounter
-from webcam_classifier.model.classifier import Classifier, Prediction
+from webcam_classifier.model.classifier import Prediction
 
 _JOIN_FOR = 5.0  # seconds that an inference under way may take to end
+
+
+class FrameClassifier(Protocol):
+    """What labels pictures, in two steps that are timed apart; `Classifier` is one."""
+
+    def prepare(self, image: BgrImage) -> BgrImage:
+        """Bring a picture of any size to the size that is classified."""
+
+    def classify_prepared(self, prepared: BgrImage) -> Prediction:
+        """Say what is on a prepared picture; its labels may be others than those before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +84,7 @@ class LiveLoop:
     def __init__(
         self,
         camera: Camera,
-        classifier: Classifier,
+        classifier: FrameClassifier,
         *,
         smoothing: float = 0.0,
         file_rate: float | None = None,

@@ -10,26 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
-import numpy as np
-
+from webcam_classifier.display.shapes import (
+    AMBER,
+    BLUE,
+    DIM,
+    GREEN,
+    PALE,
+    TRACK,
+    WHITE,
+    Colour,
+    darken,
+    fill,
+)
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import UNKNOWN_NAME, Prediction
 
 SURE_FROM = 0.7
 """The confidence from which a label is shown as sure; below, it stands in amber."""
-
-Colour = tuple[int, int, int]  # blue, green, red
-
-_WHITE: Colour = (255, 255, 255)
-_PALE: Colour = (205, 205, 205)
-_GREEN: Colour = (120, 222, 118)
-_AMBER: Colour = (66, 184, 255)
-_BLUE: Colour = (240, 186, 140)
-_DIM: Colour = (150, 150, 150)
-_TRACK: Colour = (112, 112, 112)
-_BAND_BRIGHTNESS = 0.28  # of the picture below a band
 
 _SMALLEST_TEXT = 11  # pixels
 _LARGEST_PANEL = 0.45  # of the picture's height
@@ -75,17 +73,17 @@ def _draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> None:
     width = image.shape[1]
     margin = size // 2
     band = 2 * margin + text_size("x", size)[1]
-    _darken(image, 0, 0, width, band)
+    darken(image, 0, 0, width, band)
     taken = text_size(left, size)[0] + 2 * size if left else 0
     room = width - 2 * margin - taken
     if right and text_size(right, size)[0] <= room:
-        draw_text(image, right, (width - margin - text_size(right, size)[0], margin), size, _PALE)
+        draw_text(image, right, (width - margin - text_size(right, size)[0], margin), size, PALE)
     elif right and not left:
         line, line_size = fit_text(right, size, False, room)
-        draw_text(image, line, (margin, margin), line_size, _PALE)
+        draw_text(image, line, (margin, margin), line_size, PALE)
     if left:
         line, line_size = fit_text(left, size, False, width - 2 * margin)
-        draw_text(image, line, (margin, margin), line_size, _PALE)
+        draw_text(image, line, (margin, margin), line_size, PALE)
 
 
 def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -> int:
@@ -95,52 +93,74 @@ def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -
     row = round(1.6 * small)
     rows = max(2, min(top, int((_LARGEST_PANEL * height - 2 * margin) / row)))
     panel_top: int = max(0, height - 2 * margin - max(rows, 3) * row)
-    _darken(image, 0, panel_top, width, height)
-    colour = _verdict_colour(prediction)
-    _fill(image, 0, panel_top, max(3, small // 4), height, colour)
+    darken(image, 0, panel_top, width, height)
+    verdict = judge(prediction)
+    fill(image, 0, panel_top, max(3, small // 4), height, verdict.colour)
 
     column = round(_BAR_COLUMN * width)
-    _draw_verdict(image, prediction, (2 * margin, panel_top, column - margin, height), small)
+    draw_verdict(image, verdict, (2 * margin, panel_top, column - margin, height), small)
     best = prediction.top_shown(min(rows, top))
     columns = _bar_columns([label for label, _ in best], column, width - small, small)
     first = (panel_top + height - len(best) * row) // 2
     for number, (label, probability) in enumerate(best):
         row_top = first + number * row
-        bar = _DIM if prediction.is_unknown else colour if number == 0 else _PALE
+        bar = bar_colour(prediction, verdict, is_best=number == 0)
         _draw_bar(image, label, probability, row_top, columns, bar)
     return panel_top
 
 
-def _verdict_colour(prediction: Prediction) -> Colour:
+@dataclass(frozen=True)
+class Verdict:
+    """What is said in large letters, and how.
+
+    Attributes:
+        label: The likeliest one, or unknown.
+        words: How sure the model is.
+        colour: The same as a colour.
+    """
+
+    label: str
+    words: str
+    colour: Colour
+
+
+def judge(prediction: Prediction) -> Verdict:
+    """Say what a prediction comes to. The likeliest label of what is unknown means little."""
     if prediction.is_unknown:
-        return _BLUE
-    return _GREEN if prediction.confidence >= SURE_FROM else _AMBER
+        return Verdict(UNKNOWN_NAME, "like nothing it was shown", BLUE)
+    is_sure = prediction.confidence >= SURE_FROM
+    words = f"{'sure' if is_sure else 'not sure'}, {100 * prediction.confidence:.0f} %"
+    return Verdict(prediction.shown_label, words, GREEN if is_sure else AMBER)
 
 
-def _describe_verdict(prediction: Prediction) -> tuple[str, str]:
-    """Give the label and the line below it. The likeliest label of what is unknown means little."""
-    if prediction.is_unknown:
-        return UNKNOWN_NAME, "like nothing it was shown"
-    sure = "sure" if prediction.confidence >= SURE_FROM else "not sure"
-    return prediction.shown_label, f"{sure}, {100 * prediction.confidence:.0f} %"
+def bar_colour(prediction: Prediction, verdict: Verdict, is_best: bool) -> Colour:
+    """Give the bar of the best label the verdict's colour, and none where all is unknown."""
+    return DIM if prediction.is_unknown else verdict.colour if is_best else PALE
 
 
-def _draw_verdict(
-    image: BgrImage, prediction: Prediction, box: tuple[int, int, int, int], small: int
+def draw_verdict(
+    image: BgrImage, verdict: Verdict, box: tuple[int, int, int, int], small: int
 ) -> None:
-    """Draw the label as large as fits, and below it in words how sure the model is."""
+    """Draw the label as large as fits, and below it in words how sure the model is.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        verdict: From `judge`.
+        box: (left, top, right, bottom), in pixels.
+        small: Size of the words, in pixels; the label is at least as large.
+    """
     left, box_top, right, bottom = box
-    verdict, words = _describe_verdict(prediction)
     room = bottom - box_top - round(2.2 * small)  # the line below, and some air
     largest = max(small, min(round(room / 1.3), round(2.8 * small)))
-    label, size = fit_text(verdict, largest, True, right - left, small)
-    line, line_size = fit_text(words, small, False, right - left)
+    label, size = fit_text(verdict.label, largest, True, right - left, small)
+    line, line_size = fit_text(verdict.words, small, False, right - left)
     label_height = text_size(label, size, bold=True)[1]
     line_height = text_size(line, line_size)[1]
     y = box_top + (bottom - box_top - label_height - line_height) // 2
-    colour = _verdict_colour(prediction)
-    draw_text(image, label, (left, y), size, _WHITE if colour == _GREEN else colour, bold=True)
-    draw_text(image, line, (left, y + label_height), line_size, colour)
+    # What is sure stands in white: the colour of the words below it says enough.
+    colour = WHITE if verdict.colour == GREEN else verdict.colour
+    draw_text(image, label, (left, y), size, colour, bold=True)
+    draw_text(image, line, (left, y + label_height), line_size, verdict.colour)
 
 
 @dataclass(frozen=True)
@@ -174,13 +194,13 @@ def _draw_bar(
     """Draw one row: name, bar, percent."""
     size, bar_left = columns.size, columns.bar_left
     name, _ = fit_text(label, size, False, columns.name_width)
-    draw_text(image, name, (columns.name_left, top), size, _WHITE)
+    draw_text(image, name, (columns.name_left, top), size, WHITE)
     middle, half = top + round(0.68 * size), max(2, round(0.28 * size))
-    _fill(image, bar_left, middle - half, columns.bar_right, middle + half, _TRACK)
+    fill(image, bar_left, middle - half, columns.bar_right, middle + half, TRACK)
     filled = bar_left + round((columns.bar_right - bar_left) * probability)
-    _fill(image, bar_left, middle - half, filled, middle + half, colour)
+    fill(image, bar_left, middle - half, filled, middle + half, colour)
     percent = f"{100 * probability:.0f} %"
-    draw_text(image, percent, (columns.right - text_size(percent, size)[0], top), size, _WHITE)
+    draw_text(image, percent, (columns.right - text_size(percent, size)[0], top), size, WHITE)
 
 
 def _draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
@@ -189,10 +209,10 @@ def _draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
     line, line_size = fit_text(notice, size, True, width - 4 * size)
     text_width, text_height = text_size(line, line_size, bold=True)
     left, top = (width - text_width) // 2, bottom - 2 * size - text_height
-    _darken(
+    darken(
         image, left - size, top - size // 2, left + text_width + size, bottom - round(1.5 * size)
     )
-    draw_text(image, line, (left, top), line_size, _WHITE, bold=True)
+    draw_text(image, line, (left, top), line_size, WHITE, bold=True)
 
 
 @lru_cache(maxsize=256)
@@ -220,14 +240,3 @@ def fit_text(text: str, size: int, bold: bool, room: int, smallest: int = 0) -> 
         ending = kept // 2
         line = text[: kept - ending].rstrip() + "…" + text[len(text) - ending :].lstrip()
     return line, size
-
-
-def _darken(image: BgrImage, left: int, top: int, right: int, bottom: int) -> None:
-    region = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
-    if region.size:
-        side = max(3, min(region.shape[:2]) // 4)  # blurred like frosted glass: text stands out
-        region[:] = cv2.convertScaleAbs(cv2.blur(region, (side, side)), alpha=_BAND_BRIGHTNESS)
-
-
-def _fill(image: BgrImage, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
-    image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = np.array(colour, np.uint8)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.video_file import VideoFile, file_rate
+from webcam_classifier.data.pictures import is_picture_name
+from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations
 
 if TYPE_CHECKING:  # what draws is loaded when something is drawn: a start without it is quicker
-    from webcam_classifier.camera.video_file import VideoFile
     from webcam_classifier.live.sinks import TerminalLines
-    from webcam_classifier.live.window import LiveWindow
+
+Draw = Callable[[LabelledFrame, str], BgrImage]
+"""Gives a labelled frame as a person sees it, with a line that says how fast and how old."""
 
 _LOOK_EVERY = 0.02  # seconds between two looks at the window's keys, where no frame comes
 _WAIT = 0.5  # seconds to wait for a frame without a window; bounds what Ctrl-C waits for
@@ -36,31 +43,72 @@ class SourceFacts:
     frame_count: int | None
 
 
+def source_facts(source: str, camera: Camera) -> SourceFacts:
+    """Gather what matters about a source when its frames are shown.
+
+    Args:
+        source: As the user named it.
+        camera: What was opened by that name.
+    """
+    path = Path(source).expanduser()
+    are_pictures = not camera.is_live and (path.is_dir() or is_picture_name(path))
+    return SourceFacts(
+        is_live=camera.is_live,
+        are_pictures=are_pictures,
+        file_rate=None if camera.is_live or are_pictures else file_rate(source),
+        frame_count=camera.frame_count,
+    )
+
+
+class LabelWindow(Protocol):
+    """A window that shows labelled frames and obeys keys; used from the main thread alone.
+
+    Attributes:
+        is_paused: Whether the picture stands still.
+        wants_end: Whether the user has ended it.
+    """
+
+    is_paused: bool
+    wants_end: bool
+
+    def show(self, labelled: LabelledFrame, status: str) -> None:
+        """Draw a labelled frame and put it on the screen."""
+
+    def serve(self, wait: float = 0.001) -> None:
+        """Let the window draw itself and obey keys, waiting so many seconds for one."""
+
+    def serve_until(self, due: float) -> None:
+        """Serve the window up to a moment on the monotonic clock, and as long as it is paused."""
+
+    def pause(self) -> None:
+        """Let the picture stand until the user goes on."""
+
+
 class Show:
     """Everything that a person sees of the labels.
 
     Args:
         source: Where the frames come from.
-        top: How many labels are shown.
         terminal: Says in words what is seen.
         video: Gets every drawn frame.
+        draw: Draws what the video gets; needed where there is one.
         window: Shows them.
     """
 
     def __init__(
         self,
         source: SourceFacts,
-        top: int,
         *,
-        terminal: TerminalLines | None,
-        video: VideoFile | None,
-        window: LiveWindow | None,
+        terminal: TerminalLines | None = None,
+        video: VideoFile | None = None,
+        draw: Draw | None = None,
+        window: LabelWindow | None = None,
     ) -> None:
         self.stages = {name: Durations() for name in ("drawing", "age on the screen")}
         self._source = source
-        self._top = top
         self._terminal = terminal
         self._video = video
+        self._draw = draw
         self._window = window
         self._status = ""
         self._status_until = 0.0
@@ -91,18 +139,11 @@ class Show:
             self._status_until = started_at + _STATUS_FOR
         if self._window is not None:
             self._window.show(labelled, self._status)
-        if self._video is not None:
-            self._save(self._video, labelled)
+        if self._video is not None and self._draw is not None:
+            self._video.write(self._draw(labelled, self._status), labelled.frame)
         self.stages["drawing"].add(time.monotonic() - started_at)
 
-    def _save(self, video: VideoFile, labelled: LabelledFrame) -> None:
-        from webcam_classifier.live.overlay import draw_prediction
-
-        image = labelled.frame.image
-        drawn = draw_prediction(image, labelled.steady, top=self._top, status=self._status)
-        video.write(drawn, labelled.frame)
-
-    def _serve(self, window: LiveWindow, labelled: LabelledFrame | None) -> None:
+    def _serve(self, window: LabelWindow, labelled: LabelledFrame | None) -> None:
         """Give the window its turn; a file waits here for its own speed, a picture for a key."""
         if labelled is not None and self._source.are_pictures:
             window.pause()  # before keys are looked at, or one that comes early would be lost

@@ -55,7 +55,7 @@ class JsonLines:
         self._file.close()
 
     def record(self, labelled: LabelledFrame) -> None:
-        """Write the line of one frame.
+        """Write the line of one frame; its label is null where none is known yet.
 
         Raises:
             UserError: The disk is full.
@@ -67,8 +67,8 @@ class JsonLines:
             "index": frame.index,
             "time": taken_at.isoformat(timespec="milliseconds"),
             "captured_at": round(frame.captured_at, 6),
-            "label": prediction.label,
-            "confidence": round(prediction.confidence, 6),
+            "label": prediction.label if prediction.labels else None,
+            "confidence": round(prediction.confidence, 6) if prediction.labels else None,
             "probabilities": {
                 label: round(probability, 6)
                 for label, probability in zip(

@@ -35,11 +35,11 @@ def smooth(
 
     Args:
         before: What this function gave last; None at the start.
-        prediction: Of the same model as those before.
+        prediction: Of the same model as those before; where the labels are others, it begins anew.
         at: Seconds on the monotonic clock: when its picture was captured.
         seconds: The time constant; 0 gives the prediction as it is.
     """
-    if before is None or seconds <= 0:
+    if before is None or seconds <= 0 or before.prediction.labels != prediction.labels:
         return SteadyPrediction(prediction, at)
     kept = math.exp(-max(0.0, at - before.at) / seconds)
     average = kept * before.prediction.probabilities + (1 - kept) * prediction.probabilities

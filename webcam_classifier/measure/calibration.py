@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 _TEMPERATURES = (0.1, 1000.0)  # where it is looked for
 _BINS = 10
@@ -45,6 +43,10 @@ def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.int64]) -> 
     """
     if len(truths) == 0:
         return 1.0
+    # Loaded only now: it takes longer than all else that a live picture needs to begin.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     doubt = 1.0 / (len(truths) + 2.0)
     targets = np.full(logits.shape, doubt / (logits.shape[1] - 1))
     targets[np.arange(len(truths)), truths] = 1.0 - doubt

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,21 +13,14 @@ from numpy.typing import NDArray
 from webcam_classifier.console import progress
 from webcam_classifier.data.labelled_pictures import LabelledPictures
 from webcam_classifier.data.split import find_recordings
-from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.augment import ViewRange, flip_is_safe, random_view
+from webcam_classifier.teach.augment import flip_is_safe
 from webcam_classifier.teach.backbone import FrozenFeatures
 from webcam_classifier.teach.embedded_views import EmbeddedViews
 from webcam_classifier.teach.features import FeatureExtractor, with_unit_embedding
 from webcam_classifier.teach.lesson import Lesson
+from webcam_classifier.teach.looks import Looker, covers, looks_at_each
 from webcam_classifier.teach.novelty_check import strange_pictures
-
-VIEWS = 8
-"""Augmented views of each picture, besides the picture itself: twelve gain little more."""
-
-_ENOUGH_LOOKS = 2400  # pictures and views together, eight seconds: many pictures need fewer views
-_FEWEST_VIEWS = 2  # without any, a head learns the room
-_REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +52,23 @@ class EmbeddedLesson:
         return self.views.only(np.isin(np.cumsum(self.views.is_original) - 1, places))
 
 
-def embed_lesson(lesson: Lesson, frozen: FrozenFeatures) -> EmbeddedLesson:
+def embed_lesson(
+    lesson: Lesson, frozen: FrozenFeatures, remember_in: Path | None = None
+) -> EmbeddedLesson:
     """Look at all pictures of a lesson, and at views of those to learn from.
 
     Args:
         lesson: Its pictures.
         frozen: The frozen backbone.
+        remember_in: The data set beside whose pictures it is kept what was seen; see
+            `embedding_cache`.
     """
     features = with_unit_embedding(frozen.graph)
     extractor = FeatureExtractor(features)
     size = lesson.input_size
-    views = embed_views(lesson.pictures, lesson.split.recordings, features, size, lesson.seed)
+    views = embed_views(
+        lesson.pictures, lesson.split.recordings, features, size, lesson.seed, remember_in
+    )
     strange = {kind: extractor.embed(found) for kind, found in strange_pictures(size).items()}
     elsewhere = None
     if lesson.test_pictures is not None:
@@ -82,6 +82,7 @@ def embed_views(
     features: onnx.ModelProto,
     input_size: int,
     seed: int,
+    remember_in: Path | None = None,
 ) -> EmbeddedViews:
     """Embed pictures, and augmented views of each.
 
@@ -91,16 +92,26 @@ def embed_views(
         features: A graph whose only output is the embedding.
         input_size: The side of the square that the graph takes, in pixels.
         seed: For the views.
+        remember_in: See `embed_lesson`.
     """
-    each = 1 + min(VIEWS, max(_FEWEST_VIEWS, _ENOUGH_LOOKS // len(pictures) - 1))
-    views = _all_views(pictures.images, each - 1, input_size, seed, flip_is_safe(pictures.labels))
-    count = len(pictures) * each
-    embeddings = FeatureExtractor(features).embed(progress(views, "looking at views", count))
+    each = looks_at_each(len(pictures))
+    looker = Looker(
+        features, input_size, seed=seed, flip=flip_is_safe(pictures.labels), dataset=remember_in
+    )
+    hashes = pictures.content_hashes
+    found = [looker.remembered(content_hash) for content_hash in hashes]
+    new = [index for index, looks in enumerate(found) if not covers(looks, each)]
+    for index in progress(new, "looking at pictures"):
+        found[index] = looker.look(
+            pictures.images[index], hashes[index], pictures.fingerprints[index], each, found[index]
+        )
+    if looker.cache is not None:
+        looker.cache.prune(hashes)
     return EmbeddedViews(
-        embeddings,
+        np.concatenate([looks.embeddings[:each] for looks in found if looks is not None]),
         np.repeat(pictures.label_indices, each),
         np.repeat(recordings, each),
-        np.arange(count) % each == 0,
+        np.arange(len(pictures) * each) % each == 0,
     )
 
 
@@ -116,14 +127,3 @@ def _embed_elsewhere(
         find_recordings(test.names, test.fingerprints),
         np.ones(len(test), dtype=np.bool_),
     )
-
-
-def _all_views(
-    images: Sequence[BgrImage], count: int, size: int, seed: int, flip: bool
-) -> Iterator[BgrImage]:
-    """Each picture as live sees it, followed by its augmented views."""
-    for index, image in enumerate(images):
-        generator = np.random.default_rng((seed, index))
-        yield prepare(image, size)
-        for _ in range(count):
-            yield random_view(image, size, generator, _REACH, flip)

@@ -56,7 +56,7 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
     graph = _GraphBuilder()
     graph.constant("features.0.weight", _first_kernel(tensors))
     graph.constant("features.0.bias", _first_bias(tensors))
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):  # a file gives them in any order
         if name.startswith("features.") and not name.startswith("features.0."):
             graph.constant(name, tensor)
     # Transposing bytes moves a quarter of what transposing floats would.

@@ -47,6 +47,91 @@ class LinearHead:
         return np.asarray(embeddings @ self.weights.T + self.bias)
 
 
+@dataclass(frozen=True, eq=False)
+class DiscriminantSums:
+    """What a discriminant follows from; sums of parts add up, so a part is left out by subtraction.
+
+    Attributes:
+        picture_counts: (labels,) pictures without their views.
+        picture_sums: (labels, features) of their embeddings.
+        view_weights: (labels,) how much the views weigh together.
+        view_sums: (labels, features) of all views' embeddings, weighted.
+        products: (features, features) of all views' embeddings with themselves, weighted;
+            float32, as some networks have 4096 features.
+    """
+
+    picture_counts: NDArray[np.float64]
+    picture_sums: NDArray[np.float64]
+    view_weights: NDArray[np.float64]
+    view_sums: NDArray[np.float64]
+    products: NDArray[np.float32]
+
+    @staticmethod
+    def of(
+        views: EmbeddedViews,
+        weights: NDArray[np.float64],
+        middle: NDArray[np.float32],
+        label_count: int,
+    ) -> DiscriminantSums:
+        """Sum up views.
+
+        Args:
+            views: Of any labels.
+            weights: (views,) how much each counts in the covariance.
+            middle: (features,) what is taken off each embedding.
+            label_count: How many labels there are.
+        """
+        rows = views.embeddings - middle
+        members = views.label_indices == np.arange(label_count)[:, np.newaxis]  # (labels, views)
+        pictures = (members & views.is_original).astype(np.float32)
+        weighted = (members * weights).astype(np.float32)
+        scaled = rows * np.sqrt(weights, dtype=np.float32)[:, np.newaxis]
+        return DiscriminantSums(
+            pictures.sum(axis=1, dtype=np.float64),
+            (pictures @ rows).astype(np.float64),
+            weighted.sum(axis=1, dtype=np.float64),
+            (weighted @ rows).astype(np.float64),
+            scaled.T @ scaled,
+        )
+
+    def plus(self, other: DiscriminantSums, sign: float = 1.0) -> DiscriminantSums:
+        """Add the sums of other views, or with a sign of -1 leave them out."""
+        return DiscriminantSums(
+            self.picture_counts + sign * other.picture_counts,
+            self.picture_sums + sign * other.picture_sums,
+            self.view_weights + sign * other.view_weights,
+            self.view_sums + sign * other.view_sums,
+            self.products + sign * other.products,
+        )
+
+    def discriminant(self, shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give weights (labels, features) and bias (labels,); every label has a picture.
+
+        They are for embeddings less what was taken off them in the sums.
+        """
+        means = self.picture_sums / self.picture_counts[:, np.newaxis]
+        view_means = self.view_sums / self.view_weights[:, np.newaxis]
+        covariance = self.products - view_means.T @ self.view_sums
+        covariance /= self.view_weights.sum()
+        round_one = np.trace(covariance) / len(covariance) + _SMALLEST_VARIANCE
+        covariance *= 1.0 - shrinkage
+        covariance[np.diag_indices_from(covariance)] += shrinkage * round_one
+        weights = np.linalg.solve(covariance, means.T).T
+        return weights, -0.5 * (weights * means).sum(axis=1)
+
+    def head(self, middle: NDArray[np.float32], shrinkage: float, temperature: float) -> LinearHead:
+        """Give the head that follows.
+
+        Args:
+            middle: (features,) what was taken off each embedding in the sums.
+            shrinkage: As `fit_head` takes it.
+            temperature: What the logits are divided by.
+        """
+        weights, bias = self.discriminant(shrinkage)
+        weights, bias = weights / temperature, (bias - weights @ middle) / temperature
+        return LinearHead(weights.astype(np.float32), bias.astype(np.float32), temperature)
+
+
 def fit_head(
     views: EmbeddedViews,
     label_count: int,
@@ -73,16 +158,16 @@ def fit_head(
     if temperature is None:
         folds = fold_numbers(views, label_count)
     parts = [
-        _Sums.of(views.only(folds == fold), weights_of_views[folds == fold], middle, label_count)
+        DiscriminantSums.of(
+            views.only(folds == fold), weights_of_views[folds == fold], middle, label_count
+        )
         for fold in range(folds.max() + 1)
     ]
-    whole = functools.reduce(_Sums.plus, parts)
+    whole = functools.reduce(DiscriminantSums.plus, parts)
     if temperature is None:
         others = (whole.plus(part, -1.0) for part in parts)  # one at a time: they may be large
         temperature = _fit_temperature(views, middle, folds, others, shrinkage)
-    weights, bias = whole.discriminant(shrinkage)
-    weights, bias = weights / temperature, (bias - weights @ middle) / temperature
-    return LinearHead(weights.astype(np.float32), bias.astype(np.float32), temperature)
+    return whole.head(middle, shrinkage, temperature)
 
 
 def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:
@@ -109,76 +194,6 @@ def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:
     return model
 
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """What a discriminant follows from; sums of parts add up, so a part is left out by subtraction.
-
-    Attributes:
-        picture_counts: (labels,) pictures without their views.
-        picture_sums: (labels, features) of their embeddings.
-        view_weights: (labels,) how much the views weigh together.
-        view_sums: (labels, features) of all views' embeddings, weighted.
-        products: (features, features) of all views' embeddings with themselves, weighted;
-            float32, as some networks have 4096 features.
-    """
-
-    picture_counts: NDArray[np.float64]
-    picture_sums: NDArray[np.float64]
-    view_weights: NDArray[np.float64]
-    view_sums: NDArray[np.float64]
-    products: NDArray[np.float32]
-
-    @staticmethod
-    def of(
-        views: EmbeddedViews,
-        weights: NDArray[np.float64],
-        middle: NDArray[np.float32],
-        label_count: int,
-    ) -> _Sums:
-        """Sum up views.
-
-        Args:
-            views: Of any labels.
-            weights: (views,) how much each counts in the covariance.
-            middle: (features,) what is taken off each embedding.
-            label_count: How many labels there are.
-        """
-        rows = views.embeddings - middle
-        members = views.label_indices == np.arange(label_count)[:, np.newaxis]  # (labels, views)
-        pictures = (members & views.is_original).astype(np.float32)
-        weighted = (members * weights).astype(np.float32)
-        scaled = rows * np.sqrt(weights, dtype=np.float32)[:, np.newaxis]
-        return _Sums(
-            pictures.sum(axis=1, dtype=np.float64),
-            (pictures @ rows).astype(np.float64),
-            weighted.sum(axis=1, dtype=np.float64),
-            (weighted @ rows).astype(np.float64),
-            scaled.T @ scaled,
-        )
-
-    def plus(self, other: _Sums, sign: float = 1.0) -> _Sums:
-        """Add the sums of other views, or with a sign of -1 leave them out."""
-        return _Sums(
-            self.picture_counts + sign * other.picture_counts,
-            self.picture_sums + sign * other.picture_sums,
-            self.view_weights + sign * other.view_weights,
-            self.view_sums + sign * other.view_sums,
-            self.products + sign * other.products,
-        )
-
-    def discriminant(self, shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give weights (labels, features) and bias (labels,); every label has a picture."""
-        means = self.picture_sums / self.picture_counts[:, np.newaxis]
-        view_means = self.view_sums / self.view_weights[:, np.newaxis]
-        covariance = self.products - view_means.T @ self.view_sums
-        covariance /= self.view_weights.sum()
-        round_one = np.trace(covariance) / len(covariance) + _SMALLEST_VARIANCE
-        covariance *= 1.0 - shrinkage
-        covariance[np.diag_indices_from(covariance)] += shrinkage * round_one
-        weights = np.linalg.solve(covariance, means.T).T
-        return weights, -0.5 * (weights * means).sum(axis=1)
-
-
 def _balanced(label_indices: NDArray[np.int64], label_count: int) -> NDArray[np.float64]:
     """Weights (views,) with which every label has the same sum."""
     return 1.0 / np.bincount(label_indices, minlength=label_count)[label_indices]
@@ -188,7 +203,7 @@ def _fit_temperature(
     views: EmbeddedViews,
     middle: NDArray[np.float32],
     folds: NDArray[np.int64],
-    others: Iterable[_Sums],
+    others: Iterable[DiscriminantSums],
     shrinkage: float,
 ) -> float:
     """Find what makes the left-out views likeliest.

@@ -7,17 +7,16 @@ embedding itself, which finds what is like none of them. benchmarks/unknown.py c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from sklearn.cluster import KMeans
-from sklearn.covariance import shrunk_covariance
 
 from webcam_classifier.model.classifier import BATCH_AXIS, UNKNOWN_NAME
+from webcam_classifier.teach.centres import find_centres
 from webcam_classifier.teach.embedded_views import EmbeddedViews, fold_numbers
 
 UNKNOWN_FROM = 1.0
@@ -73,6 +72,18 @@ class Novelty:
         projected = values @ self.projection + self.offset
         nearest = [_nearest(projected, self.snapshots), _nearest(values, self.centres)]
         return np.stack(nearest, axis=1)
+
+    def knowing(self, embeddings: NDArray[np.float32]) -> Novelty:
+        """Give a score that knows more snapshots at once, in the space and the scale of before.
+
+        Args:
+            embeddings: Of the snapshots, (pictures, features) float32.
+        """
+        return replace(
+            self,
+            snapshots=np.concatenate([self.snapshots, embeddings @ self.projection + self.offset]),
+            centres=np.concatenate([self.centres, embeddings]),
+        )
 
 
 def fit_novelty(
@@ -139,8 +150,7 @@ def _fit_distances(views: EmbeddedViews, label_count: int) -> Novelty:
     chosen = originals[spread.round().astype(np.int64)]
     centres = chosen
     if len(chosen) > _MOST_CENTRES:
-        means = KMeans(_MOST_CENTRES, n_init=1, max_iter=_ROUNDS, random_state=0)
-        centres = means.fit(chosen).cluster_centers_.astype(np.float32)
+        centres = find_centres(chosen, _MOST_CENTRES, _ROUNDS)
     return Novelty(
         projection,
         offset,
@@ -164,8 +174,11 @@ def _discriminant_space(
     middle = means.mean(axis=0)
     scale = residuals.std(axis=0) + _SMALLEST_SPREAD
     residuals /= scale
-    covariance = shrunk_covariance(residuals.T @ residuals / len(residuals), _SHRINKAGE)
-    covariance.flat[:: len(covariance) + 1] += _SMALLEST_SPREAD  # of pictures that are all alike
+    covariance = residuals.T @ residuals / len(residuals)
+    round_one = np.trace(covariance) / len(covariance)
+    covariance *= 1.0 - _SHRINKAGE
+    # The last term is for pictures that are all alike.
+    covariance[np.diag_indices_from(covariance)] += _SHRINKAGE * round_one + _SMALLEST_SPREAD
     apart = (means - middle) / scale
     weights = np.linalg.solve(covariance, apart.T)  # (features, labels)
     # The labels' whitened means span the space: their products give an orthonormal basis of it.

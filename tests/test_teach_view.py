@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from webcam_classifier.display.shapes import AMBER, BLUE, GREEN, RED, Colour
+from webcam_classifier.display.text import text_size
+from webcam_classifier.display.window import fit_view
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live_teaching.entry import NameEntry
+from webcam_classifier.live_teaching.state import (
+    LabelState,
+    LearntAccuracy,
+    Skip,
+    TeachingState,
+)
+from webcam_classifier.live_teaching.training_job import JobState
+from webcam_classifier.live_teaching.view import TeachView, draw_teach_view, wrap
+from webcam_classifier.live_teaching.words import (
+    Message,
+    choose_message,
+    describe_teaching,
+    facts,
+    first_steps,
+    keys_line,
+    label_rows,
+    probability_bars,
+    verdict_or_step,
+)
+from webcam_classifier.model.classifier import Prediction
+
+LABELS = ("thumbs_up", "thumbs_down", "none")
+ACCURACY = LearntAccuracy(
+    0.94, 0.89, 0.97, 120, "recordings that training never saw, but for none", LABELS, ()
+)
+SILENT = Message("", is_warning=False)
+
+
+def state(counts: dict[str, int]) -> TeachingState:
+    learnt = tuple(label for label, count in counts.items() if count)
+    return TeachingState(
+        version=1,
+        dataset=Path("d"),
+        backbone="squeezenet1_1",
+        input_size=224,
+        runtime="cpu",
+        labels=tuple(LabelState(label, count, (), False) for label, count in counts.items()),
+        recording=None,
+        skipped={},
+        last_skip=None,
+        warnings=(),
+        undoable=None,
+        learnt_labels=learnt if len(learnt) > 1 else (),
+        learnt=sum(counts.values()),
+        pending=0,
+        corrections=0,
+        accuracy=None,
+        accuracy_advice="",
+        problem="",
+    )
+
+
+TAUGHT = replace(state(dict.fromkeys(LABELS, 40)), accuracy=ACCURACY)
+
+
+def prediction(*probabilities: float, score: float = 0.0) -> Prediction:
+    labels = LABELS[: len(probabilities)]
+    return Prediction(labels, np.array(probabilities, np.float32), score, 1.0)
+
+
+def view_of(
+    told: TeachingState,
+    answer: Prediction,
+    recording: str = "",
+    message: Message = SILENT,
+    entry: NameEntry | None = None,
+) -> TeachView:
+    return TeachView(
+        rows=label_rows(told, 0, recording),
+        bars=probability_bars(told, answer),
+        verdict=verdict_or_step(told, answer),
+        recording=recording,
+        facts=facts(told),
+        steps=first_steps(told),
+        status="30.0 frames/s   5.1 ms inference   11 ms old",
+        message=message.text,
+        is_warning=message.is_warning,
+        keys=keys_line(len(told.labels), is_typing=entry is not None),
+        progress=0.5 if message.text else None,
+        entry=entry,
+    )
+
+
+def drawn(view: TeachView, size: tuple[int, int] = (640, 480), level: int = 90) -> BgrImage:
+    width, height = size
+    return draw_teach_view(fit_view(np.full((height, width, 3), level, np.uint8), False), view)
+
+
+def count_of(image: BgrImage, colour: Colour) -> int:
+    return int(np.all(image == np.array(colour), axis=2).sum())
+
+
+# The picture
+
+
+@pytest.mark.parametrize(
+    "size", [(640, 480), (1280, 720), (1920, 1080), (240, 320), (32, 24), (2000, 60)]
+)
+@pytest.mark.parametrize("count", [0, 1, 3, 9, 30])
+def test_every_size_and_number_of_labels_can_be_drawn(size: tuple[int, int], count: int) -> None:
+    entry = NameEntry()
+    entry.text, entry.problem = "a name " * 12, "what is wrong with it " * 12
+    empty = state({f"label {number} " * 9: 0 for number in range(count)})
+    nothing = prediction()
+    shapes = {
+        drawn(view, size).shape
+        for view in (
+            view_of(empty, nothing),
+            view_of(empty, nothing, entry=entry),
+            view_of(empty, nothing, "recording " * 20, Message("told " * 60, is_warning=True)),
+            view_of(TAUGHT, prediction(0.9, 0.1, 0.0), "thumbs_up"),
+        )
+    }
+    assert len(shapes) == 1  # the window must not jump when something comes or goes
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720)])
+def test_the_verdict_stands_out_from_any_picture(size: tuple[int, int], level: int) -> None:
+    height, width = size[1], size[0]
+    image = drawn(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)), size, level)
+    band = image[round(0.85 * height) : height, : width // 2].mean(axis=2)
+    text, behind = float(band.max()), float(np.median(band))
+    assert ((text / 255) ** 2.2 + 0.05) / ((behind / 255) ** 2.2 + 0.05) > 7  # WCAG's level AAA
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_the_names_of_the_labels_stand_out_from_any_picture(level: int) -> None:
+    image = drawn(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)), level=level)
+    row = image[62:92, 60:200].mean(axis=2)  # of the second label
+    text, behind = float(row.max()), float(np.median(row))
+    assert ((text / 255) ** 2.2 + 0.05) / ((behind / 255) ** 2.2 + 0.05) > 4.5  # level AA
+
+
+def test_most_of_the_picture_stays_in_sight() -> None:
+    image = drawn(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)), level=90)
+    assert np.all(image[:480] == 90, axis=2).mean() > 0.6
+
+
+def test_recording_frames_the_picture_in_red() -> None:
+    still = drawn(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)))
+    recording = drawn(view_of(TAUGHT, prediction(0.9, 0.1, 0.0), "none"))
+    assert count_of(still, RED) == 0
+    assert count_of(recording[:, :4], RED) == count_of(recording[:, -4:], RED) == 4 * 480
+    assert count_of(recording[:4], RED) == 4 * 640
+
+
+def test_a_likelier_label_has_a_longer_bar() -> None:
+    def green(probability: float) -> int:
+        image = drawn(view_of(TAUGHT, prediction(probability, 1 - probability, 0.0)))
+        return count_of(image[:180, :300], GREEN)
+
+    assert green(0.99) > 1.2 * green(0.75) > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "colour"),
+    [
+        (prediction(0.9, 0.1, 0.0), GREEN),
+        (prediction(0.5, 0.4, 0.1), AMBER),
+        (prediction(0.9, 0.1, 0.0, score=2.0), BLUE),
+    ],
+)
+def test_sure_unsure_and_unknown_have_colours_of_their_own(
+    answer: Prediction, colour: Colour
+) -> None:
+    assert tuple(drawn(view_of(TAUGHT, answer))[470, 1].tolist()) == colour
+
+
+def test_work_in_the_background_shows_how_far_it_is() -> None:
+    def filled(share: float) -> int:
+        view = replace(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)), progress=share)
+        return count_of(drawn(view)[480:484], GREEN)
+
+    assert filled(0.0) == 0
+    assert filled(1.0) == 2 * filled(0.5) > 0
+
+
+def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
+    assert wrap("cup", 14, 12, 200) == (("cup", 14),)
+    width = text_size("recordings that were left out", 14)[0]
+    assert wrap("recordings that were left out", 14, 12, width - 10)[0][1] in (12, 13)
+    lines = wrap("recordings that training never saw, but for a cup and none " * 3, 14, 12, 200)
+    assert len(lines) == 2
+    assert all(text_size(line, size)[0] <= 200 for line, size in lines)
+    assert "…" in lines[1][0]
+    assert len(wrap("unbroken" * 20, 14, 12, 200)) == 1
+
+
+# The words
+
+
+def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> None:
+    said = facts(TAUGHT)
+    assert said[0] == "accuracy 0.94 (0.89 to 0.97), cross-validated"
+    assert said[1] == "on 120 pictures: recordings that training never saw, but for none"
+    assert said[2] == "learnt 120 snapshots"
+    old = replace(TAUGHT, accuracy=replace(ACCURACY, is_current=False), pending=3)
+    assert facts(old)[0] == "accuracy was 0.94 (0.89 to 0.97), cross-validated"
+    assert facts(old)[2] == "learnt 120 snapshots, looking again at 3"
+
+
+def test_no_accuracy_is_made_up_where_there_is_none() -> None:
+    early = replace(TAUGHT, accuracy=None, accuracy_advice="record each label twice")
+    assert facts(early) == ["record each label twice", "learnt 120 snapshots"]
+    assert facts(state({"cup": 3})) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({}, ("press n", "and type the name of what you show it")),
+        ({"cup": 0}, ("hold 1", "while you show it cup")),
+        ({"cup": 8, "none": 0}, ("hold 2", "while you show it none")),
+        ({"cup": 8}, ("press n", "for a second label, such as none")),
+        ({"cup": 8, "none": 8}, ("learning", "it answers in a moment")),
+        ({str(number): number < 9 for number in range(10)}, ("hold space", "while you show it 9")),
+    ],
+)
+def test_until_it_can_tell_anything_it_says_what_to_do_next(
+    counts: dict[str, int], said: tuple[str, str]
+) -> None:
+    verdict = verdict_or_step(state(counts), prediction())
+    assert (verdict.label, verdict.words) == said
+
+
+def test_the_first_steps_name_the_labels_and_go_with_the_first_snapshot() -> None:
+    assert [key for key, _ in first_steps(state({}))] == ["n", "1", "2", "w"]
+    named = first_steps(state({"cup": 0, "none": 0}))
+    assert [key for key, _ in named] == ["1", "2", "w"]
+    assert "cup" in named[0][1]
+    assert "none" in named[1][1]
+    assert first_steps(state({"cup": 1, "none": 0})) == []
+
+
+def test_a_label_that_is_not_learnt_yet_has_an_empty_bar() -> None:
+    told = state({"thumbs_up": 9, "thumbs_down": 9, "none": 0})
+    bars = probability_bars(told, prediction(0.75, 0.25))
+    assert [(bar.share, bar.words) for bar in bars] == [(0.75, "75 %"), (0.25, "25 %"), (0.0, "-")]
+    assert [bar.words for bar in probability_bars(told, prediction())] == ["-", "-", "-"]
+
+
+def test_what_is_new_is_said_before_what_stays_true() -> None:
+    job = JobState(1, "head", "running", 0.5, "looking", (), "", Path("models/d"))
+    told = Message("undone: 3 pictures of cup", is_warning=False, at=10.0, until=14.0)
+    warned = replace(TAUGHT, warnings=("record more of none",), skipped={"blurred": 2})
+    skipped = replace(warned, last_skip=Skip("blurred", 11.0))
+
+    assert choose_message(skipped, told, job, 12.0).text.startswith("blurred: ")
+    assert choose_message(skipped, told, job, 12.0).is_warning
+    newer = replace(told, at=11.5)
+    assert choose_message(skipped, newer, job, 12.0) == newer
+    assert choose_message(warned, told, job, 20.0).text == "writing models/d: looking"
+    done = replace(job, status="done")
+    assert choose_message(warned, told, done, 20.0).text == "record more of none"
+    assert choose_message(replace(warned, warnings=()), told, done, 20.0).text == (
+        "not recorded: 2 blurred"
+    )
+    broken = replace(warned, problem="the disk is full")
+    assert choose_message(broken, told, job, 20.0).text == "the disk is full"
+
+
+def test_what_was_learnt_and_not_written_ends_with_the_command_that_writes_it() -> None:
+    command = "python train.py d --mode head --output models/x"
+    assert command in describe_teaching(TAUGHT, Path("models/x"), is_written=False)
+    assert "train.py" not in describe_teaching(TAUGHT, Path("models/x"), is_written=True)
+    assert "train.py" not in describe_teaching(state({"cup": 3}), Path("models/x"), False)
+    assert describe_teaching(state({}), Path("x"), False) == "no snapshots were recorded"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 30])
+def test_the_keys_fit_into_the_smallest_window(count: int) -> None:
+    for is_typing in (False, True):
+        assert text_size(keys_line(count, is_typing), 14)[0] <= 640 - 2 * 14

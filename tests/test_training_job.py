@@ -1,0 +1,171 @@
+"""Jobs beside the live picture: what they write, how they are followed, and how they end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+import evaluate
+import train
+from tests.coloured_pictures import write_coloured_pictures
+from tests.some_pictures import copy_some
+from webcam_classifier.camera.scene import LABELS, draw_scene
+from webcam_classifier.data.pictures import encode_snapshot, read_picture
+from webcam_classifier.data.snapshot_name import SnapshotName
+from webcam_classifier.errors import UserError
+from webcam_classifier.live_teaching.session import TeachingSession
+from webcam_classifier.live_teaching.training_job import TrainingJobs
+from webcam_classifier.model.classifier import Classifier
+
+
+@pytest.fixture(scope="module")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated camera's: three bursts of each label, in rooms of their own."""
+    folder = tmp_path_factory.mktemp("data") / "thumbs"
+    for burst in range(9):
+        label = LABELS[burst % 3]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for index in range(4):
+            name = SnapshotName("20260101T000000x000000", burst + 1, index + 1).format()
+            content = encode_snapshot(draw_scene(label, burst, 9 * index))
+            (folder / label / f"{name}.jpg").write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "colours"
+    write_coloured_pictures(folder, 30)
+    return folder
+
+
+def initializers(model: Path) -> dict[str, NDArray[np.float64]]:
+    graph = onnx.load(model).graph
+    return {one.name: numpy_helper.to_array(one).astype(np.float64) for one in graph.initializer}
+
+
+def check_saved(dataset: Path, output: Path) -> None:
+    """Teach live, save, and compare with what live says, and with evaluate.py."""
+    with TeachingSession.open(dataset) as session, TrainingJobs() as jobs:
+        session.classifier.warm_up()
+        assert session.wait_until_learnt(60.0)
+        jobs.teach("head", dataset, output / "saved")
+        taught = session.classifier.taught
+        job = jobs.wait(120.0)
+    assert taught is not None
+    assert job is not None
+    assert (job.status, job.progress, job.error) == ("done", 1.0, "")
+    assert job.message.startswith("accuracy ")
+
+    model = Classifier(output / "saved" / "model.onnx")
+    assert model.card.labels == taught.labels
+    live_scores, file_scores = [], []
+    right = 0
+    paths = sorted(dataset.glob("*/*.jpg"))
+    for path in paths:
+        image = read_picture(path)
+        live = session.classifier.classify_prepared(session.classifier.prepare(image))
+        file = model.classify(image)
+        np.testing.assert_allclose(live.probabilities, file.probabilities, atol=2e-3)
+        live_scores.append(live.unknown_score)
+        file_scores.append(file.unknown_score)
+        right += live.label == path.parent.name
+    np.testing.assert_allclose(
+        np.array(live_scores, np.float64), np.array(file_scores, np.float64), atol=2e-2
+    )
+    figures = output / "figures.json"
+    evaluate.main([str(model.path), str(dataset), "--json", str(figures)])
+    assert json.loads(figures.read_text())["accuracy"] == right / len(paths)
+
+
+def test_what_is_saved_is_what_train_writes_and_what_live_answers(
+    snapshots: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    check_saved(snapshots, tmp_path)
+    train.main([str(snapshots), "--mode", "head", "--output", str(tmp_path / "by_hand")])
+    saved = initializers(tmp_path / "saved" / "model.onnx")
+    by_hand = initializers(tmp_path / "by_hand" / "model.onnx")
+    assert saved.keys() == by_hand.keys()
+    for name, value in saved.items():
+        np.testing.assert_allclose(value, by_hand[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_the_same_on_real_hands(
+    shared_data: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    copy_some(shared_data / "rock_paper_scissors" / "person_1", tmp_path / "hands", step=8)
+    check_saved(tmp_path / "hands", tmp_path)
+
+
+def test_progress_grows_and_one_job_runs_at_a_time(
+    colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    told = threading.Event()
+    with TrainingJobs(told.set) as jobs:
+        assert jobs.state() is None
+        first = jobs.teach("head", colours, tmp_path / "model", input_size=64)
+        assert (first.number, first.kind, first.status) == (1, "head", "running")
+        with pytest.raises(UserError, match="Wait, or cancel"):
+            jobs.teach("head", colours, tmp_path / "model")
+        with pytest.raises(UserError, match="Wait, or cancel"):
+            jobs.export(tmp_path / "model", "fp16")
+        seen = [0.0]
+        while (state := jobs.state()) is not None and state.is_running:
+            seen.append(state.progress or 0.0)
+            time.sleep(0.05)
+        assert seen == sorted(seen)
+        assert state is not None
+        assert state.status == "done"
+        assert told.is_set()
+        jobs.export(tmp_path / "model", "fp16")
+        exported = jobs.wait(60.0)
+    assert exported is not None
+    assert (exported.number, exported.status) == (2, "done")
+    assert exported.output == tmp_path / "model" / "model.fp16.onnx"
+    assert exported.output.is_file()
+    command = json.loads((tmp_path / "model" / "metrics.json").read_text())["command"]
+    assert "--progress" not in command
+    assert "--mode head" in command
+
+
+def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
+    with TrainingJobs() as jobs:
+        jobs.export(tmp_path / "nothing.onnx", "int8")
+        state = jobs.wait(60.0)
+    assert state is not None
+    assert state.status == "failed"
+    assert "There is no model file" in state.error
+
+
+def test_a_cancelled_job_leaves_what_was_there(
+    colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.onnx").write_bytes(b"the one before")
+    with TrainingJobs() as jobs:
+        jobs.teach("finetune", colours, tmp_path / "model", epochs=500, input_size=64)
+        give_up_at = time.monotonic() + 50.0
+        while (state := jobs.state()) is not None and not state.history:
+            assert state.is_running, state.error
+            assert time.monotonic() < give_up_at
+            time.sleep(0.05)
+        jobs.cancel()
+        ended = jobs.wait(10.0)
+    assert ended is not None
+    assert ended.status == "cancelled"
+    assert ended.history[0].epoch == 0
+    assert ended.history[0].training_loss is None
+    assert ended.history[0].validation_accuracy is not None
+    assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"

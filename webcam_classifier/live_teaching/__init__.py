@@ -1,0 +1,1 @@
+"""Teaching while watching: snapshots are learnt as they are taken, and the picture goes on."""
