@@ -1,0 +1,1 @@
+"""The page on which a camera is taught: its server."""

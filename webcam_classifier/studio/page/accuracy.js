@@ -1,0 +1,76 @@
+// How right it is, with its interval and what it rests on.
+
+import { confusionOf } from "./confusion.js";
+import { find, make } from "./elements.js";
+import { asSentence, many } from "./words.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Accuracy} Accuracy */
+
+export class AccuracyView {
+  #place = find("accuracy", HTMLDivElement);
+  #shown = "";
+
+  /** @param {State} state */
+  update(state) {
+    const names = state.labels.map((label) => label.name);
+    const content = JSON.stringify([state.accuracy, names, state.accuracy_advice]);
+    if (content === this.#shown) return;
+    this.#shown = content;
+    const accuracy = state.accuracy;
+    this.#place.classList.toggle("old", accuracy?.is_current === false);
+    this.#place.replaceChildren(...(accuracy ? describe(accuracy, names) : explain(state)));
+  }
+}
+
+/** @param {State} state */
+function explain(state) {
+  const advice =
+    state.accuracy_advice ||
+    "It is measured on recordings that were left out of the teaching, so record each label several times.";
+  return [
+    make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
+    make("p", { class: "hint" }, asSentence(advice)),
+  ];
+}
+
+/**
+ * @param {Accuracy} accuracy
+ * @param {string[]} names of all labels, in the order that gives them their colours
+ */
+function describe(accuracy, names) {
+  const value = make(
+    "p",
+    { class: "accuracy-value", "data-testid": "accuracy-value" },
+    String(Math.round(100 * accuracy.value)),
+    make("small", {}, "%"),
+  );
+  const [low, high] = [accuracy.low, accuracy.high].map((end) => Math.round(100 * end));
+  const interval = make(
+    "p",
+    { "data-testid": "accuracy-interval" },
+    `Of 100 new snapshots, about ${low} to ${high === 100 ? "all" : high} will be right.`,
+  );
+  const ground = make(
+    "p",
+    { class: "hint", "data-testid": "accuracy-rests-on" },
+    asSentence(`Measured on ${many(accuracy.count, "snapshot")}: ${accuracy.rests_on}`),
+  );
+  return [value, scaleOf(accuracy), interval, ground, confusionOf(accuracy, names)];
+}
+
+/** @param {Accuracy} accuracy */
+function scaleOf(accuracy) {
+  const range = make("span", { class: "range" });
+  range.style.left = `${100 * accuracy.low}%`;
+  range.style.width = `${100 * (accuracy.high - accuracy.low)}%`;
+  const dot = make("span", { class: "dot" });
+  dot.style.left = `${100 * accuracy.value}%`;
+  return make(
+    "div",
+    { class: "scale", "aria-hidden": "true" },
+    make("span", { class: "line" }),
+    range,
+    dot,
+  );
+}

@@ -1,0 +1,147 @@
+// This browser's own camera, sent to the studio as JPEG: one picture when it asks, the newest.
+
+const WIDTH = 640; // pixels: more than the network looks at
+const QUALITY = 0.85;
+const FRAME_WAIT = 200; // milliseconds for a new frame, before the last one is sent again
+
+/** Why the camera can't be used, in a sentence for the person. */
+export class CameraRefused extends Error {}
+
+export class BrowserCamera {
+  /** @type {MediaStream | null} */
+  #stream = null;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #video = document.createElement("video");
+  #canvas = document.createElement("canvas");
+  #onEnd;
+
+  /** @param {(reason: string) => void} onEnd the camera went, or the studio wants no more of it */
+  constructor(onEnd) {
+    this.#onEnd = onEnd;
+    this.#video.muted = true;
+    this.#video.playsInline = true;
+  }
+
+  get active() {
+    return this.#stream !== null;
+  }
+
+  /** Which camera is on; empty where the browser does not say. */
+  get device() {
+    return this.#stream?.getVideoTracks()[0]?.getSettings().deviceId ?? "";
+  }
+
+  /**
+   * Switch the camera on, or to another one.
+   *
+   * @param {string} [device]
+   */
+  async start(device) {
+    if (!navigator.mediaDevices) {
+      throw new CameraRefused(
+        "A browser gives its camera only to pages from https:// or localhost. Use the device’s own, or an SSH tunnel to localhost.",
+      );
+    }
+    this.stop();
+    const size = { width: { ideal: WIDTH }, height: { ideal: 480 } };
+    const which = device ? { deviceId: { exact: device } } : { facingMode: "user" };
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({
+        video: { ...size, ...which },
+        audio: false,
+      });
+    } catch (error) {
+      throw new CameraRefused(reasonOf(error));
+    }
+    this.#stream = stream;
+    stream
+      .getVideoTracks()[0]
+      .addEventListener("ended", () => this.#end("The camera was unplugged or taken away."));
+    this.#video.srcObject = stream;
+    await this.#video.play();
+  }
+
+  /**
+   * Send pictures to the studio from now on; again after each lost connection.
+   *
+   * @param {string} client who this page is
+   */
+  connect(client) {
+    const address = new URL(
+      `/ws/camera?client=${encodeURIComponent(client)}`,
+      location.href.replace(/^http/, "ws"),
+    );
+    const socket = new WebSocket(address);
+    this.#socket?.close();
+    this.#socket = socket;
+    socket.onmessage = () => void this.#send(socket); // it only ever asks for the next
+    socket.onclose = (event) => {
+      if (socket === this.#socket && event.reason) this.#end(event.reason);
+    };
+  }
+
+  stop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#video.srcObject = null;
+  }
+
+  /** The cameras of this browser, once it may be asked. */
+  async devices() {
+    const all = await navigator.mediaDevices.enumerateDevices();
+    return all.filter((device) => device.kind === "videoinput" && device.deviceId);
+  }
+
+  /** @param {WebSocket} socket */
+  async #send(socket) {
+    await this.#newFrame();
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    if (!this.active || !width) return;
+    const scale = Math.min(1, WIDTH / Math.max(width, height));
+    this.#canvas.width = Math.round(width * scale);
+    this.#canvas.height = Math.round(height * scale);
+    this.#canvas
+      .getContext("2d")
+      ?.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
+    this.#canvas.toBlob(
+      (picture) => {
+        if (picture && socket.readyState === WebSocket.OPEN) socket.send(picture);
+      },
+      "image/jpeg",
+      QUALITY,
+    );
+  }
+
+  /** Wait for a picture that was not sent yet. */
+  #newFrame() {
+    return new Promise((resolve) => {
+      setTimeout(resolve, FRAME_WAIT);
+      if ("requestVideoFrameCallback" in this.#video)
+        this.#video.requestVideoFrameCallback(resolve);
+      else setTimeout(resolve, 33);
+    });
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
+    this.stop();
+    this.#onEnd(reason);
+  }
+}
+
+/** @param {unknown} error of getUserMedia */
+function reasonOf(error) {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "NotAllowedError")
+    return "The browser was not allowed to use its camera. Allow it beside the address, then choose it again.";
+  if (name === "NotFoundError" || name === "OverconstrainedError")
+    return "This browser finds no camera. Plug one in, or use the device’s.";
+  if (name === "NotReadableError")
+    return "Another program is using the camera. Close it, then choose the camera again.";
+  return `The camera can’t be used: ${error instanceof Error ? error.message : error}`;
+}

@@ -1,0 +1,156 @@
+// The WebSocket to the studio: it comes back by itself, and asks for one picture at a time.
+
+import "./types.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Prediction} Prediction */
+/** @typedef {import("./types.js").Link} Link */
+
+const WAITS = [300, 600, 1200, 2500, 5000]; // milliseconds before each try; the last one repeats
+const SILENCE = 4000; // milliseconds until a try that gets no answer counts as failed
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]; // needs no network
+
+/**
+ * What the page listens to.
+ *
+ * @typedef {object} Listener
+ * @property {(state: State) => void} onState
+ * @property {(prediction: Prediction, picture: Blob | null) => void} onPrediction
+ * @property {(link: Link, problem: string) => void} onLink
+ * @property {(sentence: string) => void} onRefused
+ */
+
+export class Connection {
+  /** Who this page is to the server; empty until it has said so. */
+  client = "";
+
+  /** @type {Link} */
+  link = "connecting";
+
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** @type {Prediction | null} */
+  #awaitingPicture = null;
+  #failures = 0;
+  #timer = 0;
+  #listener;
+
+  /** @param {Listener} listener */
+  constructor(listener) {
+    this.#listener = listener;
+    // A phone that wakes up, or a network that is back, need not wait for the next try.
+    addEventListener("online", () => this.#retryNow());
+    addEventListener("offline", () => {
+      if (!LOOPBACK.includes(location.hostname)) this.#socket?.close();
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#retryNow();
+    });
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    const socket = new WebSocket(new URL("/ws/live", location.href.replace(/^http/, "ws")));
+    socket.binaryType = "blob";
+    this.#socket = socket;
+    this.#timer = setTimeout(() => socket.close(), SILENCE);
+    socket.onopen = () => this.#send({ type: "hello", pictures: true });
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = () => {
+      if (socket === this.#socket) void this.#lost();
+    };
+  }
+
+  /**
+   * Say that a frame is on the screen, which asks for the next.
+   *
+   * @param {number} frame
+   */
+  shown(frame) {
+    this.#send({ type: "shown", frame });
+  }
+
+  /**
+   * @param {string} label
+   * @param {boolean} on
+   */
+  record(label, on) {
+    this.#send({ type: "record", label, on });
+  }
+
+  claim() {
+    this.#send({ type: "claim" });
+  }
+
+  release() {
+    this.#send({ type: "release" });
+  }
+
+  /** @param {object} message */
+  #send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** @param {string | Blob} data */
+  #receive(data) {
+    if (data instanceof Blob) {
+      const prediction = this.#awaitingPicture;
+      this.#awaitingPicture = null;
+      if (prediction) this.#listener.onPrediction(prediction, data);
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === "welcome") this.#welcomed(message.client);
+    else if (message.type === "state") this.#listener.onState(message);
+    else if (message.type === "prediction") this.#awaitingPicture = message;
+    else if (message.type === "refused") this.#listener.onRefused(message.error);
+  }
+
+  /** @param {string} client */
+  #welcomed(client) {
+    clearTimeout(this.#timer);
+    this.client = client;
+    this.#failures = 0;
+    this.#setLink("connected");
+  }
+
+  async #lost() {
+    clearTimeout(this.#timer);
+    this.#socket = null;
+    this.#awaitingPicture = null;
+    const problem = await whyRefused();
+    if (this.#socket !== null) return; // a try was begun in between
+    this.#setLink(problem ? "refused" : "lost", problem);
+    const wait = WAITS[Math.min(this.#failures, WAITS.length - 1)];
+    this.#failures += 1;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.open(), wait);
+  }
+
+  #retryNow() {
+    if (this.#socket === null) this.open();
+  }
+
+  /**
+   * @param {Link} link
+   * @param {string} [problem]
+   */
+  #setLink(link, problem = "") {
+    this.link = link;
+    this.#listener.onLink(link, problem);
+  }
+}
+
+/** A WebSocket does not say why it was refused; an HTTP answer does. */
+async function whyRefused() {
+  try {
+    const answer = await fetch("/api/state", { signal: AbortSignal.timeout(SILENCE) });
+    if (answer.status !== 401 && answer.status !== 403) return "";
+    return (
+      (await answer.json()).error ??
+      "This link is not valid any more. Open the one that studio.py printed."
+    );
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,119 @@
+// Put the page together: every change of the state goes to every part of it.
+
+import { Bars } from "./bars.js";
+import { CameraPanel } from "./camera_panel.js";
+import { Connection } from "./connection.js";
+import { acceptDrops } from "./drop.js";
+import { find } from "./elements.js";
+import { listenToKeys } from "./keyboard.js";
+import { LabelsPanel } from "./labels_panel.js";
+import { alert, announce } from "./notices.js";
+import { Presence } from "./presence.js";
+import { ReadingPace } from "./reading_pace.js";
+import { Recording } from "./recording.js";
+import { Stage } from "./stage.js";
+import { Studio } from "./studio.js";
+import { TeachPanel } from "./teach_panel.js";
+import { sendFiles } from "./uploads.js";
+import { many } from "./words.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Prediction} Prediction */
+
+const connection = new Connection({ onState, onPrediction, onLink, onRefused });
+const studio = new Studio(connection);
+const recording = new Recording(studio, refresh);
+const labels = new LabelsPanel(studio, recording);
+const stage = new Stage();
+const bars = new Bars();
+const pace = new ReadingPace();
+const camera = new CameraPanel(studio);
+const teach = new TeachPanel(studio);
+const presence = new Presence(connection);
+let taughtHere = false;
+let labelsSeen = -1; // how many labels the last prediction was about
+
+listenToKeys(studio, recording, {
+  onNewLabel: () => labels.focusNewLabel(),
+  onUndo: () => void labels.undo(),
+});
+acceptDrops(studio);
+const importZip = find("import-zip", HTMLInputElement);
+importZip.addEventListener("change", () => {
+  const files = [...(importZip.files ?? [])];
+  importZip.value = "";
+  void sendFiles(studio, null, files);
+});
+connection.open();
+
+/** @param {State} state */
+function onState(state) {
+  tellBurst(studio.state, state);
+  studio.state = state;
+  taughtHere = state.teacher === "you";
+  recording.check();
+  refresh();
+}
+
+function refresh() {
+  const state = studio.state;
+  if (state === null) return;
+  labels.update(state);
+  stage.update(state, recording.label ?? state.recording);
+  bars.update(state);
+  camera.update(state);
+  teach.update(state);
+  presence.update(state);
+}
+
+/**
+ * @param {Prediction} prediction
+ * @param {Blob | null} picture
+ */
+async function onPrediction(prediction, picture) {
+  const bitmap = picture && (await createImageBitmap(picture).catch(() => null));
+  requestAnimationFrame(() => {
+    const withText = pace.isDue(prediction);
+    if (bitmap) stage.show(prediction, bitmap, withText);
+    bitmap?.close();
+    bars.show(prediction, withText);
+    if (prediction.labels.length !== labelsSeen) refresh();
+    labelsSeen = prediction.labels.length;
+    connection.shown(prediction.frame); // only now may the next one come
+  });
+}
+
+/**
+ * @param {import("./types.js").Link} link
+ * @param {string} problem
+ */
+function onLink(link, problem) {
+  recording.check();
+  if (link !== "connected" && studio.state) studio.state = { ...studio.state, recording: null }; // it ended with the link
+  presence.showLink(link, problem);
+  refresh();
+  if (link !== "connected") return;
+  if (taughtHere) connection.claim(); // who taught before the connection was lost goes on
+  camera.reconnect();
+}
+
+/** @param {string} sentence */
+function onRefused(sentence) {
+  recording.stop();
+  alert(sentence);
+}
+
+/**
+ * Say what a recording came to, once it is over.
+ *
+ * @param {State | null} before
+ * @param {State} now
+ */
+function tellBurst(before, now) {
+  if (!before?.recording || now.recording !== null) return;
+  const undo = now.undo;
+  const count = now.labels.find((label) => label.name === before.recording)?.count ?? 0;
+  const taken =
+    undo?.label === before.recording ? `${many(undo.count, "snapshot")} recorded, ` : "";
+  announce(`${before.recording}: ${taken}${count} in all`);
+}

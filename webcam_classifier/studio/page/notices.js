@@ -1,0 +1,80 @@
+// Passing messages at the lower edge, and what is only said to a screen reader.
+
+import { find, make, setText } from "./elements.js";
+
+const SHOWN_FOR = 6000; // milliseconds; what went wrong stays until it is closed
+const LISTED = 4; // lines of a list
+
+const notices = /** @type {HTMLElement} */ (document.querySelector(".notices"));
+const place = find("notice", HTMLDivElement);
+const alarm = find("alarm", HTMLDivElement);
+const announcer = find("announcer", HTMLDivElement);
+let timer = 0;
+
+// Beside an open dialog everything is out of reach; inside it, messages can be read and closed.
+document.addEventListener("close", () => document.body.append(notices), true);
+
+/**
+ * Show a message for a while.
+ *
+ * @param {string} sentence
+ */
+export function notice(sentence) {
+  show(place, sentence, []);
+  timer = setTimeout(clear, SHOWN_FOR);
+}
+
+/**
+ * Show what went wrong, until it is closed.
+ *
+ * @param {string} sentence
+ * @param {string[]} [details]
+ */
+export function alert(sentence, details = []) {
+  show(alarm, sentence, details);
+}
+
+/**
+ * Show what a change failed with.
+ *
+ * @param {unknown} error
+ */
+export function alertError(error) {
+  alert(error instanceof Error ? error.message : String(error));
+}
+
+/**
+ * Say something to a screen reader alone.
+ *
+ * @param {string} sentence
+ */
+export function announce(sentence) {
+  setText(announcer, sentence);
+}
+
+/**
+ * @param {HTMLElement} where
+ * @param {string} sentence
+ * @param {string[]} details
+ */
+function show(where, sentence, details) {
+  clear();
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (notices.parentElement !== host) host.append(notices);
+  const words = make("div", {}, make("p", {}, sentence));
+  const left = details.length - LISTED;
+  if (details.length > 0) {
+    const lines = details.slice(0, LISTED).map((line) => make("li", {}, line));
+    if (left > 0) lines.push(make("li", {}, `and ${left} more`));
+    words.append(make("ul", {}, ...lines));
+  }
+  const close = make("button", { type: "button" }, "Close");
+  close.addEventListener("click", clear);
+  where.append(make("div", { class: "notice" }, words, close));
+}
+
+function clear() {
+  clearTimeout(timer);
+  place.replaceChildren();
+  alarm.replaceChildren();
+}

@@ -1,0 +1,61 @@
+// The upper edge: whether the studio is there, which data set it teaches, and who teaches.
+
+import { find, setText } from "./elements.js";
+
+/** @typedef {import("./connection.js").Connection} Connection */
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Link} Link */
+
+const WORDS = {
+  connecting: "Connecting…",
+  connected: "Connected",
+  lost: "Reconnecting…",
+  refused: "Not let in",
+};
+
+export class Presence {
+  #where = find("where", HTMLParagraphElement);
+  #teacher = find("teacher", HTMLSpanElement);
+  #claim = find("claim", HTMLButtonElement);
+  #release = find("release", HTMLButtonElement);
+  #link = find("connection", HTMLSpanElement);
+  #trouble = find("trouble", HTMLParagraphElement);
+  #offline = find("offline", HTMLDivElement);
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.#claim.addEventListener("click", () => connection.claim());
+    this.#release.addEventListener("click", () => connection.release());
+  }
+
+  /** @param {State} state */
+  update(state) {
+    setText(this.#where, `${state.dataset} · ${state.backbone} · ${state.runtime}`);
+    this.#where.title = state.dataset_folder;
+    const alone = state.viewers === 1;
+    setText(
+      this.#teacher,
+      { you: alone ? "" : "You teach", other: "Someone else is teaching", none: "" }[
+        state.teacher ?? "none"
+      ],
+    );
+    this.#claim.hidden = state.teacher !== "other";
+    this.#release.hidden = state.teacher !== "you" || alone;
+    setText(this.#trouble, state.problem ?? "");
+    this.#trouble.hidden = !state.problem;
+    document.body.dataset.teacher = state.teacher ?? "none";
+  }
+
+  /**
+   * @param {Link} link
+   * @param {string} problem why the studio does not let this page in
+   */
+  showLink(link, problem) {
+    document.body.dataset.link = link;
+    this.#link.dataset.state = link;
+    setText(this.#link, WORDS[link]);
+    const lost =
+      "The studio can’t be reached; it is tried again by itself. Nothing that was recorded is lost.";
+    setText(this.#offline, { connecting: "", connected: "", lost, refused: problem }[link]);
+  }
+}

@@ -1,0 +1,34 @@
+// Bars move with every frame; words and figures change only as fast as they can be read.
+
+/** @typedef {import("./types.js").Prediction} Prediction */
+
+const EVERY = 100; // milliseconds
+
+export class ReadingPace {
+  #at = 0;
+  #verdict = "";
+
+  /**
+   * Tell whether what is written should be renewed: after a while, or at once for another verdict.
+   *
+   * @param {Prediction} prediction
+   */
+  isDue(prediction) {
+    const now = performance.now();
+    const verdict = prediction.unknown ? "unknown" : (likeliest(prediction)?.label ?? "");
+    if (now - this.#at < EVERY && verdict === this.#verdict) return false;
+    this.#at = now;
+    this.#verdict = verdict;
+    return true;
+  }
+}
+
+/**
+ * @param {Prediction} prediction
+ * @returns {{label: string, confidence: number} | null} null where there are no labels yet
+ */
+export function likeliest(prediction) {
+  if (prediction.labels.length === 0) return null;
+  const confidence = Math.max(...prediction.probabilities);
+  return { label: prediction.labels[prediction.probabilities.indexOf(confidence)], confidence };
+}

@@ -1,0 +1,144 @@
+// The picture, and over it what is seen, what is recorded, or what to do next.
+
+import { find, setText } from "./elements.js";
+import { announce } from "./notices.js";
+import { likeliest } from "./reading_pace.js";
+import { colourOf, many, percent } from "./words.js";
+import { nextStep } from "./guidance.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Prediction} Prediction */
+
+const SURE_FROM = 0.7; // as in the window of live.py
+const STEADY = 1200; // milliseconds that a label stays before a screen reader says it
+const QUIET = 4000; // milliseconds between two labels said
+
+export class Stage {
+  #stage = find("stage", HTMLDivElement);
+  #canvas = find("picture", HTMLCanvasElement);
+  #context = /** @type {CanvasRenderingContext2D} */ (
+    this.#canvas.getContext("2d", { alpha: false })
+  );
+  #panel = find("verdict-panel", HTMLDivElement);
+  #key = find("verdict-key", HTMLSpanElement);
+  #verdict = find("verdict", HTMLParagraphElement);
+  #words = find("verdict-words", HTMLParagraphElement);
+  #confidence = find("confidence", HTMLParagraphElement);
+  #guide = find("guide", HTMLDivElement);
+  #chip = find("recording-chip", HTMLParagraphElement);
+  #guideTitle = document.createElement("b");
+  #guideText = document.createElement("span");
+  /** @type {Prediction | null} */
+  #prediction = null;
+  /** @type {{label: string, count: number} | null} */
+  #burst = null;
+  /** @type {import("./types.js").Label[]} */
+  #labels = [];
+  #said = { label: "", since: 0, announced: "", at: 0 };
+
+  constructor() {
+    this.#guide.append(this.#guideTitle, this.#guideText);
+  }
+
+  /**
+   * Put a picture on the screen together with what was seen in it.
+   *
+   * @param {Prediction} prediction
+   * @param {ImageBitmap} picture
+   * @param {boolean} withText whether words and figures are renewed too
+   */
+  show(prediction, picture, withText) {
+    this.#prediction = prediction;
+    if (this.#canvas.width !== picture.width || this.#canvas.height !== picture.height) {
+      this.#canvas.width = picture.width;
+      this.#canvas.height = picture.height;
+    }
+    this.#context.drawImage(picture, 0, 0);
+    this.#stage.classList.remove("empty");
+    if (withText && prediction.labels.length >= 2) this.#showVerdict(prediction);
+  }
+
+  /**
+   * @param {State} state
+   * @param {string | null} recording the label that is recorded here or elsewhere
+   */
+  update(state, recording) {
+    this.#labels = state.labels;
+    if (state.camera.kind === "none") this.#forgetPicture();
+    const step = nextStep(state, this.#prediction);
+    this.#guide.hidden = step === null;
+    this.#panel.hidden = step !== null;
+    setText(this.#guideTitle, step?.title ?? "");
+    setText(this.#guideText, step?.text ?? "");
+    this.#showRecording(state, recording);
+  }
+
+  #forgetPicture() {
+    this.#prediction = null;
+    this.#stage.classList.add("empty");
+  }
+
+  /** @param {Prediction} prediction */
+  #showVerdict(prediction) {
+    const best = likeliest(prediction);
+    if (best === null) return;
+    const { label, confidence } = best;
+    const sure = prediction.unknown ? "unknown" : confidence >= SURE_FROM ? "yes" : "no";
+    const shown = prediction.unknown ? "unknown" : label;
+    setText(this.#verdict, shown);
+    this.#verdict.dataset.label = label;
+    this.#verdict.dataset.unknown = String(prediction.unknown);
+    this.#stage.dataset.sure = sure;
+    this.#showKey(prediction.unknown ? "" : shown);
+    setText(
+      this.#words,
+      { unknown: "like nothing it was shown", yes: "sure", no: "not sure" }[sure],
+    );
+    setText(this.#confidence, prediction.unknown ? "" : percent(confidence));
+    this.#say(shown);
+  }
+
+  /** @param {string} shown the label; empty for none */
+  #showKey(shown) {
+    const place = this.#labels.findIndex((label) => label.name === shown);
+    setText(this.#key, shown === "" ? "?" : String(place + 1));
+    if (place >= 0) this.#key.dataset.colour = colourOf(place);
+    else delete this.#key.dataset.colour;
+  }
+
+  /**
+   * Tell a screen reader what is seen once it is steady, and seldom enough to be listened to.
+   *
+   * @param {string} label
+   */
+  #say(label) {
+    const now = performance.now();
+    const said = this.#said;
+    if (label !== said.label) Object.assign(said, { label, since: now });
+    if (label === said.announced || now - said.since < STEADY || now - said.at < QUIET) return;
+    Object.assign(said, { announced: label, at: now });
+    announce(`Sees ${label}`);
+  }
+
+  /**
+   * @param {State} state
+   * @param {string | null} recording
+   */
+  #showRecording(state, recording) {
+    const place = state.labels.findIndex((label) => label.name === recording);
+    const label = state.labels[place];
+    this.#chip.hidden = !label;
+    this.#stage.classList.toggle("recording", Boolean(label));
+    if (!label) {
+      this.#burst = null;
+      return;
+    }
+    this.#stage.dataset.colour = colourOf(place);
+    if (this.#burst?.label !== label.name) this.#burst = { label: label.name, count: label.count };
+    const taken = many(Math.max(0, label.count - this.#burst.count), "snapshot");
+    setText(
+      this.#chip,
+      `Recording ${label.name}: ${taken}${state.last_skip ? `, ${state.last_skip}` : ""}`,
+    );
+  }
+}

@@ -1,0 +1,156 @@
+// The page's side of the studio: its newest state, who may change it, and every change.
+
+import { Connection } from "./connection.js";
+
+/** @typedef {import("./types.js").State} State */
+
+/** A change that the studio refused, with its sentence for the person. */
+export class Refused extends Error {}
+
+export class Studio {
+  /** @type {State | null} */
+  state = null;
+
+  /** @type {Connection} */
+  connection;
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  /** Whether this page may change anything now. */
+  get mayTeach() {
+    return (
+      this.connection.link === "connected" && this.state !== null && this.state.teacher !== "other"
+    );
+  }
+
+  /** The folder that removed pictures are moved to, as a person reads it. */
+  get removedFolder() {
+    return `${this.state?.dataset_folder ?? "dataset"}/.removed`;
+  }
+
+  /** @param {string} name */
+  addLabel(name) {
+    return this.#change("POST", "/api/labels", { name });
+  }
+
+  /**
+   * @param {string} label
+   * @param {string} name
+   */
+  renameLabel(label, name) {
+    return this.#change("PATCH", path("labels", label), { name });
+  }
+
+  /** @param {string} label */
+  removeLabel(label) {
+    return this.#change("DELETE", path("labels", label));
+  }
+
+  /**
+   * @param {string} label
+   * @param {string} file
+   */
+  removePicture(label, file) {
+    return this.#change("DELETE", path("pictures", label, file));
+  }
+
+  /**
+   * @param {string} label
+   * @returns {Promise<string[]>} file names, newest first
+   */
+  async pictures(label) {
+    const answer = await this.#call("GET", `${path("labels", label)}/pictures`);
+    return answer.pictures;
+  }
+
+  /**
+   * Send a picture or a zip of pictures for a label, or a zip with a folder for each label.
+   *
+   * @param {string | null} label
+   * @param {File} file
+   * @returns {Promise<import("./types.js").UploadAnswer>}
+   */
+  upload(label, file) {
+    const place =
+      label === null ? path("uploads", file.name) : path("labels", label, "uploads", file.name);
+    return this.#change("PUT", place, file);
+  }
+
+  undo() {
+    return this.#change("POST", "/api/undo");
+  }
+
+  /** @param {"device" | "browser" | "none"} kind */
+  useCamera(kind) {
+    return this.#change("POST", "/api/camera", { kind });
+  }
+
+  /**
+   * @param {"head" | "finetune"} mode
+   * @param {number} [epochs]
+   */
+  teach(mode, epochs) {
+    return this.#change("POST", "/api/teach", { mode, epochs });
+  }
+
+  /** @param {string} precision */
+  export(precision) {
+    return this.#change("POST", "/api/export", { precision });
+  }
+
+  cancel() {
+    return this.#change("POST", "/api/cancel");
+  }
+
+  /** @param {"head" | "model"} source */
+  watch(source) {
+    return this.#change("POST", "/api/watch", { with: source });
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} place
+   * @param {object} [body] a file goes as it is, anything else as JSON
+   */
+  async #change(method, place, body) {
+    if (this.state?.teacher === null) this.connection.claim();
+    return this.#call(method, place, body);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} place
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async #call(method, place, body) {
+    /** @type {Record<string, string>} */
+    const headers = { "X-Studio-Client": this.connection.client };
+    if (body !== undefined && !(body instanceof Blob)) headers["Content-Type"] = "application/json";
+    const sent = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
+    let answer;
+    try {
+      answer = await fetch(place, { method, headers, body: sent });
+    } catch {
+      throw new Refused(
+        "The studio can’t be reached. It is tried again by itself; then do this once more.",
+      );
+    }
+    const said = await answer.json().catch(() => ({}));
+    if (!answer.ok)
+      throw new Refused(said.error ?? `The studio answered ${answer.status}. Try it once more.`);
+    return said;
+  }
+}
+
+/**
+ * Give the address of something by its names, whatever characters they have.
+ *
+ * @param {...string} parts
+ */
+export function path(...parts) {
+  return `/api/${parts.map(encodeURIComponent).join("/")}`;
+}

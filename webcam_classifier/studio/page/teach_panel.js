@@ -1,0 +1,115 @@
+// The right column: how right it is, writing and fine-tuning the model, and what to take along.
+
+import { AccuracyView } from "./accuracy.js";
+import { find, setText } from "./elements.js";
+import { JobView } from "./job_view.js";
+import { ModelsView } from "./models_view.js";
+import { alertError, announce } from "./notices.js";
+import { many } from "./words.js";
+
+/** @typedef {import("./studio.js").Studio} Studio */
+/** @typedef {import("./types.js").State} State */
+
+export class TeachPanel {
+  #studio;
+  #accuracy = new AccuracyView();
+  #job;
+  #models;
+  #form = find("teach-form", HTMLFormElement);
+  #epochs = find("epochs", HTMLInputElement);
+  #button = find("teach", HTMLButtonElement);
+  #learning = find("learning", HTMLParagraphElement);
+  #hint = find("teach-hint", HTMLParagraphElement);
+  #watch = /** @type {HTMLFieldSetElement} */ (document.getElementById("watch"));
+  #epochsAsked = 0; // of the fine-tuning that was begun here
+  #jobSeen = "";
+
+  /** @param {Studio} studio */
+  constructor(studio) {
+    this.#studio = studio;
+    this.#job = new JobView(() => this.#studio.cancel().catch(alertError));
+    this.#models = new ModelsView(studio);
+    this.#form.addEventListener("change", () => this.#showMode());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#teach();
+    });
+    this.#watch.addEventListener("change", (event) => void this.#watchWith(event.target));
+    this.#showMode();
+  }
+
+  /** @param {State} state */
+  update(state) {
+    const recorded = state.labels.filter((label) => label.count > 0).length;
+    const running = state.job?.status === "running";
+    this.#button.disabled = !this.#studio.mayTeach || running || recorded < 2;
+    this.#hint.hidden = recorded >= 2;
+    setText(this.#hint, "It needs snapshots of two labels.");
+    setText(this.#learning, describeLearning(state));
+    this.#watch.hidden = state.models.length === 0;
+    this.#watch.disabled = !this.#studio.mayTeach;
+    for (const radio of this.#watch.querySelectorAll("input"))
+      radio.checked = radio.value === state.watching;
+    this.#accuracy.update(state);
+    this.#job.update(state.job, this.#epochsAsked, this.#studio.mayTeach);
+    this.#models.update(state);
+    this.#tellJob(state);
+  }
+
+  get #mode() {
+    return new FormData(this.#form).get("mode") === "finetune" ? "finetune" : "head";
+  }
+
+  #showMode() {
+    const finetune = this.#mode === "finetune";
+    find("epochs-label", HTMLLabelElement).hidden = !finetune;
+    setText(this.#button, finetune ? "Fine-tune" : "Write the model");
+  }
+
+  async #teach() {
+    const finetune = this.#mode === "finetune";
+    this.#epochsAsked = finetune ? this.#epochs.valueAsNumber : 0;
+    try {
+      await (finetune
+        ? this.#studio.teach("finetune", this.#epochsAsked)
+        : this.#studio.teach("head"));
+    } catch (error) {
+      alertError(error);
+    }
+  }
+
+  /** @param {EventTarget | null} radio */
+  async #watchWith(radio) {
+    if (!(radio instanceof HTMLInputElement)) return;
+    try {
+      await this.#studio.watch(radio.value === "model" ? "model" : "head");
+    } catch (error) {
+      alertError(error);
+      if (this.#studio.state) this.update(this.#studio.state);
+    }
+  }
+
+  /**
+   * Say once when work begins and ends; its progress is there to be asked for.
+   *
+   * @param {State} state
+   */
+  #tellJob(state) {
+    const job = state.job;
+    const seen = job ? `${job.id} ${job.status}` : "";
+    if (seen === this.#jobSeen) return;
+    const first = this.#jobSeen === "" && job?.status !== "running"; // was over when the page came
+    this.#jobSeen = seen;
+    if (job && !first)
+      announce(
+        `${job.kind === "finetune" ? "Fine-tuning" : job.kind === "export" ? "Export" : "Model"}: ${job.status}. ${job.message}`,
+      );
+  }
+}
+
+/** @param {State} state */
+function describeLearning(state) {
+  if (state.learnt + state.pending === 0) return "";
+  const learnt = `${many(state.learnt, "snapshot")} learnt`;
+  return state.pending > 0 ? `${learnt}, ${state.pending} to go` : learnt;
+}

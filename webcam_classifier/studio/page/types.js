@@ -1,0 +1,78 @@
+// What the server says, written down for editors and checkers; there is no code in here.
+
+/**
+ * @typedef {{name: string, count: number, newest: string[], warning: string | null, key: string | null}} Label
+ *
+ * @typedef {object} Accuracy
+ * @property {number} value 0 to 1
+ * @property {number} low of the 95 % interval
+ * @property {number} high
+ * @property {number} count snapshots that it was measured on
+ * @property {string} rests_on
+ * @property {string[]} labels
+ * @property {number[][]} confusion [shown][said], counts
+ * @property {boolean} [is_current] whether it is about the pictures that there are now
+ *
+ * @typedef {object} Epoch
+ * @property {number} epoch
+ * @property {number | null} training_loss
+ * @property {number | null} validation_loss
+ * @property {number | null} validation_accuracy
+ * @property {number} seconds
+ *
+ * @typedef {object} Job
+ * @property {number} id
+ * @property {"head" | "finetune" | "export"} kind
+ * @property {"running" | "done" | "failed" | "cancelled"} status
+ * @property {number | null} progress 0 to 1
+ * @property {string} message
+ * @property {Epoch[]} history
+ * @property {string | null} error
+ *
+ * @typedef {{file: string, precision: string, mode?: string, bytes: number, created_at: string, accuracy: number | null}} ModelFile
+ *
+ * @typedef {{picture_bytes: number, picture_pixels: number, zip_bytes: number, zip_pictures: number}} Limits
+ *
+ * @typedef {object} State
+ * @property {number} version
+ * @property {string} dataset
+ * @property {string} dataset_folder
+ * @property {string} backbone
+ * @property {string} runtime
+ * @property {{kind: "device" | "browser" | "none", description: string, problem: string | null, mirror?: boolean}} camera mirror: it looks at a person
+ * @property {"you" | "other" | null} teacher
+ * @property {string | null} recording
+ * @property {Label[]} labels
+ * @property {string[]} warnings
+ * @property {string | null} [last_skip] why the last frame was not recorded
+ * @property {string | null} [problem] what went wrong while saving or learning
+ * @property {string | null} [accuracy_advice] what is missing before there is an accuracy
+ * @property {number} [viewers] how many look at the page
+ * @property {{label: string, count: number} | null} undo
+ * @property {number} learnt
+ * @property {number} pending
+ * @property {Accuracy | null} accuracy
+ * @property {Job | null} job
+ * @property {ModelFile[]} models
+ * @property {boolean} has_report
+ * @property {"head" | "model"} watching
+ * @property {Limits} [limits]
+ *
+ * @typedef {object} Prediction
+ * @property {number} frame
+ * @property {string[]} labels
+ * @property {number[]} probabilities
+ * @property {boolean} unknown
+ * @property {number | null} unknown_score above 1 it is unknown
+ * @property {number} age_ms
+ * @property {number} rate frames a second
+ * @property {number} inference_ms
+ * @property {number} width
+ * @property {number} height
+ *
+ * @typedef {"connecting" | "connected" | "lost" | "refused"} Link
+ *
+ * @typedef {{added: number, refused: {name: string, reason: string}[], refused_count?: number}} UploadAnswer
+ */
+
+export {};
