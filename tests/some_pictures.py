@@ -14,7 +14,7 @@ def copy_some(source: Path, target: Path, step: int) -> None:
         target: Made, likewise.
         step: 2 copies half.
     """
-    for label in sorted(source.iterdir()):
+    for label in sorted(source.glob("[!.]*")):  # hidden folders are no labels
         (target / label.name).mkdir(parents=True)
         for file in sorted(label.iterdir())[::step]:
             shutil.copyfile(file, target / label.name / file.name)
