@@ -7,6 +7,7 @@ takes longer. Neither holds a lock while it works, so that no frame waits for th
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -196,6 +197,8 @@ class Learner:
     ) -> None:
         began = time.monotonic()
         settled = settle(pictures, looks)
+        if self._settled_version < 0:
+            gc.freeze()  # what was loaded for it need not be looked through for garbage either
         with self._pictures.changed:
             self.settled = settled
             self._settled_version, self._settled_at = version, time.monotonic()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.live_teaching.known_pictures import KnownPicture
 from webcam_classifier.teach.head import SHRINKAGE, DiscriminantSums, LinearHead
+
+_Seen = dict[int, NDArray[np.float32]]
+"""The embeddings of pictures, each (looks, features), by their identity."""
 
 
 class RunningHead:
@@ -23,11 +26,12 @@ class RunningHead:
         self._labels: dict[str, _LabelSums] = {}
         self._looks = 0
         self._middle: NDArray[np.float32] | None = None
+        self._fitted: tuple[tuple[str, ...], LinearHead] | None = None
 
     @property
     def count(self) -> int:
         """How many pictures were learnt from the last time."""
-        return sum(len(own.pictures) for own in self._labels.values())
+        return sum(len(own.seen) for own in self._labels.values())
 
     def fit(
         self, pictures: Mapping[str, Collection[KnownPicture]], looks: int, temperature: float
@@ -42,8 +46,11 @@ class RunningHead:
         Returns:
             The labels in their order, and the head; None with fewer than two labels.
         """
-        seen = {
-            label: {picture for picture in found if picture.embeddings is not None}
+        # By identity: a picture that only got onto the disk meanwhile has the same embeddings.
+        seen: dict[str, _Seen] = {
+            label: {
+                id(one.embeddings): one.embeddings for one in found if one.embeddings is not None
+            }
             for label, found in pictures.items()
         }
         labels = tuple(sorted(label for label, found in seen.items() if found))
@@ -51,14 +58,20 @@ class RunningHead:
             return None
         if looks != self._looks or self._middle is None:
             self._labels, self._looks = {}, looks
-            self._middle = _middle_of([one for label in labels for one in seen[label]])
-        sums = []
-        for label in labels:
-            own = self._labels.setdefault(label, _LabelSums(len(self._middle)))
+            every = [embeddings[0] for label in labels for embeddings in seen[label].values()]
+            # Near the middle of all, so that sums of squares stay exact; how near is all one.
+            self._middle = np.asarray(np.mean(every, axis=0), dtype=np.float32)
+        sums = [self._labels.get(label) or _LabelSums(len(self._middle)) for label in labels]
+        changes = [
             own.follow(seen[label], looks, self._middle)
-            sums.append(own)
+            for label, own in zip(labels, sums, strict=True)
+        ]
         self._labels = dict(zip(labels, sums, strict=True))
-        return labels, _balanced(sums).head(self._middle, SHRINKAGE, temperature)
+        last = self._fitted
+        if any(changes) or not last or last[0] != labels or last[1].temperature != temperature:
+            head = _balanced(sums).head(self._middle, SHRINKAGE, temperature)
+            self._fitted = (labels, head)
+        return self._fitted
 
 
 class _LabelSums:
@@ -73,46 +86,45 @@ class _LabelSums:
         self._begin()
 
     def _begin(self) -> None:
-        self.pictures: set[KnownPicture] = set()
+        self.seen: _Seen = {}
         self.looks = 0
         self.picture_sum = np.zeros(self._width)
         self.look_sum = np.zeros(self._width)
         self.products = np.zeros((self._width, self._width), dtype=np.float32)
 
-    def follow(self, pictures: set[KnownPicture], looks: int, middle: NDArray[np.float32]) -> None:
-        """Make the sums those of other pictures, by the difference.
+    def follow(self, seen: _Seen, looks: int, middle: NDArray[np.float32]) -> bool:
+        """Make the sums those of other pictures, by the difference; give whether there is one.
 
         Args:
-            pictures: All that count from now on.
-            looks: At each, at the most.
+            seen: All that counts from now on.
+            looks: At each picture, at the most.
             middle: What is taken off each embedding.
         """
-        gone = self.pictures - pictures
-        if len(gone) >= len(pictures):  # to begin anew is less work
+        gone = self.seen.keys() - seen.keys()
+        if len(gone) >= len(seen):  # to begin anew is less work
             self._begin()
             gone = set()
-        self._add(gone, looks, middle, -1)
-        self._add(pictures - self.pictures, looks, middle, 1)
-        self.pictures = pictures
+        new = seen.keys() - self.seen.keys()
+        self._add([self.seen[one] for one in gone], looks, middle, -1)
+        self._add([seen[one] for one in new], looks, middle, 1)
+        self.seen = seen
+        return bool(gone or new)
 
     def _add(
-        self, pictures: set[KnownPicture], looks: int, middle: NDArray[np.float32], sign: int
+        self,
+        pictures: Sequence[NDArray[np.float32]],
+        looks: int,
+        middle: NDArray[np.float32],
+        sign: int,
     ) -> None:
-        found = [picture.embeddings for picture in pictures if picture.embeddings is not None]
-        if not found:
+        if not pictures:
             return
-        rows = np.concatenate([embeddings[:looks] for embeddings in found]) - middle
-        originals = np.stack([embeddings[0] for embeddings in found]) - middle
+        rows = np.concatenate([embeddings[:looks] for embeddings in pictures]) - middle
+        originals = np.stack([embeddings[0] for embeddings in pictures]) - middle
         self.looks += sign * len(rows)
         self.picture_sum += sign * originals.sum(axis=0, dtype=np.float64)
         self.look_sum += sign * rows.sum(axis=0, dtype=np.float64)
         self.products += sign * (rows.T @ rows)
-
-
-def _middle_of(pictures: Collection[KnownPicture]) -> NDArray[np.float32]:
-    """Near the middle of all embeddings, so that sums of squares stay exact; which one is alike."""
-    found = [picture.embeddings[0] for picture in pictures if picture.embeddings is not None]
-    return np.asarray(np.mean(found, axis=0), dtype=np.float32)
 
 
 def _balanced(sums: list[_LabelSums]) -> DiscriminantSums:
@@ -122,7 +134,7 @@ def _balanced(sums: list[_LabelSums]) -> DiscriminantSums:
         sums[0].products / np.float32(sums[0].looks),
     )
     return DiscriminantSums(
-        picture_counts=np.array([len(own.pictures) for own in sums], dtype=np.float64),
+        picture_counts=np.array([len(own.seen) for own in sums], dtype=np.float64),
         picture_sums=np.stack([own.picture_sum for own in sums]),
         view_weights=np.ones(len(sums)),
         view_sums=np.stack([own.look_sum / own.looks for own in sums]),
