@@ -110,14 +110,29 @@ def test_two_processes_train_to_the_same_result_as_one(
     # the network by as much again, elsewhere.
     np.testing.assert_allclose(losses[0][1:3], losses[1][1:3], rtol=1e-3)
     np.testing.assert_allclose(losses[0][3:], losses[1][3:], rtol=0.1, atol=0.01)
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_move_the_parameters_as_one_does(
+    pictures: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    arguments = command(pictures, squeezenet_weights, tmp_path / "one", "--epochs", "1")
+    one = run(_TRAIN, *arguments)
+    assert one.returncode == 0, one.stderr
+    two = run(
+        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", _TRAIN),
+        *command(pictures, squeezenet_weights, tmp_path / "two", "--epochs", "1"),
+    )
+    assert two.returncode == 0, two.stderr
     start = safetensors.numpy.load_file(squeezenet_weights)
     ends = [
-        safetensors.numpy.load_file(folder / "checkpoint.safetensors")
-        for folder in (whole, tmp_path / "m")
+        safetensors.numpy.load_file(tmp_path / name / "checkpoint.safetensors")
+        for name in ("one", "two")
     ]
     moved = [np.abs(ends[0][name] - start[name]).mean() for name in start if name in ends[0]]
     apart = [np.abs(ends[0][name] - ends[1][name]).mean() for name in start if name in ends[0]]
-    assert np.mean(apart) < 0.4 * np.mean(moved)
+    # After one epoch: what 16 bits round differently grows with every step that follows.
+    assert np.mean(apart) < 0.2 * np.mean(moved)
 
 
 @pytest.mark.timeout(300)
