@@ -35,9 +35,10 @@ def test_answers_and_what_is_unknown_stay_in_every_precision(
     found = [classifier.classify(noise) for classifier in both]
     assert found[0].is_unknown
     assert found[1].is_unknown
-    assert found[1].unknown_score == pytest.approx(found[0].unknown_score, rel=0.15)
+    near = {"fp32": 0.05, "fp16": 0.05, "int8": 0.1}[precision]  # 0.08 measured on noise
+    assert found[1].unknown_score == pytest.approx(found[0].unknown_score, rel=near)
     # A quarter, and what tells the unknown, which stays float like the head.
-    share = {"fp32": 1.05, "fp16": 0.65, "int8": 0.45}[precision]
+    share = {"fp32": 1.05, "fp16": 0.65, "int8": 0.35}[precision]
     assert converted.stat().st_size < share * original.stat().st_size
     tail = [node for node in onnx.load(converted).graph.node if node.name.startswith("unknown")]
     assert {node.op_type for node in tail} >= {"Gemm", "TopK", "Sqrt"}
