@@ -42,11 +42,11 @@ from benchmarks.accuracy_table import (
 from benchmarks.protocols import ROOMS, Fold, Protocol, all_protocols, load_folders
 from benchmarks.rivals.environments import EnvironmentFailedError, environment_python
 from benchmarks.rivals.methods import METHODS, Method
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.backbone.weights import cache_folder, squeezenet1_1_weights
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import write_atomically
-from webcam_classifier.teach.weights import cache_folder, squeezenet1_1_weights
 
 SIZE = 224  # pixels
 TIMED = "228"

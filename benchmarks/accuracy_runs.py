@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.protocols import Protocol
 from benchmarks.rivals.exchange import Answer, Job, read_answer, write
 from benchmarks.rivals.methods import Method
-from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.storage import write_atomically
 
 _ROOT = Path(__file__).resolve().parents[1]

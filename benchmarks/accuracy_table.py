@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy_runs import Kept, Run
 from benchmarks.protocols import Protocol
 from benchmarks.rivals.methods import Method
-from webcam_classifier.measure.calibration import expected_calibration_error
+from webcam_classifier.evaluation.calibration import expected_calibration_error
 
 FAILED, MISSING = "failed", "-"
 

@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.protocols import Fold, Protocol, all_protocols, load_folders
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.backbone.weights import PretrainedWeights
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.finetune import finetune
 from webcam_classifier.finetune.foreground import empty_labels
@@ -27,7 +28,6 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.weights import PretrainedWeights
 
 _SOURCE_SIZE = 224  # pixels; pictures are kept large enough for this
 _ASKED_AT_ONCE = 8

@@ -33,16 +33,16 @@ from benchmarks.protocols import (
     all_protocols,
     load_folders,
 )
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import LabelledPictures
-from webcam_classifier.data.split import split_pictures
-from webcam_classifier.measure.calibration import expected_calibration_error
-from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
-from webcam_classifier.teach.embedded_lesson import embed_views
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.features import EMBEDDING_NAME, POWER
-from webcam_classifier.teach.head import SHRINKAGE, LinearHead, fit_head
-from webcam_classifier.teach.looks import VIEWS
+from webcam_classifier.backbone.embedder import VIEWS
+from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, POWER
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.split import split_pictures
+from webcam_classifier.evaluation.calibration import expected_calibration_error
+from webcam_classifier.head.discriminant import SHRINKAGE, LinearHead, fit_head
+from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.embedded_views import EmbeddedViews
 
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)
@@ -103,10 +103,10 @@ def main() -> None:
 def embed(pictures: LabelledPictures) -> Folder:
     """Embed pictures and their views for each seed."""
     graph = poolings(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
-    recordings = split_pictures(
+    bursts = split_pictures(
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
-    ).recordings
-    views = {seed: embed_views(pictures, recordings, graph, SIZE, seed) for seed in SEEDS}
+    ).bursts
+    views = {seed: embed_views(pictures, bursts, graph, SIZE, seed) for seed in SEEDS}
     return Folder(pictures, views)
 
 
@@ -223,9 +223,9 @@ def few_protocols(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
 def recording_folds(folder: Folder, name: str) -> tuple[Fold, ...]:
     """Leave out each quarter of a data set's recordings."""
     views = folder.views[SEEDS[0]]
-    recordings = views.recordings[views.is_original]
+    bursts = views.bursts[views.is_original]
     labels = folder.pictures.label_indices
-    splits = StratifiedGroupKFold(4).split(labels, labels, recordings)
+    splits = StratifiedGroupKFold(4).split(labels, labels, bursts)
     return tuple(Fold(name, taught, name, asked) for taught, asked in splits)
 
 
@@ -348,7 +348,7 @@ def chosen_shrinkage(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Pr
     labels, losses = views.label_indices, {}
     for shrinkage in (0.05, 0.1, 0.2, 0.4, 0.7):
         loss = 0.0
-        for taught, held in StratifiedGroupKFold(3).split(labels, labels, views.recordings):
+        for taught, held in StratifiedGroupKFold(3).split(labels, labels, views.bursts):
             if len(np.unique(labels[taught])) < label_count(views):
                 continue
             head = fit_head(

@@ -48,7 +48,7 @@ from benchmarks.rivals.environments import (
     environment_python,
 )
 from webcam_classifier.cache_folder import cache_folder
-from webcam_classifier.console import run_script
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import find_model
 from webcam_classifier.runtime.device_name import physical_cores

@@ -21,17 +21,18 @@ from benchmarks.inference_request import (
     SIZE,
     STATE,
 )
-from export.check_pictures import UNKNOWN, CheckPictures
-from export.integer_precision import to_integer_precision
+from webcam_classifier.backbone.feature_graph import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE
+from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.errors import UserError
-from webcam_classifier.model.classifier import Classifier, ModelCard
+from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures
+from webcam_classifier.export.integer_precision import to_integer_precision
+from webcam_classifier.head.discriminant import LinearHead, append_head
+from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.model_card import ModelCard
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.backbone import DEFAULT_BACKBONE
-from webcam_classifier.teach.features import FeatureExtractor, squeezenet1_1_features
-from webcam_classifier.teach.head import LinearHead, append_head
-from webcam_classifier.teach.weights import squeezenet1_1_weights
 
 FRAMES = 8
 _PROJECT = Path(__file__).resolve().parents[1]

@@ -31,7 +31,7 @@ from benchmarks.inference_request import (
 from benchmarks.inference_torch import notebook, torch_compiled, torch_tuned
 
 if TYPE_CHECKING:
-    from webcam_classifier.runtime.execution_provider import Runtime
+    from webcam_classifier.runtime.providers import ExecutionConfig
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Way:
     same_network: bool = True
 
 
-def our_runtime(words: str, precision: str, threads: int) -> Runtime:
+def our_runtime(words: str, precision: str, threads: int) -> ExecutionConfig:
     """Give the runtime that a few words name.
 
     Args:
@@ -62,10 +62,10 @@ def our_runtime(words: str, precision: str, threads: int) -> Runtime:
         precision: Of the file.
         threads: 0 is one for each core.
     """
-    from webcam_classifier.runtime.execution_provider import Runtime
+    from webcam_classifier.runtime.providers import ExecutionConfig
 
     provider, *rest = words.split()
-    return Runtime(provider, threads, "reduced" in rest, precision, "rearranged" in rest)
+    return ExecutionConfig(provider, threads, "reduced" in rest, precision, "rearranged" in rest)
 
 
 def ours(name: str, words: str, precision: str = "fp32") -> Callable[[Request], Classify]:
@@ -91,7 +91,7 @@ def ours(name: str, words: str, precision: str = "fp32") -> Callable[[Request], 
 def our_network_alone(request: Request) -> Classify:
     """The graph without resize, checks and result: what the rest of ours is overhead over."""
     from webcam_classifier.preprocess import prepare
-    from webcam_classifier.runtime.inference_session import open_model
+    from webcam_classifier.runtime.session import open_model
 
     runtime = our_runtime("cpu rearranged", "fp32", request.threads)
     session = open_model(request.folder / MODEL, runtime)

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.protocols import FOLDERS, load_folders
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import LabelledPictures
-from webcam_classifier.data.split import split_pictures
-from webcam_classifier.report.label_doubts import find_doubted
-from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
-from webcam_classifier.teach.embedded_lesson import embed_views
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.features import with_unit_embedding
+from webcam_classifier.backbone.feature_graph import with_normalised_embedding
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.split import split_pictures
+from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.report.label_errors import find_label_errors
 
 SIZE = 224  # pixels
 RATES = (0.0, 0.05, 0.1)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("data", type=Path)
     folders = load_folders(parser.parse_args(arguments).data, SIZE)
-    graph = with_unit_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    graph = with_normalised_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
     print(f"{'folder':<30} wrong  listed  found  right of listed  seconds")
     for name in FOLDERS:
         pictures = folders[name]
@@ -73,10 +73,10 @@ def count_found(
     changed = dataclasses.replace(
         views,
         label_indices=np.repeat(labels, each),
-        recordings=np.repeat(split.recordings, each),
+        bursts=np.repeat(split.bursts, each),
     )
     started = time.perf_counter()
-    doubts = find_doubted(changed, len(pictures.labels))
+    doubts = find_label_errors(changed, len(pictures.labels))
     seconds = time.perf_counter() - started
     is_wrong = labels != pictures.label_indices
     both = sum(bool(is_wrong[doubt.picture]) for doubt in doubts)

@@ -29,11 +29,11 @@ import cv2
 
 from benchmarks.latency_child import Job
 from webcam_classifier.camera.scene import draw_scene
-from webcam_classifier.console import run_script
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.runtime_choice import AUTO
 from webcam_classifier.model.classifier import find_model
-from webcam_classifier.runtime.execution_provider import PROVIDERS
+from webcam_classifier.runtime.choice import AUTO
+from webcam_classifier.runtime.providers import PROVIDERS
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _FRAMES = 60

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.camera.newest_frame import LiveCamera
-from webcam_classifier.console import run_script
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
-from webcam_classifier.live.runtime_choice import choose_runtime
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.runtime.choice import choose_runtime
 
 Save = Callable[[LabelledFrame], None]
 
@@ -108,7 +108,7 @@ def saver(path: Path, stack: ExitStack) -> Save:
     """Give what draws a labelled frame and saves it to a video."""
     # Loaded only here, as live.py does: what draws takes memory.
     from webcam_classifier.camera.video_file import VideoFile
-    from webcam_classifier.live.overlay import draw_prediction
+    from webcam_classifier.ui.overlay import draw_prediction
 
     video = stack.enter_context(VideoFile(path, None))
 

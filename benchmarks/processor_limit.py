@@ -23,8 +23,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.console import run_script
-from webcam_classifier.model.classifier import BATCH_AXIS, find_model
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.model.classifier import find_model
+from webcam_classifier.model_card import BATCH_AXIS
 from webcam_classifier.runtime.device_name import device_name, physical_cores
 
 _SIDE = 1024  # of the matrices

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 
 THUMBS = ("thumbs/person_1", "thumbs/person_2")
 ROOMS = ("rock_paper_scissors/person_1", "rock_paper_scissors/person_2")

@@ -30,9 +30,9 @@ import numpy as np
 from benchmarks.latency import write_jpegs
 from benchmarks.teach_child import Job
 from webcam_classifier.camera.scene import LABELS, draw_scene
-from webcam_classifier.console import progress, run_script
-from webcam_classifier.data.pictures import encode_snapshot
-from webcam_classifier.data.snapshot_name import SnapshotName
+from webcam_classifier.cli.console import progress, run_script
+from webcam_classifier.dataset.picture_files import encode_snapshot
+from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
 
 COUNTS = (10, 100, 1000, 5000)

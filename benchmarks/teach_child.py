@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.latency_child import JpegGrabber
 from webcam_classifier.camera.newest_frame import LiveCamera
-from webcam_classifier.console import run_script
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
-from webcam_classifier.live_teaching.session import TeachingSession
+from webcam_classifier.teaching.session import TeachingSession
 
 NEW_LABEL = "new"
 

@@ -23,25 +23,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import (
+from webcam_classifier.backbone.load import frozen_features
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.facts import split_data_set
+from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
     check_enough,
     load_labelled_pictures,
     own_test_part,
 )
 from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.model_evaluation import (
+    ModelEvaluation,
+    check_labels,
+    evaluate_model,
+)
+from webcam_classifier.finetune.layer_trainer import prepare_finetune
 from webcam_classifier.finetune.settings import FinetuneSettings
-from webcam_classifier.finetune.teach_finetune import prepare_finetune
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.measure.data_facts import split_data_set
-from webcam_classifier.measure.measure import Measured, check_labels, measure
-from webcam_classifier.model.classifier import Classifier, ModelCard
+from webcam_classifier.head.embedded_dataset import embed_dataset
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
-from webcam_classifier.teach.backbone import frozen_features
-from webcam_classifier.teach.embedded_lesson import embed_lesson
-from webcam_classifier.teach.lesson import Lesson, Outcome
-from webcam_classifier.teach.teach_head import teach_head
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.training.train_head import train_head
 
 BACKBONES = ("squeezenet1_1", "alexnet", "mobilenet_v2", "resnet18", "vgg16")
 WAYS = ("freeze", "fine-tune")
@@ -167,7 +172,7 @@ def row(data: Data, colour: str, case: Case) -> str:
     print(f"{data.name}: {case.way} {case.backbone}, {colour}", file=sys.stderr)
     split, _ = split_data_set(data.pictures, hold_test=data.test_pictures is None)
     started = time.monotonic()
-    lesson = Lesson(
+    task = TrainingTask(
         pictures=data.pictures,
         split=split,
         test_pictures=data.test_pictures,
@@ -177,9 +182,9 @@ def row(data: Data, colour: str, case: Case) -> str:
         measured_only=True,
         started=started,
     )
-    outcome = teach(lesson, case)
+    outcome = teach(task, case)
     seconds = time.monotonic() - started
-    measured = ask(lesson, outcome)
+    measured = ask(task, outcome)
     low, high = measured.evaluation.interval
     cells = [
         data.name, case.backbone, case.way, colour, f"{measured.evaluation.accuracy:.3f}",
@@ -189,36 +194,36 @@ def row(data: Data, colour: str, case: Case) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def teach(lesson: Lesson, case: Case) -> Outcome:
+def teach(task: TrainingTask, case: Case) -> TrainingResult:
     """Teach as train.py does."""
     frozen = frozen_features(case.backbone, case.weights, case.input_size)
-    embedded = embed_lesson(lesson, frozen)
+    embedded = embed_dataset(task, frozen)
     if case.way == "freeze":
-        return teach_head(lesson, embedded)
+        return train_head(task, embedded)
     settings = FinetuneSettings(
         backbone=case.backbone, input_size=case.input_size, epochs=case.epochs
     )
-    return prepare_finetune(settings, case.weights).teach(lesson, embedded)
+    return prepare_finetune(settings, case.weights).teach(task, embedded)
 
 
-def ask(lesson: Lesson, outcome: Outcome) -> Measured:
+def ask(task: TrainingTask, outcome: TrainingResult) -> ModelEvaluation:
     """Ask the model file about the test pictures, with the code that runs live."""
     card = ModelCard(
-        labels=lesson.pictures.labels,
-        input_size=lesson.input_size,
-        backbone=lesson.backbone,
+        labels=task.pictures.labels,
+        input_size=task.input_size,
+        backbone=task.backbone,
         mode=outcome.mode,
         weights=outcome.weights,
         created_at="",
-        dataset=str(lesson.pictures.folder),
+        dataset=str(task.pictures.folder),
         data_hash="",
         unknown_threshold=outcome.unknown_threshold,
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         write_model(outcome.graph, card, path)
-        test = lesson.test_pictures or lesson.pictures.at(lesson.split.test)
-        return measure(Classifier(path), test)
+        test = task.test_pictures or task.pictures.at(task.split.test)
+        return evaluate_model(Classifier(path), test)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -25,15 +25,15 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.protocols import DIGITS, FOLDERS, ROOMS, THUMBS, load_folders
-from webcam_classifier.console import run_script
-from webcam_classifier.data.labelled_pictures import LabelledPictures
-from webcam_classifier.teach.backbone import DEFAULT_BACKBONE, frozen_features
-from webcam_classifier.teach.embedded_lesson import embed_views
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.features import FeatureExtractor, with_unit_embedding
-from webcam_classifier.teach.head import fit_head
-from webcam_classifier.teach.novelty import fit_novelty
-from webcam_classifier.teach.novelty_check import strange_pictures
+from webcam_classifier.backbone.feature_graph import FeatureExtractor, with_normalised_embedding
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.head.discriminant import fit_head
+from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.novelty import fit_novelty
+from webcam_classifier.report.novelty_check import strange_pictures
 
 SIZE = 224  # pixels
 COLUMNS = ("thumbs", "rps", "digits", "empty room", "other data", "noise", "covered lens")
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="for the views (default: %(default)s)")
     options = parser.parse_args()
     pictures = load_folders(options.data, SIZE)
-    graph = with_unit_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    graph = with_normalised_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
     folders = {
         name: embed_views(found, np.zeros(len(found), np.int64), graph, SIZE, options.seed)
         for name, found in pictures.items()
@@ -153,7 +153,7 @@ def last_third(pictures: LabelledPictures, name: str) -> NDArray[np.bool_]:
 def without(views: EmbeddedViews, left: int) -> EmbeddedViews:
     """Number the labels again where one is missing."""
     labels = views.label_indices - (views.label_indices > left)
-    return EmbeddedViews(views.embeddings, labels, views.recordings, views.is_original)
+    return EmbeddedViews(views.embeddings, labels, views.bursts, views.is_original)
 
 
 def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME, ModelCard
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME, ModelCard
 
 LABELS = ("blue", "green", "red")
 SIZE = 32  # pixels

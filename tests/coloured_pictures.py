@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from webcam_classifier.data.pictures import encode_snapshot
+from webcam_classifier.dataset.picture_files import encode_snapshot
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {"blue": (220, 40, 40), "red": (40, 40, 220)}
 

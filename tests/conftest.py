@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-import train
 from tests.some_pictures import copy_some
+from webcam_classifier.backbone.weights import squeezenet1_1_weights
+from webcam_classifier.cli import train
 from webcam_classifier.errors import UserError
-from webcam_classifier.teach.weights import squeezenet1_1_weights
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

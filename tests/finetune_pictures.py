@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.finetune.network import build_network
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.teach.weights import PretrainedWeights
 
 NO_WEIGHTS = PretrainedWeights({}, "none")
 

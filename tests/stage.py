@@ -14,10 +14,10 @@ import numpy as np
 from tests.tiny_features import SIZE, tiny_features
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
-from webcam_classifier.live_teaching.eye import Eye
-from webcam_classifier.live_teaching.session import TeachingSession
-from webcam_classifier.live_teaching.teachable_classifier import TeachableClassifier, feature_file
-from webcam_classifier.runtime.execution_provider import Runtime
+from webcam_classifier.runtime.providers import ExecutionConfig
+from webcam_classifier.teaching.eye import Eye
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.teaching.teachable_classifier import TeachableClassifier, feature_file
 
 SCENES = {"cup": (220, 60, 40), "pen": (40, 60, 220), "none": (60, 210, 60)}  # blue green red
 _RATE = 50.0  # frames a second
@@ -62,7 +62,7 @@ class Stage:
         self.close()
 
 
-class Lesson:
+class TrainingTask:
     """A session with a loop on a stage, and the frames that were labelled."""
 
     def __init__(self, session: TeachingSession, stage: Stage) -> None:
@@ -105,7 +105,7 @@ class Lesson:
 def open_session(dataset: Path, labels: Sequence[str] = (), rate: float = 40.0) -> TeachingSession:
     """Open a session with the tiny network."""
     features = tiny_features()
-    classifier = TeachableClassifier(feature_file(features), SIZE, Runtime(threads=1))
+    classifier = TeachableClassifier(feature_file(features), SIZE, ExecutionConfig(threads=1))
     eye = Eye(dataset, features, SIZE)
     return TeachingSession(
         dataset, labels, classifier, eye, rate=rate, keep_all=True, backbone="mean_colours"
@@ -113,13 +113,13 @@ def open_session(dataset: Path, labels: Sequence[str] = (), rate: float = 40.0) 
 
 
 @contextmanager
-def lesson(
+def task(
     dataset: Path, labels: Sequence[str] = ("cup", "pen"), rate: float = 40.0
-) -> Iterator[Lesson]:
+) -> Iterator[TrainingTask]:
     """Teach with a stage as long as the context lasts."""
     with open_session(dataset, labels, rate) as session:
         stage = Stage()
-        taught = Lesson(session, stage)
+        taught = TrainingTask(session, stage)
 
         def seen(labelled: LabelledFrame) -> None:
             session.observe(labelled)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from webcam_classifier.data.pictures import encode_snapshot
+from webcam_classifier.dataset.picture_files import encode_snapshot
 
 
 def picture(seed: int = 0) -> bytes:

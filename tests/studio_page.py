@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.studio_server import StudioServer
-from webcam_classifier.data.pictures import decode_picture
+from webcam_classifier.dataset.picture_files import decode_picture
 from webcam_classifier.frame import BgrImage
 
 LABELS = ("none", "thumbs_down", "thumbs_up")

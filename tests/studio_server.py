@@ -19,8 +19,8 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.errors import UserError
-from webcam_classifier.teach.weights import squeezenet1_1_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 

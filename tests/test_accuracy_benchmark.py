@@ -27,7 +27,7 @@ from benchmarks.rivals.environments import (
 from benchmarks.rivals.exchange import Answer, Job, read_answer, read_job, write
 from benchmarks.rivals.methods import METHODS, Method
 from tests.coloured_pictures import COLOURS, write_coloured_pictures
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 from webcam_classifier.errors import UserError
 
 _ROOT = Path(__file__).resolve().parents[1]

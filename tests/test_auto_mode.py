@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from webcam_classifier.teach.auto_mode import (
+from webcam_classifier.training.auto_mode import (
     ALIKE,
     DEFAULT_MINUTES,
     MANY_PICTURES,
     Choice,
+    chance_corrected_accuracy,
     choose,
-    likeness,
 )
 
 EPOCHS = 12
@@ -50,7 +50,7 @@ def chosen(
 def test_likeness_is_what_is_better_than_chance(
     accuracy: float, labels: int, expected: float
 ) -> None:
-    assert likeness(accuracy, labels) == pytest.approx(expected)
+    assert chance_corrected_accuracy(accuracy, labels) == pytest.approx(expected)
 
 
 def test_few_pictures_that_suit_get_a_head_and_nothing_is_timed() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from webcam_classifier.measure.calibration import (
+from webcam_classifier.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
     reliability,

@@ -27,7 +27,7 @@ from webcam_classifier.camera.open_camera import (
 from webcam_classifier.camera.opencv_capture import four_characters, has_gstreamer
 from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.camera.stream import csi_pipeline
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.frame import BgrImage, Frame
 
 

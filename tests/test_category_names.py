@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from webcam_classifier.data.category_names import (
+from webcam_classifier.dataset.category_names import (
     display_names,
     find_category_names,
     read_category_names,

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from webcam_classifier.teach.centres import find_centres
+from webcam_classifier.head.kmeans import k_means
 
 
 def crowds(count: int, seed: int = 0) -> NDArray[np.float32]:
@@ -27,7 +27,7 @@ def spread(points: NDArray[np.float32], centres: NDArray[np.float32]) -> float:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_crowd_has_a_centre(seed: int) -> None:
     points = crowds(5, seed)
-    centres = find_centres(points, 5, rounds=10)
+    centres = k_means(points, 5, rounds=10)
     assert centres.shape == (5, 8)
     assert centres.dtype == np.float32
     assert spread(points, centres) < 9.0  # 8 within a crowd, some 800 between them
@@ -36,15 +36,15 @@ def test_every_crowd_has_a_centre(seed: int) -> None:
 def test_it_is_about_as_good_as_scikit_learns() -> None:
     points = np.random.default_rng(1).normal(size=(600, 12)).astype(np.float32)
     theirs = KMeans(32, n_init=1, max_iter=10, random_state=0).fit(points).cluster_centers_
-    ours = find_centres(points, 32, rounds=10)
+    ours = k_means(points, 32, rounds=10)
     assert spread(points, ours) < 1.05 * spread(points, theirs.astype(np.float32))
 
 
 def test_the_same_seed_gives_the_same_centres() -> None:
     points = crowds(6)
-    np.testing.assert_array_equal(find_centres(points, 4, 5), find_centres(points, 4, 5))
+    np.testing.assert_array_equal(k_means(points, 4, 5), k_means(points, 4, 5))
 
 
 def test_equal_points_are_no_trouble() -> None:
     points = np.ones((20, 4), np.float32)
-    np.testing.assert_array_equal(find_centres(points, 3, 5), np.ones((3, 4), np.float32))
+    np.testing.assert_array_equal(k_means(points, 3, 5), np.ones((3, 4), np.float32))

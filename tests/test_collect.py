@@ -12,16 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
-from collect import main
 from tests.display_server import Display, display_server, wait_for
-from webcam_classifier.collect.view import Lines, draw_collect_view
-from webcam_classifier.collect.window import key_name
-from webcam_classifier.data.pictures import read_picture
-from webcam_classifier.data.snapshot_name import parse_snapshot_name
+from webcam_classifier.cli.collect import main
+from webcam_classifier.dataset.picture_files import read_picture
+from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.display.label_panel import LabelRow
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.ui.collect_view import Lines, draw_collect_view
+from webcam_classifier.ui.collect_window import key_name
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 160  # pixels

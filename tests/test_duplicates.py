@@ -9,9 +9,9 @@ import cv2
 import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.data.duplicates import describe_duplicates, find_duplicates
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.dataset.duplicates import describe_duplicates, find_duplicates
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
+from webcam_classifier.dataset.picture_files import read_picture
 
 
 def test_a_picture_under_two_labels_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A lesson as the frozen network sees it."""
+"""A task as the frozen network sees it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.coloured_pictures import COLOURS, write_coloured_pictures
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
-from webcam_classifier.data.split import split_pictures
-from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME
-from webcam_classifier.teach.backbone import FrozenFeatures
-from webcam_classifier.teach.embedded_lesson import EmbeddedLesson, embed_lesson, embed_views
-from webcam_classifier.teach.lesson import Lesson
-from webcam_classifier.teach.looks import VIEWS
+from webcam_classifier.backbone.embedder import VIEWS
+from webcam_classifier.backbone.load import FrozenFeatures
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.dataset.split import split_pictures
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embed_dataset, embed_views
+from webcam_classifier.head.training_task import TrainingTask
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
 
 SIZE = 64
 
@@ -38,12 +38,12 @@ def mean_colour(size: int) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[opset], ir_version=9)
 
 
-def lesson_of(pictures: LabelledPictures, test: LabelledPictures | None = None) -> Lesson:
+def lesson_of(pictures: LabelledPictures, test: LabelledPictures | None = None) -> TrainingTask:
     split = split_pictures(
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints,
         hold_test=test is None,
     )  # fmt: skip
-    return Lesson(pictures, split, test, "squeezenet1_1", SIZE, 0, False, 0.0)
+    return TrainingTask(pictures, split, test, "squeezenet1_1", SIZE, 0, False, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +54,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> LabelledPictures:
 
 
 @pytest.fixture(scope="module")
-def embedded(pictures: LabelledPictures) -> EmbeddedLesson:
-    return embed_lesson(lesson_of(pictures), FrozenFeatures(mean_colour(SIZE), "no weights"))
+def embedded(pictures: LabelledPictures) -> EmbeddedDataset:
+    return embed_dataset(lesson_of(pictures), FrozenFeatures(mean_colour(SIZE), "no weights"))
 
 
 def test_each_picture_comes_first_and_its_views_behind_it(
-    embedded: EmbeddedLesson, pictures: LabelledPictures
+    embedded: EmbeddedDataset, pictures: LabelledPictures
 ) -> None:
     views = embedded.views
     assert views.embeddings.shape == (20 * (1 + VIEWS), 3)
@@ -72,7 +72,7 @@ def test_each_picture_comes_first_and_its_views_behind_it(
     assert (np.ptp(of_each, axis=1) > 0).all(), "all views of a picture are the same"
 
 
-def test_of_gives_pictures_with_all_their_views(embedded: EmbeddedLesson) -> None:
+def test_of_gives_pictures_with_all_their_views(embedded: EmbeddedDataset) -> None:
     some = embedded.of(np.array([3, 17]))
     assert len(some.label_indices) == 2 * (1 + VIEWS)
     np.testing.assert_array_equal(some.embeddings[0], embedded.views.embeddings[3 * (1 + VIEWS)])
@@ -80,7 +80,7 @@ def test_of_gives_pictures_with_all_their_views(embedded: EmbeddedLesson) -> Non
     assert len(embedded.of(np.zeros(0, dtype=np.int64)).label_indices) == 0
 
 
-def test_nothing_is_elsewhere_and_what_is_strange_is_there(embedded: EmbeddedLesson) -> None:
+def test_nothing_is_elsewhere_and_what_is_strange_is_there(embedded: EmbeddedDataset) -> None:
     assert embedded.elsewhere is None
     assert embedded.source == "no weights"
     assert {found.shape for found in embedded.strange.values()} == {(40, 3)}
@@ -89,12 +89,12 @@ def test_nothing_is_elsewhere_and_what_is_strange_is_there(embedded: EmbeddedLes
 def test_the_labels_of_elsewhere_are_the_lessons(
     pictures: LabelledPictures, tmp_path: Path
 ) -> None:
-    # A folder of red alone: its only label is number 0 there, and number 1 in the lesson.
+    # A folder of red alone: its only label is number 0 there, and number 1 in the task.
     write_coloured_pictures(tmp_path / "red", 4, {"red": COLOURS["red"]}, seed=1)
     test = load_labelled_pictures(tmp_path / "red", SIZE)
     assert test.label_indices.tolist() == [0] * 4
     frozen = FrozenFeatures(mean_colour(SIZE), "no weights")
-    elsewhere = embed_lesson(lesson_of(pictures, test), frozen).elsewhere
+    elsewhere = embed_dataset(lesson_of(pictures, test), frozen).elsewhere
     assert elsewhere is not None
     assert elsewhere.label_indices.tolist() == [1] * 4
     assert elsewhere.is_original.all()
@@ -104,9 +104,9 @@ def test_the_labels_of_elsewhere_are_the_lessons(
 def test_the_same_seed_gives_the_same_views_and_another_one_others(
     pictures: LabelledPictures,
 ) -> None:
-    recordings = np.arange(20)
+    bursts = np.arange(20)
     first, again, other = (
-        embed_views(pictures, recordings, mean_colour(SIZE), SIZE, seed) for seed in (0, 0, 1)
+        embed_views(pictures, bursts, mean_colour(SIZE), SIZE, seed) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first.embeddings, again.embeddings)
     moved = first.embeddings != other.embeddings
@@ -121,4 +121,4 @@ def test_many_pictures_have_fewer_views(pictures: LabelledPictures, count: int, 
     found = embed_views(tiny, np.arange(count), mean_colour(16), 16, seed=0)
     assert found.embeddings.shape == (count * (1 + views), 3)
     assert found.is_original.sum() == count
-    assert found.recordings[:: 1 + views].tolist() == list(range(count))
+    assert found.bursts[:: 1 + views].tolist() == list(range(count))

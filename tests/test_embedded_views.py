@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.teach.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
 
 
 def views_of(
-    labels: list[int], recordings: list[int], views: int = 3, shuffle: int | None = None
+    labels: list[int], bursts: list[int], views: int = 3, shuffle: int | None = None
 ) -> EmbeddedViews:
     """Views of pictures, each with its own number as its embedding."""
     order = np.arange(len(labels))
@@ -20,7 +20,7 @@ def views_of(
     return EmbeddedViews(
         pictures[:, np.newaxis].astype(np.float32),
         np.array(labels, dtype=np.int64)[pictures],
-        np.array(recordings, dtype=np.int64)[pictures],
+        np.array(bursts, dtype=np.int64)[pictures],
         np.arange(len(pictures)) % views == 0,
     )
 
@@ -34,7 +34,7 @@ def test_only_gives_the_chosen_views_whole() -> None:
     some = views.only(views.is_original)
     assert picture_numbers(some).tolist() == [0, 1, 2]
     assert some.label_indices.tolist() == [0, 0, 1]
-    assert some.recordings.tolist() == [0, 1, 2]
+    assert some.bursts.tolist() == [0, 1, 2]
     assert some.is_original.all()
 
 
@@ -42,25 +42,25 @@ def test_only_gives_the_chosen_views_whole() -> None:
 def test_recordings_stay_whole_and_no_part_lacks_a_label(seed: int) -> None:
     generator = np.random.default_rng(seed)
     lengths = generator.integers(1, 12, 18)
-    recordings = np.repeat(np.arange(18), lengths)
-    views = views_of((recordings % 3).tolist(), recordings.tolist(), shuffle=seed)
+    bursts = np.repeat(np.arange(18), lengths)
+    views = views_of((bursts % 3).tolist(), bursts.tolist(), shuffle=seed)
     folds = fold_numbers(views, 3)
     assert set(folds.tolist()) == {0, 1, 2, 3, 4}
     for recording in range(18):
-        assert len(set(folds[views.recordings == recording].tolist())) == 1, "cut"
+        assert len(set(folds[views.bursts == recording].tolist())) == 1, "cut"
     for label in range(3):
         sizes = np.bincount(folds[views.label_indices == label], minlength=5)
         assert sizes.min() > 0
         # The largest recordings go first, so that none makes a part much larger than another.
-        largest = np.bincount(views.recordings[views.label_indices == label]).max()
+        largest = np.bincount(views.bursts[views.label_indices == label]).max()
         assert np.ptp(sizes) <= largest
 
 
 def test_the_largest_recording_goes_first_and_each_one_where_the_fewest_are() -> None:
-    recordings = [0] * 2 + [1] * 5 + [2] * 3 + [3] * 2
-    views = views_of([0] * 12 + [1] * 2, [*recordings, 4, 5], views=1)
+    bursts = [0] * 2 + [1] * 5 + [2] * 3 + [3] * 2
+    views = views_of([0] * 12 + [1] * 2, [*bursts, 4, 5], views=1)
     folds = fold_numbers(views, 2, fold_count=2)
-    parts = [set(views.recordings[(folds == fold) & (views.label_indices == 0)]) for fold in (0, 1)]
+    parts = [set(views.bursts[(folds == fold) & (views.label_indices == 0)]) for fold in (0, 1)]
     assert parts == [{1, 3}, {2, 0}]
 
 

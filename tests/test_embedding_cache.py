@@ -13,26 +13,26 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.tiny_features import SIZE, WIDTH, tiny_features
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
-from webcam_classifier.teach.embedded_lesson import embed_views
-from webcam_classifier.teach.embedding_cache import (
+from webcam_classifier.backbone.embedder import Embedder
+from webcam_classifier.cli import train
+from webcam_classifier.dataset.embedding_cache import (
     FOLDER_NAME,
     EmbeddingCache,
-    Looks,
-    kind_of_looks,
+    PictureEmbeddings,
+    cache_key,
 )
-from webcam_classifier.teach.looks import Looker
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.head.embedded_dataset import embed_views
 
 HASH, OTHER_HASH = "ab" * 32, "cd" * 32
 
 
-def looks(count: int = 3, seed: int = 0) -> Looks:
+def looks(count: int = 3, seed: int = 0) -> PictureEmbeddings:
     generator = np.random.default_rng(seed)
     embeddings = generator.random((count, WIDTH), dtype=np.float32)
-    return Looks(embeddings, generator.random(256) < 0.5)
+    return PictureEmbeddings(embeddings, generator.random(256) < 0.5)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def pictures(tmp_path: Path) -> LabelledPictures:
 
 def embed(pictures: LabelledPictures, seed: int = 0, remember: bool = True) -> NDArray[np.float32]:
     folder = pictures.folder if remember else None
-    recordings = np.arange(len(pictures))
-    return embed_views(pictures, recordings, tiny_features(), SIZE, seed, folder).embeddings
+    bursts = np.arange(len(pictures))
+    return embed_views(pictures, bursts, tiny_features(), SIZE, seed, folder).embeddings
 
 
 def kept(folder: Path) -> dict[Path, int]:
@@ -80,7 +80,7 @@ def test_what_is_damaged_is_passed_over_and_written_anew(
         damaged = {"cut off": content[:-9], "changed": changed, "empty": b"", "foreign": b"hello"}
         path.write_bytes(damaged[damage])
     assert cache.load(HASH) is None
-    cache.save(HASH, Looks(looks().embeddings[:, : cache.width], looks().fingerprint))
+    cache.save(HASH, PictureEmbeddings(looks().embeddings[:, : cache.width], looks().fingerprint))
     assert cache.load(HASH) is not None
 
 
@@ -136,13 +136,13 @@ def test_seed_and_mirroring_and_network_are_kept_apart() -> None:
         numpy_helper.from_array(np.array(0.5, np.float32), graph.graph.initializer[0].name)
     )
     kinds = [
-        kind_of_looks(graph, 0, True),
-        kind_of_looks(graph, 1, True),
-        kind_of_looks(graph, 0, False),
-        kind_of_looks(other, 0, True),
+        cache_key(graph, 0, True),
+        cache_key(graph, 1, True),
+        cache_key(graph, 0, False),
+        cache_key(other, 0, True),
     ]
     assert len(set(kinds)) == 4
-    assert kind_of_looks(tiny_features(), 0, True) == kinds[0]
+    assert cache_key(tiny_features(), 0, True) == kinds[0]
 
 
 def test_the_second_time_nothing_is_looked_at(pictures: LabelledPictures) -> None:
@@ -168,7 +168,7 @@ def test_only_new_pictures_are_looked_at(pictures: LabelledPictures) -> None:
 
 
 def test_fewer_looks_are_the_first_of_more(pictures: LabelledPictures) -> None:
-    looker = Looker(tiny_features(), SIZE, seed=0, flip=True, dataset=None)
+    looker = Embedder(tiny_features(), SIZE, seed=0, flip=True, dataset=None)
     image, bits = pictures.images[0], pictures.fingerprints[0]
     few = looker.look(image, HASH, bits, 3)
     many = looker.look(image, HASH, bits, 9)

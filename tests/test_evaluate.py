@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import evaluate
 from tests.colour_model import write_colour_model
-from webcam_classifier.runtime.execution_provider import (
+from webcam_classifier.cli import evaluate
+from webcam_classifier.runtime.providers import (
     PROVIDERS,
     ProviderError,
     installed_providers,

@@ -8,9 +8,9 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from webcam_classifier.runtime.execution_provider import (
+from webcam_classifier.runtime.providers import (
     PROVIDERS,
-    Runtime,
+    ExecutionConfig,
     installed_providers,
     provider_options,
     versions,
@@ -19,7 +19,7 @@ from webcam_classifier.runtime.execution_provider import (
 CACHE = Path("cache") / "of-one-model"
 
 
-def openvino_settings(runtime: Runtime) -> dict[str, object]:
+def openvino_settings(runtime: ExecutionConfig) -> dict[str, object]:
     options = provider_options(runtime, CACHE)
     assert list(options) == ["load_config"]
     settings = json.loads(options["load_config"])
@@ -43,7 +43,7 @@ def test_every_provider_but_the_processor_says_how_to_get_it() -> None:
 
 
 def test_openvino_keeps_the_numbers_of_the_file_unless_reduced() -> None:
-    assert openvino_settings(Runtime("openvino", 2)) == {
+    assert openvino_settings(ExecutionConfig("openvino", 2)) == {
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": 2,
@@ -51,13 +51,13 @@ def test_openvino_keeps_the_numbers_of_the_file_unless_reduced() -> None:
 
 
 def test_reduced_openvino_takes_what_the_processor_is_fastest_with() -> None:
-    assert openvino_settings(Runtime("openvino", is_reduced=True)) == {
+    assert openvino_settings(ExecutionConfig("openvino", is_reduced=True)) == {
         "NUM_STREAMS": 1,
     }
 
 
 def test_cuda_searches_once_for_one_shape_and_replays_a_graph() -> None:
-    assert provider_options(Runtime("cuda"), CACHE) == {
+    assert provider_options(ExecutionConfig("cuda"), CACHE) == {
         "device_id": "0",
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "cudnn_conv_use_max_workspace": "1",
@@ -69,14 +69,16 @@ def test_cuda_searches_once_for_one_shape_and_replays_a_graph() -> None:
 @pytest.mark.parametrize(
     ("runtime", "fp16", "int8"),
     [
-        (Runtime("tensorrt"), "0", "0"),
-        (Runtime("tensorrt", is_reduced=True), "1", "0"),
-        (Runtime("tensorrt", precision="fp16"), "1", "0"),
-        (Runtime("tensorrt", precision="int8"), "0", "1"),
-        (Runtime("tensorrt", is_reduced=True, precision="int8"), "1", "1"),
+        (ExecutionConfig("tensorrt"), "0", "0"),
+        (ExecutionConfig("tensorrt", is_reduced=True), "1", "0"),
+        (ExecutionConfig("tensorrt", precision="fp16"), "1", "0"),
+        (ExecutionConfig("tensorrt", precision="int8"), "0", "1"),
+        (ExecutionConfig("tensorrt", is_reduced=True, precision="int8"), "1", "1"),
     ],
 )
-def test_tensorrt_keeps_its_engine_and_its_timings(runtime: Runtime, fp16: str, int8: str) -> None:
+def test_tensorrt_keeps_its_engine_and_its_timings(
+    runtime: ExecutionConfig, fp16: str, int8: str
+) -> None:
     assert provider_options(runtime, CACHE) == {
         "device_id": "0",
         "trt_fp16_enable": fp16,
@@ -90,24 +92,24 @@ def test_tensorrt_keeps_its_engine_and_its_timings(runtime: Runtime, fp16: str, 
 
 
 def test_coreml_is_given_a_program_of_fixed_shape_and_directml_nothing() -> None:
-    assert provider_options(Runtime("coreml"), CACHE) == {
+    assert provider_options(ExecutionConfig("coreml"), CACHE) == {
         "ModelFormat": "MLProgram",
         "MLComputeUnits": "ALL",
         "RequireStaticInputShapes": "1",
     }
-    assert provider_options(Runtime("directml"), CACHE) == {}
+    assert provider_options(ExecutionConfig("directml"), CACHE) == {}
 
 
 @pytest.mark.parametrize(
     ("runtime", "words"),
     [
-        (Runtime(), "cpu"),
-        (Runtime(threads=1), "cpu on 1 thread"),
-        (Runtime("openvino", 2, is_reduced=True), "openvino bf16 on 2 threads"),
-        (Runtime("tensorrt", is_reduced=True), "tensorrt fp16"),
+        (ExecutionConfig(), "cpu"),
+        (ExecutionConfig(threads=1), "cpu on 1 thread"),
+        (ExecutionConfig("openvino", 2, is_reduced=True), "openvino bf16 on 2 threads"),
+        (ExecutionConfig("tensorrt", is_reduced=True), "tensorrt fp16"),
     ],
 )
-def test_a_runtime_is_named_for_a_person(runtime: Runtime, words: str) -> None:
+def test_a_runtime_is_named_for_a_person(runtime: ExecutionConfig, words: str) -> None:
     assert runtime.describe() == words
 
 

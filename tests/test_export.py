@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import evaluate
-from export.__main__ import main
-from export.agreement import equal_share
-from export.precisions import PRECISIONS
 from tests.colour_model import (
     ON_CPU,
     SIZE,
@@ -22,11 +18,16 @@ from tests.colour_model import (
     edge_graph,
     write_colour_model,
 )
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.cli import evaluate
+from webcam_classifier.cli.export import main
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.errors import UserError
-from webcam_classifier.model.classifier import Classifier, ModelError
+from webcam_classifier.export.agreement import equal_share
+from webcam_classifier.export.precisions import PRECISIONS
+from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
-from webcam_classifier.runtime.execution_provider import installed_providers
+from webcam_classifier.model_card import ModelError
+from webcam_classifier.runtime.providers import installed_providers
 
 
 @pytest.fixture

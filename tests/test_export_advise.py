@@ -12,15 +12,15 @@ import onnx
 import pytest
 import safetensors.numpy
 
-from export.__main__ import main
-from export.sized_features import features_at
 from tests.colour_model import ON_CPU, colour_card, colour_graph, write_colours, write_metrics
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.backbone.feature_graph import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.cli.export import main
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.errors import UserError
-from webcam_classifier.model.classifier import ModelCard
+from webcam_classifier.export.sized_features import features_at
 from webcam_classifier.model.writer import write_model
-from webcam_classifier.runtime.execution_provider import installed_providers
-from webcam_classifier.teach.features import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.runtime.providers import installed_providers
 
 SIZE = 128  # pixels; only 96 is tried below
 

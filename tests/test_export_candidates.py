@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.advise_words import caution, commands, describe_recommendation, describe_table
-from export.candidates import Candidate, frontier, is_as_right, recommend
-from webcam_classifier.model.classifier import ModelCard
+from webcam_classifier.export.advise_words import (
+    caution,
+    commands,
+    describe_recommendation,
+    describe_table,
+)
+from webcam_classifier.export.candidates import Candidate, frontier, is_as_right, recommend
+from webcam_classifier.model_card import ModelCard
 
 CARD = ModelCard(("a", "b"), 224, "resnet18", "head", "none", "now", "my pictures", "hash")
 

@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.__main__ import main
-from export.full_precision import tidy_graph
-from export.graph_parts import last_layers
-from export.layer_losses import layers_by_loss
 from tests.colour_model import ON_CPU, colour_graph, write_colour_model
-from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME
+from webcam_classifier.cli.export import main
+from webcam_classifier.export.full_precision import tidy_graph
+from webcam_classifier.export.graph_parts import last_layers
+from webcam_classifier.export.layer_losses import layers_by_loss
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
 
 
 @pytest.fixture

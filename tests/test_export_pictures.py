@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from export.__main__ import main
-from export.agreement import FEWEST_PICTURES
 from tests.colour_model import (
     ON_CPU,
     colour_card,
@@ -16,7 +14,9 @@ from tests.colour_model import (
     write_colours,
     write_metrics,
 )
+from webcam_classifier.cli.export import main
 from webcam_classifier.errors import UserError
+from webcam_classifier.export.agreement import FEWEST_PICTURES
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 

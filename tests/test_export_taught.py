@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from export.__main__ import main
 from tests.colour_model import ON_CPU
+from webcam_classifier.cli.export import main
 from webcam_classifier.model.classifier import Classifier
 
 

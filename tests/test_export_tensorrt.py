@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from export.__main__ import main
-from export.tensorrt_engine import TENSORRT, build_engine
 from tests.tiny_model import write_tiny_model
+from webcam_classifier.cli.export import main
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.runtime_choice import AUTO, Say
-from webcam_classifier.runtime.execution_provider import (
-    Runtime,
+from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
+from webcam_classifier.runtime.choice import AUTO, Say
+from webcam_classifier.runtime.providers import (
+    ExecutionConfig,
     RuntimeChoice,
     installed_providers,
     option_attempts,
     provider_options,
 )
-from webcam_classifier.runtime.folder import runtime_folder
-from webcam_classifier.runtime.inference_session import first_that_opens
+from webcam_classifier.runtime.runtime_cache import runtime_folder
+from webcam_classifier.runtime.session import first_that_opens
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def leaves_an_engine(path: Path, wanted: str, threads: int, say: Say) -> Runtime
     engine = runtime_folder(path) / "TensorrtExecutionProvider_graph_fp16_sm87.engine"
     engine.parent.mkdir(parents=True, exist_ok=True)
     engine.write_bytes(b"engine")
-    return RuntimeChoice(Runtime(TENSORRT, is_reduced=True), "measured")
+    return RuntimeChoice(ExecutionConfig(TENSORRT, is_reduced=True), "measured")
 
 
 def leaves_nothing(_path: Path, _wanted: str, _threads: int, _say: Say) -> RuntimeChoice:
-    return RuntimeChoice(Runtime(TENSORRT), "measured")
+    return RuntimeChoice(ExecutionConfig(TENSORRT), "measured")
 
 
 def test_without_tensorrt_it_says_what_to_install(model: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_time_is_said_first_and_an_older_choice_is_forgotten(model: Path) ->
 
     choice = build_engine(model, said.append, leaves_an_engine)
 
-    assert choice.runtime == Runtime(TENSORRT, is_reduced=True)
+    assert choice.runtime == ExecutionConfig(TENSORRT, is_reduced=True)
     assert said == ["minutes"]
     assert not remembered.exists()
 
@@ -80,7 +80,7 @@ def test_an_output_file_is_refused_as_there_is_none(model: Path) -> None:
 def test_a_cuda_graph_is_tried_first_and_done_without_where_it_is_refused(
     provider: str, graph: str
 ) -> None:
-    options = provider_options(Runtime(provider), Path("cache"))
+    options = provider_options(ExecutionConfig(provider), Path("cache"))
 
     first, second = option_attempts(options)
 
@@ -90,7 +90,7 @@ def test_a_cuda_graph_is_tried_first_and_done_without_where_it_is_refused(
 
 
 def test_what_knows_no_cuda_graph_is_opened_once() -> None:
-    options = provider_options(Runtime("coreml"), Path("cache"))
+    options = provider_options(ExecutionConfig("coreml"), Path("cache"))
     assert option_attempts(options) == (options,)
 
 

@@ -12,16 +12,16 @@ import torch
 import torchvision
 from onnx.reference import ReferenceEvaluator
 
-from webcam_classifier.data.pictures import read_picture
-from webcam_classifier.frame import BgrImage
-from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.features import (
+from webcam_classifier.backbone.feature_graph import (
     FeatureExtractor,
     middle_weights,
     squeezenet1_1_features,
-    with_unit_embedding,
+    with_normalised_embedding,
 )
-from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, read_safetensors
+from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, read_safetensors
+from webcam_classifier.dataset.picture_files import read_picture
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.preprocess import prepare
 
 
 def torchvision_embedding(weights: Path, prepared: list[BgrImage]) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_the_unit_embedding_is_a_signed_power_scaled_to_length_one() -> None:
     )
     opset = onnx.helper.make_opsetid("", 17)
     model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9)
-    evaluator = ReferenceEvaluator(with_unit_embedding(model))
+    evaluator = ReferenceEvaluator(with_normalised_embedding(model))
     outputs: Any = evaluator.run(None, {"pixels": values})
     found = np.asarray(outputs[0])
     signed_power = np.sign(values) * np.abs(values) ** 0.7

@@ -21,7 +21,8 @@ from tests.finetune_pictures import (
     small_pretrained,
     squares_and_stripes,
 )
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.backbone.weights import PretrainedWeights
+from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.device import choose_device
 from webcam_classifier.finetune.finetune import finetune
@@ -32,7 +33,6 @@ from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.weights import PretrainedWeights
 
 LABELS = ("square", "stripes")
 

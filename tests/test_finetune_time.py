@@ -7,7 +7,7 @@ import torch
 
 from tests.coloured_pictures import write_coloured_pictures
 from tests.finetune_pictures import NO_PICTURES, small_pretrained
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 from webcam_classifier.finetune.finetune import finetune
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.step_time import seconds_per_epoch

@@ -10,15 +10,20 @@ import numpy as np
 import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.data.given_parts import TEST_PART, TRAINING_PART, VALIDATION_PART, find_parts
-from webcam_classifier.data.labelled_pictures import (
+from webcam_classifier.dataset.facts import split_data_set
+from webcam_classifier.dataset.given_parts import (
+    TEST_PART,
+    TRAINING_PART,
+    VALIDATION_PART,
+    find_parts,
+)
+from webcam_classifier.dataset.labelled_pictures import (
     check_enough,
     load_labelled_pictures,
     own_test_part,
 )
-from webcam_classifier.data.split import Split, describe_split
+from webcam_classifier.dataset.split import Split, describe_split
 from webcam_classifier.errors import UserError
-from webcam_classifier.measure.data_facts import split_data_set
 
 NUMBERS = {"1": (220, 40, 40), "2": (40, 40, 220), "10": (40, 200, 40)}
 

@@ -9,19 +9,19 @@ import pytest
 from sklearn.covariance import ShrunkCovariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from webcam_classifier.measure.calibration import fit_temperature
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.head import SHRINKAGE, fit_head
+from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.head.discriminant import SHRINKAGE, fit_head
+from webcam_classifier.head.embedded_views import EmbeddedViews
 
 
 def clouds(
-    label_count: int, pictures: int, spread: float, seed: int = 0, recordings: int = 10
+    label_count: int, pictures: int, spread: float, seed: int = 0, bursts: int = 10
 ) -> EmbeddedViews:
     """Pictures around one centre for each label, in recordings that each lie a bit aside."""
     generator = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(label_count, 16))
     labels = np.repeat(np.arange(label_count), pictures)
-    recording = np.arange(labels.size) * recordings // pictures
+    recording = np.arange(labels.size) * bursts // pictures
     aside = generator.normal(size=(recording.max() + 1, 16)) * spread
     noise = generator.normal(size=(labels.size, 16)) * spread
     embeddings = centres[labels] + aside[recording] + noise
@@ -44,7 +44,7 @@ def with_views(pictures: EmbeddedViews, count: int, spread: float) -> EmbeddedVi
     return EmbeddedViews(
         embeddings.astype(np.float32),
         np.repeat(pictures.label_indices, 1 + count),
-        np.repeat(pictures.recordings, 1 + count),
+        np.repeat(pictures.bursts, 1 + count),
         np.arange(len(embeddings)) % (1 + count) == 0,
     )
 
@@ -84,11 +84,11 @@ def test_means_come_from_pictures_and_directions_from_all_views_each_label_alike
 
 
 def test_the_temperature_is_that_of_heads_that_saw_no_view_of_the_recording() -> None:
-    views = with_views(clouds(2, 12, spread=1.5, recordings=3), 2, spread=0.5)
+    views = with_views(clouds(2, 12, spread=1.5, bursts=3), 2, spread=0.5)
     head = fit_head(views, 2)
     logits, truths = [], []
     for fold in range(3):  # the recordings of a label are equally large: they go in their order
-        held_out = views.recordings % 3 == fold
+        held_out = views.bursts % 3 == fold
         weights, bias = sharp_head(views.only(~held_out))
         asked = views.only(held_out)
         logits.append(asked.embeddings @ weights.T + bias)
@@ -120,9 +120,9 @@ def test_a_label_of_one_picture_is_learnt() -> None:
 
 
 def test_the_temperature_makes_confidence_honest() -> None:
-    views = clouds(3, 100, spread=1.2, recordings=5)
+    views = clouds(3, 100, spread=1.2, bursts=5)
     head = fit_head(views, 3)
-    new = clouds(3, 400, spread=1.2, seed=1, recordings=40)
+    new = clouds(3, 400, spread=1.2, seed=1, bursts=40)
     right = head.logits(new.embeddings).argmax(axis=1) == new.label_indices
     honest = probabilities(head.logits(new.embeddings)).max(axis=1)
     raw = probabilities(head.logits(new.embeddings) * head.temperature).max(axis=1)
@@ -136,7 +136,7 @@ def test_a_rare_label_is_not_drowned_by_a_common_one() -> None:
     unbalanced = EmbeddedViews(
         views.embeddings[few],
         views.label_indices[few],
-        views.recordings[few],
+        views.bursts[few],
         views.is_original[few],
     )
     head = fit_head(unbalanced, 2)
@@ -147,8 +147,8 @@ def test_a_rare_label_is_not_drowned_by_a_common_one() -> None:
 
 
 def test_a_lone_recording_is_cut_in_time_to_fit_the_temperature() -> None:
-    views = clouds(2, 20, spread=1.5, recordings=1)
-    in_pieces = dataclasses.replace(views, recordings=np.arange(40) // 4)
+    views = clouds(2, 20, spread=1.5, bursts=1)
+    in_pieces = dataclasses.replace(views, bursts=np.arange(40) // 4)
     assert fit_head(views, 2).temperature == fit_head(in_pieces, 2).temperature != 1.0
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from webcam_classifier.collect.held_key import HeldKey, Pace
+from webcam_classifier.ui.held_key import HeldKey, Pace
 
 
 def presses(times: list[float], names: str = "") -> list[bool]:

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from export.integer_joins import share_scales_of_joins
+from webcam_classifier.export.integer_joins import share_scales_of_joins
 
 SCALES = {"left": 0.02, "right": 0.005, "both": 0.02}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.model.classifier import Classifier
 
 _ROOT = Path(__file__).resolve().parents[1]

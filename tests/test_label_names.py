@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from webcam_classifier.data.label_names import check_labels, label_problem
+from webcam_classifier.dataset.label_names import check_labels, label_problem
 from webcam_classifier.errors import UserError
 
 

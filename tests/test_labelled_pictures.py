@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from webcam_classifier.data.labelled_pictures import (
+from webcam_classifier.dataset.labelled_pictures import (
     check_enough,
     describe_skipped,
     fingerprint,
     load_labelled_pictures,
 )
-from webcam_classifier.data.pictures import encode_snapshot, read_picture
+from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.preprocess import prepare
 

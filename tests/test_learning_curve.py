@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.report.learning_curve import expected_gain, learning_curve
 from webcam_classifier.report.random_split import compare_with_random_split
-from webcam_classifier.teach.embedded_views import EmbeddedViews
 
 FEATURES = 24
 
@@ -31,11 +31,11 @@ def clouds(
         own = np.repeat(offsets, recording_size, axis=0)[:pictures]
         found.append(middles[label] + own + generator.normal(size=(pictures, FEATURES)))
     total = pictures * labels
-    recordings = np.arange(total) // recording_size if recording_size > 1 else np.arange(total)
+    bursts = np.arange(total) // recording_size if recording_size > 1 else np.arange(total)
     return EmbeddedViews(
         np.concatenate(found).astype(np.float32),
         np.repeat(np.arange(labels), pictures),
-        recordings,
+        bursts,
         np.ones(total, dtype=np.bool_),
     )
 

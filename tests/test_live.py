@@ -16,15 +16,15 @@ import numpy as np
 import onnx
 import pytest
 
-import live
 from tests.display_server import Display, display_server
 from tests.tiny_model import write_tiny_model
+from webcam_classifier.cli import live
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live.window import TITLE
-from webcam_classifier.model.classifier import CARD_KEY
+from webcam_classifier.model_card import CARD_KEY
+from webcam_classifier.ui.live_window import TITLE
 
-PROJECT = Path(live.__file__).parent
+PROJECT = Path(__file__).resolve().parents[1]
 COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 EXPECTED = ["blue"] * 10 + ["green"] * 10 + ["red"] * 10
 

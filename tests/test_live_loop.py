@@ -16,7 +16,7 @@ from webcam_classifier.frame import Frame
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations, FrameCounter, describe_run
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.runtime.execution_provider import Runtime
+from webcam_classifier.runtime.providers import ExecutionConfig
 
 COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 
@@ -70,7 +70,7 @@ class PacedCamera:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     path = tmp_path_factory.mktemp("tiny") / "model.onnx"
     write_tiny_model(path)
-    return Classifier(path, Runtime(threads=1))
+    return Classifier(path, ExecutionConfig(threads=1))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_slow_drawing_of_a_file_loses_no_frame(classifier: Classifier, clip: Pat
         loop = LiveLoop(camera, classifier)
         taken = collect(loop, work=lambda: time.sleep(0.01))
     assert len(taken) == 30
-    assert loop.undrawn == 0
+    assert loop.dropped_frames == 0
 
 
 def test_slow_drawing_of_a_live_source_delays_no_inference(classifier: Classifier) -> None:
@@ -119,7 +119,7 @@ def test_slow_drawing_of_a_live_source_delays_no_inference(classifier: Classifie
     assert len(recorded) + loop.counter.dropped >= 49
     assert loop.counter.dropped <= 15  # without the thread it would be about 45
     assert len(drawn) <= 8
-    assert len(drawn) + loop.undrawn == len(recorded)
+    assert len(drawn) + loop.dropped_frames == len(recorded)
 
 
 def test_the_newest_frame_is_the_one_that_is_drawn(classifier: Classifier) -> None:

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-import live
 from tests.display_server import Display, display_server
+from webcam_classifier.cli import live
 from webcam_classifier.errors import UserError
 
-ROOT = Path(live.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_what_cannot_be_taught_is_refused(
 def test_teaching_loads_nothing_of_torch() -> None:
     check = (
         "import sys\n"
-        "import webcam_classifier.live_teaching.window\n"
+        "import webcam_classifier.ui.teach_window\n"
         "print([name for name in ('torch', 'torchvision') if name in sys.modules])"
     )
     done = subprocess.run(

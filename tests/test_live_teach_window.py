@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-import live
 from tests.display_server import Display, display_server, wait_for
-from webcam_classifier.data.snapshot_name import parse_snapshot_name
-from webcam_classifier.live_teaching.window import TITLE
+from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.ui.teach_window import TITLE
 
-ROOT = Path(live.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 
 _BETWEEN_KEYS = 0.3  # seconds; a busy machine may lose one of two keys that come together
 _PATIENCE = 40.0  # seconds; likewise for what is learnt

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from webcam_classifier.measure.metrics import (
+from webcam_classifier.evaluation.metrics import (
     describe_accuracy,
     evaluate_answers,
     format_table,

@@ -12,18 +12,10 @@ import onnx
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.model.classifier import (
-    CARD_KEY,
-    FORMAT_VERSION,
-    Classifier,
-    ModelCard,
-    ModelError,
-    Prediction,
-    find_model,
-    newest_model,
-    read_card,
-)
+from webcam_classifier.model.classifier import Classifier, find_model, newest_model
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.model_card import CARD_KEY, FORMAT_VERSION, ModelCard, ModelError, read_card
+from webcam_classifier.prediction import Prediction
 
 
 def plain(blue: int, green: int, red: int) -> np.ndarray:

@@ -9,22 +9,22 @@ import pytest
 import safetensors.numpy
 import torch
 
+from webcam_classifier.backbone.feature_graph import middle_weights
+from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
 from webcam_classifier.finetune.network import (
+    NormalisedEmbedding,
     PixelNetwork,
-    UnitEmbedding,
     build_network,
     embedding_network,
-    has_unit_embedding,
+    has_normalised_embedding,
     new_classifier,
     output_layer,
     what_is_missing,
     without_output_layer,
 )
 from webcam_classifier.finetune.torch_weights import load_pretrained
-from webcam_classifier.teach.features import middle_weights
-from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 
 NO_WEIGHTS = PretrainedWeights({}, "none")
 SMALL = ("squeezenet1_1", "resnet18", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0")
@@ -70,7 +70,7 @@ def test_the_swapped_squeezenet_weighs_the_middle_of_torchvisions_feature_map(
 
 def test_a_unit_embedding_is_a_signed_power_of_length_one_and_can_be_learnt_through() -> None:
     values = torch.tensor([[4.0, -9.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
-    found = UnitEmbedding()(values)
+    found = NormalisedEmbedding()(values)
     powers = np.array([4.0**0.7, -(9.0**0.7), 0.0])
     np.testing.assert_allclose(found[0].detach(), powers / np.linalg.norm(powers), atol=1e-5)
     np.testing.assert_array_equal(found[1].detach(), np.zeros(3))
@@ -85,8 +85,8 @@ def test_a_classifier_with_a_unit_embedding_takes_one_and_the_features_end_befor
 ) -> None:
     torch.manual_seed(0)
     network = build_network(backbone, 5, NO_WEIGHTS, unit_embedding=True).eval()
-    assert has_unit_embedding(network)
-    assert not has_unit_embedding(build_network(backbone, 5, NO_WEIGHTS))
+    assert has_normalised_embedding(network)
+    assert not has_normalised_embedding(build_network(backbone, 5, NO_WEIGHTS))
     pictures = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         embeddings = without_output_layer(network)(pictures)
@@ -209,7 +209,7 @@ def test_a_checkpoint_remembers_the_unit_embedding(tmp_path: Path) -> None:
     path.write_bytes(checkpoint_bytes(network, card))
     loaded, loaded_card = load_checkpoint(path)
     assert loaded_card == card
-    assert has_unit_embedding(loaded)
+    assert has_normalised_embedding(loaded)
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(pixels), network(pixels))

@@ -13,7 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.backbone.feature_graph import (
+    squeezenet1_1_features,
+    with_normalised_embedding,
+)
+from webcam_classifier.backbone.weights import PretrainedWeights
+from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.network import (
     PixelNetwork,
@@ -28,10 +33,8 @@ from webcam_classifier.finetune.network_export import (
     tuned_head,
 )
 from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.features import squeezenet1_1_features, with_unit_embedding
-from webcam_classifier.teach.head import append_head
-from webcam_classifier.teach.weights import PretrainedWeights
 
 NO_WEIGHTS = PretrainedWeights({}, "none")
 # One of each kind: squeezenet1_1 and mobilenet_v2 are below with their real weights.
@@ -201,7 +204,7 @@ def test_squeezenet_through_torch_gives_the_embedding_of_the_graph_that_needs_no
     pixels = real_pixels(shared_data, 96, 12)
     tensors = load_pretrained("squeezenet1_1", str(squeezenet_weights)).tensors
     found = run(squeezenet_features, pixels)
-    expected = run(with_unit_embedding(squeezenet1_1_features(tensors, 96)), pixels)
+    expected = run(with_normalised_embedding(squeezenet1_1_features(tensors, 96)), pixels)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     with torch.inference_mode():
         logits = squeezenet(torch.from_numpy(pixels)).numpy()

@@ -13,17 +13,17 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.model.classifier import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.head import append_head, fit_head
-from webcam_classifier.teach.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
-from webcam_classifier.teach.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
+from webcam_classifier.head.discriminant import append_head, fit_head
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
+from webcam_classifier.report.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
 
 FEATURES = 24
 
 
 def clouds(
-    label_count: int, pictures: int, seed: int = 0, recordings: int = 5, views: int = 3
+    label_count: int, pictures: int, seed: int = 0, bursts: int = 5, views: int = 3
 ) -> EmbeddedViews:
     """Pictures with near copies of them around one centre for each label."""
     generator = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ def clouds(
     near = np.repeat(own, views, axis=0)
     is_original = np.arange(len(near)) % views == 0
     near[~is_original] += 0.1 * generator.normal(size=(int((~is_original).sum()), FEATURES))
-    recording = np.arange(labels.size) * recordings // pictures
+    recording = np.arange(labels.size) * bursts // pictures
     return EmbeddedViews(
         near.astype(np.float32), np.repeat(labels, views), np.repeat(recording, views), is_original
     )
@@ -97,10 +97,10 @@ def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -
     assert (strict <= UNKNOWN_FROM).mean() < 0.8
 
 
-@pytest.mark.parametrize("recordings", [1, 2])
+@pytest.mark.parametrize("bursts", [1, 2])
 @pytest.mark.parametrize("pictures", [1, 2, 10])
-def test_few_pictures_give_finite_scores(pictures: int, recordings: int) -> None:
-    views = clouds(2, pictures, recordings=recordings)
+def test_few_pictures_give_finite_scores(pictures: int, bursts: int) -> None:
+    views = clouds(2, pictures, bursts=bursts)
     novelty = fit_novelty(views, 2)
     assert np.isfinite(novelty.scores(views.embeddings)).all()
     far = novelty.scores(50 * elsewhere(4))

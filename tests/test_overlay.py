@@ -5,8 +5,8 @@ import pytest
 
 from webcam_classifier.display.text import text_size
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live.overlay import draw_prediction, fit_text
-from webcam_classifier.model.classifier import Prediction
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.ui.overlay import draw_prediction, fit_text
 
 SIZES = [(320, 240), (640, 480), (1280, 720), (1920, 1080)]
 LABELS = ("thumbs_up", "thumbs_down", "größe zwölf mit einem sehr langen Namen")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from webcam_classifier.data.pictures import (
+from webcam_classifier.dataset.picture_files import (
     PictureError,
     encode_snapshot,
     is_picture_name,

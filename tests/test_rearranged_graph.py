@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.model.classifier import CARD_KEY, Classifier
-from webcam_classifier.runtime.execution_provider import Runtime, installed_providers
-from webcam_classifier.runtime.grouped_pixels import group_pixels
-from webcam_classifier.runtime.inference_session import open_model
-from webcam_classifier.runtime.pool_by_product import pool_by_product
-from webcam_classifier.runtime.quantised_pixels import quantise_pixels
-from webcam_classifier.runtime.rearranged_graph import rearranged_graph
-from webcam_classifier.runtime.sums_for_joins import add_instead_of_join
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import CARD_KEY
+from webcam_classifier.runtime.optimised_graph import optimised_graph
+from webcam_classifier.runtime.passes.concat_to_add import add_instead_of_join
+from webcam_classifier.runtime.passes.pack_first_conv import group_pixels
+from webcam_classifier.runtime.passes.pool_as_matmul import pool_by_product
+from webcam_classifier.runtime.passes.qdq_input import quantise_pixels
+from webcam_classifier.runtime.providers import ExecutionConfig, installed_providers
+from webcam_classifier.runtime.session import open_model
 
 
 def answers(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -226,8 +227,8 @@ def test_a_taught_model_answers_the_same_and_keeps_its_card(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = taught_model / "model.onnx"
     picture = noise(224, 224)
-    plain = open_model(path, Runtime(threads=1))
-    rearranged = open_model(path, Runtime(threads=1, is_rearranged=True))
+    plain = open_model(path, ExecutionConfig(threads=1))
+    rearranged = open_model(path, ExecutionConfig(threads=1, is_optimised=True))
     assert rearranged.metadata[CARD_KEY] == plain.metadata[CARD_KEY]
     found, expected = rearranged.run(picture), plain.run(picture)
     assert found.keys() == expected.keys()
@@ -237,7 +238,7 @@ def test_a_taught_model_answers_the_same_and_keeps_its_card(
     graph = onnx.load(written).graph
     assert kinds(graph).count("Concat") < kinds(onnx.load(path).graph).count("Concat")
     before = written.stat().st_mtime_ns
-    assert Classifier(path, Runtime(threads=1, is_rearranged=True)).card.labels
+    assert Classifier(path, ExecutionConfig(threads=1, is_optimised=True)).card.labels
     assert written.stat().st_mtime_ns == before  # written once
 
 
@@ -247,10 +248,10 @@ def test_where_nothing_can_be_rearranged_nothing_is_written(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "model.onnx"
     write_tiny_model(path)
-    assert rearranged_graph(path, "cpu", tmp_path / "kept") is None
+    assert optimised_graph(path, "cpu", tmp_path / "kept") is None
     assert not (tmp_path / "kept").exists()
-    found = open_model(path, Runtime(threads=1, is_rearranged=True)).run(noise(32, 32))
-    expected = open_model(path, Runtime(threads=1)).run(noise(32, 32))
+    found = open_model(path, ExecutionConfig(threads=1, is_optimised=True)).run(noise(32, 32))
+    expected = open_model(path, ExecutionConfig(threads=1)).run(noise(32, 32))
     np.testing.assert_array_equal(found["probabilities"], expected["probabilities"])
 
 
@@ -261,7 +262,7 @@ def test_what_openvino_compiled_is_kept_and_answers_the_same(
         pytest.skip("onnxruntime-ep-openvino is not installed")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = taught_model / "model.onnx"
-    runtime = Runtime("openvino", 1)
+    runtime = ExecutionConfig("openvino", 1)
     first = open_model(path, runtime)
     (kept,) = tmp_path.rglob("compiled.onnx")
     again = open_model(path, runtime)

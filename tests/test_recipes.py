@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import evaluate
-import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.tiny_model import write_tiny_model
+from webcam_classifier.cli import evaluate, train
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.recipes import RECIPES, find_recipe
 from webcam_classifier.finetune.settings import check_settings

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from webcam_classifier.collect.bursts import Burst, UndoneBurst
-from webcam_classifier.collect.recorder import Recorder
-from webcam_classifier.data.pictures import read_picture
-from webcam_classifier.data.snapshot_name import (
+from webcam_classifier.dataset.bursts import Burst, UndoneBurst
+from webcam_classifier.dataset.picture_files import read_picture
+from webcam_classifier.dataset.recorder import Recorder
+from webcam_classifier.dataset.snapshot_name import (
     SnapshotName,
     is_correction,
     new_session,
@@ -30,7 +30,7 @@ RECORD_FOR_EVER = """
 import sys
 from pathlib import Path
 import numpy as np
-from webcam_classifier.collect.recorder import Recorder
+from webcam_classifier.dataset.recorder import Recorder
 count = int(sys.argv[2])
 image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
 with Recorder(Path(sys.argv[1]), ["cup"]) as recorder:

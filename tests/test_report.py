@@ -14,22 +14,23 @@ import numpy as np
 import onnx
 import pytest
 
-import train
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.data.duplicates import Copy, Duplicates
-from webcam_classifier.data.labelled_pictures import LabelledPictures, load_labelled_pictures
-from webcam_classifier.data.split import split_pictures
-from webcam_classifier.measure.measure import Measured
-from webcam_classifier.measure.metrics import evaluate_answers
-from webcam_classifier.model.classifier import ModelCard, Prediction
+from webcam_classifier.cli import train
+from webcam_classifier.dataset.duplicates import Copy, Duplicates
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.dataset.split import split_pictures
+from webcam_classifier.evaluation.metrics import evaluate_answers
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.prediction import Prediction
 from webcam_classifier.report.analysis import Analysis
 from webcam_classifier.report.findings import Findings
-from webcam_classifier.report.label_doubts import Doubt
+from webcam_classifier.report.label_errors import LabelError
 from webcam_classifier.report.learning_curve import CurvePoint, LearningCurve
+from webcam_classifier.report.novelty_check import NoveltyCheck, StrangeCheck
 from webcam_classifier.report.random_split import RandomSplit
 from webcam_classifier.report.render import render_report
-from webcam_classifier.teach.lesson import Lesson, Outcome
-from webcam_classifier.teach.novelty_check import NoveltyCheck, StrangeCheck
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOADING = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"}
@@ -40,7 +41,7 @@ _FULL = Analysis(
     ),
     random_split=RandomSplit(apart=0.81, random=0.97, count=40, elsewhere=None),
     duplicates=Duplicates((Copy(0, 9, is_identical=True),), repeated=0),
-    doubted=(Doubt(1, 0, 1, 0.9, 0.1),),
+    doubted=(LabelError(1, 0, 1, 0.9, 0.1),),
     novelty=NoveltyCheck(
         left_out=(StrangeCheck("a", 0.91, 0.3, 4), StrangeCheck("b", 0.83, 0.5, 4)),
         strange=(StrangeCheck("noise", 1.0, 0.0, 40),),
@@ -86,7 +87,7 @@ def pictures_of(folder: Path, labels: tuple[str, ...], count: int = 8) -> Labell
 def findings_of(
     pictures: LabelledPictures, analysis: Analysis, wrong: int = 2, tested: bool = True
 ) -> Findings:
-    """Findings as a lesson gives them, with the first so many test pictures told wrongly."""
+    """Findings as a task gives them, with the first so many test pictures told wrongly."""
     labels = pictures.labels
     split = split_pictures(
         pictures.names, pictures.label_indices, labels, pictures.fingerprints, hold_test=tested
@@ -106,8 +107,10 @@ def findings_of(
         for n in range(3)
     ]  # fmt: skip
     return Findings(
-        lesson=Lesson(pictures, split, None, "squeezenet1_1", 64, 0, False, 0.0, "python train.py"),
-        outcome=Outcome(
+        task=TrainingTask(
+            pictures, split, None, "squeezenet1_1", 64, 0, False, 0.0, "python train.py"
+        ),
+        outcome=TrainingResult(
             onnx.ModelProto(), "head", "some weights",
             details={"temperature": 2.0, "history": history, "best_epoch": 2},
         ),
@@ -115,7 +118,7 @@ def findings_of(
             labels, 64, "squeezenet1_1", "head", "some weights", "2026-01-01T00:00:00+00:00",
             "dataset", "0" * 64, unknown_threshold=1.0,
         ),
-        measured=Measured(
+        measured=ModelEvaluation(
             evaluate_answers(labels, truths, answers), tuple(predictions), 3.5, 4.5, "runtime 1"
         ),
         test=test,

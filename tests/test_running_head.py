@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webcam_classifier.live_teaching.known_pictures import KnownPicture
-from webcam_classifier.live_teaching.running_head import RunningHead
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.head import LinearHead, fit_head
+from webcam_classifier.head.discriminant import LinearHead, fit_head
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.teaching.known_pictures import KnownPicture
+from webcam_classifier.teaching.running_head import RunningHead
 
 WIDTH = 24
 LOOKS = 3

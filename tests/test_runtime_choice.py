@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.live.runtime_choice import AUTO, choose_runtime
-from webcam_classifier.live.runtime_race import choose_fastest, doubt_about, list_candidates
-from webcam_classifier.live.runtime_trial import RuntimeTrial
-from webcam_classifier.live.trial_pictures import blobs, trial_pictures
-from webcam_classifier.measure.metrics_file import METRICS_NAME
-from webcam_classifier.model.classifier import Classifier, ModelError
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import METRICS_NAME, ModelError
+from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.device_name import device_name, physical_cores
-from webcam_classifier.runtime.execution_provider import (
+from webcam_classifier.runtime.providers import (
     PROVIDERS,
+    ExecutionConfig,
     ProviderError,
-    Runtime,
     installed_providers,
 )
-from webcam_classifier.runtime.folder import forget_old_folders, runtime_folder
-from webcam_classifier.runtime.inference_session import open_model
+from webcam_classifier.runtime.race import choose_fastest, doubt_about, list_candidates
+from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
+from webcam_classifier.runtime.session import open_model
+from webcam_classifier.runtime.trial import RuntimeTrial
+from webcam_classifier.runtime.trial_pictures import blobs, trial_pictures
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_damaged_memory_is_measured_again(model: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text('{"runtime": {"provider": "abacus", "colour": "red"}}')
     choice = choose_runtime(model, "cpu", 1, lambda _: None)
-    assert choice.runtime == Runtime("cpu", 1)
+    assert choice.runtime == ExecutionConfig("cpu", 1)
 
 
 def test_what_is_remembered_is_taken_without_a_measurement(model: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_remembered_is_taken_without_a_measurement(model: Path) -> None:
     path.write_text(json.dumps({"runtime": {"provider": "cpu", "threads": 7}, "reason": "said so"}))
     said: list[str] = []
     choice = choose_runtime(model, AUTO, 0, said.append)
-    assert (choice.runtime, choice.reason, said) == (Runtime("cpu", 7), "said so", [])
+    assert (choice.runtime, choice.reason, said) == (ExecutionConfig("cpu", 7), "said so", [])
 
 
 def test_a_cache_that_cannot_be_written_costs_the_memory_only(model: Path, tmp_path: Path) -> None:
@@ -104,17 +104,17 @@ def test_a_missing_model_is_said_before_anything_is_tried(tmp_path: Path) -> Non
 
 def test_candidates_keep_the_files_numbers_first_and_gpus_have_no_threads() -> None:
     assert list_candidates(("cpu", "openvino", "cuda"), "fp32", 2) == [
-        Runtime("cpu", 2),
-        Runtime("cpu", 2, is_rearranged=True),
-        Runtime("openvino", 2),
-        Runtime("openvino", 2, is_reduced=True),
-        Runtime("cuda", 0),
+        ExecutionConfig("cpu", 2),
+        ExecutionConfig("cpu", 2, is_optimised=True),
+        ExecutionConfig("openvino", 2),
+        ExecutionConfig("openvino", 2, is_reduced=True),
+        ExecutionConfig("cuda", 0),
     ]
 
 
 def test_a_quantised_file_is_always_rearranged_for_openvino() -> None:
     on_openvino = list_candidates(("openvino",), "int8", 2)
-    assert all(runtime.is_rearranged for runtime in on_openvino)
+    assert all(runtime.is_optimised for runtime in on_openvino)
     assert [runtime.is_reduced for runtime in on_openvino] == [False, True]
 
 
@@ -122,8 +122,8 @@ def test_a_quantised_file_is_always_rearranged_for_openvino() -> None:
 def test_the_same_numbers_in_another_order_need_not_be_much_faster(
     milliseconds: float, wins: bool
 ) -> None:
-    rearranged = Runtime("cpu", 2, is_rearranged=True)
-    times = {Runtime("cpu", 2): 4.0, rearranged: milliseconds}
+    rearranged = ExecutionConfig("cpu", 2, is_optimised=True)
+    times = {ExecutionConfig("cpu", 2): 4.0, rearranged: milliseconds}
     assert (choose_fastest(times) == rearranged) == wins
 
 
@@ -134,7 +134,7 @@ def test_the_same_numbers_in_another_order_need_not_be_much_faster(
 def test_the_more_modest_one_wins_unless_another_is_much_faster(
     milliseconds: list[float], place: int
 ) -> None:
-    times = {Runtime(threads=threads): time for threads, time in enumerate(milliseconds)}
+    times = {ExecutionConfig(threads=threads): time for threads, time in enumerate(milliseconds)}
     assert choose_fastest(times).threads == place
 
 
@@ -173,14 +173,16 @@ def test_a_taught_model_is_raced_on_its_own_pictures(
         assert "held back are not here" not in choice.reason
     picture = np.full((1, 224, 224, 3), 127, np.uint8)
     found = open_model(taught_model / "model.onnx", choice.runtime).run(picture)["probabilities"]
-    expected = open_model(taught_model / "model.onnx", Runtime()).run(picture)["probabilities"]
+    expected = open_model(taught_model / "model.onnx", ExecutionConfig()).run(picture)[
+        "probabilities"
+    ]
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
 def test_a_trial_answers_and_is_timed_round_by_round(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "pictures.npy"
     np.save(path, np.stack([np.full((32, 32, 3), (255, 0, 0), np.uint8)] * 2))
-    with RuntimeTrial(model, Runtime("cpu", 1), path, "probabilities") as trial:
+    with RuntimeTrial(model, ExecutionConfig("cpu", 1), path, "probabilities") as trial:
         answers = trial.answers()
         assert answers is not None
         assert answers.argmax(axis=1).tolist() == [0, 0]
@@ -193,7 +195,7 @@ def test_a_trial_answers_and_is_timed_round_by_round(model: Path, tmp_path: Path
 def test_a_trial_that_fails_says_why_and_goes_on(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "pictures.npy"
     np.save(path, blobs(32))
-    with RuntimeTrial(model, Runtime("coreml"), path, "probabilities") as trial:
+    with RuntimeTrial(model, ExecutionConfig("coreml"), path, "probabilities") as trial:
         answers = trial.answers()
     if answers is None:
         assert "can't run on coreml" in trial.problem
@@ -202,7 +204,7 @@ def test_a_trial_that_fails_says_why_and_goes_on(model: Path, tmp_path: Path) ->
 def test_a_trial_that_takes_too_long_is_ended(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "pictures.npy"
     np.save(path, blobs(32))
-    with RuntimeTrial(model, Runtime("cpu"), path, "probabilities", patience=0.01) as trial:
+    with RuntimeTrial(model, ExecutionConfig("cpu"), path, "probabilities", patience=0.01) as trial:
         assert trial.answers() is None
         assert "took over" in trial.problem
 

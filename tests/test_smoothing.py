@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
-from webcam_classifier.model.classifier import Prediction
+from webcam_classifier.prediction import Prediction
 
 LABELS = ("up", "down")
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from webcam_classifier.collect.snapshot_quality import SnapshotProblem, SnapshotQuality
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.dataset.picture_files import read_picture
+from webcam_classifier.dataset.snapshot_quality import SnapshotProblem, SnapshotQuality
 from webcam_classifier.frame import BgrImage
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
-from webcam_classifier.data.split import describe_split, find_recordings, split_pictures
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
+from webcam_classifier.dataset.split import describe_split, find_bursts, split_pictures
 
 
 def distinct(count: int, seed: int = 0) -> NDArray[np.bool_]:
@@ -108,9 +108,9 @@ def test_near_copies_are_one_recording_whatever_their_names() -> None:
     fingerprints = distinct(6)
     fingerprints[5] = fingerprints[0]
     fingerprints[5, :20] ^= True
-    recordings = find_recordings([f"{index}.jpg" for index in range(6)], fingerprints)
-    assert recordings[5] == recordings[0]
-    assert len(set(recordings.tolist())) == 5
+    bursts = find_bursts([f"{index}.jpg" for index in range(6)], fingerprints)
+    assert bursts[5] == bursts[0]
+    assert len(set(bursts.tolist())) == 5
 
 
 def test_neighbours_in_a_recording_may_differ_more() -> None:
@@ -118,9 +118,9 @@ def test_neighbours_in_a_recording_may_differ_more() -> None:
     for place, bits in ((1, slice(0, 40)), (4, slice(100, 140))):
         fingerprints[place] = fingerprints[0]
         fingerprints[place, bits] ^= True
-    recordings = find_recordings([f"{index}.jpg" for index in range(6)], fingerprints)
-    assert recordings[1] == recordings[0]
-    assert recordings[4] != recordings[0]
+    bursts = find_bursts([f"{index}.jpg" for index in range(6)], fingerprints)
+    assert bursts[1] == bursts[0]
+    assert bursts[4] != bursts[0]
 
 
 def test_the_same_names_give_the_same_split_in_another_process_too() -> None:
@@ -141,7 +141,7 @@ def test_without_a_test_part_training_takes_its_share() -> None:
 def test_frames_of_a_webcam_recording_are_found_to_belong_together(shared_data: Path) -> None:
     rooms = load_labelled_pictures(shared_data / "rock_paper_scissors" / "person_2", 224)
     people = load_labelled_pictures(shared_data / "thumbs" / "person_1", 224)
-    consecutive = find_recordings(rooms.names[:100], rooms.fingerprints[:100])
-    posed = find_recordings(people.names[:80], people.fingerprints[:80])
+    consecutive = find_bursts(rooms.names[:100], rooms.fingerprints[:100])
+    posed = find_bursts(people.names[:80], people.fingerprints[:80])
     assert len(set(consecutive.tolist())) < 30  # frames of a few takes
     assert len(set(posed.tolist())) > 60  # single pictures, each from another place

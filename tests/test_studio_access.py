@@ -17,8 +17,8 @@ from websockets.exceptions import InvalidStatus
 
 from tests.studio_server import ROOT, SMALL_CAMERA, StudioServer, need_weights, run_studio
 from webcam_classifier.errors import UserError
-from webcam_classifier.studio.addresses import listen
-from webcam_classifier.studio.link_token import link_token
+from webcam_classifier.web.addresses import listen
+from webcam_classifier.web.link_token import link_token
 
 ENDS_WITHIN = 2.0  # seconds
 STRICT = {
@@ -285,7 +285,7 @@ def test_without_the_servers_packages_it_says_which_requirements_to_install() ->
         "            raise ModuleNotFoundError('No module named starlette', name=name)\n"
         "sys.meta_path.insert(0, WithoutStarlette())\n"
         "import studio\n"
-        "from webcam_classifier.console import run_script\n"
+        "from webcam_classifier.cli.console import run_script\n"
         "run_script(lambda: studio.main(['--port', '0']))\n"
     )
     command = [sys.executable, "-c", code]

@@ -13,8 +13,8 @@ import pytest
 
 from tests.studio_files import files_below, picture, zipped
 from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
-from webcam_classifier.studio.archive import ArchiveError, EntryError, PictureArchive
-from webcam_classifier.studio.limits import ARCHIVE_ENTRIES
+from webcam_classifier.web.archive import ArchiveError, EntryError, PictureArchive
+from webcam_classifier.web.limits import ARCHIVE_ENTRIES
 
 
 @pytest.fixture(scope="module")

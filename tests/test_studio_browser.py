@@ -20,7 +20,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from tests.studio_page import HEIGHT, LABELS, RATE, SHOWN_FOR, WIDTH, Clip, TeachingPage, open_page
 from tests.studio_server import ROOT, SMALL_CAMERA, need_weights, run_studio
-from webcam_classifier.data.pictures import encode_snapshot, read_picture
+from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
 from webcam_classifier.model.classifier import Classifier
 
 SEEN_WITHIN = 5.0  # seconds from the last button let go to the right label for all

@@ -17,10 +17,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.studio_server import ROOT, SMALL_CAMERA, Page, StudioServer, need_weights, run_studio
-from webcam_classifier.data.pictures import decode_picture, encode_snapshot
+from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.report.render import REPORT_NAME
-from webcam_classifier.studio import models_folder
+from webcam_classifier.web import models_folder
 
 COLOURS = {"blue": (220, 40, 40), "green": (40, 200, 40), "red": (40, 40, 220)}
 ENDED = ("done", "failed", "cancelled")

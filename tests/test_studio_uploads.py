@@ -18,8 +18,8 @@ from websockets.sync.client import ClientConnection
 
 from tests.studio_files import files_below, picture, zipped
 from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
-from webcam_classifier.data.pictures import decode_picture, encode_snapshot, read_picture
-from webcam_classifier.studio.limits import (
+from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot, read_picture
+from webcam_classifier.web.limits import (
     ARCHIVE_BYTES,
     FRAME_BYTES,
     JSON_BYTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from webcam_classifier.finetune.surroundings import paint_surroundings
+from webcam_classifier.finetune.synthetic_backgrounds import paint_surroundings
 
 
 def test_surroundings_differ_widely_from_one_another() -> None:

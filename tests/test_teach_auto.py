@@ -10,28 +10,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import train
 from tests.coloured_pictures import write_coloured_pictures
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
-from webcam_classifier.data.split import split_pictures
+from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.load import frozen_features
+from webcam_classifier.cli import train
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
+from webcam_classifier.dataset.split import split_pictures
+from webcam_classifier.finetune.layer_trainer import LayerTrainer
 from webcam_classifier.finetune.settings import FinetuneSettings
-from webcam_classifier.finetune.teach_finetune import LayerTrainer
 from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.head.discriminant import fit_head
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embed_dataset
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.teach.backbone import frozen_features
-from webcam_classifier.teach.embedded_lesson import EmbeddedLesson, embed_lesson
-from webcam_classifier.teach.features import FeatureExtractor
-from webcam_classifier.teach.head import fit_head
-from webcam_classifier.teach.lesson import Lesson, Outcome
-from webcam_classifier.teach.teach_auto import AutoTeacher
-from webcam_classifier.teach.teach_head import teach_head
+from webcam_classifier.training.auto import AutoTrainer
+from webcam_classifier.training.train_head import train_head
 
 SIZE = 64
 SETTINGS = FinetuneSettings(epochs=3, batch_size=8, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def lesson(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
+def task(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingTask:
     """A few pictures of two gestures, at a size at which a head is not always right."""
     folder = tmp_path_factory.mktemp("data") / "pictures"
     for label in ("thumbs_down", "thumbs_up"):
@@ -43,57 +43,57 @@ def lesson(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Lesso
     split = split_pictures(
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
     )
-    return Lesson(pictures, split, None, "squeezenet1_1", SIZE, 0, False, 0.0)
+    return TrainingTask(pictures, split, None, "squeezenet1_1", SIZE, 0, False, 0.0)
 
 
 @pytest.fixture(scope="module")
-def embedded(lesson: Lesson, squeezenet_weights: Path) -> EmbeddedLesson:
-    return embed_lesson(lesson, frozen_features("squeezenet1_1", str(squeezenet_weights), SIZE))
+def embedded(task: TrainingTask, squeezenet_weights: Path) -> EmbeddedDataset:
+    return embed_dataset(task, frozen_features("squeezenet1_1", str(squeezenet_weights), SIZE))
 
 
 def trainer_of(weights: Path, settings: FinetuneSettings = SETTINGS) -> LayerTrainer:
     return LayerTrainer(load_pretrained("squeezenet1_1", str(weights)), settings)
 
 
-def probabilities(outcome: Outcome, lesson: Lesson) -> NDArray[np.float32]:
+def probabilities(outcome: TrainingResult, task: TrainingTask) -> NDArray[np.float32]:
     """What a graph says of the validation pictures."""
-    asked = lesson.pictures.at(lesson.split.validation)
-    pixels = (prepare(image, lesson.input_size) for image in asked.images)
+    asked = task.pictures.at(task.split.validation)
+    pixels = (prepare(image, task.input_size) for image in asked.images)
     return FeatureExtractor(outcome.graph).embed(pixels)
 
 
-def right(answers: NDArray[np.float32], lesson: Lesson) -> int:
-    truths = lesson.pictures.label_indices[lesson.split.validation]
+def right(answers: NDArray[np.float32], task: TrainingTask) -> int:
+    truths = task.pictures.label_indices[task.split.validation]
     return int((answers.argmax(axis=1) == truths).sum())
 
 
-def right_of_head(lesson: Lesson, embedded: EmbeddedLesson) -> int:
+def right_of_head(task: TrainingTask, embedded: EmbeddedDataset) -> int:
     """How many validation pictures a head gets right that has not seen them."""
-    head = fit_head(embedded.of(lesson.split.training), 2)
-    asked = embedded.of(lesson.split.validation)
-    return right(head.logits(asked.only(asked.is_original).embeddings), lesson)
+    head = fit_head(embedded.of(task.split.training), 2)
+    asked = embedded.of(task.split.validation)
+    return right(head.logits(asked.only(asked.is_original).embeddings), task)
 
 
 def test_without_torch_it_teaches_the_head_and_says_why(
-    lesson: Lesson, embedded: EmbeddedLesson, capsys: pytest.CaptureFixture[str]
+    task: TrainingTask, embedded: EmbeddedDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = AutoTeacher(None, 10.0, 3).teach(lesson, embedded)
+    outcome = AutoTrainer(None, 10.0, 3).teach(task, embedded)
     assert outcome.mode == "head"
     assert "torch, which fine-tuning needs, is missing" in outcome.note
     assert outcome.note in capsys.readouterr().err
-    head = teach_head(lesson, embedded)
+    head = train_head(task, embedded)
     assert outcome.graph == head.graph
     assert outcome.graph_of_all == head.graph_of_all
     assert outcome.details == head.details
 
 
 def test_training_layers_is_kept_where_it_is_as_right_on_pictures_that_neither_saw(
-    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path
+    task: TrainingTask, embedded: EmbeddedDataset, squeezenet_weights: Path
 ) -> None:
-    outcome = AutoTeacher(lambda: trainer_of(squeezenet_weights), 3.0, 3).teach(lesson, embedded)
-    of_head = right_of_head(lesson, embedded)
-    count = len(lesson.split.validation)
-    of_trained = right(probabilities(outcome, lesson), lesson)
+    outcome = AutoTrainer(lambda: trainer_of(squeezenet_weights), 3.0, 3).teach(task, embedded)
+    of_head = right_of_head(task, embedded)
+    count = len(task.split.validation)
+    of_trained = right(probabilities(outcome, task), task)
     assert outcome.mode == "finetune"
     assert of_trained >= of_head
     assert f"{of_trained} of {count} validation pictures right, the head {of_head}" in outcome.note
@@ -114,32 +114,37 @@ def test_training_layers_is_kept_where_it_is_as_right_on_pictures_that_neither_s
     ids=["learns nothing", "forgets all"],
 )
 def test_training_that_does_no_better_gives_way_to_the_head(
-    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path, settings: FinetuneSettings
+    task: TrainingTask,
+    embedded: EmbeddedDataset,
+    squeezenet_weights: Path,
+    settings: FinetuneSettings,
 ) -> None:
     trainer = trainer_of(squeezenet_weights, settings)
-    outcome = AutoTeacher(lambda: trainer, 3.0, 3).teach(lesson, embedded)
+    outcome = AutoTrainer(lambda: trainer, 3.0, 3).teach(task, embedded)
     assert outcome.mode == "head"
     assert "training layers did no better" in outcome.note
-    assert f"the head {right_of_head(lesson, embedded)}" in outcome.note
+    assert f"the head {right_of_head(task, embedded)}" in outcome.note
     assert outcome.checkpoint is None
-    assert outcome.graph == teach_head(lesson, embedded).graph
+    assert outcome.graph == train_head(task, embedded).graph
 
 
 def test_the_warm_start_is_the_head_that_was_fitted_on_the_frozen_embeddings(
-    lesson: Lesson, embedded: EmbeddedLesson, squeezenet_weights: Path
+    task: TrainingTask, embedded: EmbeddedDataset, squeezenet_weights: Path
 ) -> None:
-    outcome = trainer_of(squeezenet_weights).teach(lesson, embedded, epochs=1)
+    outcome = trainer_of(squeezenet_weights).teach(task, embedded, epochs=1)
     history = outcome.details["history"]
     assert isinstance(history, list)
-    expected = right_of_head(lesson, embedded) / len(lesson.split.validation)
+    expected = right_of_head(task, embedded) / len(task.split.validation)
     assert history[0]["epoch"] == 0
     assert history[0]["validation_accuracy"] == pytest.approx(expected)
 
 
-def test_from_scratch_nothing_pretrained_is_used(lesson: Lesson, squeezenet_weights: Path) -> None:
-    outcome = trainer_of(squeezenet_weights).teach_from_scratch(lesson, 1)
+def test_from_scratch_nothing_pretrained_is_used(
+    task: TrainingTask, squeezenet_weights: Path
+) -> None:
+    outcome = trainer_of(squeezenet_weights).teach_from_scratch(task, 1)
     assert outcome.weights == "none: from scratch"
-    assert probabilities(outcome, lesson).shape == (len(lesson.split.validation), 2)
+    assert probabilities(outcome, task).shape == (len(task.split.validation), 2)
     history = outcome.details["history"]
     assert isinstance(history, list)
     assert [epoch["epoch"] for epoch in history] == [1], "a warm start of random layers"

@@ -10,16 +10,17 @@ from webcam_classifier.display.shapes import AMBER, BLUE, GREEN, RED, Colour
 from webcam_classifier.display.text import text_size
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live_teaching.entry import NameEntry
-from webcam_classifier.live_teaching.state import (
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.teaching.state import (
     LabelState,
     LearntAccuracy,
     Skip,
     TeachingState,
 )
-from webcam_classifier.live_teaching.training_job import JobState
-from webcam_classifier.live_teaching.view import TeachView, draw_teach_view, wrap
-from webcam_classifier.live_teaching.words import (
+from webcam_classifier.teaching.training_job import JobState
+from webcam_classifier.ui.name_entry import NameEntry
+from webcam_classifier.ui.teach_view import TeachView, draw_teach_view, wrap
+from webcam_classifier.ui.teach_words import (
     Message,
     choose_message,
     describe_teaching,
@@ -30,7 +31,6 @@ from webcam_classifier.live_teaching.words import (
     probability_bars,
     verdict_or_step,
 )
-from webcam_classifier.model.classifier import Prediction
 
 LABELS = ("thumbs_up", "thumbs_down", "none")
 ACCURACY = LearntAccuracy(

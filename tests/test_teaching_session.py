@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.stage import lesson, open_session, scene
-from webcam_classifier.collect.bursts import UndoneBurst
-from webcam_classifier.data.labelled_pictures import load_labelled_pictures
-from webcam_classifier.data.pictures import encode_snapshot
-from webcam_classifier.data.snapshot_name import SnapshotName, is_correction
+from tests.stage import open_session, scene, task
+from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.dataset.embedding_cache import FOLDER_NAME
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
+from webcam_classifier.dataset.picture_files import encode_snapshot
+from webcam_classifier.dataset.snapshot_name import SnapshotName, is_correction
 from webcam_classifier.errors import UserError
-from webcam_classifier.live_teaching.session import TeachingSession
-from webcam_classifier.teach.embedding_cache import FOLDER_NAME
+from webcam_classifier.teaching.session import TeachingSession
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,7 +50,7 @@ def write_scenes(dataset: Path, counts: dict[str, int]) -> None:
 
 
 def test_from_an_empty_folder_to_the_right_label(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         assert taught.answer("cup") == ""
         taught.record("cup", 3)
         assert taught.answer("cup") == "", "one label is no choice"
@@ -69,7 +69,7 @@ def test_from_an_empty_folder_to_the_right_label(dataset: Path) -> None:
 
 def test_a_snapshot_changes_the_answer_within_a_few_frames(dataset: Path) -> None:
     write_scenes(dataset, {"cup": 150, "pen": 150})
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         assert taught.session.wait_until_learnt(20.0)
         taught.session.add_label("none")
         taught.stage.scene = "none"
@@ -82,7 +82,7 @@ def test_a_snapshot_changes_the_answer_within_a_few_frames(dataset: Path) -> Non
 
 
 def test_undo_takes_a_burst_from_the_disk_the_cache_and_the_head(dataset: Path) -> None:
-    with lesson(dataset, ["cup", "pen", "none"]) as taught:
+    with task(dataset, ["cup", "pen", "none"]) as taught:
         for name in ("cup", "pen", "none"):
             taught.record(name, 3)
         assert taught.session.wait_until_learnt(10.0)
@@ -109,7 +109,7 @@ def test_a_burst_of_before_this_run_is_not_undone(dataset: Path) -> None:
 
 
 def test_a_wrong_answer_that_is_put_right_says_so_in_its_name(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("cup", 3)
         taught.record("pen", 3)
         assert taught.session.wait_until_learnt(10.0)
@@ -125,7 +125,7 @@ def test_a_wrong_answer_that_is_put_right_says_so_in_its_name(dataset: Path) -> 
 
 
 def test_labels_come_and_go_while_it_runs(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         session = taught.session
         for name in ("cup", "pen"):
             taught.record(name, 3)
@@ -146,7 +146,7 @@ def test_labels_come_and_go_while_it_runs(dataset: Path) -> None:
 
 
 def test_a_renamed_burst_can_be_undone(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("cup", 2)
         taught.session.rename_label("cup", "mug")
         undone = taught.session.undo()
@@ -155,7 +155,7 @@ def test_a_renamed_burst_can_be_undone(dataset: Path) -> None:
 
 
 def test_a_removed_picture_is_moved_and_no_longer_learnt_from(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("cup", 3)
         taught.record("pen", 3)
         newest = taught.session.state().labels[0].newest
@@ -208,7 +208,7 @@ def test_pictures_from_elsewhere_are_one_burst(dataset: Path) -> None:
 
 def test_what_other_hands_do_in_the_folder_is_noticed(dataset: Path) -> None:
     write_scenes(dataset, {"cup": 4, "pen": 4})
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         assert taught.session.wait_until_learnt(10.0)
         (dataset / "cup" / "000.jpg").unlink()
         (dataset / "none").mkdir()
@@ -224,7 +224,7 @@ def test_what_other_hands_do_in_the_folder_is_noticed(dataset: Path) -> None:
 
 def test_pictures_deleted_while_they_are_looked_at_are_let_go(dataset: Path) -> None:
     write_scenes(dataset, {"cup": 40, "pen": 40})
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         for path in sorted((dataset / "cup").glob("*.jpg"))[10:]:
             path.unlink()
         taught.until(lambda: taught.session.state().labels[0].count == 10)
@@ -233,13 +233,13 @@ def test_pictures_deleted_while_they_are_looked_at_are_let_go(dataset: Path) -> 
 
 
 def test_a_new_start_looks_at_nothing_again(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("cup", 4)
         taught.record("pen", 4)
         assert taught.session.wait_until_learnt(10.0)
         before = taught.session.state()
     kept = {path: path.stat().st_mtime_ns for path in (dataset / FOLDER_NAME).glob("*/*")}
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         assert taught.session.state().learnt == 8, "the head is there from the first frame"
         assert taught.session.state().pending == 0
         assert taught.answer("pen") == "pen"
@@ -252,7 +252,7 @@ def test_a_new_start_looks_at_nothing_again(dataset: Path) -> None:
 
 
 def test_the_accuracy_says_what_it_rests_on(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("cup", 6)
         taught.record("pen", 6)
         assert taught.session.wait_until_learnt(10.0)
@@ -332,7 +332,7 @@ def test_a_folder_that_came_split_is_refused(dataset: Path) -> None:
 
 
 def test_a_disk_that_fails_is_said_and_mended(dataset: Path) -> None:
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.record("pen", 2)
         (dataset / "cup").write_text("in the way")
         taught.session.start_recording("cup")
@@ -349,7 +349,7 @@ def test_a_disk_that_fails_is_said_and_mended(dataset: Path) -> None:
 
 def test_the_state_changes_only_with_what_it_tells(dataset: Path) -> None:
     told = threading.Event()
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         taught.session.on_change(told.set)
         first = taught.session.state()
         assert taught.session.state() is first
@@ -360,7 +360,7 @@ def test_the_state_changes_only_with_what_it_tells(dataset: Path) -> None:
 
 
 def test_nothing_is_lost_where_everything_happens_at_once(dataset: Path) -> None:
-    with lesson(dataset, ["cup", "pen", "none"]) as taught:
+    with task(dataset, ["cup", "pen", "none"]) as taught:
         session = taught.session
         names = ["cup", "pen", "none"]
         for turn in range(12):
@@ -390,8 +390,8 @@ def test_nothing_is_lost_where_everything_happens_at_once(dataset: Path) -> None
 KILLED = """
 import sys, time
 from pathlib import Path
-from tests.stage import lesson
-with lesson(Path(sys.argv[1])) as taught:
+from tests.stage import task
+with task(Path(sys.argv[1])) as taught:
     taught.record("cup", 5)
     taught.record("pen", 5)
     taught.session.start_recording("cup")
@@ -416,7 +416,7 @@ def test_a_kill_loses_nothing_that_was_on_the_disk(dataset: Path) -> None:
     found = load_labelled_pictures(dataset, 64)
     assert found.skipped == ()
     assert len(found) >= seen
-    with lesson(dataset) as taught:
+    with task(dataset) as taught:
         assert taught.session.wait_until_learnt(10.0)
         assert taught.session.state().learnt == len(found)
         assert taught.answer("pen") == "pen"
@@ -424,8 +424,8 @@ def test_a_kill_loses_nothing_that_was_on_the_disk(dataset: Path) -> None:
 
 def test_it_runs_without_torch() -> None:
     program = (
-        "import sys; import webcam_classifier.live_teaching.session, "
-        "webcam_classifier.live_teaching.training_job; "
+        "import sys; import webcam_classifier.teaching.session, "
+        "webcam_classifier.teaching.training_job; "
         "print(sorted({'torch', 'torchvision', 'matplotlib', 'tqdm'} & set(sys.modules)))"
     )
     done = subprocess.run(

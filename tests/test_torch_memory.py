@@ -13,7 +13,6 @@ from torch import nn
 from tests.finetune_pictures import NO_WEIGHTS
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.device import DeviceTraits, choose_use
-from webcam_classifier.finetune.joined_ranks import Ranks
 from webcam_classifier.finetune.memory import (
     PicturesAtOnce,
     explained_memory,
@@ -22,6 +21,7 @@ from webcam_classifier.finetune.memory import (
     training_bytes,
 )
 from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.process_group import Ranks
 from webcam_classifier.finetune.step import TrainingStep
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -12,16 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
-import evaluate
-import live
-import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.data.pictures import read_picture
+from webcam_classifier.backbone.views import ViewRange, flip_is_safe, random_view
+from webcam_classifier.cli import evaluate, live, train
+from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.teach.augment import ViewRange, flip_is_safe, random_view
 
 REACH = ViewRange(turn=12.0, scales=(0.8, 1.2), shift=0.1, gain=0.25, tint=0.08)
 _ROOT = Path(__file__).resolve().parents[1]
@@ -237,7 +235,7 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "script",
-    ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.teach.teach_head"],
+    ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.training.train_head"],
 )
 def test_torch_stays_out_of_everything_but_fine_tuning(script: str) -> None:
     code = f"import sys, {script}; sys.exit('torch' in sys.modules)"
@@ -265,7 +263,7 @@ def test_without_torch_what_needs_it_says_so(tmp_path: Path, more: tuple[str, ..
         "            raise ModuleNotFoundError('No module named torch', name=name)\n"
         "sys.meta_path.insert(0, WithoutTorch())\n"
         "import train\n"
-        "from webcam_classifier.console import run_script\n"
+        "from webcam_classifier.cli.console import run_script\n"
         "run_script(lambda: train.main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), "--output", str(tmp_path / "m"), *more]

@@ -13,17 +13,16 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-import evaluate
-import train
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
 from webcam_classifier.camera.scene import LABELS, draw_scene
-from webcam_classifier.data.pictures import encode_snapshot, read_picture
-from webcam_classifier.data.snapshot_name import SnapshotName
+from webcam_classifier.cli import evaluate, train
+from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
+from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
-from webcam_classifier.live_teaching.session import TeachingSession
-from webcam_classifier.live_teaching.training_job import TrainingJobs
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.teaching.training_job import TrainingJobs
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from webcam_classifier.display.keys import key_of
-from webcam_classifier.live_teaching.entry import NameEntry
+from webcam_classifier.ui.name_entry import NameEntry
 
 
 def test_a_name_is_typed_and_mended_key_by_key() -> None:

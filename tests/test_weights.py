@@ -11,13 +11,13 @@ import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 
-from webcam_classifier.errors import UserError
-from webcam_classifier.teach.weights import (
+from webcam_classifier.backbone.weights import (
     _unpickle_arrays,
     cache_folder,
     read_safetensors,
     torchvision_tensors,
 )
+from webcam_classifier.errors import UserError
 
 FloatArray = NDArray[np.float32]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper
 
-from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME
-from webcam_classifier.teach.features import EMBEDDING_NAME, with_unit_embedding
+from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, with_normalised_embedding
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
 
 SIZE = 64  # pixels
 WIDTH = 48  # features
@@ -31,4 +31,4 @@ def tiny_features() -> onnx.ModelProto:
         [helper.make_tensor_value_info(EMBEDDING_NAME, TensorProto.FLOAT, [BATCH_AXIS, WIDTH])],
     )
     opset = helper.make_opsetid("", 17)
-    return with_unit_embedding(helper.make_model(graph, opset_imports=[opset], ir_version=9))
+    return with_normalised_embedding(helper.make_model(graph, opset_imports=[opset], ir_version=9))

@@ -9,14 +9,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.model.classifier import (
+from webcam_classifier.model.writer import write_model
+from webcam_classifier.model_card import (
     BATCH_AXIS,
     INPUT_NAME,
     OUTPUT_NAME,
     UNKNOWN_NAME,
     ModelCard,
 )
-from webcam_classifier.model.writer import write_model
 
 CHANNEL_LABELS = ("blue", "green", "red")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from webcam_classifier.camera.opencv_capture import file_backend, four_characters, open_capture
 from webcam_classifier.camera.protocol import CameraError
-from webcam_classifier.data.pictures import PictureError, is_picture_name, read_picture
+from webcam_classifier.dataset.picture_files import PictureError, is_picture_name, read_picture
 from webcam_classifier.frame import BgrImage, Frame
 
 

@@ -10,9 +10,9 @@ import safetensors
 import safetensors.torch
 from safetensors import SafetensorError
 
+from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.network import PixelNetwork, build_network
-from webcam_classifier.teach.weights import PretrainedWeights
 
 _KEY = "webcam_classifier.checkpoint"
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import torch
 
+from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.finetune.device import allow_fast_products, choose_device
-from webcam_classifier.finetune.joined_ranks import joined_ranks
-from webcam_classifier.finetune.material import gather_material
+from webcam_classifier.finetune.distributed import local_number
 from webcam_classifier.finetune.memory import explained_memory
 from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.process_group import joined_ranks
 from webcam_classifier.finetune.random_views import Examples
-from webcam_classifier.finetune.ranks import local_number
 from webcam_classifier.finetune.run import FinetunedNetwork, FinetuneRun
 from webcam_classifier.finetune.settings import FinetuneSettings, check_settings
 from webcam_classifier.finetune.state_file import StateFile
-from webcam_classifier.teach.head import LinearHead
-from webcam_classifier.teach.weights import PretrainedWeights
+from webcam_classifier.finetune.training_inputs import gather_material
+from webcam_classifier.head.discriminant import LinearHead
 
 
 def finetune(

@@ -10,9 +10,9 @@ import torch
 import torchvision
 from torch import nn
 
+from webcam_classifier.backbone.feature_graph import POWER, middle_weights
+from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 from webcam_classifier.errors import UserError
-from webcam_classifier.teach.features import POWER, middle_weights
-from webcam_classifier.teach.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 
 BACKBONES = (
     "alexnet",
@@ -75,8 +75,8 @@ class MiddlePool(nn.Module):
         return (maps * weights).mean((2, 3))  # halves times floats are floats
 
 
-class UnitEmbedding(nn.Module):
-    """A signed power, then length one, as `features.with_unit_embedding` does in a graph."""
+class NormalisedEmbedding(nn.Module):
+    """A signed power, then length one, as `features.with_normalised_embedding` does in a graph."""
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Give the unit embeddings, (N, features), of embeddings."""
@@ -116,7 +116,7 @@ def build_network(
         pretrained: From `load_pretrained`; what it lacks starts random.
         hidden_units: Of each further layer before the last one, if any.
         dropout: Share of the hidden units that are silent in each step of training.
-        unit_embedding: Whether the new classifier begins as a head's does, with `UnitEmbedding`.
+        unit_embedding: Whether the classifier begins with `NormalisedEmbedding`, as a head does.
 
     Returns:
         From (N, 3, size, size) to logits (N, class_count).
@@ -126,7 +126,7 @@ def build_network(
     """
     network = _load(backbone, pretrained)
     name, last = _output_layer_by_name(network)
-    layers: list[nn.Module] = [UnitEmbedding()] if unit_embedding else []
+    layers: list[nn.Module] = [NormalisedEmbedding()] if unit_embedding else []
     width = last.in_features
     for units in hidden_units:
         layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
@@ -179,16 +179,16 @@ def new_classifier(network: nn.Module, backbone: str) -> nn.Module:
     return network.get_submodule(_output_layer_by_name(_on_no_memory(backbone))[0])
 
 
-def has_unit_embedding(network: nn.Module) -> bool:
-    """Whether a network from `build_network` has a `UnitEmbedding`."""
-    return any(isinstance(layer, UnitEmbedding) for layer in network.modules())
+def has_normalised_embedding(network: nn.Module) -> bool:
+    """Whether a network from `build_network` has a `NormalisedEmbedding`."""
+    return any(isinstance(layer, NormalisedEmbedding) for layer in network.modules())
 
 
 def without_output_layer(network: nn.Module) -> nn.Module:
-    """Give a copy of a network that ends before its last layer and before a `UnitEmbedding`."""
+    """Copy a network without its last layer and without a `NormalisedEmbedding`."""
     shortened = copy.deepcopy(network)
     shortened.set_submodule(_output_layer_by_name(shortened)[0], nn.Identity())
-    units = [n for n, layer in shortened.named_modules() if isinstance(layer, UnitEmbedding)]
+    units = [n for n, layer in shortened.named_modules() if isinstance(layer, NormalisedEmbedding)]
     for name in units:
         shortened.set_submodule(name, nn.Identity())
     return shortened

@@ -11,18 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from webcam_classifier.backbone.feature_graph import (
+    EMBEDDING_NAME,
+    IR_VERSION,
+    with_normalised_embedding,
+)
+from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.network import (
     PixelNetwork,
     embedding_network,
-    has_unit_embedding,
+    has_normalised_embedding,
     output_layer,
     without_output_layer,
 )
-from webcam_classifier.model.classifier import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
-from webcam_classifier.teach.features import EMBEDDING_NAME, IR_VERSION, with_unit_embedding
-from webcam_classifier.teach.head import LinearHead
-from webcam_classifier.teach.weights import PretrainedWeights
+from webcam_classifier.head.discriminant import LinearHead
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
 
 LARGEST_DIFFERENCE = 1e-3
 """Of a probability: rounding stays below a tenth of it, any real fault is far above."""
@@ -43,7 +47,7 @@ def export_tuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelP
     """
     body = PixelNetwork(without_output_layer(network.network))
     features = _export(_Folded(body), input_size, EMBEDDING_NAME)
-    return with_unit_embedding(features) if has_unit_embedding(network) else features
+    return with_normalised_embedding(features) if has_normalised_embedding(network) else features
 
 
 def tuned_head(network: PixelNetwork, temperature: float) -> LinearHead:

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.backbone.views import flip_is_safe
 from webcam_classifier.finetune.foreground import Mask, empty_labels, find_foregrounds
-from webcam_classifier.finetune.surroundings import paint_surroundings
+from webcam_classifier.finetune.synthetic_backgrounds import paint_surroundings
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.teach.augment import flip_is_safe
 
 _TURN = 15.0  # degrees to either side
 _SCALES = (0.7, 1.4)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from webcam_classifier.data.split import SHARES, Shares
+from webcam_classifier.dataset.split import SHARES, Shares
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.settings import FinetuneSettings
 

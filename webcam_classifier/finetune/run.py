@@ -14,20 +14,19 @@ import torch
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from webcam_classifier.console import tell
+from webcam_classifier.cli.console import tell
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.average import MovingAverage
 from webcam_classifier.finetune.batches import Batch, made_ahead, plan_epoch, targets_of
 from webcam_classifier.finetune.device import choose_use, describe_device
+from webcam_classifier.finetune.ema import MovingAverage
 from webcam_classifier.finetune.evaluate import logits_of, loss_and_accuracy
+from webcam_classifier.finetune.head_init import warm_up_head
 from webcam_classifier.finetune.history import (
     Epoch,
     describe_last,
     is_best,
     is_out_of_patience,
 )
-from webcam_classifier.finetune.joined_ranks import Ranks
-from webcam_classifier.finetune.material import Material, behind_frozen_layers
 from webcam_classifier.finetune.memory import (
     PicturesAtOnce,
     free_bytes,
@@ -41,6 +40,7 @@ from webcam_classifier.finetune.optimizer import (
     rate_factor,
     set_rates,
 )
+from webcam_classifier.finetune.process_group import Ranks
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.state_file import (
     StateFile,
@@ -50,8 +50,8 @@ from webcam_classifier.finetune.state_file import (
     restore_optimizer,
 )
 from webcam_classifier.finetune.step import TrainingStep
-from webcam_classifier.finetune.warm_head import warm_up_head
-from webcam_classifier.teach.head import LinearHead
+from webcam_classifier.finetune.training_inputs import Material, behind_frozen_layers
+from webcam_classifier.head.discriminant import LinearHead
 
 
 @dataclass(frozen=True, eq=False)

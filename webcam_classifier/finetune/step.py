@@ -9,8 +9,8 @@ import torch.nn.functional as functional
 from torch import nn
 
 from webcam_classifier.finetune.device import DeviceUse
-from webcam_classifier.finetune.joined_ranks import Ranks
 from webcam_classifier.finetune.memory import PicturesAtOnce
+from webcam_classifier.finetune.process_group import Ranks
 
 _LARGEST_GRADIENT = 5.0  # norm; a single strange picture can't throw the network off
 

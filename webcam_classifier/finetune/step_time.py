@@ -7,18 +7,18 @@ import time
 import numpy as np
 import torch
 
-from webcam_classifier.data.labelled_pictures import LabelledPictures
+from webcam_classifier.backbone.weights import PretrainedWeights
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.finetune.batches import plan_epoch, targets_of
 from webcam_classifier.finetune.device import choose_device, choose_use, describe_device
-from webcam_classifier.finetune.joined_ranks import joined_ranks
-from webcam_classifier.finetune.material import gather_material
+from webcam_classifier.finetune.distributed import local_number
 from webcam_classifier.finetune.memory import PicturesAtOnce
 from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
 from webcam_classifier.finetune.optimizer import build_optimizer
-from webcam_classifier.finetune.ranks import local_number
+from webcam_classifier.finetune.process_group import joined_ranks
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.step import TrainingStep
-from webcam_classifier.teach.weights import PretrainedWeights
+from webcam_classifier.finetune.training_inputs import gather_material
 
 _STEPS = 3  # the first one of a network is a slow one, and not counted
 

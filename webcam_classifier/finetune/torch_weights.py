@@ -11,14 +11,14 @@ import numpy as np
 import torch
 import torchvision
 
-from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.network import check_backbone, check_weights_fit
-from webcam_classifier.teach.weights import (
+from webcam_classifier.backbone.weights import (
     PretrainedWeights,
     Tensors,
     read_safetensors,
     squeezenet1_1_weights,
 )
+from webcam_classifier.errors import UserError
+from webcam_classifier.finetune.network import check_backbone, check_weights_fit
 
 
 def load_pretrained(backbone: str, weights: str) -> PretrainedWeights:

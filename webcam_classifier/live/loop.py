@@ -22,7 +22,7 @@ from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
 from webcam_classifier.live.timing import Durations, FrameCounter
-from webcam_classifier.model.classifier import Prediction
+from webcam_classifier.prediction import Prediction
 
 _JOIN_FOR = 5.0  # seconds that an inference under way may take to end
 
@@ -92,7 +92,7 @@ class LiveLoop:
         record: Callable[[LabelledFrame], None] | None = None,
     ) -> None:
         self.counter = FrameCounter()
-        self.undrawn = 0
+        self.dropped_frames = 0
         self.stages = {name: Durations() for name in ("capture", "preprocessing", "inference")}
         self.stages["age of the label"] = Durations()
         self._camera = camera
@@ -189,6 +189,6 @@ class LiveLoop:
             if not self._camera.is_live:
                 self._changed.wait_for(lambda: self._newest is None or self._stop.is_set())
             elif self._newest is not None:
-                self.undrawn += 1
+                self.dropped_frames += 1
             self._newest = labelled
             self._changed.notify_all()

@@ -12,7 +12,8 @@ from typing import TextIO
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.model.classifier import UNKNOWN_NAME, Prediction
+from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.prediction import Prediction
 from webcam_classifier.storage import explain_os_error
 
 

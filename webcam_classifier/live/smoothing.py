@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from webcam_classifier.model.classifier import Prediction
+from webcam_classifier.prediction import Prediction
 
 _SCORE_REACH = 1.0  # to both sides of the threshold
 

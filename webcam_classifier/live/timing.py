@@ -77,15 +77,17 @@ def _rate(frames: int, seconds: float) -> float:
     return (frames - 1) / seconds if frames > 1 and seconds > 0 else 0.0
 
 
-def describe_run(counter: FrameCounter, undrawn: int, stages: Mapping[str, Durations]) -> str:
+def describe_run(
+    counter: FrameCounter, dropped_frames: int, stages: Mapping[str, Durations]
+) -> str:
     """Say in a few lines how fast a run was.
 
     Args:
         counter: Of its frames.
-        undrawn: How many frames drawing was too slow for.
+        dropped_frames: How many frames drawing was too slow for.
         stages: By name; stages without any duration are left out.
     """
-    undrawn_too = f", {undrawn} labelled but not drawn" if undrawn else ""
+    undrawn_too = f", {dropped_frames} labelled but not drawn" if dropped_frames else ""
     lines = [
         f"{counter.frames} frames, {counter.dropped} dropped{undrawn_too}, "
         f"{counter.rate:.1f} frames a second"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from webcam_classifier.model.classifier import CARD_KEY, ModelCard
+from webcam_classifier.model_card import CARD_KEY, ModelCard
 from webcam_classifier.storage import write_atomically
 
 

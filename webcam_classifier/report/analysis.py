@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webcam_classifier.data.duplicates import Duplicates, find_duplicates
-from webcam_classifier.report.label_doubts import Doubt, find_doubted
+from webcam_classifier.dataset.duplicates import Duplicates, find_duplicates
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.training_task import TrainingTask
+from webcam_classifier.report.label_errors import LabelError, find_label_errors
 from webcam_classifier.report.learning_curve import LearningCurve, learning_curve
+from webcam_classifier.report.novelty_check import NoveltyCheck, check_novelty
 from webcam_classifier.report.random_split import RandomSplit, compare_with_random_split
-from webcam_classifier.teach.embedded_lesson import EmbeddedLesson
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.lesson import Lesson
-from webcam_classifier.teach.novelty_check import NoveltyCheck, check_novelty
 
 _VIEWS = 3  # augmented ones of each picture
 
@@ -33,18 +33,18 @@ class Analysis:
     curve: LearningCurve | None = None
     random_split: RandomSplit | None = None
     duplicates: Duplicates | None = None
-    doubted: tuple[Doubt, ...] = ()
+    doubted: tuple[LabelError, ...] = ()
     novelty: NoveltyCheck | None = None
 
 
-def analyse(lesson: Lesson, embedded: EmbeddedLesson | None) -> Analysis:
+def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
     """Ask what can be asked of embeddings.
 
     Args:
-        lesson: What was taught from.
+        task: What was taught from.
         embedded: What the frozen network makes of it; None where there is no such network.
     """
-    pictures, split, seed = lesson.pictures, lesson.split, lesson.seed
+    pictures, split, seed = task.pictures, task.split, task.seed
     duplicates = find_duplicates(pictures)
     if embedded is None:
         return Analysis(duplicates=duplicates)
@@ -56,7 +56,7 @@ def analyse(lesson: Lesson, embedded: EmbeddedLesson | None) -> Analysis:
         curve=learning_curve(views.only(~tested), test, label_count, seed),
         random_split=compare_with_random_split(views, embedded.elsewhere, label_count, seed),
         duplicates=duplicates,
-        doubted=find_doubted(views, label_count),
+        doubted=find_label_errors(views, label_count),
         novelty=check_novelty(views, pictures.labels, embedded.strange),
     )
 

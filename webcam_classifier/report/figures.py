@@ -23,7 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from webcam_classifier.measure.metrics import Evaluation
+from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.report.findings import Calibration
 from webcam_classifier.report.learning_curve import LearningCurve
 

@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from webcam_classifier.data.labelled_pictures import LabelledPictures
-from webcam_classifier.measure.calibration import (
+from webcam_classifier.dataset.facts import recall_by_count
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.evaluation.calibration import (
     ReliabilityBin,
     expected_calibration_error,
     reliability,
 )
-from webcam_classifier.measure.data_facts import recall_by_count
-from webcam_classifier.measure.measure import Measured
-from webcam_classifier.measure.metrics import Evaluation
-from webcam_classifier.measure.metrics_file import HASHES_KEY, short_hashes
-from webcam_classifier.measure.top_labels import TOP, top_accuracy
-from webcam_classifier.model.classifier import ModelCard
+from webcam_classifier.evaluation.metrics import Evaluation
+from webcam_classifier.evaluation.metrics_file import HASHES_KEY, short_hashes
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation
+from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.model_card import ModelCard
 from webcam_classifier.report.analysis import Analysis
-from webcam_classifier.teach.lesson import Lesson, Outcome
 
 _PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnx", "scikit-learn", "pillow")
 _TINY = 1e-12  # so that a probability of 0 has a logarithm
@@ -96,10 +96,10 @@ class Unknowns:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a lesson came to.
+    """What a task came to.
 
     Attributes:
-        lesson: What was taught from.
+        task: What was taught from.
         outcome: What came out.
         card: Of the model file.
         measured: What the model said about the test pictures.
@@ -110,10 +110,10 @@ class Findings:
         seconds: What it all took.
     """
 
-    lesson: Lesson
-    outcome: Outcome
+    task: TrainingTask
+    outcome: TrainingResult
     card: ModelCard
-    measured: Measured
+    measured: ModelEvaluation
     test: LabelledPictures
     learnt_from_test: bool
     analysis: Analysis
@@ -142,10 +142,10 @@ class Findings:
         )
 
     @cached_property
-    def top_accuracy(self) -> float | None:
+    def top_k_accuracy(self) -> float | None:
         """How often the right label is among the likeliest few; None where labels are few."""
         truths = [answer.truth for answer in self.answers]
-        return top_accuracy(self.measured.predictions, truths)
+        return top_k_accuracy(self.measured.predictions, truths)
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -172,58 +172,58 @@ class Findings:
         return Unknowns(self.card.unknown_threshold, np.array(known, dtype=np.float64))
 
     @property
-    def test_recordings(self) -> int | None:
+    def test_bursts(self) -> int | None:
         """How many recordings the test pictures are from; None where that is not known."""
-        if self.lesson.test_pictures is not None or not self.lesson.split.are_named:
+        if self.task.test_pictures is not None or not self.task.split.are_named:
             return None
-        return len(np.unique(self.lesson.split.recordings[self.lesson.split.test]))
+        return len(np.unique(self.task.split.bursts[self.task.split.test]))
 
     @property
     def sessions(self) -> int | None:
         """How many runs of collect.py the pictures are from; None where names don't tell."""
-        if not self.lesson.split.are_named:
+        if not self.task.split.are_named:
             return None
-        return len({name.rsplit("/", 1)[-1].split("-")[0] for name in self.lesson.pictures.names})
+        return len({name.rsplit("/", 1)[-1].split("-")[0] for name in self.task.pictures.names})
 
     def part_counts(self) -> dict[str, dict[str, int]]:
         """How many pictures of each label are in each part, and from how many recordings."""
-        pictures, split = self.lesson.pictures, self.lesson.split
+        pictures, split = self.task.pictures, self.task.split
         table = {}
         for index, label in enumerate(pictures.labels):
             row = {
                 part: int((pictures.label_indices[members] == index).sum())
                 for part, members in split.parts().items()
             }
-            own = split.recordings[pictures.label_indices == index]
+            own = split.bursts[pictures.label_indices == index]
             table[label] = {**row, "recordings": len(np.unique(own))}
         return table
 
     def to_dict(self) -> dict[str, object]:
         """Everything as JSON can hold it; `metrics_file` says what the keys mean."""
-        lesson, outcome, card, pictures = self.lesson, self.outcome, self.card, self.lesson.pictures
-        elsewhere = lesson.test_pictures
+        task, outcome, card, pictures = self.task, self.outcome, self.card, self.task.pictures
+        elsewhere = task.test_pictures
         found = {
             **self.evaluation.to_dict(),
             "rests_on": card.accuracy_rests_on,
             "answers": [asdict(answer) for answer in self.answers],
-            f"top_{TOP}_accuracy": self.top_accuracy,
+            f"top_{TOP}_accuracy": self.top_k_accuracy,
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "learning_curve": _as_dict(self.analysis.curve),
             "unknown": self._unknown(),
             "doubted": self._doubted(),
             "duplicates": self._duplicates(),
-            "data": None if lesson.facts is None else lesson.facts.to_dict(),
+            "data": None if task.facts is None else task.facts.to_dict(),
             "recall_by_count": [
                 {key: _without_nan(value) for key, value in asdict(point).items()}
-                for point in recall_by_count(pictures, lesson.split, self.evaluation)
+                for point in recall_by_count(pictures, task.split, self.evaluation)
             ],
             "split": {
                 **{
                     part: {"count": len(members), "pictures": [pictures.names[i] for i in members]}
-                    for part, members in lesson.split.parts().items()
+                    for part, members in task.split.parts().items()
                 },
                 "per_label": self.part_counts(),
-                "cut_labels": list(lesson.split.cut_labels),
+                "cut_labels": list(task.split.cut_labels),
                 "test_dataset": None if elsewhere is None else str(elsewhere.folder),
                 "random_split": _as_dict(self.analysis.random_split),
             },
@@ -233,11 +233,11 @@ class Findings:
             "backbone": card.backbone,
             "weights": card.weights,
             "input_size": card.input_size,
-            "seed": lesson.seed,
+            "seed": task.seed,
             "dataset": card.dataset,
             "data_hash": card.data_hash,
             "created_at": card.created_at,
-            "command": lesson.command,
+            "command": task.command,
             "environment": describe_environment(),
             "runtime": self.measured.runtime,
             "model_bytes": self.model_bytes,
@@ -265,7 +265,7 @@ class Findings:
         }
 
     def _doubted(self) -> list[dict[str, object]]:
-        names, labels = self.lesson.pictures.names, self.lesson.pictures.labels
+        names, labels = self.task.pictures.names, self.task.pictures.labels
         return [
             {
                 "file": names[doubt.picture],
@@ -278,7 +278,7 @@ class Findings:
         ]
 
     def _duplicates(self) -> dict[str, object] | None:
-        found, names = self.analysis.duplicates, self.lesson.pictures.names
+        found, names = self.analysis.duplicates, self.task.pictures.names
         if found is None:
             return None
         pairs = [
@@ -289,8 +289,8 @@ class Findings:
 
     def _learnt_hashes(self) -> list[str]:
         """Name the contents that were learnt from, for evaluate.py to know them again."""
-        unseen = set() if self.learnt_from_test else set(self.lesson.split.test.tolist())
-        hashes = enumerate(short_hashes(self.lesson.pictures.content_hashes))
+        unseen = set() if self.learnt_from_test else set(self.task.split.test.tolist())
+        hashes = enumerate(short_hashes(self.task.pictures.content_hashes))
         return [content for index, content in hashes if index not in unseen]
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.teach.embedded_views import EmbeddedViews
-from webcam_classifier.teach.head import fit_head
+from webcam_classifier.head.discriminant import fit_head
+from webcam_classifier.head.embedded_views import EmbeddedViews
 
 MORE = 50
 """How many more snapshots the question is about."""
@@ -116,7 +116,7 @@ def learning_curve(
     sizes = np.array([sum(round(share * len(one)) for one in of_label) for share in shares])
     for order in range(_ORDERS):
         generator = np.random.default_rng((seed, order))
-        queues = [_by_recording(one, originals.recordings, generator) for one in of_label]
+        queues = [_by_recording(one, originals.bursts, generator) for one in of_label]
         for place, share in enumerate(shares):
             if order > 0 and share == 1.0:  # all of them: no order makes a difference
                 right[order, place] = right[0, place]
@@ -124,7 +124,7 @@ def learning_curve(
             chosen = np.concatenate([queue[: round(share * len(queue))] for queue in queues])
             part = training.only(np.isin(pictures, chosen))
             right[order, place] = right_answers(part, asked, label_count)
-    return _summarise(sizes, right, asked.recordings, np.random.default_rng(seed))
+    return _summarise(sizes, right, asked.bursts, np.random.default_rng(seed))
 
 
 def right_answers(
@@ -177,19 +177,19 @@ def expected_gain(
 
 
 def _by_recording(
-    members: NDArray[np.int64], recordings: NDArray[np.int64], generator: np.random.Generator
+    members: NDArray[np.int64], bursts: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Put one label's pictures in an order in which whole recordings follow each other."""
-    numbers = np.unique(recordings[members])
+    numbers = np.unique(bursts[members])
     rank = dict(zip(generator.permutation(numbers).tolist(), range(len(numbers)), strict=True))
-    ranks = [rank[number] for number in recordings[members].tolist()]
+    ranks = [rank[number] for number in bursts[members].tolist()]
     return members[np.argsort(ranks, kind="stable")]
 
 
 def _summarise(
     sizes: NDArray[np.int64],
     right: NDArray[np.bool_],
-    test_recordings: NDArray[np.int64],
+    test_bursts: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> LearningCurve:
     """Make points of the answers, and draw orders and test recordings anew for the interval."""
@@ -200,7 +200,7 @@ def _summarise(
         for size, of_size in zip(sizes, accuracies.T, strict=True)
     )
     wrong = (~right).astype(np.float64)
-    _, places = np.unique(test_recordings, return_inverse=True)
+    _, places = np.unique(test_bursts, return_inverse=True)
     count = int(places.max()) + 1
     belongs = (places[:, np.newaxis] == np.arange(count)).astype(np.float64)
     per_recording, pictures = wrong @ belongs, belongs.sum(axis=0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.head.cross_validation import left_out_logits
+from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.report.learning_curve import right_answers
-from webcam_classifier.teach.cross_validation import left_out_logits
-from webcam_classifier.teach.embedded_views import EmbeddedViews
 
 _SAME = 0.005  # accuracies that differ by less are told as the same
 
@@ -69,7 +69,7 @@ def compare_with_random_split(
     """
     pictures = np.cumsum(views.is_original) - 1
     shuffled = np.random.default_rng(seed).permutation(pictures.max() + 1)[pictures]
-    apart = _cross_validated(views, views.recordings, label_count)
+    apart = _cross_validated(views, views.bursts, label_count)
     random = _cross_validated(views, shuffled, label_count)
     if apart.size == 0 or random.size == 0:
         return None

@@ -14,8 +14,8 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from webcam_classifier.data.duplicates import Copy
-from webcam_classifier.measure.top_labels import TOP
+from webcam_classifier.dataset.duplicates import Copy
+from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.report.figures import (
     LABEL_COLOURS,
     draw_confusion,
@@ -29,7 +29,7 @@ from webcam_classifier.report.figures import (
     label_colour,
 )
 from webcam_classifier.report.findings import Answer, Findings, describe_environment
-from webcam_classifier.report.label_doubts import Doubt
+from webcam_classifier.report.label_errors import LabelError
 from webcam_classifier.report.sentences import (
     describe_confidence,
     describe_figure,
@@ -63,7 +63,7 @@ def render_report(findings: Findings, title: str) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["prose"] = _prose
-    labels, names = findings.labels, findings.lesson.pictures.category_names
+    labels, names = findings.labels, findings.task.pictures.category_names
     places = {label: place for place, label in enumerate(labels)}
     return environment.get_template("report.html.jinja").render(
         style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # ours
@@ -152,15 +152,15 @@ def _data(findings: Findings) -> dict[str, object]:
         "doubted_count": len(doubted),
         "duplicates": [_pair(findings, copy) for copy in copies[: _MOST_PICTURES // 2]],
         "duplicate_count": len(copies),
-        "split": findings.lesson.split,
+        "split": findings.task.split,
         "part_rows": list(findings.part_counts().items()),
         "split_sentence": describe_split_rule(findings),
         "card": findings.card,
     }
 
 
-def _doubt(findings: Findings, doubt: Doubt) -> dict[str, object]:
-    pictures = findings.lesson.pictures
+def _doubt(findings: Findings, doubt: LabelError) -> dict[str, object]:
+    pictures = findings.task.pictures
     return {
         "uri": picture_uri(pictures.images[doubt.picture]),
         "file": pictures.names[doubt.picture],
@@ -171,7 +171,7 @@ def _doubt(findings: Findings, doubt: Doubt) -> dict[str, object]:
 
 
 def _pair(findings: Findings, copy: Copy) -> dict[str, object]:
-    pictures = findings.lesson.pictures
+    pictures = findings.task.pictures
     pair: dict[str, object] = {"is_identical": copy.is_identical}
     for which, index in (("first", copy.first), ("second", copy.second)):
         pair[f"{which}_uri"] = picture_uri(pictures.images[index])
@@ -182,17 +182,17 @@ def _pair(findings: Findings, copy: Copy) -> dict[str, object]:
 
 def _repeat(findings: Findings) -> dict[str, object]:
     """What is said about the machine, the model file and how to get it again."""
-    card, lesson, measured = findings.card, findings.lesson, findings.measured
+    card, task, measured = findings.card, findings.task, findings.measured
     facts: dict[str, object] = {
         "labels": len(card.labels),
-        "snapshots": f"{len(lesson.pictures):,}",
+        "snapshots": f"{len(task.pictures):,}",
         "taught by": {"head": "a head on frozen features"}.get(card.mode, "fine-tuning"),
         "network": f"{card.backbone}, {card.input_size} px",
         "taught in": f"{findings.seconds:.0f} s",
         "taught on": card.created_at[:10],
     }
-    if findings.top_accuracy is not None:
-        facts[f"among the first {TOP}"] = _percent(findings.top_accuracy, 1)
+    if findings.top_k_accuracy is not None:
+        facts[f"among the first {TOP}"] = _percent(findings.top_k_accuracy, 1)
     speed = {
         "median": f"{measured.milliseconds:.1f} ms",
         "95th percentile": f"{measured.late_milliseconds:.1f} ms",
@@ -201,7 +201,7 @@ def _repeat(findings: Findings) -> dict[str, object]:
     repeat = {
         "data": f"{card.dataset}, sha256 {card.data_hash[:_SHORT_HASH]}…",
         "pretrained weights": card.weights,
-        "seed": lesson.seed,
+        "seed": task.seed,
         **describe_environment(),
     }
     best_epoch = findings.outcome.details.get("best_epoch")
@@ -209,7 +209,7 @@ def _repeat(findings: Findings) -> dict[str, object]:
         "facts": facts.items(),
         "speed": speed.items() if findings.evaluation.count else (),
         "runtime": measured.runtime,
-        "command": lesson.command,
+        "command": task.command,
         "repeat": repeat.items(),
         "best_epoch": best_epoch,
     }
@@ -217,7 +217,7 @@ def _repeat(findings: Findings) -> dict[str, object]:
 
 def _figures(findings: Findings) -> dict[str, str]:
     """All drawings that there is something to draw for; the others are empty."""
-    evaluation, pictures = findings.evaluation, findings.lesson.pictures
+    evaluation, pictures = findings.evaluation, findings.task.pictures
     shown, counts = findings.card.shown_labels, list(pictures.counts().values())
     drawn = dict.fromkeys(("confusion", "reliability", "curve", "unknown", "by_count", "sizes"), "")
     drawn["counts"] = draw_counts(shown, counts)
@@ -245,7 +245,7 @@ def _recall_by_count(findings: Findings) -> str:
     counts = [rows[label]["training"] + rows[label]["validation"] for label in asked]
     if len(asked) < _FEWEST_LABELS_BY_COUNT or len(set(counts)) == 1:
         return ""
-    names = [findings.lesson.pictures.category_names.get(label, label) for label in asked]
+    names = [findings.task.pictures.category_names.get(label, label) for label in asked]
     return draw_recall_by_count(names, counts, list(asked.values()))
 
 

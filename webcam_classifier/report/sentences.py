@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webcam_classifier.measure.metrics import FEW_PICTURES
+from webcam_classifier.evaluation.metrics import FEW_PICTURES
 from webcam_classifier.report.findings import Findings
 
 _FEW_OF_A_LABEL = 10  # test pictures
@@ -20,22 +20,22 @@ def describe_figure(findings: Findings) -> str:
 
 
 def _as_long_as(findings: Findings) -> str:
-    lesson = findings.lesson
-    if lesson.test_pictures is not None:
-        return f"as long as they are like those in {lesson.test_pictures.folder}"
-    if set(lesson.split.cut_labels) == set(findings.labels):
+    task = findings.task
+    if task.test_pictures is not None:
+        return f"as long as they are like those in {task.test_pictures.folder}"
+    if set(task.split.cut_labels) == set(findings.labels):
         return "as long as they come from these very recordings: this room, light, person and pose"
     return "as long as room, light, camera and people stay as in these snapshots"
 
 
 def describe_ground(findings: Findings) -> str:
     """Say on what the figure rests, in one sentence."""
-    count, recordings = findings.evaluation.count, findings.test_recordings
-    of_recordings = "" if recordings is None else f" of {_many(recordings, 'recording')}"
-    if findings.lesson.test_pictures is not None:
+    count, bursts = findings.evaluation.count, findings.test_bursts
+    of_recordings = "" if bursts is None else f" of {_many(bursts, 'recording')}"
+    if findings.task.test_pictures is not None:
         return f"Measured on {_many(count, 'picture')} of that folder; it was not taught with any."
     sentence = f"Measured on {_many(count, 'test picture')}{of_recordings}: "
-    return sentence + findings.lesson.rests_on + "."
+    return sentence + findings.task.rests_on + "."
 
 
 def warnings_of(findings: Findings) -> tuple[str, ...]:
@@ -46,14 +46,14 @@ def warnings_of(findings: Findings) -> tuple[str, ...]:
             "The model file learnt from the test pictures as well, once it was measured. Asking it "
             "about those again would flatter it; --measured-only keeps them out."
         )
-    if findings.lesson.pictures.skipped:
-        count = len(findings.lesson.pictures.skipped)
+    if findings.task.pictures.skipped:
+        count = len(findings.task.pictures.skipped)
         found.append(f"{_many(count, 'file')} could not be used; metrics.json lists them.")
     return tuple(warning for warning in found if warning)
 
 
 def _elsewhere(findings: Findings) -> str:
-    if findings.lesson.test_pictures is not None:
+    if findings.task.test_pictures is not None:
         return ""
     measure = "--test-dataset FOLDER measures it elsewhere."
     if findings.sessions == 1:
@@ -89,7 +89,7 @@ def _few(findings: Findings) -> str:
 
 
 def _one_recording(findings: Findings) -> str:
-    cut = findings.lesson.split.cut_labels
+    cut = findings.task.split.cut_labels
     if not cut:
         return ""
     return (
@@ -99,11 +99,11 @@ def _one_recording(findings: Findings) -> str:
 
 
 def _copies(findings: Findings) -> str:
-    count, recordings = findings.evaluation.count, findings.test_recordings
-    if not recordings or count / recordings <= _COPIES:
+    count, bursts = findings.evaluation.count, findings.test_bursts
+    if not bursts or count / bursts <= _COPIES:
         return ""
     return (
-        f"The {count} test pictures come from {_many(recordings, 'recording')}, and pictures of "
+        f"The {count} test pictures come from {_many(bursts, 'recording')}, and pictures of "
         "one recording resemble each other: the true range is wider than the interval."
     )
 
@@ -163,7 +163,7 @@ def describe_unknown(findings: Findings) -> str:
 
 def describe_split_rule(findings: Findings) -> str:
     """Say what was kept apart from what."""
-    split = findings.lesson.split
+    split = findings.task.split
     if "test" in split.given or "validation" in split.given:
         sentence = "The parts are those that the folder came with."
         if split.leaked:
@@ -172,6 +172,6 @@ def describe_split_rule(findings: Findings) -> str:
     if split.are_named:
         return "A recording, which is one press of the key, is on one side only."
     return (
-        "The names don't tell recordings, so near copies, and pictures that follow each other and "
+        "The names don't tell bursts, so near copies, and pictures that follow each other and "
         "look alike, were put into one group. A group is on one side only."
     )

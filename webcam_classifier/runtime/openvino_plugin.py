@@ -14,7 +14,7 @@ from typing import Any
 
 import onnxruntime
 
-from webcam_classifier.runtime.execution_provider import OPENVINO_MODULE, PROVIDERS, ProviderError
+from webcam_classifier.runtime.providers import OPENVINO_MODULE, PROVIDERS, ProviderError
 
 _COMPILED = "compiled.onnx"
 

@@ -1,0 +1,1 @@
+"""Pretrained networks, and the embeddings that they give."""

@@ -1,0 +1,231 @@
+"""The frozen backbone as an ONNX graph: pixels in, embedding out, and what runs it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, Tensors
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
+
+EMBEDDING_NAME = "embedding"
+NORMALISED_EMBEDDING_NAME = "unit_embedding"
+OPSET = 17
+IR_VERSION = 9  # what onnxruntime 1.16, the oldest that Jetson wheels offer, still reads
+
+_BATCH = 4  # pictures a run: more are slower on a CPU, as they leave its cache
+_FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
+
+MIDDLE_WIDTH = 0.6
+"""How wide the middle of the picture is that counts most: the deviation of a bell, in half sides.
+What is taught is mostly held into the middle, and the rest is the room. Chosen, like the next two,
+by benchmarks/head_recipe.py."""
+
+EVEN_SHARE = 0.25
+"""Share of the weight that is spread evenly, so that nothing is overlooked: in the middle of an
+edge a third of what the very middle has is left, in a corner a fifth. Half is as good."""
+
+POWER = 0.7
+"""What tamed activations are raised to; 0.6 to 0.8 are about as good."""
+
+
+def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto:
+    """Write SqueezeNet 1.1 (Iandola et al., 2016) without its classifier as an ONNX graph.
+
+    Channel order, scale, mean and deviation fold into the first convolution, which has no
+    padding, so the graph takes pixels as OpenCV gives them and pays nothing for it.
+
+    Args:
+        tensors: torchvision's `squeezenet1_1` parameters.
+        input_size: The side of the square picture, in pixels.
+
+    Returns:
+        A graph from `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, 512)
+        float32, the mean of the last fire module's output over the picture, in which the
+        middle counts more than the edges.
+    """
+    graph = _GraphBuilder()
+    graph.constant("features.0.weight", _first_kernel(tensors))
+    graph.constant("features.0.bias", _first_bias(tensors))
+    for name, tensor in sorted(tensors.items()):  # a file gives them in any order
+        if name.startswith("features.") and not name.startswith("features.0."):
+            graph.constant(name, tensor)
+    # Transposing bytes moves a quarter of what transposing floats would.
+    planes = graph.node("Transpose", [INPUT_NAME], "planes", perm=[0, 3, 1, 2])
+    value = graph.node("Cast", [planes], "floats", to=TensorProto.FLOAT)
+    value = graph.convolution(value, "features.0", stride=2)
+    value = _pool(graph, value, "features.2")
+    for index in _FIRES:
+        value = _fire(graph, value, f"features.{index}")
+        if index in (4, 7):
+            value = _pool(graph, value, f"features.{index + 1}")
+    graph.constant("middle", middle_weights(_map_side(input_size)))
+    weighted = graph.node("Mul", [value, "middle"], "weighted")
+    pooled = graph.node("GlobalAveragePool", [weighted], "pooled")
+    graph.node("Flatten", [pooled], EMBEDDING_NAME, axis=1)
+    return graph.model(input_size, EMBEDDING_NAME, tensors["features.12.expand1x1.bias"].size * 2)
+
+
+def middle_weights(side: int) -> NDArray[np.float32]:
+    """How much each place of a feature map counts, 1 on average: most in the middle.
+
+    Args:
+        side: The map is (side, side).
+
+    Returns:
+        (1, 1, side, side) float32.
+    """
+    bell = np.exp(-0.5 * (np.linspace(-1.0, 1.0, side) / MIDDLE_WIDTH) ** 2)
+    weights = np.outer(bell, bell)
+    weights = EVEN_SHARE + (1.0 - EVEN_SHARE) * weights / weights.mean()
+    return np.asarray(weights, dtype=np.float32)[np.newaxis, np.newaxis]
+
+
+def with_normalised_embedding(features: onnx.ModelProto, power: float = POWER) -> onnx.ModelProto:
+    """Make a graph's embedding fit for a linear head: a signed power, then length one.
+
+    A power below one tames the few activations that are far larger than the rest, and the length
+    says more about the light than about the label (power and L2 normalisation of F. Perronnin et
+    al., "Improving the Fisher Kernel for Large-Scale Image Classification", 2010).
+
+    Args:
+        features: A graph whose only output is the embedding (batch, features).
+        power: What sizes are raised to.
+
+    Returns:
+        The same with `unit_embedding` as its only output.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(features)
+    graph = model.graph
+    (output,) = graph.output
+    exponent = np.array(power, dtype=np.float32)
+    graph.initializer.append(numpy_helper.from_array(exponent, "embedding.power"))
+    for kind, inputs, name in (
+        ("Abs", [output.name], "embedding.size"),
+        ("Pow", ["embedding.size", "embedding.power"], "embedding.tamed_size"),
+        ("Sign", [output.name], "embedding.sign"),
+        ("Mul", ["embedding.tamed_size", "embedding.sign"], "embedding.tamed"),
+    ):
+        graph.node.append(helper.make_node(kind, inputs, [name], name=name))
+    length_one = helper.make_node(
+        "LpNormalization", ["embedding.tamed"], [NORMALISED_EMBEDDING_NAME],
+        name=NORMALISED_EMBEDDING_NAME, axis=-1, p=2,
+    )  # fmt: skip
+    graph.node.append(length_one)
+    output.name = NORMALISED_EMBEDDING_NAME
+    return model
+
+
+class FeatureExtractor:
+    """Runs a feature graph over many pictures.
+
+    Args:
+        features: From `pixels` to an embedding, its only output.
+        threads: Processor threads; 0 takes one for each physical core.
+    """
+
+    def __init__(self, features: onnx.ModelProto, threads: int = 0) -> None:
+        self._output = features.graph.output[0].name
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            features.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def embed(self, prepared: Iterable[BgrImage]) -> NDArray[np.float32]:
+        """Give the embeddings of pictures.
+
+        Args:
+            prepared: Each (size, size, 3) uint8, from `prepare`; taken a few at a time.
+
+        Returns:
+            (pictures, features) float32.
+        """
+        parts = [
+            self._session.run([self._output], {INPUT_NAME: np.stack(batch)})[0]
+            for batch in _batches(prepared)
+        ]
+        return np.concatenate(parts)
+
+
+def _batches(items: Iterable[BgrImage]) -> Iterator[list[BgrImage]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch
+
+
+def _first_kernel(tensors: Tensors) -> NDArray[np.float32]:
+    deviation = np.array(IMAGENET_DEVIATION, dtype=np.float64)[:, np.newaxis, np.newaxis]
+    kernel = tensors["features.0.weight"] / (255.0 * deviation)  # (64, red green blue, 3, 3)
+    return np.ascontiguousarray(kernel[:, ::-1], dtype=np.float32)
+
+
+def _first_bias(tensors: Tensors) -> NDArray[np.float32]:
+    offset = np.array(IMAGENET_MEAN, dtype=np.float64) / np.array(IMAGENET_DEVIATION)
+    moved = (tensors["features.0.weight"] * offset[:, np.newaxis, np.newaxis]).sum(axis=(1, 2, 3))
+    return np.asarray(tensors["features.0.bias"] - moved, dtype=np.float32)
+
+
+def _map_side(input_size: int) -> int:
+    """The side of the last feature map: a convolution without padding, and three poolings."""
+    side = (input_size - 3) // 2 + 1
+    for _ in range(3):
+        side = math.ceil((side - 3) / 2) + 1
+    return side
+
+
+def _fire(graph: _GraphBuilder, value: str, name: str) -> str:
+    squeezed = graph.convolution(value, f"{name}.squeeze")
+    narrow = graph.convolution(squeezed, f"{name}.expand1x1")
+    wide = graph.convolution(squeezed, f"{name}.expand3x3", padding=1)
+    return graph.node("Concat", [narrow, wide], name, axis=1)
+
+
+def _pool(graph: _GraphBuilder, value: str, name: str) -> str:
+    return graph.node("MaxPool", [value], name, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+
+
+class _GraphBuilder:
+    """Collects nodes and constants under names, and makes a model of them."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: NDArray[np.float32]) -> None:
+        self._constants.append(numpy_helper.from_array(value, name))
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401 ints and lists
+        self._nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def convolution(self, value: str, name: str, stride: int = 1, padding: int = 0) -> str:
+        """A convolution with its bias and the ReLU behind it."""
+        inputs = [value, f"{name}.weight", f"{name}.bias"]
+        convolved = self.node(
+            "Conv", inputs, f"{name}.convolved", strides=[stride] * 2, pads=[padding] * 4
+        )
+        return self.node("Relu", [convolved], f"{name}.activated")
+
+    def model(self, input_size: int, output: str, width: int) -> onnx.ModelProto:
+        shape: list[str | int | None] = [BATCH_AXIS, input_size, input_size, 3]
+        graph = helper.make_graph(
+            self._nodes,
+            "features",
+            [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, shape)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [BATCH_AXIS, width])],
+            self._constants,
+        )
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)

@@ -1,0 +1,95 @@
+"""The frozen backbone by name: the default one without torch, any other exported once, cached."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from webcam_classifier.backbone.feature_graph import squeezenet1_1_features
+from webcam_classifier.backbone.optional_torch import needing_torch
+from webcam_classifier.backbone.weights import (
+    PretrainedWeights,
+    cache_folder,
+    read_safetensors,
+    squeezenet1_1_weights,
+)
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import write_atomically
+
+DEFAULT_BACKBONE = "squeezenet1_1"
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenFeatures:
+    """A backbone without its classifier.
+
+    Attributes:
+        graph: From `pixels` to `embedding`, its only output.
+        source: Where the weights came from, for the card.
+    """
+
+    graph: onnx.ModelProto
+    source: str
+
+
+def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
+    """Give a backbone's feature graph.
+
+    Only a backbone other than the default, or weights in a `.pth` file, need torch.
+
+    Args:
+        backbone: torchvision's name of the network.
+        weights: `auto` or a file; see `train.py --help`.
+        input_size: The side of the square picture, in pixels.
+
+    Raises:
+        UserError: The name is unknown, the weights can't be had, or torch is missing.
+    """
+    if weights == "none":
+        raise UserError(
+            "A head needs pretrained features: --weights none would leave it with random ones. "
+            "Take --mode finetune to train a network from scratch."
+        )
+    if backbone == DEFAULT_BACKBONE and (weights == "auto" or weights.endswith(".safetensors")):
+        pretrained = _squeezenet_weights(weights)
+        return FrozenFeatures(
+            squeezenet1_1_features(pretrained.tensors, input_size), pretrained.source
+        )
+    return _exported_features(backbone, weights, input_size)
+
+
+def _squeezenet_weights(weights: str) -> PretrainedWeights:
+    if weights == "auto":
+        return squeezenet1_1_weights()
+    path = Path(weights)
+    tensors = read_safetensors(path)
+    if tensors.get("features.12.expand3x3.weight") is None or "features.0.weight" not in tensors:
+        raise UserError(
+            f"{path} does not hold torchvision's {DEFAULT_BACKBONE} (there is no "
+            "features.12.expand3x3.weight in it). Name the backbone it belongs to with --backbone."
+        )
+    content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+    return PretrainedWeights(tensors, f"{path.name}, sha256 {content_hash}")
+
+
+def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
+    """Export with torch once, and keep the graph under a name that says what is in it."""
+    with needing_torch(f"Exporting the backbone {backbone!r}"):
+        from webcam_classifier.finetune.network_export import export_features
+        from webcam_classifier.finetune.torch_weights import load_pretrained
+    pretrained = load_pretrained(backbone, weights)
+    content = hashlib.sha256()
+    for name, tensor in sorted(pretrained.tensors.items()):
+        content.update(name.encode() + tensor.tobytes())
+    name = f"{backbone}-{input_size}-{content.hexdigest()[:16]}.onnx"
+    cached = cache_folder() / "features" / name
+    if cached.is_file():
+        return FrozenFeatures(onnx.load(cached), pretrained.source)
+    print(f"exporting the features of {backbone} (once)", file=sys.stderr)
+    graph = export_features(backbone, pretrained, input_size)
+    write_atomically(cached, graph.SerializeToString())
+    return FrozenFeatures(graph, pretrained.source)

@@ -1,0 +1,216 @@
+"""Record labelled snapshots: hold a key, and what the camera sees is saved under a label.
+
+$ python collect.py thumbs_up thumbs_down none          a window; hold 1, 2 or 3 to record
+$ python collect.py thumbs_up none --source demo        no camera at hand: a simulated one
+$ python collect.py cup --source 1 --rate 4             the second camera, 4 pictures a second
+$ python collect.py cup --no-window --count 40          a device without a screen: 3, 2, 1, go
+$ python collect.py cup --no-window --source clip.mp4   every picture of a video
+$ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
+$ python collect.py --list-cameras                      which cameras there are
+
+In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
+the space bar, u or z or backspace takes the last recording back, m mirrors the view (never the
+saved pictures), q or Escape quits. The next step is `python train.py`.
+
+Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. What is too dark, too bright,
+blurred, or nearly the same as the picture before is not recorded, but counted; --keep-all
+records it too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from webcam_classifier.camera.open_camera import (
+    Camera,
+    add_source_arguments,
+    capture_settings,
+    open_camera,
+)
+from webcam_classifier.cli.unattended import count_down, record_unattended
+from webcam_classifier.dataset.collection import CollectSession
+from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.dataset.recorder import Recorder
+from webcam_classifier.display.window import Window, display_problem
+from webcam_classifier.errors import UserError
+from webcam_classifier.ui.collect_window import TITLE, CollectWindow
+from webcam_classifier.ui.held_key import Pace
+
+DATASET = Path("dataset")
+RATE = 8.0  # pictures a second of a live source: more are near copies of each other
+COUNTDOWN = 3  # seconds
+LONGEST_COUNTDOWN = 60  # seconds
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Record until the user quits, the source ends, or enough is recorded."""
+    options = parse(arguments)
+    if options.list_cameras:
+        from webcam_classifier.camera.listing import describe_cameras, list_cameras
+
+        print(describe_cameras(list_cameras()))
+        return
+    labels = check_labels(options.labels, options.dataset)
+    check_options(options, labels)
+    with open_camera(options.source, capture_settings(options)) as camera:
+        print(f"source {camera.description}", flush=True)
+        check_source(options, camera)
+        recorder = Recorder(options.dataset, labels)
+        session = CollectSession(labels, recorder, options.keep_all)
+        try:
+            with recorder:
+                record(options, camera, session)
+        finally:
+            # The lines on the terminal are no reason to lose the error that brought us here.
+            with suppress(BrokenPipeError):
+                print(describe_end(recorder, session, options.dataset), flush=True)
+    if options.no_window and not recorder.written:
+        raise UserError(
+            f"Nothing was recorded from {options.source}: "
+            f"{session.describe_skipped() or 'it gave no picture'}. "
+            "Choose another source, or record such pictures too with --keep-all."
+        )
+
+
+def record(options: argparse.Namespace, camera: Camera, session: CollectSession) -> None:
+    """Record with a window or without."""
+    rate = options.rate or RATE
+    if not options.no_window:
+        with Window(TITLE) as window:
+            ended = CollectWindow(window, session, rate, camera.is_device).run(camera)
+        if ended:
+            print("the source has ended")
+        return
+    if camera.is_device:
+        count_down(camera, options.countdown)
+    done = record_unattended(camera, session, options.count, Pace(rate), options.every or 1)
+    if options.count is not None and done < options.count:
+        print(f"the source ended after {done} of {options.count} pictures")
+
+
+def describe_end(recorder: Recorder, session: CollectSession, dataset: Path) -> str:
+    """Say what was recorded and what was not."""
+    saved = ", ".join(f"{count} of {label}" for label, count in recorder.written.items())
+    lines = [f"saved {saved} in {dataset}" if saved else "saved nothing"]
+    if session.skipped:
+        lines.append(f"not recorded: {session.describe_skipped()} (--keep-all records all)")
+    return "\n".join(lines)
+
+
+def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
+    """Refuse what can't be done, before a camera is opened.
+
+    Raises:
+        UserError: No label, no display, or options that don't go together.
+    """
+    if not labels:
+        raise UserError(
+            "There is no label to record. Name one or more, as in "
+            "`python collect.py thumbs_up thumbs_down`."
+        )
+    if options.no_window:
+        if len(labels) > 1:
+            raise UserError(
+                f"Without a window one label is recorded at a time, and there are {len(labels)}. "
+                "Start it once for each label."
+            )
+        return
+    if options.count is not None or options.every is not None:
+        raise UserError(
+            "--count and --every are for recording without a window. Add --no-window, or leave "
+            "them out."
+        )
+    problem = display_problem()
+    if problem is not None:
+        raise UserError(f"{problem} For that: `python collect.py {labels[0]} --no-window`.")
+
+
+def check_source(options: argparse.Namespace, camera: Camera) -> None:
+    """Refuse options that mean nothing for this source.
+
+    Raises:
+        UserError: --every for a live source, --rate for a file without a window.
+    """
+    if options.every is not None and camera.is_live:
+        raise UserError("--every is for files. Use --rate for a live source.")
+    if options.rate is not None and options.no_window and not camera.is_live:
+        raise UserError("--rate is for live sources. Use --every to take fewer pictures of a file.")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("labels", nargs="*", metavar="LABEL", help="what to record; a folder each")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        default=DATASET,
+        metavar="FOLDER",
+        help="where the labels' folders are (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_parse_rate,
+        metavar="RATE",
+        help=f"pictures a second of a live source, or while a key is held (default: {RATE:g})",
+    )
+    parser.add_argument(
+        "--keep-all",
+        action="store_true",
+        help="record dark, bright, blurred and repeated pictures too",
+    )
+    parser.add_argument(
+        "--list-cameras", action="store_true", help="say which cameras there are, and end"
+    )
+    group = parser.add_argument_group("without a window")
+    group.add_argument("--no-window", action="store_true", help="record one label, in one go")
+    group.add_argument(
+        "--count",
+        type=_parse_whole,
+        metavar="N",
+        help="end after so many pictures (default: at the end of the source, or with Ctrl-C)",
+    )
+    group.add_argument(
+        "--every",
+        type=_parse_whole,
+        metavar="N",
+        help="of a file, take each Nth picture (default: 1, each)",
+    )
+    group.add_argument(
+        "--countdown",
+        type=_parse_countdown,
+        default=COUNTDOWN,
+        metavar="SECONDS",
+        help="before a camera is recorded; 0 to 60 (default: %(default)s)",
+    )
+    add_source_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def _parse_countdown(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= LONGEST_COUNTDOWN):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a countdown; write 0 to {LONGEST_COUNTDOWN} seconds"
+        )
+    return int(text)
+
+
+def _parse_rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.01 <= rate <= 1000:  # false for "nan" too
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate; write pictures a second, such as {RATE:g}"
+        )
+    return rate
+
+
+def _parse_whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)

@@ -1,0 +1,192 @@
+"""Measure a model file on labelled pictures that it has not seen, or ask it about one picture.
+
+Labelled pictures are in one folder for each label; of a folder that came split, its test part is
+taken. It runs the ONNX file with the code that live.py uses, on the processor, which gives the same
+figures everywhere; --provider measures it on what live.py runs it on.
+
+    $ python evaluate.py models/thumbs/model.onnx pictures/
+    $ python evaluate.py models/thumbs/model.int8.onnx pictures/ --provider auto
+    $ python evaluate.py models/thumbs pictures/ --json figures.json
+    $ python evaluate.py models/flowers photo.jpg --top 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.dataset.labelled_pictures import (
+    LabelledPictures,
+    describe_skipped,
+    load_labelled_pictures,
+    own_test_part,
+)
+from webcam_classifier.dataset.picture_files import PictureError, read_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.evaluation.metrics_file import learnt_hashes, short_hashes
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
+from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
+from webcam_classifier.model.classifier import Classifier, find_model
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.runtime.choice import AUTO, choose_runtime
+from webcam_classifier.runtime.providers import CPU, PROVIDERS
+from webcam_classifier.storage import write_atomically
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write what was asked for."""
+    options = parse(arguments)
+    classifier = open_classifier(find_model(options.model), options.provider)
+    if options.pictures.is_file():
+        prediction = ask(classifier, options.pictures)
+        figures = answer(prediction)
+        print(describe_answer(prediction, options.top))
+    else:
+        whole = load_labelled_pictures(options.pictures, classifier.card.input_size)
+        pictures = own_test_part(whole)
+        if len(pictures) < len(whole):
+            print(f"{options.pictures} came split; this is about the pictures of its test part")
+        if whole.skipped:
+            print(describe_skipped(whole.skipped))
+        measured = evaluate_model(classifier, pictures)
+        figures = evaluate_pictures(classifier, pictures, measured)
+        figures["skipped"] = [
+            {"file": str(file.path), "reason": file.reason} for file in whole.skipped
+        ]
+    if options.json:
+        figures = {"model": str(classifier.path), "pictures": str(options.pictures), **figures}
+        write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def open_classifier(path: Path, provider: str) -> Classifier:
+    """Open a model on the processor, or on what live.py would run it on.
+
+    Args:
+        path: The model file.
+        provider: `auto`, or a key of `PROVIDERS`.
+
+    Raises:
+        ProviderError: The provider is missing, or can't run this model.
+    """
+    if provider == CPU:
+        return Classifier(path)
+    choice = choose_runtime(path, provider, 0, lambda line: print(line, file=sys.stderr))
+    return Classifier(path, choice.runtime)
+
+
+def evaluate_pictures(
+    classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation
+) -> dict[str, object]:
+    """Print how right the answers are, and give the same as JSON can hold it."""
+    evaluation = measured.evaluation
+    truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
+    top = top_k_accuracy(measured.predictions, truths)
+    print(format_table(dataclasses.replace(evaluation, labels=classifier.card.shown_labels)))
+    print(
+        f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture on "
+        f"{measured.runtime}"
+    )
+    if top is not None:
+        print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
+    known = learnt_hashes(classifier.path)
+    seen = sum(content in known for content in short_hashes(pictures.content_hashes))
+    if seen:
+        print(
+            f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
+            f"is too good for new ones. {describe_own_figure(classifier.card)}"
+        )
+    if evaluation.count < FEW_PICTURES:
+        print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
+    return evaluation.to_dict() | {
+        f"top_{TOP}_accuracy": top,
+        "milliseconds_per_picture": measured.milliseconds,
+        "runtime": measured.runtime,
+        "answers": {
+            name: {"label": found.label, "confidence": round(found.confidence, 6)}
+            for name, found in zip(pictures.names, measured.predictions, strict=True)
+        },
+        "learnt_from": seen,
+    }
+
+
+def ask(classifier: Classifier, path: Path) -> Prediction:
+    """Ask about one picture.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    try:
+        return classifier.classify(read_picture(path))
+    except PictureError as error:
+        raise UserError(f"{path}: {error}. Name a JPEG, PNG, BMP or WebP picture.") from error
+
+
+def describe_answer(prediction: Prediction, count: int) -> str:
+    """List the likeliest labels of one picture, a line each, with their probabilities."""
+    lines = [f"{probability:6.1%}  {label}" for label, probability in prediction.top_shown(count)]
+    if prediction.is_unknown:
+        lines.insert(0, "unknown: it is unlike everything that was shown; likeliest are")
+    return "\n".join(lines)
+
+
+def answer(prediction: Prediction) -> dict[str, object]:
+    """Give all probabilities of one picture as JSON can hold them, the likeliest first."""
+    return {
+        "label": prediction.label,
+        "name": prediction.shown_label,
+        "is_unknown": prediction.is_unknown,
+        "probabilities": dict(prediction.top(len(prediction.labels))),
+    }
+
+
+def describe_own_figure(card: ModelCard) -> str:
+    """Say what the model's card says of its accuracy."""
+    if card.accuracy is None:
+        return "Its card has no figure of its own."
+    return (
+        f"Its card says {card.accuracy:.3f} on {card.accuracy_count} pictures: "
+        f"{card.accuracy_rests_on}."
+    )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
+    parser.add_argument(
+        "pictures", type=Path, help="pictures in one folder for each label, or one picture"
+    )
+    parser.add_argument(
+        "--top",
+        type=_positive,
+        default=TOP,
+        metavar="N",
+        help="how many labels of one picture are listed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--provider",
+        choices=(AUTO, *PROVIDERS),
+        default=CPU,
+        help="what runs the model; auto takes what live.py takes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the figures here as well, and the answer to each picture",
+    )
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)

@@ -1,0 +1,217 @@
+"""Write a taught model in another precision, or find out which one this device is best with.
+
+    $ python -m export models/thumbs --advise           measures what it could be here, recommends
+    $ python -m export models/thumbs --precision int8         a third of the size, faster on CPUs
+    $ python -m export models/thumbs --precision fp16         half the size, for GPUs
+    $ python -m export models/thumbs/model.onnx --precision fp32    tidied, else the same
+    $ python -m export models/thumbs --precision int8 --pictures photos/
+    $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
+
+Both models are asked about the pictures that were held back when it was taught (metrics.json
+beside the model lists them), or about those of --pictures. The new file is kept only when at least
+99 % of the answers are equal. Both are timed in the same run on whatever live.py could run them
+on, and the last line says whether the new one is worth having on this device. live.py and
+evaluate.py take it like the original.
+
+--advise writes no model. It tries fewer bits, smaller pictures (with a head taught again for
+them) and every runtime that is installed, in a minute or two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.export.agreement import (
+    ask,
+    compare,
+    describe_comparison,
+    doubt_about,
+    verdict,
+)
+from webcam_classifier.export.check_pictures import find_pictures
+from webcam_classifier.export.precisions import PRECISIONS
+from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
+from webcam_classifier.export.travelling_card import new_card
+from webcam_classifier.model.classifier import Classifier, find_model
+from webcam_classifier.model.writer import write_model
+from webcam_classifier.runtime.choice import AUTO
+from webcam_classifier.runtime.providers import PROVIDERS, installed_providers
+from webcam_classifier.storage import check_writable, write_atomically
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what was asked for."""
+    options = parse(arguments)
+    source = find_model(options.model)
+    original = Classifier(source)
+    providers = _providers(options.provider)
+    if options.advise:
+        _advise(original, options, providers)
+    elif options.precision == TENSORRT:
+        choice = build_engine(source, _say)
+        print(f"built: {choice.runtime.describe()} ({choice.reason})")
+        print(f"next: python live.py {source}")
+    else:
+        _convert(original, options, providers)
+
+
+def _convert(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
+    """Convert, check, and write what passed."""
+    source = original.path
+    output = options.output or source.with_name(f"{source.stem}.{options.precision}.onnx")
+    _check_output(output, source)
+    _check_precision(original, options.precision)
+    pictures = find_pictures(source, original.card, options.dataset, options.pictures)
+    for note in pictures.notes:
+        print(f"note: {note}")
+    original_answers = ask(original, pictures.compared)
+    doubt = doubt_about(original_answers, original.card.labels)
+    if doubt and not options.keep_anyway:
+        raise UserError(
+            f"{doubt} Name a folder with pictures of every label with --pictures FOLDER."
+        )
+
+    converted = PRECISIONS[options.precision].convert(original, pictures, original_answers)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder) / output.name
+        card = new_card(original.card, options.precision, converted.done)
+        write_model(converted.graph, card, candidate)
+        comparison = compare(original, Classifier(candidate), pictures, original_answers, providers)
+    print(describe_comparison(comparison, pictures, options.precision))
+    if not comparison.agrees and not options.keep_anyway:
+        raise UserError(
+            f"{comparison.describe_disagreement()} Nothing was written: keep fp32, teach with "
+            "more pictures, or add --keep-anyway."
+        )
+    card = new_card(original.card, options.precision, converted.done, comparison)
+    write_model(converted.graph, card, output)
+    print(f"verdict: {verdict(comparison, PRECISIONS[options.precision].when_not_faster)}")
+    print(f"written: {output}")
+    print(f"next: python live.py {output}")
+
+
+def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
+    """Measure, recommend, and write the figures where that was asked for."""
+    # Loaded only now: it teaches, and converting needs nothing of that.
+    from webcam_classifier.export.advise import advise
+
+    _check_precision(original, "a candidate")
+    for path in (options.json, options.plot):
+        if path is not None:
+            check_writable(path.parent)
+    advice = advise(original, options.dataset, options.pictures, providers)
+    print(advice.describe())
+    if options.json is not None:
+        write_atomically(options.json, advice.to_json())
+    if options.plot is not None:
+        from webcam_classifier.export.advise_plot import plot_advice
+
+        plot_advice(advice, options.plot)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", type=Path, help="a model that train.py wrote, or its folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--advise",
+        action="store_true",
+        help="measure what the model could be on this device, accuracy against latency, and "
+        "recommend something; no model is written",
+    )
+    what.add_argument(
+        "--precision",
+        choices=(*PRECISIONS, TENSORRT),
+        help="; ".join(f"{name}: {precision.purpose}" for name, precision in PRECISIONS.items())
+        + f"; {TENSORRT}: no file, but the engine that live.py then finds, built in minutes",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write (default: beside the model, as model.PRECISION.onnx)",
+    )
+    add(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="compare on these pictures, with or without folders of labels, instead of those "
+        "held back when teaching; int8 calibrates with every second one",
+    )
+    add(
+        "--dataset",
+        type=Path,
+        metavar="FOLDER",
+        help="where the pictures that it was taught with are now (default: as the model says)",
+    )
+    add(
+        "--provider",
+        choices=(AUTO, *(name for name in PROVIDERS if name != TENSORRT)),
+        default=AUTO,
+        help="what the models are timed on (default: all that is installed)",
+    )
+    add(
+        "--keep-anyway",
+        action="store_true",
+        help="write the file even when the check fails or can't say anything",
+    )
+    add("--json", type=Path, metavar="FILE", help="with --advise: write the figures here as well")
+    add("--plot", type=Path, metavar="PNG", help="with --advise: draw the frontier here")
+    options = parser.parse_args(arguments)
+    if not options.advise and (options.json or options.plot):
+        parser.error("--json and --plot belong to --advise")
+    if options.output and (options.advise or options.precision == TENSORRT):
+        parser.error("--output belongs to a --precision that is a file")
+    return options
+
+
+def _providers(wanted: str) -> tuple[str, ...]:
+    """Give what may run the models.
+
+    Raises:
+        UserError: The one that was named is not installed.
+    """
+    if wanted == AUTO:
+        return installed_providers()
+    if wanted not in installed_providers():
+        raise UserError(
+            f"--provider {wanted}: this onnxruntime has no {wanted}. {PROVIDERS[wanted].remedy}"
+        )
+    return (wanted,)
+
+
+def _check_output(output: Path, source: Path) -> None:
+    """Say what would fail at the end before the work starts."""
+    if output.is_dir():
+        raise UserError(
+            f"{output} is a folder. Name a file with --output, such as model.int8.onnx."
+        )
+    if output.exists() and output.samefile(source):
+        raise UserError(
+            f"{output} is the original, which is not overwritten. Name another file with --output."
+        )
+    check_writable(output.parent)
+
+
+def _check_precision(original: Classifier, wanted: str) -> None:
+    present = original.card.precision
+    if present != "fp32":
+        raise UserError(
+            f"{original.path} is {present} already, and {wanted} is made from the fp32 original "
+            "only, because each step loses a little. Name the model.onnx that train.py wrote."
+        )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

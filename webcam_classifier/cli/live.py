@@ -1,0 +1,298 @@
+"""Label what a camera sees, now: in a window, as JSON lines, as a video, or on the terminal.
+
+$ python live.py                                        the model taught last, the first camera
+$ python live.py models/thumbs --source clip.mp4        a video file, at its own speed
+$ python live.py --source photo.jpg                     what is on one picture
+$ python live.py --source pictures/ --json-lines -      what is on every picture, for programs
+$ python live.py --no-window --json-lines labels.jsonl  a device without a screen
+$ python live.py --save annotated.mp4 --frames 300      ten seconds to show around
+$ python live.py --source demo                          no camera at hand
+$ python live.py --teach cup hand none                  no model yet: teach it while you watch
+$ python live.py --teach --dataset dataset              go on with the snapshots that are there
+
+Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/.
+
+Keys with --teach: hold 1 to 9 to record a label (a tap is one snapshot), tab and the arrows choose
+one for the space bar, n types a new label, u or z or backspace takes the last recording back, w
+writes models/NAME/model.onnx, m mirrors the view, q or Escape quits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
+from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.cli.live_arguments import (
+    DATASET,
+    RATE,
+    SMOOTHING,
+    TEACHING_SMOOTHING,
+    TOP,
+    parse,
+)
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.sinks import JsonLines, TerminalLines
+from webcam_classifier.live.timing import describe_run
+from webcam_classifier.model.classifier import Classifier, find_model, newest_model
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.runtime.choice import AUTO, choose_runtime
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig
+from webcam_classifier.ui.show import Show, SourceFacts, source_facts
+
+if TYPE_CHECKING:
+    from webcam_classifier.ui.live_window import LiveWindow
+
+MODELS = Path("models")
+SNAPSHOTS = Path("snapshots")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Open everything that was asked for, run the loop, and say how it went."""
+    options = parse(__doc__ or "", arguments)
+    cv2.setNumThreads(1)  # a resize is too small to share out, and the graph has its own threads
+    if options.teach is None:
+        watch(options)
+    else:
+        teach(options)
+
+
+def watch(options: argparse.Namespace) -> None:
+    """Label with a model.
+
+    Args:
+        options: From `parse`.
+    """
+    path = newest_model(MODELS) if options.model is None else find_model(options.model)
+    choice = choose_runtime(path, options.provider, options.threads, say)
+    classifier = Classifier(path, choice.runtime, tells_unknown=options.unknown is not False)
+    classifier.warm_up()
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        say(f"model  {path}: {describe_card(classifier.card)}")
+        say(f"source {camera.description}\nruns on {classifier.runtime} ({choice.reason})")
+        source = source_facts(options.source, camera)
+        show = open_show(options, source, camera.is_device, stack)
+        record = None
+        if options.json_lines:
+            record = stack.enter_context(JsonLines(options.json_lines)).record
+        loop = LiveLoop(
+            camera,
+            classifier,
+            smoothing=smoothing(options, camera),
+            file_rate=source.file_rate,
+            frame_limit=options.frames,
+            record=record,
+        )
+        run(loop, show, camera, source)
+
+
+def teach(options: argparse.Namespace) -> None:
+    """Record and learn while the picture is labelled.
+
+    Args:
+        options: From `parse`.
+
+    Raises:
+        UserError: There is no display, a label can't be a folder's name, or the source is of
+            single pictures.
+    """
+    # Loaded only now: what learns is of no use to a model that is finished.
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.teaching.session import TeachingSession
+    from webcam_classifier.teaching.training_job import TrainingJobs
+    from webcam_classifier.ui.teach_window import TITLE, TeachWindow
+    from webcam_classifier.ui.teach_words import describe_teaching
+
+    problem = display_problem()
+    if problem is not None:
+        raise UserError(f"{problem} To teach from a browser: `python studio.py`.")
+    dataset = options.dataset or DATASET
+    output = options.output or MODELS / (dataset.resolve().name or "model")
+    runtime = ExecutionConfig(
+        CPU if options.provider == AUTO else options.provider, options.threads
+    )
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        source = source_facts(options.source, camera)
+        if source.are_pictures:
+            raise UserError(
+                f"--teach records from a camera or a video, and {options.source} is of single "
+                f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
+            )
+        session = stack.enter_context(
+            TeachingSession.open(
+                dataset, options.teach, runtime=runtime, rate=options.rate or RATE, say=say
+            )
+        )
+        session.classifier.warm_up()
+        say(f"source {camera.description}\nruns on {session.classifier.runtime}")
+        jobs = stack.enter_context(TrainingJobs())
+        video = open_video(options, source, stack)
+        hooks = [session.observe]
+        if options.json_lines:
+            hooks.append(stack.enter_context(JsonLines(options.json_lines)).record)
+        mirrored = camera.is_device if options.mirror is None else options.mirror
+        window = TeachWindow(
+            stack.enter_context(Window(TITLE)), session, jobs, output, say=say, mirrored=mirrored
+        )
+        loop = LiveLoop(
+            camera,
+            session.classifier,
+            smoothing=smoothing(options, camera),
+            file_rate=source.file_rate,
+            frame_limit=options.frames,
+            record=all_of(hooks),
+        )
+        try:
+            run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
+        finally:
+            say(describe_teaching(session.state(), output, window.is_written))
+
+
+def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:
+    """Run the loop to its end, and say how it went, whatever ended it."""
+    try:
+        with loop:
+            show.run(loop)
+    finally:
+        say(describe_end(loop, show, camera, source))
+
+
+def all_of(hooks: Sequence[Callable[[LabelledFrame], None]]) -> Callable[[LabelledFrame], None]:
+    """Make one hook of several, which are called in order."""
+
+    def record(labelled: LabelledFrame) -> None:
+        for hook in hooks:
+            hook(labelled)
+
+    return record
+
+
+def smoothing(options: argparse.Namespace, camera: Camera) -> float:
+    """Give the seconds that what is shown is steadied over; of a file each frame counts."""
+    if options.smoothing is not None:
+        return float(options.smoothing)
+    default = SMOOTHING if options.teach is None else TEACHING_SMOOTHING
+    return default if camera.is_live else 0.0
+
+
+def open_show(
+    options: argparse.Namespace, source: SourceFacts, is_device: bool, stack: ExitStack
+) -> Show:
+    """Open the terminal, the video file and the window, as far as they are wanted.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        is_device: Whether it is a camera that somebody may stand in front of.
+        stack: Closes what is opened.
+
+    Raises:
+        UserError: The video file can't be written.
+    """
+    top = options.top or TOP
+    video = open_video(options, source, stack)
+    window = open_window(options, source, is_device, stack)
+    words = sys.stderr if options.json_lines == "-" else sys.stdout
+    needs_words = source.are_pictures or window is None
+    terminal = TerminalLines(words, top) if needs_words else None
+
+    def draw(labelled: LabelledFrame, status: str) -> BgrImage:
+        # Loaded only now, as the window is: a start that draws nothing is quicker.
+        from webcam_classifier.ui.overlay import draw_prediction
+
+        return draw_prediction(labelled.frame.image, labelled.steady, top=top, status=status)
+
+    return Show(source, terminal=terminal, video=video, draw=draw, window=window)
+
+
+def open_video(
+    options: argparse.Namespace, source: SourceFacts, stack: ExitStack
+) -> VideoFile | None:
+    """Open the video file, where one is wanted.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        stack: Closes it.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    if not options.save:
+        return None
+    if source.are_pictures:
+        raise UserError(
+            f"--save writes a video, but {options.source} is no video. Look at pictures with "
+            "--window, where s saves an annotated one."
+        )
+    if options.save.exists() and options.save.resolve() == Path(options.source).resolve():
+        raise UserError(
+            f"--save {options.save} would overwrite the video that is read. Name another file."
+        )
+    stack.callback(say_saved, options.save)  # after the file was moved into its place
+    return stack.enter_context(VideoFile(options.save, source.file_rate))
+
+
+def open_window(
+    options: argparse.Namespace, source: SourceFacts, is_device: bool, stack: ExitStack
+) -> LiveWindow | None:
+    """Open the window, where one is wanted and there is a display; say so where there is none.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        is_device: A camera is shown like a mirror, as people know themselves.
+        stack: Closes the window.
+    """
+    if not (not source.are_pictures if options.window is None else options.window):
+        return None
+    # Loaded only now: fonts and windows would slow down every start on a device without them.
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.ui.live_window import TITLE, LiveWindow
+
+    problem = display_problem()
+    if problem is not None:
+        say(f"going on without a window: {problem}")
+        return None
+    mirrored = is_device if options.mirror is None else options.mirror
+    return LiveWindow(stack.enter_context(Window(TITLE)), options.top or TOP, mirrored, SNAPSHOTS)
+
+
+def describe_card(card: ModelCard) -> str:
+    """Say in one line what a model knows and how good it is."""
+    accuracy = "accuracy not measured"
+    if card.accuracy is not None:
+        accuracy = f"accuracy {card.accuracy:.2f} on {card.accuracy_count} test pictures"
+    labels = ", ".join(card.shown_labels)
+    return f"{labels} ({card.backbone} at {card.input_size} pixels, {card.precision}, {accuracy})"
+
+
+def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> str:
+    """Say how a run went, and which files were skipped."""
+    if source.are_pictures:
+        lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
+        lines += [f"  skipped {path}: {reason}" for path, reason in camera.skipped]
+        return "\n".join(lines)
+    return describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)
+
+
+def say_saved(path: Path) -> None:
+    """Say where the video is, where there is one."""
+    if path.is_file():
+        say(f"saved  {path}")
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; the standard output is kept for labels."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,204 @@
+"""The command line of live.py."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.camera.source_arguments import add_source_arguments
+from webcam_classifier.runtime.choice import AUTO
+from webcam_classifier.runtime.providers import PROVIDERS
+
+SMOOTHING = 0.3  # seconds; steadies what is drawn of a live source, or said without a window
+TEACHING_SMOOTHING = 0.1  # seconds; while teaching, what was just learnt is to be seen at once
+TOP = 3
+DATASET = Path("dataset")
+RATE = 8.0  # snapshots a second while a key is held: more are near copies of each other
+
+_MOST_THREADS = 256
+_LONGEST_SMOOTHING = 60  # seconds
+_FASTEST = 1000  # snapshots a second
+_SLOWEST = 0.01
+
+
+def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what makes no sense ends the program with a sentence.
+
+    Args:
+        manual: What --help says first; after the first paragraph the examples.
+        arguments: As a user wrote them; None takes the program's own.
+    """
+    usage, _, examples = manual.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=usage, epilog="examples:\n" + examples.replace("%", "%%")
+    )
+    add_source_arguments(parser)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        metavar="MODEL",
+        help="model file, or the folder it is in (default: the newest under models/)",
+    )
+    _add_what_is_shown(parser)
+    _add_how_it_runs(parser)
+    _add_teaching(parser)
+    options = parser.parse_args(arguments)
+    if options.teach is None:
+        _refuse_teaching_options(parser, options)
+    else:
+        _refuse_what_teaching_has_no_use_for(parser, options)
+    return options
+
+
+def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--window",
+        action=argparse.BooleanOptionalAction,
+        help="show a window (default: yes, but not for pictures)",
+    )
+    add(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="show the window's picture like a mirror (default: for a camera); what the model "
+        "sees and what is saved is never mirrored",
+    )
+    add(
+        "--json-lines",
+        metavar="FILE",
+        help="write a line of JSON for each frame, with its unsmoothed prediction; an older FILE "
+        "is replaced, - is the standard output",
+    )
+    add(
+        "--save",
+        type=Path,
+        metavar="VIDEO",
+        help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
+    )
+    add("--frames", type=_count, metavar="N", help="end after N frames")
+    add("--top", type=_count, metavar="N", help=f"how many labels are shown (default: {TOP})")
+    add(
+        "--smoothing",
+        type=_seconds,
+        metavar="SECONDS",
+        help="steady what is shown over this time, 0 is off "
+        f"(default: {SMOOTHING} for a live source, else 0)",
+    )
+    add(
+        "--unknown",
+        action=argparse.BooleanOptionalAction,
+        help="say unknown where a picture is like nothing that the model was shown (default: yes); "
+        "--no-unknown always settles for a label",
+    )
+
+
+def _add_how_it_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="processor threads for the model (default: as many as make it faster)",
+    )
+    parser.add_argument(
+        "--provider",
+        choices=(AUTO, *PROVIDERS),
+        default=AUTO,
+        help="what runs the model; auto tries what is installed, once for each model, and "
+        "remembers the fastest that answers as the processor does (default: %(default)s)",
+    )
+
+
+def _add_teaching(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("teaching while it watches, in a window")
+    group.add_argument(
+        "--teach",
+        nargs="*",
+        metavar="LABEL",
+        help="record and learn at once: hold a label's key while you show it; labels of the "
+        "folder come by themselves, and more can be typed in the window",
+    )
+    group.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where the labels' folders are, and are made (default: {DATASET})",
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where w writes the model (default: models/ and the name of the data set)",
+    )
+    group.add_argument(
+        "--rate",
+        type=_rate,
+        metavar="RATE",
+        help=f"snapshots a second while a key is held (default: {RATE:g})",
+    )
+
+
+def _refuse_teaching_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name in ("dataset", "output", "rate"):
+        if getattr(options, name) is not None:
+            parser.error(f"--{name} is for teaching: add --teach, or leave it out")
+
+
+def _refuse_what_teaching_has_no_use_for(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> None:
+    if options.model is not None:
+        parser.error(
+            f"--teach begins with the snapshots in a folder and not with a model, so it has no "
+            f"use for {options.model}: leave one of them out, or name the folder with --dataset"
+        )
+    if options.window is False:
+        parser.error(
+            "--teach needs a window for its keys: a device without a screen is taught from a "
+            "browser, with `python studio.py`"
+        )
+    if options.top is not None:
+        parser.error("--teach shows every label, so --top has no use: leave it out")
+    if options.unknown is not None:
+        parser.error("--teach always tells what is unknown: leave --unknown out")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST_THREADS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from 0 to {_MOST_THREADS}"
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds <= _LONGEST_SMOOTHING:  # false for "nan" too
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time from 0 to {_LONGEST_SMOOTHING} seconds"
+        )
+    return seconds
+
+
+def _rate(text: str) -> float:
+    rate = _number(text)
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate; write snapshots a second, such as {RATE:g}"
+        )
+    return rate
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0

@@ -1,0 +1,156 @@
+"""Teach a camera on a page: record, learn, watch and export in one place, in a browser.
+
+$ python studio.py                          this machine alone; the link is printed
+$ python studio.py --source demo            no camera at hand
+$ python studio.py --source clip.mp4        a video in place of a camera, again and again
+$ python studio.py --host 0.0.0.0           from a telephone or a laptop, by a link with a token
+$ python studio.py --dataset cups --output models/cups
+
+A browser gives its own camera only to a page on the same machine or behind https. Over a network,
+use the camera of this machine, or bring the page to yours with ssh; the command is printed.
+Ctrl-C ends it. What was recorded is in the data set already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import check_writable
+
+DATASET = Path("dataset")
+HOST = "127.0.0.1"
+PORT = 8000
+
+_SERVER_PACKAGES = ("starlette", "uvicorn", "websockets", "h11", "anyio")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Listen, open what is taught, and serve the page until Ctrl-C."""
+    options = parse(arguments)
+    output = options.output or Path("models") / (options.dataset.resolve().name or "model")
+    check_writable(options.dataset)
+    check_writable(output)
+    try:
+        from webcam_classifier.web.access import Access
+        from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
+
+        listener = listen(options.host, options.port)  # before what takes time: it may be taken
+        from webcam_classifier.teaching.session import TeachingSession
+        from webcam_classifier.web.app import build_app
+        from webcam_classifier.web.link_token import keep_token, link_token
+        from webcam_classifier.web.replayed_file import open_as_camera
+        from webcam_classifier.web.server import serve
+        from webcam_classifier.web.studio import Studio
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _SERVER_PACKAGES:
+            raise
+        raise UserError(
+            f"The page needs the package {error.name}. Install what it needs with "
+            "`pip install -r requirements-studio.txt`."
+        ) from error
+    cv2.setNumThreads(1)  # a resize is too small to share out
+    with listener, TeachingSession.open(options.dataset, say=say) as session:
+        port = int(listener.getsockname()[1])
+        token = None if is_loopback(listener) else link_token(options.port)
+        names = own_names(options.host) if token else frozenset()
+        access = Access(names, token, cookie=f"studio-{port}")
+        settings = capture_settings(options)
+        with Studio(session, output, lambda: open_as_camera(options.source, settings)) as studio:
+            found = links(listener, token)
+            say(describe_links(found, port))
+            if options.browser and token is None and has_screen():
+                webbrowser.open(found[0])
+            try:
+                serve(build_app(studio, access), listener)
+            finally:
+                keep_token(options.port)
+
+
+def describe_links(found: Sequence[str], port: int) -> str:
+    """Say how the page is reached, from here and from elsewhere.
+
+    Args:
+        found: The links, the likeliest first.
+        port: That of the server.
+    """
+    lines = [f"open   {link}" for link in found]
+    there = f"{os.environ.get('USER', 'you')}@{socket.gethostname()}"
+    way = f"ssh -L {port}:localhost:{port} {there}"
+    if "token=" in found[0]:
+        lines.append("       whoever has the link can teach; it is sent unencrypted")
+        lines.append(
+            "A browser gives its camera only to localhost or https. To use that of another "
+            f"machine,\nrun there: {way}\nand open   {found[-1]}"
+        )
+    else:
+        lines.append(f"From another machine: {way}, then the same link. Or --host 0.0.0.0.")
+    lines.append("Ctrl-C ends it.")
+    return "\n".join(lines)
+
+
+def has_screen() -> bool:
+    """Tell whether a browser that is opened here would be seen by whoever started this."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    is_desktop = sys.platform in ("darwin", "win32")
+    return is_desktop or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal at once, even where it is a pipe."""
+    print(line, flush=True)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    usage, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(description=usage, epilog="examples:\n" + examples)
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        default=DATASET,
+        metavar="FOLDER",
+        help="where the labels' folders are (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where models are written (default: models/ and the data set's name)",
+    )
+    parser.add_argument(
+        "--host",
+        default=HOST,
+        help="address to listen on; 0.0.0.0 is every network that this machine is in "
+        "(default: %(default)s, this machine alone)",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=PORT,
+        help="0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="open the page in a browser, where there is a screen (default: yes)",
+    )
+    add_source_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number up to 65535")
+    return int(text)

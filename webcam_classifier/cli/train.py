@@ -1,0 +1,344 @@
+"""Teach a network with the snapshots, and write one ONNX file that carries everything.
+
+    $ python train.py                                   with dataset/: a head, or more if worth it
+    $ python train.py --minutes 3                       tries fine-tuning as well, keeps the better
+    $ python train.py pictures/ --output models/fruit
+    $ python train.py --mode finetune --epochs 12       all layers, with torch
+    $ python train.py --mode finetune --resume          go on where that was cut short
+    $ torchrun --nproc-per-node 2 train.py --mode finetune     on two graphics cards
+    $ python train.py --backbone resnet18               features of another network
+    $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
+    $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial, whole
+
+Pictures are expected in one folder for each label. Some are held back to measure with: whole
+recordings, never single frames of one. Folders that come split into train/ valid/ test/ are used
+as they are. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
+with the same figures; fine-tuning adds checkpoint.safetensors, the trained parameters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, FrozenFeatures, frozen_features
+from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
+from webcam_classifier.cli.console import progress_told_to
+from webcam_classifier.dataset.category_names import display_names, read_category_names
+from webcam_classifier.dataset.facts import split_data_set
+from webcam_classifier.dataset.labelled_pictures import (
+    LabelledPictures,
+    check_enough,
+    describe_skipped,
+    load_labelled_pictures,
+    own_test_part,
+)
+from webcam_classifier.dataset.split import SHARES, describe_split
+from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.model_evaluation import check_labels
+from webcam_classifier.finetune.distributed import (
+    only_the_first_speaks,
+    process_count,
+    process_number,
+)
+from webcam_classifier.finetune.recipes import RECIPES, ListRecipes, find_recipe
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embed_dataset
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.storage import check_writable
+from webcam_classifier.training.auto import AutoTrainer
+from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
+from webcam_classifier.training.finish import finish_training
+from webcam_classifier.training.train_head import train_head
+
+if TYPE_CHECKING:
+    from webcam_classifier.finetune.layer_trainer import LayerTrainer
+
+DEFAULT_INPUT_SIZE = 224  # pixels
+
+
+@only_the_first_speaks()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the pictures, teach, measure, and write the model."""
+    options = parse(arguments)
+    with progress_told_to(options.progress):
+        teach_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
+
+
+def teach_and_write(options: argparse.Namespace, command: str) -> None:
+    """Do what was asked for.
+
+    Args:
+        options: From `parse`.
+        command: How to do it again.
+    """
+    started = time.monotonic()
+    output = output_folder(options)
+    check_writable(output)
+    # What can't be had is said before pictures are read.
+    frozen = prepare_features(options)
+    teach = prepare_teaching(options)
+    pictures = read(options.dataset, options.input_size)
+    if options.category_names is not None:
+        names = read_category_names(options.category_names)
+        pictures = dataclasses.replace(pictures, category_names=names)
+    check_enough(pictures)
+    display_names(pictures.labels, pictures.category_names)  # refuses those of other labels
+    test_pictures = None
+    if options.test_dataset is not None:
+        test_pictures = own_test_part(read(options.test_dataset, options.input_size))
+        check_labels(test_pictures, pictures.labels)
+        check_apart(pictures, test_pictures)
+    shares = options.recipe.shares if options.recipe else SHARES
+    split, facts = split_data_set(pictures, test_pictures is None, shares)
+    print(describe_split(split, pictures.label_indices, pictures.labels))
+    for line in facts.describe(pictures):
+        print(line)
+    task = TrainingTask(
+        pictures=pictures,
+        split=split,
+        test_pictures=test_pictures,
+        backbone=options.backbone,
+        input_size=options.input_size,
+        seed=options.seed,
+        measured_only=options.measured_only or split.test_is_given,
+        started=started,
+        facts=facts,
+        command=command,
+    )
+    embedded = None if frozen is None else embed_dataset(task, frozen, options.dataset)
+    print(finish_training(task, teach(task, embedded), embedded, output))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "dataset",
+        type=Path,
+        nargs="?",
+        default=Path("dataset"),
+        help="pictures, in one folder for each label (default: dataset)",
+    )
+    add(
+        "--backbone",
+        default=DEFAULT_BACKBONE,
+        metavar="NAME",
+        help="the pretrained network, by its torchvision name: squeezenet1_1 (default), alexnet, "
+        "resnet18, mobilenet_v2, ...; all but the default need torch",
+    )
+    add(
+        "--mode",
+        choices=("auto", "head", "finetune"),
+        default="auto",
+        help="auto (default): a head, and more where more is measured to be worth it and there "
+        "is time; head: freeze the network and fit a classifier on its features, in seconds and "
+        "without torch; finetune: train its layers too, in minutes and with torch",
+    )
+    add(
+        "--minutes",
+        type=_minutes,
+        metavar="N",
+        help="time that auto may take to train layers (default: none where a head does well, "
+        f"else {DEFAULT_MINUTES:g})",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write (default: models/ and the data set's name)",
+    )
+    add(
+        "--input-size",
+        type=_size,
+        default=DEFAULT_INPUT_SIZE,
+        metavar="PIXELS",
+        help="side of the square picture that the network sees (default: %(default)s); smaller "
+        "is faster, larger sees smaller things",
+    )
+    add(
+        "--epochs",
+        type=_positive,
+        metavar="N",
+        help="passes over the pictures when fine-tuning (default: chosen for the mode)",
+    )
+    add(
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="pictures for one step of fine-tuning, of all processes together (default: "
+        f"{FinetuneSettings.batch_size}); where memory is short it is halved by itself, to the "
+        "same result",
+    )
+    add(
+        "--patience",
+        type=_positive,
+        metavar="N",
+        help="stop fine-tuning after N epochs without a lower validation loss (default: never)",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with a fine-tuning that was cut short, to the same result as without a break",
+    )
+    add("--recipe", type=find_recipe, metavar="NAME",
+        help="the choices of a classic tutorial, which other options overrule: "
+        + ", ".join(recipe.name for recipe in RECIPES))  # fmt: skip
+    add("--list-recipes", action=ListRecipes, nargs=0, help="explain the recipes, and end")
+    add("--category-names", type=Path, metavar="FILE",
+        help="what people call the labels, as JSON: {\"21\": \"fire lily\"} (default: "
+        "category_names.json in the data set, where there is one)")  # fmt: skip
+    add("--seed", type=int, default=0, help="the same seed gives the same model (default: 0)")
+    add(
+        "--device",
+        default="auto",
+        help="for fine-tuning: auto (default; a GPU where there is one), cpu, cuda, mps",
+    )
+    add(
+        "--weights",
+        default="auto",
+        metavar="FILE",
+        help="pretrained weights: auto (default; from the cache, else fetched once), a "
+        "safetensors or .pth file of torchvision's, or none for random ones",
+    )
+    add("--test-dataset", type=Path, metavar="FOLDER",
+        help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
+    add("--measured-only", action="store_true",
+        help="write the very head that was measured; else it is measured first, and then learns "
+        "from the test pictures as well")  # fmt: skip
+    add("--progress", type=Path, metavar="FILE",
+        help="add lines of JSON to this file that say how far it is, for programs")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.recipe is not None:  # what the command line says goes before the recipe
+        recipe = options.recipe
+        parser.set_defaults(
+            mode=recipe.mode, backbone=recipe.backbone, input_size=recipe.input_size
+        )
+        options = parser.parse_args(arguments)
+    of_finetuning = ("epochs", "batch_size", "patience", "resume", "device")
+    given = [name for name in of_finetuning if getattr(options, name) != parser.get_default(name)]
+    if options.mode == "head" and given:
+        named = " and ".join("--" + name.replace("_", "-") for name in given)
+        parser.error(f"{named} belong to --mode finetune: a head is fitted at once")
+    if options.mode == "auto" and options.resume:
+        parser.error("--resume goes on with --mode finetune: auto chooses anew, by the time it has")
+    if options.mode != "auto" and options.minutes is not None:
+        parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
+    if options.mode != "finetune" and process_count() > 1:
+        parser.error("torchrun starts several processes, which only --mode finetune can use")
+    return options
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """Give the command line, without what a program adds to it that follows the progress."""
+    kept = list(arguments)
+    if "--progress" in kept:
+        place = kept.index("--progress")
+        del kept[place : place + 2]
+    return shlex.join(["python", "train.py", *kept])
+
+
+def output_folder(options: argparse.Namespace) -> Path:
+    """Give where the model is written."""
+    return options.output or Path("models") / (options.dataset.resolve().name or "model")
+
+
+def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> None:
+    """Refuse a test set that holds pictures to be learnt from."""
+    common = len(set(pictures.content_hashes) & set(test_pictures.content_hashes))
+    if common:
+        raise UserError(
+            f"{common} pictures of {test_pictures.folder} are in {pictures.folder} as well, so "
+            "they can't measure what is learnt there. Take them out of one of the two."
+        )
+
+
+def prepare_features(options: argparse.Namespace) -> FrozenFeatures | None:
+    """Get hold of the frozen network; None where teaching starts without one."""
+    if options.mode == "finetune":
+        starts_warm = training_settings(options).starts_warm
+        if options.weights == "none" or not starts_warm or process_number() > 0:
+            return None
+    return frozen_features(options.backbone, options.weights, options.input_size)
+
+
+def prepare_teaching(
+    options: argparse.Namespace,
+) -> Callable[[TrainingTask, EmbeddedDataset | None], TrainingResult]:
+    """Get hold of the pretrained weights, and give what teaches with them."""
+    if options.mode == "head":
+        return lambda task, embedded: train_head(task, needed(embedded))
+    settings = training_settings(options)
+    if options.mode == "finetune":
+        return trainer_of(options, settings).teach
+    build = functools.partial(trainer_of, options, settings) if has_torch() else None
+    auto = AutoTrainer(build, options.minutes, settings.epochs)
+    return lambda task, embedded: auto.teach(task, needed(embedded))
+
+
+def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> LayerTrainer:
+    """Get hold of torch, the device and the pretrained weights."""
+    with needing_torch("Fine-tuning"):
+        from webcam_classifier.finetune.layer_trainer import Resumption, prepare_finetune
+    resumption = Resumption(output_folder(options), options.resume)
+    return prepare_finetune(settings, options.weights, resumption)
+
+
+def training_settings(options: argparse.Namespace) -> FinetuneSettings:
+    """Give how layers are trained: as the recipe says, but for what the command line says."""
+    usual = (options.recipe and options.recipe.settings) or FinetuneSettings()
+    return dataclasses.replace(
+        usual,
+        backbone=options.backbone,
+        epochs=options.epochs or usual.epochs,
+        batch_size=options.batch_size or usual.batch_size,
+        patience=options.patience or usual.patience,
+        device=options.device,
+    )
+
+
+def needed(embedded: EmbeddedDataset | None) -> EmbeddedDataset:
+    """Give what the frozen network made of the pictures, where there is no teaching without."""
+    if embedded is None:
+        raise RuntimeError("the pictures were not embedded")
+    return embedded
+
+
+def read(folder: Path, input_size: int) -> LabelledPictures:
+    """Read a data set, and list what could not be read."""
+    pictures = load_labelled_pictures(folder, input_size)
+    if pictures.skipped:
+        print(describe_skipped(pictures.skipped))
+    return pictures
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is no time")
+    return value
+
+
+def _size(text: str) -> int:
+    value = int(text)
+    if not 64 <= value <= 1024:
+        raise argparse.ArgumentTypeError(f"{value} is not between 64 and 1024 pixels")
+    return value

@@ -1,0 +1,81 @@
+"""Record one label without a window: for scripts, for devices without a screen, from a video."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.cli.console import progress
+from webcam_classifier.dataset.collection import CollectSession
+from webcam_classifier.errors import UserError
+from webcam_classifier.ui.held_key import Pace
+
+_GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
+
+
+def count_down(camera: Camera, seconds: int) -> None:
+    """Say 3, 2, 1 while somebody takes up the pose; the camera adapts to the light meanwhile.
+
+    Args:
+        camera: Read all the while.
+        seconds: How long; 0 is not at all.
+    """
+    started = time.monotonic()
+    for left in range(seconds, 0, -1):
+        print(f"recording begins in {left} ...", file=sys.stderr, flush=True)
+        while time.monotonic() < started + seconds - left + 1:
+            if camera.read() is None:
+                return
+
+
+def record_unattended(
+    camera: Camera, session: CollectSession, count: int | None, pace: Pace, every: int
+) -> int:
+    """Record the only label of a session in one burst, with a line of progress.
+
+    Args:
+        camera: Open. Of a live source pictures are taken at the pace; of a file every picture
+            counts, as fast as it can be read, and none is dropped.
+        session: With one label.
+        count: How many pictures are wanted; None goes on to the end of the source.
+        pace: For a live source.
+        every: For a file: 1 takes each picture, 5 each fifth.
+
+    Returns:
+        How many pictures were recorded.
+
+    Raises:
+        UserError: A picture could not be written, the camera was unplugged, or a live source
+            gave nothing to record for half a minute.
+    """
+    label = session.labels[0]
+    session.begin(label)
+    wanted = count if count is not None else _expected(camera, every)
+    recorded = _recorded(camera, session, pace, every, count)
+    return sum(1 for _ in progress(recorded, f"recording {label}", wanted))
+
+
+def _expected(camera: Camera, every: int) -> int | None:
+    return None if camera.frame_count is None else -(-camera.frame_count // every)
+
+
+def _recorded(
+    camera: Camera, session: CollectSession, pace: Pace, every: int, count: int | None
+) -> Iterator[int]:
+    """Yield the number of each picture that was recorded, from 1."""
+    done = 0
+    last = time.monotonic()
+    while done != count and (frame := camera.read()) is not None:
+        now = time.monotonic()
+        if not (pace.is_due(now) if camera.is_live else frame.index % every == 0):
+            continue
+        if session.take(frame.image, wait=not camera.is_live) is None:
+            done, last = done + 1, now
+            yield done
+        elif camera.is_live and now - last > _GIVES_UP_AFTER:
+            raise UserError(
+                f"Nothing could be recorded for {_GIVES_UP_AFTER:.0f} s: "
+                f"{session.describe_skipped()}. Move, mend the light, or give --keep-all."
+            )

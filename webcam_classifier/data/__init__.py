@@ -1,1 +1,0 @@
-"""Labelled pictures on the disk: names, reading, splitting, what is wrong with them."""

@@ -1,0 +1,159 @@
+"""What a data set is like: counts, sizes, what is in it twice. For tables, plots and metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from webcam_classifier.dataset.duplicates import (
+    Duplicates,
+    Leak,
+    describe_duplicates,
+    describe_leaks,
+    find_duplicates,
+    find_leaks,
+)
+from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.split import SHARES, Shares, Split, split_as_given, split_pictures
+from webcam_classifier.evaluation.metrics import Evaluation
+
+_MOST_SIZES = 200  # different ones; beyond, the rarest are left out
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """How many pictures have a size.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        count: Pictures.
+    """
+
+    width: int
+    height: int
+    count: int
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a data set is like.
+
+    Attributes:
+        names: Of its pictures.
+        counts: Pictures by label, in the labels' order.
+        sizes: The most frequent first.
+        duplicates: What is in it twice.
+        leaks: Where a folder that came split is not split well; nothing for others.
+    """
+
+    names: tuple[str, ...]
+    counts: dict[str, int]
+    sizes: tuple[PictureSize, ...]
+    duplicates: Duplicates
+    leaks: tuple[Leak, ...]
+
+    @property
+    def leaked(self) -> int:
+        """How many test pictures have a copy or near copy among those learnt from."""
+        return sum(
+            leak.identical + leak.near
+            for leak in self.leaks
+            if (leak.part, leak.learnt) == (PARTS[TEST_PART], PARTS[TRAINING_PART])
+        )
+
+    def describe(self, pictures: LabelledPictures) -> list[str]:
+        """Say what should be looked at, in lines for the terminal.
+
+        Args:
+            pictures: The data set that this is about.
+        """
+        return describe_duplicates(self.duplicates, pictures) + describe_leaks(self.leaks)
+
+    def to_dict(self) -> dict[str, object]:
+        """Counts, sizes and leaks as JSON can hold them."""
+        return {
+            "counts": self.counts,
+            "sizes": [asdict(size) for size in self.sizes],
+            "leaks": [asdict(leak) for leak in self.leaks],
+        }
+
+
+@dataclass(frozen=True)
+class LabelPoint:
+    """How well a label is told, and what it was learnt from: a point of a plot.
+
+    Attributes:
+        label: Its name.
+        learnt: Training pictures of it.
+        recall: Share of its test pictures that were told rightly; nan without any.
+        tested: How many test pictures that rests on.
+    """
+
+    label: str
+    learnt: int
+    recall: float
+    tested: int
+
+
+def split_data_set(
+    pictures: LabelledPictures, hold_test: bool = True, shares: Shares = SHARES
+) -> tuple[Split, DataFacts]:
+    """Split a data set, as it came or by recording, and look at it.
+
+    Args:
+        pictures: All of it.
+        hold_test: False leaves the test part empty, for a test set from elsewhere.
+        shares: Of each part, where it did not come split.
+    """
+    about = (pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints)
+    if pictures.part_indices is None:
+        split = split_pictures(*about, hold_test=hold_test, shares=shares)
+    else:
+        split = split_as_given(*about, pictures.part_indices, hold_test=hold_test)
+    facts = gather_facts(pictures, split)
+    return replace(split, leaked=facts.leaked), facts
+
+
+def gather_facts(pictures: LabelledPictures, split: Split) -> DataFacts:
+    """Look at a data set.
+
+    Args:
+        pictures: All of it.
+        split: Of them.
+    """
+    sizes = Counter((width, height) for width, height in pictures.sizes.tolist())
+    return DataFacts(
+        names=pictures.names,
+        counts=pictures.counts(),
+        sizes=tuple(
+            PictureSize(width, height, count)
+            for (width, height), count in sizes.most_common(_MOST_SIZES)
+        ),
+        duplicates=find_duplicates(pictures),
+        leaks=find_leaks(pictures, split) if split.given else (),
+    )
+
+
+def recall_by_count(
+    pictures: LabelledPictures, split: Split, evaluation: Evaluation
+) -> tuple[LabelPoint, ...]:
+    """Give each label's recall beside the number of its training pictures, fewest first.
+
+    Args:
+        pictures: What was taught from.
+        split: Of them.
+        evaluation: On the test pictures.
+    """
+    learnt = np.bincount(
+        pictures.label_indices[split.training], minlength=len(pictures.labels)
+    ).tolist()
+    figures = evaluation.per_label()
+    points = [
+        LabelPoint(label, count, figures[label].recall, figures[label].count)
+        for label, count in zip(pictures.labels, learnt, strict=True)
+    ]
+    return tuple(sorted(points, key=lambda point: point.learnt))

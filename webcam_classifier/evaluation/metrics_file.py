@@ -1,0 +1,58 @@
+"""metrics.json, beside a model: everything that report.html shows, for other programs.
+
+Shares are 0 to 1, what can't be said is null, files are named below the data set's folder.
+
+- `accuracy`, `interval` (95 %, Wilson), `count`, `labels`, `confusion` (row the truth, column the
+  answer), `per_label` (`count`, `recall`, `precision`), `rests_on`: the honest figure
+- `answers`: for each test picture `file`, `truth`, `label`, `confidence`, `unknown_score`
+- `calibration`: `error` is the expected calibration error, with `bins`; `temperature`;
+  `error_without` and `bins_without` are without it
+- `learning_curve`: `points` (`snapshots`, `accuracy`, and `low` to `high` over `orders`); `gain` is
+  what `more` snapshots would add, between `gain_low` and `gain_high` four times in five
+- `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
+  `random_split`: accuracy with pictures drawn at `random` and with recordings kept `apart`
+- `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
+  `strange` pictures are told from known ones (`auroc`), and what share of them is `accepted`
+- `doubted`, `duplicates`, `skipped`: pictures to look at
+- `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
+- `milliseconds_per_picture` (median), `late_milliseconds_per_picture` (95th percentile),
+  `runtime`, `model_bytes`, `seconds`
+- `command`, `environment`, `seed`, `dataset`, `data_hash`, `weights`, `backbone`, `input_size`,
+  `mode`, `created_at`, `details`: how to get it again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from webcam_classifier.model_card import METRICS_NAME
+
+HASHES_KEY = "learnt_hashes"
+
+_HASH_LENGTH = 16  # characters: enough to tell a user's pictures apart, short enough to list
+
+
+def short_hashes(content_hashes: Iterable[str]) -> list[str]:
+    """Shorten sha256 hashes of pictures to what metrics.json lists.
+
+    Args:
+        content_hashes: In hexadecimal.
+    """
+    return [content[:_HASH_LENGTH] for content in content_hashes]
+
+
+def learnt_hashes(model: Path) -> frozenset[str]:
+    """Give the pictures that a model learnt from, by their short hashes.
+
+    Without the file, or with one that tells nothing, none are known.
+
+    Args:
+        model: The model file.
+    """
+    try:
+        metrics = json.loads(model.with_name(METRICS_NAME).read_text(encoding="utf-8"))
+        return frozenset(metrics[HASHES_KEY])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()

@@ -1,0 +1,90 @@
+"""Ask a model file about labelled pictures, with the code that runs live."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from webcam_classifier.cli.console import progress
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.metrics import Evaluation, evaluate_answers
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.prediction import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class ModelEvaluation:
+    """What a model said about labelled pictures.
+
+    Attributes:
+        evaluation: How right it was.
+        predictions: For each picture, in the pictures' order.
+        milliseconds: Median time from a picture in memory to its label; nan without pictures.
+        late_milliseconds: 95th percentile of it.
+        runtime: What ran the model, with its version.
+    """
+
+    evaluation: Evaluation
+    predictions: tuple[Prediction, ...]
+    milliseconds: float
+    late_milliseconds: float
+    runtime: str
+
+
+def evaluate_model(classifier: Classifier, pictures: LabelledPictures) -> ModelEvaluation:
+    """Ask a model about each picture.
+
+    Args:
+        classifier: The model.
+        pictures: With labels that the model knows, not necessarily all of them.
+
+    Raises:
+        UserError: The folder has a label that the model does not know, or no pictures.
+    """
+    known = classifier.card.labels
+    check_labels(pictures, known)
+    classifier.warm_up()
+    predictions: list[Prediction] = []
+    seconds: list[float] = []
+    for image in progress(pictures.images, "classifying"):
+        started = time.perf_counter()
+        predictions.append(classifier.classify(image))
+        seconds.append(time.perf_counter() - started)
+    places = np.array([known.index(label) for label in pictures.labels], dtype=np.int64)
+    truths = places[pictures.label_indices]
+    answers = np.array([known.index(found.label) for found in predictions], dtype=np.int64)
+    evaluation = evaluate_answers(known, truths, answers)
+    median, late = 1000.0 * np.percentile(seconds, (50.0, 95.0))
+    return ModelEvaluation(
+        evaluation, tuple(predictions), float(median), float(late), classifier.runtime
+    )
+
+
+def no_evaluation(classifier: Classifier) -> ModelEvaluation:
+    """Give what there is to say where no picture was kept to measure with."""
+    nothing = np.zeros(0, dtype=np.int64)
+    evaluation = evaluate_answers(classifier.card.labels, nothing, nothing)
+    return ModelEvaluation(evaluation, (), math.nan, math.nan, classifier.runtime)
+
+
+def check_labels(pictures: LabelledPictures, known: tuple[str, ...]) -> None:
+    """Refuse pictures that a model of these labels can't be asked about.
+
+    Raises:
+        UserError: A folder's label is unknown, or there is no picture at all.
+    """
+    unknown = [label for label in pictures.labels if label not in known]
+    if unknown:
+        raise UserError(
+            f"{pictures.folder} has labels that the model was not taught: {', '.join(unknown)}. "
+            f"It knows {', '.join(known)}; rename or move the folders that differ."
+        )
+    if not len(pictures):
+        raise UserError(
+            f"{pictures.folder} holds no readable picture of {', '.join(known)}. Put pictures "
+            "into one folder for each label."
+        )

@@ -1,0 +1,246 @@
+"""Measure what a model could be on this device, and recommend one: accuracy against latency."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.cli.console import progress
+from webcam_classifier.errors import UserError
+from webcam_classifier.export.advise_words import (
+    caution,
+    commands,
+    describe_recommendation,
+    describe_table,
+)
+from webcam_classifier.export.agreement import FEWEST_PICTURES, ask
+from webcam_classifier.export.candidate_trials import (
+    Trial,
+    TrialFile,
+    Trials,
+    try_files,
+    usable_runtimes,
+    without_traces,
+)
+from webcam_classifier.export.candidates import Candidate, frontier, recommend
+from webcam_classifier.export.check_pictures import UNKNOWN
+from webcam_classifier.export.precisions import PRECISIONS
+from webcam_classifier.export.sized_models import SizedModel, SizedModels, sized_models
+from webcam_classifier.export.travelling_card import new_card
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model.writer import write_model
+from webcam_classifier.runtime.device_name import device_name
+from webcam_classifier.runtime.providers import PROVIDERS, ExecutionConfig, versions
+
+_QUICK_ROUNDS = 4  # to find each file's runtime
+_ROUNDS = 9  # of all files in turn
+_MOST_PROBLEMS = 3  # named on the terminal
+_GPUS = frozenset({"cuda", "coreml", "directml"})  # what fp16 is for
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """What was measured and what follows.
+
+    Attributes:
+        candidates: What was measured.
+        today: The model as it is, where it runs fastest.
+        chosen: What to take.
+        truth_is_known: Whether accuracy could be measured.
+        origin: What the figures rest on, in words.
+        problems: Which runtimes can't be used and why.
+        notes: What could not be tried, and what else to know.
+        make: The commands that make what was chosen.
+    """
+
+    candidates: tuple[Candidate, ...]
+    today: Candidate
+    chosen: Candidate
+    truth_is_known: bool
+    origin: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    make: str
+
+    def describe(self) -> str:
+        """Lay it out for the terminal."""
+        known = self.truth_is_known
+        best = frontier(self.candidates)
+        return "\n".join(
+            [
+                describe_table(self.candidates, best, self.origin, known),
+                *(f"note: {note.rstrip('.')}" for note in self._shown_notes()),
+                f"recommended: {describe_recommendation(self.chosen, self.today, known)}",
+                *(f"  {line}" for line in self.make.splitlines()),
+            ]
+        )
+
+    def _shown_notes(self) -> list[str]:
+        shown = list(self.problems[:_MOST_PROBLEMS])
+        if len(self.problems) > len(shown):
+            shown.append(f"{len(self.problems) - len(shown)} more are not taken; --json names all")
+        return [*shown, *self.notes]
+
+    def to_json(self) -> bytes:
+        """Give it for other programs: a list of candidates, the fastest first."""
+        best = frontier(self.candidates)
+        ordered = sorted(self.candidates, key=lambda one: one.milliseconds)
+        rows = [
+            {name: value for name, value in asdict(one).items() if name not in ("right", "same")}
+            | {
+                "accuracy": one.accuracy if self.truth_is_known else None,
+                "interval": one.interval if self.truth_is_known else None,
+                "agreement": one.agreement,
+                "is_on_frontier": one in best,
+                "is_recommended": one is self.chosen,
+                "is_the_model_as_it_is": one is self.today,
+            }
+            for one in ordered
+        ]
+        found = {
+            "candidates": rows,
+            "pictures": len(self.today.right),
+            "measured_on": self.origin,
+            "commands": self.make.splitlines(),
+            "notes": [*self.problems, *self.notes],
+            "device": device_name(),
+            "versions": versions(),
+        }
+        return (json.dumps(found, indent=2) + "\n").encode()
+
+
+def advise(
+    original: Classifier, dataset: Path | None, named: Path | None, providers: Sequence[str]
+) -> Advice:
+    """Measure candidates: fewer bits, smaller pictures, and every runtime that is installed.
+
+    Nothing is left on the disk.
+
+    Args:
+        original: The model in full precision.
+        dataset: Where its pictures are now; None: as its card says.
+        named: Pictures to compare on instead; None takes those held back.
+        providers: What may run it, keys of `PROVIDERS`.
+
+    Raises:
+        UserError: There are no pictures to compare on, or too few.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sized = sized_models(original, dataset, named, folder)
+        count = len(sized.models[0].pictures.compared)
+        if count < FEWEST_PICTURES:
+            raise UserError(
+                f"{count} pictures are too few to choose by; {FEWEST_PICTURES} is least. Name a "
+                "folder with more with --pictures FOLDER."
+            )
+        notes: list[str] = []
+        files = [file for model in sized.models for file in _files(model, providers, folder, notes)]
+        with without_traces([file.path for file in files if file.path != original.path]):
+            trials = _measure(files, providers)
+    return _advice(original, sized, trials, [*notes, *_not_tried(providers)])
+
+
+def _files(
+    model: SizedModel, providers: Sequence[str], folder: Path, notes: list[str]
+) -> list[TrialFile]:
+    """Give a model in every precision that this device may be faster with.
+
+    Args:
+        model: In full precision.
+        providers: What may run it.
+        folder: For the files.
+        notes: What can't be had is added here.
+    """
+    classifier = Classifier(model.path)
+    pictures = model.pictures
+    files = [TrialFile(model.path, "fp32", pictures.compared)]
+    answers = ask(classifier, pictures.compared)
+    for precision in ("int8", "fp16") if _GPUS & set(providers) else ("int8",):
+        path = folder / f"{precision}-{model.size}.onnx"
+        try:
+            converted = PRECISIONS[precision].convert(classifier, pictures, answers)
+        except UserError as error:
+            notes.append(f"{precision}, {model.size} pixels, is not tried: {error}")
+            continue
+        write_model(converted.graph, new_card(classifier.card, precision, converted.done), path)
+        files.append(TrialFile(path, precision, pictures.compared))
+    return files
+
+
+def _measure(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
+    """Find each file's fastest runtime, then time them all in turn.
+
+    The first file is the model as it is; it is timed on everything that runs it.
+    """
+    pairs: list[tuple[TrialFile, ExecutionConfig]] = []
+    problems: list[str] = []
+    for file in progress(files, "trying runtimes"):
+        runtimes = usable_runtimes(file, providers)
+        tried = try_files([(file, runtime) for runtime in runtimes], _QUICK_ROUNDS).on(providers)
+        problems += tried.problems
+        if file is files[0]:
+            tried.fastest(file)  # an error where nothing runs it
+            pairs += [(file, trial.runtime) for trial in tried.usable]
+        elif tried.usable:
+            pairs.append((file, tried.fastest(file).runtime))
+    timed = try_files(pairs, _ROUNDS, "all candidates")
+    return Trials(timed.usable, (*problems, *timed.problems))
+
+
+def _advice(
+    original: Classifier, sized: SizedModels, trials: Trials, notes: Sequence[str]
+) -> Advice:
+    pictures = sized.models[0].pictures
+    is_known = bool((pictures.truths != UNKNOWN).all())
+    usable = trials.usable
+    expected = usable[0].probabilities.argmax(axis=1)
+    truths = pictures.truths if is_known else expected
+    candidates = tuple(_candidate(trial, expected, truths) for trial in usable)
+    today = candidates[usable.index(trials.fastest(usable[0].file))]
+    chosen = recommend(candidates, today)
+    warning = caution(candidates, chosen, today)
+    return Advice(
+        candidates,
+        today,
+        chosen,
+        is_known,
+        pictures.origin if is_known else f"{len(expected)} pictures",
+        trials.problems,
+        (*sized.notes, *notes, *([warning] if warning else [])),
+        commands(chosen, today, original.path, original.card, sized.command),
+    )
+
+
+def _candidate(trial: Trial, expected: NDArray[np.int64], truths: NDArray[np.int64]) -> Candidate:
+    answers = trial.probabilities.argmax(axis=1)
+    return Candidate(
+        precision=trial.file.precision,
+        size=len(trial.file.pictures[0]),
+        runs_on=trial.runtime.describe(),
+        milliseconds=trial.milliseconds,
+        best_milliseconds=trial.best_milliseconds,
+        right=answers == truths,
+        same=answers == expected,
+        size_in_bytes=trial.size_in_bytes,
+    )
+
+
+def _not_tried(providers: Sequence[str]) -> list[str]:
+    """Say what might be faster still and was left out."""
+    notes = []
+    if "tensorrt" in providers:
+        notes.append(
+            "TensorRT is not tried, as it builds for minutes: `python -m export MODEL --precision "
+            "tensorrt` does that, and live.py takes it where it is faster"
+        )
+    if "openvino" not in providers and platform.machine().lower() in {"x86_64", "amd64"}:
+        notes.append(f"OpenVINO may be faster here. {PROVIDERS['openvino'].remedy}")
+    return notes

@@ -1,0 +1,149 @@
+"""What `--advise` says: the table, the recommendation, and the commands that make it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.export.agreement import align
+from webcam_classifier.export.candidates import MUCH_FASTER, NEARLY_ALL, Candidate
+from webcam_classifier.model_card import ModelCard
+
+
+def describe_table(
+    candidates: Sequence[Candidate],
+    best: Sequence[Candidate],
+    origin: str,
+    truth_is_known: bool,
+) -> str:
+    """Lay out the candidates, the fastest first.
+
+    Args:
+        candidates: What was measured.
+        best: The frontier among them, which is marked.
+        origin: What the figures rest on, in words.
+        truth_is_known: Whether accuracy could be measured.
+    """
+    head = ["", "model", "runs on", "median", "best", "accuracy", "same answers", "size"]
+    rows = [head]
+    for one in sorted(candidates, key=lambda candidate: candidate.milliseconds):
+        low, high = one.interval
+        rows.append(
+            [
+                "*" if one in best else "",
+                one.name,
+                one.runs_on,
+                f"{one.milliseconds:.2f} ms",
+                f"{one.best_milliseconds:.2f} ms",
+                f"{one.accuracy:.3f} ({low:.2f} to {high:.2f})" if truth_is_known else "-",
+                f"{one.agreement:.1%}",
+                f"{one.size_in_bytes / 1e6:.2f} MB",
+            ]
+        )
+    meaning = "right" if truth_is_known else "like the original"
+    return "\n".join(
+        [
+            f"measured on {origin}; times are for one prepared picture, in alternating rounds",
+            *align(rows),
+            f"* the frontier: no other one is both faster and at least as {meaning}",
+        ]
+    )
+
+
+def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known: bool) -> str:
+    """Say in a sentence what to take, and why.
+
+    Args:
+        chosen: The one to take.
+        today: The model as it is, where it runs fastest.
+        truth_is_known: Whether accuracy could be measured.
+    """
+    if chosen is today:
+        return (
+            f"the model as it is ({today.name}, on {today.runs_on}, {today.milliseconds:.2f} ms): "
+            f"nothing that is as right takes less than {MUCH_FASTER:.0%} of its time"
+        )
+    speed = (
+        f"{chosen.name}, on {chosen.runs_on}: {chosen.milliseconds:.2f} ms after "
+        f"{today.milliseconds:.2f} ms, {today.milliseconds / chosen.milliseconds:.1f} times as fast"
+    )
+    count = len(chosen.right)
+    if not truth_is_known:
+        return f"{speed}, with the same answer on {int(chosen.same.sum())} of {count} pictures"
+    lost = int((today.right & ~chosen.right).sum())
+    won = int((chosen.right & ~today.right).sum())
+    noise = "" if lost == won == 0 else f", {lost} lost and {won} won, which is within noise"
+    if chosen.accuracy > today.accuracy and lost - won < 0:
+        noise = f", {lost} lost and {won} won"
+    return (
+        f"{speed}, and right on {int(chosen.right.sum())} of {count} pictures after "
+        f"{int(today.right.sum())}{noise}"
+    )
+
+
+def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate) -> str:
+    """Say what the pictures could not show; empty where there is nothing to add.
+
+    Args:
+        candidates: What was measured.
+        chosen: The one to take.
+        today: The model as it is.
+    """
+    fastest = min(candidates, key=lambda one: one.milliseconds)
+    if today.accuracy < NEARLY_ALL or fastest.milliseconds >= MUCH_FASTER * chosen.milliseconds:
+        return ""
+    return (
+        f"{fastest.name} takes {fastest.milliseconds:.2f} ms, but these pictures are too easy to "
+        "show what fewer pixels lose: nearly all are told rightly. To find out, teach it with "
+        "`python train.py --test-dataset FOLDER`, pictures of another person or room, and ask again"
+    )
+
+
+def commands(chosen: Candidate, today: Candidate, model: Path, card: ModelCard, taught: str) -> str:
+    """Give the commands that make what was chosen, a line each.
+
+    Args:
+        chosen: What is to be made.
+        today: The model as it is.
+        model: Its file.
+        card: Its card.
+        taught: The command that taught it; empty where it is not known.
+    """
+    lines, path = [], model
+    if chosen.size != today.size:
+        folder = model.parent.with_name(f"{model.parent.name}-{chosen.size}")
+        lines.append(_teach_command(taught, card, chosen.size, folder))
+        path = folder / "model.onnx"
+    if chosen.precision != today.precision:
+        lines.append(f"python -m export {quoted(path)} --precision {chosen.precision}")
+        path = path.with_name(f"{path.stem}.{chosen.precision}.onnx")
+    return "\n".join([*lines, f"python live.py {quoted(path)}"])
+
+
+def quoted(path: Path) -> str:
+    """Give a path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+def _teach_command(taught: str, card: ModelCard, size: int, folder: Path) -> str:
+    """Change the command that taught the model: another size, and a folder of its own."""
+    words = shlex.split(taught) or ["python", "train.py", card.dataset, "--mode", "head"]
+    if not taught and card.backbone != "squeezenet1_1":
+        words += ["--backbone", card.backbone]
+    for option in ("--input-size", "--output", "--mode"):
+        words = _without(words, option)
+    words += ["--mode", "head", "--input-size", str(size), "--output", str(folder)]
+    return shlex.join(words)
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    """Leave out an option with its value, also where both are one word."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word == option or word.startswith(f"{option}="):
+            skip = word == option
+            continue
+        kept.append(word)
+    return kept

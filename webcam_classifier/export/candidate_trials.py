@@ -1,0 +1,196 @@
+"""Time model files on this device, each in a process of its own, in alternating rounds."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.cli.console import progress
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model_card import OUTPUT_NAME
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig
+from webcam_classifier.runtime.race import (
+    choose_fastest,
+    doubt_about,
+    is_possible,
+    list_candidates,
+)
+from webcam_classifier.runtime.runtime_cache import runtime_folder
+from webcam_classifier.runtime.trial import RuntimeTrial
+
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TrialFile:
+    """A model file that is tried.
+
+    Attributes:
+        path: The file.
+        precision: As its card says.
+        pictures: What it is asked about, each (size, size, 3) uint8.
+    """
+
+    path: Path
+    precision: str
+    pictures: Sequence[BgrImage]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How a model file did on one runtime.
+
+    Attributes:
+        file: The file.
+        runtime: What ran it.
+        probabilities: (pictures, labels) float32.
+        milliseconds: For one prepared picture, the median of all rounds' shortest runs.
+        best_milliseconds: The shortest of all.
+        size_in_bytes: Of the file.
+    """
+
+    file: TrialFile
+    runtime: ExecutionConfig
+    probabilities: Probabilities
+    milliseconds: float
+    best_milliseconds: float
+    size_in_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What came out.
+
+    Attributes:
+        usable: In the order in which they were asked for.
+        problems: What can't be used and why, as half-sentences.
+    """
+
+    usable: tuple[Trial, ...]
+    problems: tuple[str, ...]
+
+    def of(self, file: TrialFile) -> tuple[Trial, ...]:
+        """Give those of one file."""
+        return tuple(trial for trial in self.usable if trial.file is file)
+
+    def on(self, providers: Sequence[str]) -> Trials:
+        """Give those on some providers: what is compared with the processor may not be meant."""
+        wanted = (trial for trial in self.usable if trial.runtime.provider in providers)
+        return Trials(tuple(wanted), self.problems)
+
+    def fastest(self, file: TrialFile) -> Trial:
+        """Give a file's trial that `live.py` would settle on: the fastest, with modesty.
+
+        Raises:
+            UserError: Nothing runs it.
+        """
+        times = {trial.runtime: trial.best_milliseconds for trial in self.of(file)}
+        if not times:
+            raise UserError(f"{file.path} can't be run here: {'; '.join(self.problems)}.")
+        chosen = choose_fastest(times)
+        return next(trial for trial in self.of(file) if trial.runtime == chosen)
+
+
+def usable_runtimes(file: TrialFile, names: Sequence[str]) -> list[ExecutionConfig]:
+    """List the runtimes that `live.py` would try a file on, the processor first.
+
+    TensorRT is left out: it would build an engine for minutes.
+
+    Args:
+        file: The file.
+        names: Keys of `PROVIDERS`.
+    """
+    quick = [name for name in (CPU, *names) if name != "tensorrt"]
+    found = list_candidates(tuple(dict.fromkeys(quick)), file.precision, 0)
+    return [runtime for runtime in found if is_possible(file.path, runtime)]
+
+
+def try_files(
+    pairs: Sequence[tuple[TrialFile, ExecutionConfig]], rounds: int, what: str = ""
+) -> Trials:
+    """Run files on runtimes, all of them side by side.
+
+    Each file's first runtime is what its others are compared with, as `live.py` compares them with
+    the processor.
+
+    Args:
+        pairs: What to try.
+        rounds: Of timing.
+        what: Named in the lines that show progress; empty shows none.
+    """
+    usable: list[tuple[TrialFile, RuntimeTrial, Probabilities]] = []
+    problems: list[str] = []
+    references: dict[TrialFile, Probabilities | None] = {}
+    with ExitStack() as stack:
+        stored = stack.enter_context(_stored(list(dict.fromkeys(file for file, _ in pairs))))
+        opened = [
+            (file, stack.enter_context(RuntimeTrial(file.path, runtime, stored[file], OUTPUT_NAME)))
+            for file, runtime in pairs
+        ]
+        for file, trial in progress(opened, f"{what}: starting") if what else opened:
+            answers = trial.answers()
+            problem = _problem(trial, answers, references.setdefault(file, answers))
+            if problem or answers is None:
+                size = len(file.pictures[0])
+                named = f"{file.precision}, {size} pixels, on {trial.runtime.describe()}"
+                problems.append(f"{named} not taken: {problem.rstrip('.')}")
+            else:
+                usable.append((file, trial, answers))
+        for _ in progress(range(rounds), f"{what}: timing") if what else range(rounds):
+            for _, trial, _ in usable:
+                trial.time_round()
+        found = tuple(
+            _trial(file, trial, answers) for file, trial, answers in usable if trial.seconds
+        )
+    return Trials(found, tuple(problems))
+
+
+@contextmanager
+def without_traces(paths: Sequence[Path]) -> Iterator[None]:
+    """Remove what providers keep of passing model files, at the end.
+
+    Args:
+        paths: The files; what was kept of one before stays.
+    """
+    folders = [runtime_folder(path) for path in paths]
+    new = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _problem(
+    trial: RuntimeTrial, answers: Probabilities | None, reference: Probabilities | None
+) -> str:
+    """Say why a runtime can't be used; empty where it can."""
+    if answers is None or reference is None:
+        return trial.problem or "there is nothing to compare it with"
+    is_reduced = trial.runtime.is_reduced and answers is not reference
+    return doubt_about(reference, answers, are_real=True, is_reduced=is_reduced)
+
+
+@contextmanager
+def _stored(files: Sequence[TrialFile]) -> Iterator[dict[TrialFile, Path]]:
+    """Write each file's pictures where its processes find them."""
+    with tempfile.TemporaryDirectory() as name:
+        stored = {file: Path(name) / f"{number}.npy" for number, file in enumerate(files)}
+        for file, path in stored.items():
+            np.save(path, np.stack(file.pictures))
+        yield stored
+
+
+def _trial(file: TrialFile, trial: RuntimeTrial, answers: Probabilities) -> Trial:
+    median = 1000.0 * statistics.median(trial.seconds)
+    size = file.path.stat().st_size
+    return Trial(file, trial.runtime, answers, median, trial.milliseconds, size)

@@ -1,0 +1,236 @@
+"""Find the real pictures that a converted model is calibrated with and compared on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.cli.console import progress
+from webcam_classifier.dataset.picture_files import PictureError, is_picture_name, read_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model_card import METRICS_NAME, ModelCard
+from webcam_classifier.preprocess import prepare
+
+UNKNOWN = -1
+"""The truth of a picture that accuracy is not measured on."""
+
+MOST_FOR_CALIBRATION = 100  # 60 give the ranges of 192, within the noise of the answers
+_NAMED_IN_MESSAGES = 3
+_NAME_PICTURES = "Name a folder of pictures with --pictures FOLDER."
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class CheckPictures:
+    """Pictures, as the graph takes them: (size, size, 3) uint8.
+
+    Attributes:
+        calibration: Training pictures; none of them is among the compared ones.
+        compared: What both models are asked about.
+        truths: (compared,) int64: an index into the labels for a test picture that was not learnt
+            from, else `UNKNOWN`.
+        origin: What the compared ones are, in words.
+        notes: What the user should know about pictures that could not be used.
+    """
+
+    calibration: tuple[BgrImage, ...]
+    compared: tuple[BgrImage, ...]
+    truths: NDArray[np.int64]
+    origin: str
+    notes: tuple[str, ...] = ()
+
+
+def find_pictures(
+    model: Path, card: ModelCard, dataset: Path | None, named: Path | None
+) -> CheckPictures:
+    """Find pictures to calibrate with and to compare on.
+
+    Without `named`, those held back when the model was taught are compared on, validation and
+    test ones together: the more there are, the finer the share of equal answers is known.
+
+    Args:
+        model: The model file; its metrics.json stands beside it.
+        card: The model's.
+        dataset: Where the pictures are now that it was taught with; None: as the card says.
+        named: A folder of pictures to take instead; every second one is for calibration.
+
+    Raises:
+        UserError: There are no pictures, or metrics.json is missing, damaged, or another model's.
+    """
+    if named is not None:
+        return _named_pictures(named, card.input_size)
+    split = read_split(model.with_name(METRICS_NAME), card)
+    reader = _Reader(dataset or Path(card.dataset), card.input_size)
+    training = spread(split.training, MOST_FOR_CALIBRATION)
+    calibration = reader.read(training, "reading training pictures")
+    validation = reader.read(split.validation, "reading validation pictures")
+    test = reader.read(split.test, "reading test pictures")
+    test_reader = reader
+    if split.test_folder is not None:
+        test_reader = _Reader(Path(split.test_folder), card.input_size)
+        test = test_reader.read(_list_pictures(test_reader.folder), "reading test pictures")
+    truths = [UNKNOWN] * len(validation)
+    truths += [UNKNOWN if split.test_was_learnt else _truth(name, card.labels) for name in test]
+    readers = dict.fromkeys((reader, test_reader))
+    notes = tuple(note for each in readers for note in each.notes(dataset is not None))
+    compared = (*validation.values(), *test.values())
+    if not compared:
+        reasons = " ".join(notes) or "None were held back when it was taught."
+        raise UserError(f"There is no picture to compare on. {reasons} {_NAME_PICTURES}")
+    return CheckPictures(
+        tuple(calibration.values()),
+        compared,
+        np.array(truths, dtype=np.int64),
+        f"{len(validation)} validation and {len(test)} test pictures",
+        notes,
+    )
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """What metrics.json says of how a model was taught.
+
+    Attributes:
+        training: Pictures by their names below the data set.
+        validation: Likewise.
+        test: Likewise.
+        test_folder: Another folder that was tested on; None where there was none.
+        test_was_learnt: Whether the file learnt from the test pictures after it was measured.
+        seed: Of that task.
+        command: Of that task; empty where it is not known.
+    """
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    test_folder: str | None
+    test_was_learnt: bool
+    seed: int
+    command: str
+
+
+class _Reader:
+    """Reads pictures of one folder, and remembers which could not be read."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self._size = size
+        self._asked = 0
+        self._lost: list[str] = []
+
+    def read(self, names: Sequence[str], what: str) -> dict[str, BgrImage]:
+        """Read and prepare the pictures that are there, by name."""
+        found: dict[str, BgrImage] = {}
+        self._asked += len(names)
+        for name in progress(names, what):
+            try:
+                found[name] = prepare(read_picture(self.folder / name), self._size)
+            except PictureError:
+                self._lost.append(name)
+        return found
+
+    def notes(self, folder_was_named: bool) -> Iterable[str]:
+        if not self._lost:
+            return
+        shown = ", ".join(self._lost[:_NAMED_IN_MESSAGES])
+        more = len(self._lost) - _NAMED_IN_MESSAGES
+        shown += f" and {more} more" if more > 0 else ""
+        where = "is that the right folder?" if folder_was_named else (
+            "if it has moved, say where it is with --dataset FOLDER."
+        )  # fmt: skip
+        yield (
+            f"{len(self._lost)} of {self._asked} pictures are missing or damaged in "
+            f"{self.folder} ({shown}); {where}"
+        )
+
+
+def read_split(path: Path, card: ModelCard) -> HeldBack:
+    """Read which pictures a model was taught with and which were held back.
+
+    Args:
+        path: Of metrics.json.
+        card: The model's.
+
+    Raises:
+        UserError: The file is missing, damaged, or another model's.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"There is no {path}, which lists the pictures that were held back. {_NAME_PICTURES}"
+        )
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        parts: dict[str, Any] = metrics["split"]
+        folder = parts["test_dataset"]
+        split = HeldBack(
+            training=_names(parts["training"]["pictures"]),
+            validation=_names(parts["validation"]["pictures"]),
+            test=_names(parts["test"]["pictures"]),
+            test_folder=None if folder is None else str(folder),
+            test_was_learnt=bool(metrics["learnt_from_test"]),
+            seed=int(metrics.get("seed", 0)),
+            command=str(metrics.get("command", "")),
+        )
+        data_hash = metrics["data_hash"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}). {_NAME_PICTURES}") from error
+    if data_hash != card.data_hash:
+        raise UserError(
+            f"{path} belongs to another model: that was taught with other pictures. "
+            f"{_NAME_PICTURES}"
+        )
+    return split
+
+
+def _names(values: list[object]) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("a list of pictures is not a list of names")
+    return tuple(str(value) for value in values)
+
+
+def _named_pictures(folder: Path, size: int) -> CheckPictures:
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}. {_NAME_PICTURES}")
+    reader = _Reader(folder, size)
+    found = tuple(reader.read(_list_pictures(folder), "reading pictures").values())
+    compared = found[1::2]
+    if not compared:
+        raise UserError(
+            f"{folder} holds {len(found)} readable pictures, too few to compare on. Put some "
+            "twenty of every label there, or name another folder."
+        )
+    return CheckPictures(
+        found[::2][:: -(-len(found) // (2 * MOST_FOR_CALIBRATION))],
+        compared,
+        np.full(len(compared), UNKNOWN, dtype=np.int64),
+        f"every second picture of {folder}",
+        tuple(reader.notes(folder_was_named=True)),
+    )
+
+
+def _list_pictures(folder: Path) -> list[str]:
+    paths = folder.rglob("*") if folder.is_dir() else []
+    names = (path.relative_to(folder) for path in paths if is_picture_name(path))
+    return sorted(
+        name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)
+    )
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Take at most so many, evenly over all: pictures follow each other label by label."""
+    places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[place] for place in places.tolist()]
+
+
+def _truth(name: str, labels: tuple[str, ...]) -> int:
+    # Of a folder that came split, the part comes first: test/cup/0001.jpg.
+    label = next((part for part in PurePosixPath(name).parts[:2] if part in labels), None)
+    return UNKNOWN if label is None else labels.index(label)

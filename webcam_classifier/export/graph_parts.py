@@ -1,0 +1,41 @@
+"""Tell a network's body, which may lose precision, from its last layers, which must not."""
+
+from __future__ import annotations
+
+import onnx
+
+from webcam_classifier.model_card import UNKNOWN_NAME
+
+_BODY_KINDS = frozenset({"Conv", "Relu", "Clip", "HardSwish", "MaxPool", "Concat", "Add"})
+
+
+def last_layers(graph: onnx.GraphProto) -> frozenset[str]:
+    """Find the nodes from the last feature map or hidden layer to the output.
+
+    They are the pooling, whatever is done to the embedding, the head, the softmax, and the score
+    of unknown: little work, but small differences in it change the answer.
+
+    Args:
+        graph: A classifier; every node has a name.
+
+    Returns:
+        The names of the nodes.
+    """
+    producers = {output: node for node in graph.node for output in node.output}
+    waiting = [output.name for output in graph.output]
+    found: set[str] = set()
+    head_seen = False
+    while waiting:
+        node = producers.get(waiting.pop())
+        if node is None or node.name in found:
+            continue
+        is_of_unknown = node.name.startswith(UNKNOWN_NAME)
+        if node.op_type in _BODY_KINDS and not is_of_unknown:
+            continue
+        if node.op_type == "Gemm" and not is_of_unknown:
+            if head_seen:
+                continue  # a hidden layer of AlexNet's kind: it holds most of the weights
+            head_seen = True
+        found.add(node.name)
+        waiting.extend(node.input)
+    return frozenset(found)

@@ -1,0 +1,83 @@
+"""Build TensorRT's engine for a model ahead of its first use. Not yet run on such a device."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.choice import AUTO, Say, choose_runtime
+from webcam_classifier.runtime.providers import (
+    PROVIDERS,
+    RuntimeChoice,
+    installed_providers,
+)
+from webcam_classifier.runtime.runtime_cache import runtime_folder
+
+TENSORRT = "tensorrt"
+
+_SHOWN_EVERY = 1.0  # seconds
+
+Choose = Callable[[Path, str, int, Say], RuntimeChoice]
+
+
+def build_engine(model: Path, say: Say, choose: Choose = choose_runtime) -> RuntimeChoice:
+    """Build the engines of a model for this GPU, where `live.py` looks for them.
+
+    Both are built that `live.py` would try, with the file's own numbers and with fp16; their
+    answers are compared with the processor's.
+
+    Args:
+        model: The model file.
+        say: Told what takes time before it begins.
+        choose: What opens the model on TensorRT, and with that builds.
+
+    Returns:
+        The faster one of those that answer rightly.
+
+    Raises:
+        UserError: TensorRT is missing, can't run this model, or answers otherwise.
+    """
+    if choose is choose_runtime and TENSORRT not in installed_providers():
+        raise UserError(
+            f"--precision tensorrt: this onnxruntime has no TensorRT. {PROVIDERS[TENSORRT].remedy}"
+        )
+    with _time_on_show("building"):
+        choice = choose(model, TENSORRT, 0, say)
+    folder = runtime_folder(model)
+    if not list(folder.glob("*.engine")):
+        raise UserError(
+            f"TensorRT runs {model} but left no engine in {folder}. Look whether the disk is full; "
+            "live.py would build it anew at every start."
+        )
+    # What live.py chose before there was an engine is out of date.
+    for remembered in folder.glob(f"choice-{AUTO}-*.json"):
+        remembered.unlink()
+    return choice
+
+
+@contextmanager
+def _time_on_show(what: str) -> Iterator[None]:
+    """Show on a terminal how long something takes that can't say how far it is."""
+    done = threading.Event()
+
+    def show() -> None:
+        started = time.monotonic()
+        while not done.wait(_SHOWN_EVERY):
+            sys.stderr.write(f"\r{what}: {time.monotonic() - started:.0f} s\x1b[K")
+            sys.stderr.flush()
+
+    thread = threading.Thread(target=show, daemon=True)
+    if sys.stderr.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.is_alive():
+            thread.join()
+            sys.stderr.write("\r\x1b[K")

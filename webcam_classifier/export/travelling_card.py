@@ -1,0 +1,39 @@
+"""The card of a converted model: the original's, with what was done and found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from webcam_classifier.export.agreement import Comparison
+from webcam_classifier.model_card import ModelCard
+
+
+def new_card(
+    card: ModelCard, precision: str, done: str, comparison: Comparison | None = None
+) -> ModelCard:
+    """Give the card that travels with a converted model.
+
+    Args:
+        card: The original's.
+        precision: Of the converted model.
+        done: How it was converted, in words.
+        comparison: What checking found; its accuracy replaces the original's where it has one.
+    """
+    if comparison is None:
+        return replace(card, precision=precision, history=(*card.history, done))
+    step = f"{done}; {comparison.equal:.1%} of {comparison.count} answers equal to the original's"
+    if comparison.changed_sides is not None:
+        step += f"; {comparison.changed_sides} of them unknown to one of both alone"
+    if not comparison.agrees:
+        step += f"; kept all the same: {comparison.describe_disagreement()}"
+    evaluation = comparison.evaluations[1]
+    if not evaluation.count:
+        step += "; the accuracy is the original's"
+        return replace(card, precision=precision, history=(*card.history, step))
+    return replace(
+        card,
+        precision=precision,
+        history=(*card.history, step),
+        accuracy=evaluation.accuracy,
+        accuracy_count=evaluation.count,
+    )

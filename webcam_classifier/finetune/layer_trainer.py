@@ -1,0 +1,290 @@
+"""Teach by training the layers themselves with torch: better, and slower."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.weights import PretrainedWeights
+from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes
+from webcam_classifier.finetune.device import choose_device
+from webcam_classifier.finetune.distributed import local_number, process_number
+from webcam_classifier.finetune.finetune import finetune
+from webcam_classifier.finetune.network import what_is_missing
+from webcam_classifier.finetune.network_export import (
+    check_export,
+    export_tuned_features,
+    tuned_head,
+)
+from webcam_classifier.finetune.run import FinetunedNetwork
+from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.finetune.state_file import StateFile
+from webcam_classifier.finetune.step_time import seconds_per_epoch
+from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.head.discriminant import append_head, fit_head
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.preprocess import prepare
+
+STATE_NAME = "training.safetensors"
+"""Of the file beside the model that a training which was cut short goes on from."""
+
+_RATE_FROM_SCRATCH = 1e-3
+_CHECKED = 100  # pictures that the exported graph is compared on
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where a training is kept until its model is written.
+
+    Attributes:
+        folder: That of the model.
+        resumes: Whether to go on with the one that is there.
+    """
+
+    folder: Path
+    resumes: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrainer:
+    """Trains layers.
+
+    Attributes:
+        pretrained: What it starts from.
+        settings: How to train; backbone, input size and seed become the task's.
+        resumption: Where the training is kept; None keeps it nowhere.
+    """
+
+    pretrained: PretrainedWeights
+    settings: FinetuneSettings
+    resumption: Resumption | None = None
+
+    def seconds_per_epoch(self, task: TrainingTask) -> float:
+        """Measure what one pass over a task's training pictures takes."""
+        settings = _settings_of(task, self.settings)
+        training = task.pictures.at(task.split.training)
+        return seconds_per_epoch(training, self.pretrained, settings)
+
+    def teach(
+        self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None = None
+    ) -> TrainingResult:
+        """Train on from the pretrained weights; see `finetune_layers`.
+
+        Args:
+            task: What to learn from.
+            embedded: What the frozen network makes of it.
+            epochs: Passes over the pictures; None takes those of the settings.
+        """
+        settings = dataclasses.replace(self.settings, epochs=epochs or self.settings.epochs)
+        return finetune_layers(task, embedded, self.pretrained, settings, self.resumption)
+
+    def teach_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
+        """Train from random weights, in larger steps."""
+        settings = dataclasses.replace(
+            self.settings, epochs=epochs, starts_warm=False, learning_rate=_RATE_FROM_SCRATCH
+        )
+        nothing = PretrainedWeights({}, "none: from scratch")
+        return finetune_layers(task, None, nothing, settings, self.resumption)
+
+
+def prepare_finetune(
+    settings: FinetuneSettings, weights: str, resumption: Resumption | None = None
+) -> LayerTrainer:
+    """Get hold of the pretrained weights and the device, and give what teaches with them.
+
+    Args:
+        settings: How to train; backbone, input size and seed become the task's.
+        weights: `auto`, `none` or a file; see `train.py --help`.
+        resumption: Where the training is kept; None keeps it nowhere.
+
+    Raises:
+        UserError: The device is absent, or the weights can't be had.
+    """
+    choose_device(settings.device, local_number())
+    pretrained = load_pretrained(settings.backbone, weights)
+    missing = what_is_missing(settings.backbone, pretrained)
+    if missing:
+        print(f"note: {missing}", file=sys.stderr)
+    return LayerTrainer(pretrained, settings, resumption)
+
+
+def finetune_layers(
+    task: TrainingTask,
+    embedded: EmbeddedDataset | None,
+    pretrained: PretrainedWeights,
+    settings: FinetuneSettings,
+    resumption: Resumption | None = None,
+) -> TrainingResult:
+    """Train a pretrained network with a new head, and export it.
+
+    Args:
+        task: What to learn from; its validation pictures choose the best epoch, and say how
+            sure the network may be.
+        embedded: What the frozen network makes of it, for a head to start from; None fits one.
+        pretrained: Of the task's backbone.
+        settings: How to train; backbone, input size and seed become the task's.
+        resumption: Where the training is kept; None keeps it nowhere.
+
+    Raises:
+        UserError: A setting is impossible, or the kept training another one.
+        SystemExit: Several processes train together, this one is not the first of them, and its
+            part is done.
+    """
+    settings = _settings_of(task, settings)
+    pictures = task.pictures
+    state_file = None
+    if resumption is not None:
+        identity = _identity(task, pretrained, settings)
+        state_file = StateFile(resumption.folder / STATE_NAME, resumption.resumes, identity)
+    head = None
+    if embedded is not None and settings.unit_embedding:
+        head = fit_head(embedded.of(task.split.training), len(pictures.labels))
+    tuned = finetune(
+        pictures.at(task.split.training),
+        pictures.at(task.split.validation),
+        pictures.labels,
+        pretrained,
+        settings,
+        state_file,
+        head,
+    )
+    if process_number() > 0:
+        sys.exit(0)
+    graph, figures = _export(task, tuned)
+    card = CheckpointCard(
+        task.backbone,
+        pictures.labels,
+        task.input_size,
+        pretrained.source,
+        settings.hidden_units,
+        settings.dropout,
+        settings.unit_embedding,
+    )
+    is_whole = state_file is not None and not tuned.interrupted
+    return TrainingResult(
+        graph=graph,
+        mode="finetune",
+        weights=pretrained.source,
+        details={**_details(tuned, settings), **figures},
+        checkpoint=checkpoint_bytes(tuned.network, card),
+        note=_note(tuned, state_file),
+        unknown_threshold=UNKNOWN_FROM,
+        superseded=(state_file.path,) if state_file is not None and is_whole else (),
+    )
+
+
+def _settings_of(task: TrainingTask, settings: FinetuneSettings) -> FinetuneSettings:
+    return dataclasses.replace(
+        settings, backbone=task.backbone, input_size=task.input_size, seed=task.seed
+    )
+
+
+def _identity(
+    task: TrainingTask, pretrained: PretrainedWeights, settings: FinetuneSettings
+) -> dict[str, str]:
+    """Give all that decides what comes out, for a resumption to be the same training."""
+    parts = {"training": task.split.training, "validation": task.split.validation}
+    texts = {
+        f"{part}_pictures": task.pictures.at(places).data_hash[:12]
+        for part, places in parts.items()
+    }
+    texts |= {name: str(value) for name, value in dataclasses.asdict(settings).items()}
+    tensors = hashlib.sha256()
+    for name, tensor in sorted(pretrained.tensors.items()):
+        tensors.update(name.encode() + tensor.tobytes())
+    texts["pretrained_weights"] = tensors.hexdigest()[:12]
+    texts["device"] = choose_device(settings.device, local_number()).type
+    return texts
+
+
+def _export(
+    task: TrainingTask, tuned: FinetunedNetwork
+) -> tuple[onnx.ModelProto, dict[str, object]]:
+    """Give the graph with head, temperature and the score of the unknown, and figures about it."""
+    features = export_tuned_features(tuned.network, task.input_size)
+    learnt = _embed(task, features, task.split.training)
+    asked = _embed(task, features, task.split.validation)
+    logits = tuned_head(tuned.network, 1.0).logits(asked.embeddings)
+    temperature = fit_temperature(logits, asked.label_indices)
+    is_asked = len(asked.label_indices) > 0
+    novelty = fit_novelty(learnt, len(task.pictures.labels), asked if is_asked else None)
+    graph = append_head(features, tuned_head(tuned.network, temperature))
+    graph = append_novelty(graph, novelty)
+    checked = task.split.validation if is_asked else task.split.training
+    images = task.pictures.at(checked[:_CHECKED]).images
+    pixels = np.stack([prepare(image, task.input_size) for image in images])
+    difference = check_export(tuned.network, graph, pixels, temperature)
+    return graph, {"temperature": temperature, "export_difference": difference}
+
+
+def _embed(
+    task: TrainingTask, features: onnx.ModelProto, places: NDArray[np.int64]
+) -> EmbeddedViews:
+    """Embed some of the pictures as they are with the trained network."""
+    pictures = task.pictures.at(places)
+    width = features.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    embeddings = np.zeros((0, width), dtype=np.float32)
+    if len(pictures):
+        prepared = (prepare(image, task.input_size) for image in pictures.images)
+        embeddings = FeatureExtractor(features).embed(prepared)
+    return EmbeddedViews(
+        embeddings,
+        pictures.label_indices,
+        task.split.bursts[places],
+        np.ones(len(pictures), dtype=np.bool_),
+    )
+
+
+def _details(tuned: FinetunedNetwork, settings: FinetuneSettings) -> dict[str, object]:
+    return {
+        "device": tuned.device,
+        "processes": tuned.processes,
+        "threads": torch.get_num_threads(),
+        "batch_size": settings.batch_size,
+        "pictures_at_once": tuned.at_once,
+        "seconds": tuned.seconds,
+        "best_epoch": tuned.best.number,
+        "interrupted": tuned.interrupted,
+        "out_of_patience": tuned.out_of_patience,
+        "resumed_from": tuned.resumed_from,
+        "history": [
+            {
+                "epoch": epoch.number,
+                "training_loss": _or_null(epoch.training_loss),
+                "validation_loss": _or_null(epoch.validation_loss),
+                "validation_accuracy": _or_null(epoch.validation_accuracy),
+                "seconds": epoch.seconds,
+            }
+            for epoch in tuned.history
+        ],
+    }
+
+
+def _note(tuned: FinetunedNetwork, state_file: StateFile | None) -> str:
+    last = tuned.history[-1].number
+    note = f"kept epoch {tuned.best.number} of {last}, chosen by {tuned.chosen_by}"
+    if tuned.interrupted:
+        note = f"stopped early by Ctrl-C; {note}"
+        if state_file is not None:
+            note += "; the same command with --resume goes on"
+    elif tuned.out_of_patience:
+        note = f"stopped early, as the validation loss fell no more; {note}"
+    return note
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value

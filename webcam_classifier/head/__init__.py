@@ -1,0 +1,1 @@
+"""The head: what is learnt on embeddings, and how well it does."""

@@ -1,0 +1,266 @@
+"""How unlike everything that was shown a picture is: fitted on embeddings, computed in the graph.
+
+The score adds two distances: to the nearest snapshot in the space that tells the labels apart,
+which finds what lies between labels, and to the nearest of some centres of the snapshots in the
+embedding itself, which finds what is like none of them. benchmarks/unknown.py compares others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.kmeans import k_means
+from webcam_classifier.model_card import BATCH_AXIS, UNKNOWN_NAME
+
+UNKNOWN_FROM = 1.0
+"""The score above which a picture is taken to be of none of the labels, in every model: a middling
+known picture has 0, and 95 % of known pictures of recordings that were left out are below 1."""
+
+KNOWN_SHARE = 0.95
+"""How many of the known pictures are to pass."""
+
+_SHRINKAGE = 0.4  # of the covariance within labels; 0.05 loses 0.01 of AUROC
+_MOST_CENTRES = 64  # 128 gain 0.001 of AUROC; 64 centres of 512 features are 130 kB of the file
+_MOST_SNAPSHOTS = 1024  # a few numbers each
+_ROUNDS = 10  # of k-means, which need not be exact
+_SMALLEST_SPREAD = 1e-6  # to divide by
+_SMALLEST_PART = 1e-6  # of the largest eigenvalue: below, it is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """What the score is computed from.
+
+    Attributes:
+        projection: (features, directions) float32: into the space that tells the labels apart.
+        offset: (directions,) float32, added there.
+        snapshots: (snapshots, directions) float32: where the snapshots are in that space.
+        centres: (centres, features) float32: of the snapshots' embeddings.
+        scales: (2,) float32: what each distance counts for, in that order.
+        shift: Added to their sum.
+    """
+
+    projection: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    snapshots: NDArray[np.float32]
+    centres: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    shift: float
+
+    def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the scores of pictures, as the graph does; above `UNKNOWN_FROM` they are unknown.
+
+        Args:
+            embeddings: (pictures, features) float32.
+
+        Returns:
+            (pictures,) float32.
+        """
+        distances = self.distances(embeddings)
+        return np.asarray(distances @ self.scales + np.float32(self.shift), dtype=np.float32)
+
+    def distances(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give both distances of pictures, (pictures, 2)."""
+        values = np.asarray(embeddings, dtype=np.float32)
+        projected = values @ self.projection + self.offset
+        nearest = [_nearest(projected, self.snapshots), _nearest(values, self.centres)]
+        return np.stack(nearest, axis=1)
+
+    def knowing(self, embeddings: NDArray[np.float32]) -> Novelty:
+        """Give a score that knows more snapshots at once, in the space and the scale of before.
+
+        Args:
+            embeddings: Of the snapshots, (pictures, features) float32.
+        """
+        return replace(
+            self,
+            snapshots=np.concatenate([self.snapshots, embeddings @ self.projection + self.offset]),
+            centres=np.concatenate([self.centres, embeddings]),
+        )
+
+
+def fit_novelty(
+    views: EmbeddedViews, label_count: int, held_out: EmbeddedViews | None = None
+) -> Novelty:
+    """Fit the score, so that 95 % of known pictures that it was not fitted on stay below one.
+
+    Args:
+        views: What is known; every label is among them.
+        label_count: How many labels there are.
+        held_out: Pictures that the network itself did not learn from, where it learnt from
+            `views`; None leaves out each recording of `views` in turn.
+    """
+    found = _fit_distances(views, label_count)
+    if held_out is None:
+        known = _left_out_distances(views, label_count)
+    else:
+        known = found.distances(held_out.embeddings[held_out.is_original])
+    if len(known) == 0:  # a single picture a label: its views are all there is
+        known = found.distances(views.embeddings)
+    return _scaled(found, known)
+
+
+def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelProto:
+    """Give a classifier's graph a second output `unknown` (batch,) float32: the score.
+
+    Args:
+        classifier: A graph that `append_head` was applied to.
+        novelty: Fitted on the embeddings that its head takes.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(classifier)
+    graph = model.graph
+    embedding = next(node.input[0] for node in graph.node if "logits" in node.output)
+    build = _TailBuilder(graph)
+    projection = build.constant("projection", novelty.projection)
+    offset = build.constant("offset", novelty.offset)
+    projected = build.node("Gemm", [embedding, projection, offset], "place")
+    both = build.node(
+        "Concat",
+        [
+            build.distance(projected, novelty.snapshots, "snapshot"),
+            build.distance(embedding, novelty.centres, "centre"),
+        ],
+        "distances",
+        axis=1,
+    )
+    scales = build.constant("scales", novelty.scales[:, np.newaxis])
+    shift = build.constant("shift", np.array([novelty.shift], dtype=np.float32))
+    score = build.node("Gemm", [both, scales, shift], "score")
+    last = build.constant("last_axis", np.array([1], dtype=np.int64))
+    node = helper.make_node("Squeeze", [score, last], [UNKNOWN_NAME], name=UNKNOWN_NAME)
+    graph.node.append(node)
+    shape: list[str | int | None] = [BATCH_AXIS]
+    graph.output.append(helper.make_tensor_value_info(UNKNOWN_NAME, TensorProto.FLOAT, shape))
+    return model
+
+
+def _fit_distances(views: EmbeddedViews, label_count: int) -> Novelty:
+    """Find the space and what is remembered of the snapshots; the scales are still one."""
+    projection, offset = _discriminant_space(views, label_count)
+    originals = views.embeddings[views.is_original]
+    spread = np.linspace(0, len(originals) - 1, min(_MOST_SNAPSHOTS, len(originals)))
+    chosen = originals[spread.round().astype(np.int64)]
+    centres = chosen
+    if len(chosen) > _MOST_CENTRES:
+        centres = k_means(chosen, _MOST_CENTRES, _ROUNDS)
+    return Novelty(
+        projection,
+        offset,
+        chosen @ projection + offset,
+        centres,
+        np.ones(2, dtype=np.float32),
+        0.0,
+    )
+
+
+def _discriminant_space(
+    views: EmbeddedViews, label_count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Find the directions in which labels differ, scaled so that each label spreads by about one.
+
+    They are a linear discriminant's: whitened by the shrunken covariance within labels.
+    """
+    values, labels = views.embeddings.astype(np.float64), views.label_indices
+    means = np.stack([values[labels == label].mean(axis=0) for label in range(label_count)])
+    residuals = values - means[labels]
+    middle = means.mean(axis=0)
+    scale = residuals.std(axis=0) + _SMALLEST_SPREAD
+    residuals /= scale
+    covariance = residuals.T @ residuals / len(residuals)
+    round_one = np.trace(covariance) / len(covariance)
+    covariance *= 1.0 - _SHRINKAGE
+    # The last term is for pictures that are all alike.
+    covariance[np.diag_indices_from(covariance)] += _SHRINKAGE * round_one + _SMALLEST_SPREAD
+    apart = (means - middle) / scale
+    weights = np.linalg.solve(covariance, apart.T)  # (features, labels)
+    # The labels' whitened means span the space: their products give an orthonormal basis of it.
+    sizes, mixtures = np.linalg.eigh(apart @ weights)
+    sizes = np.maximum(sizes, _SMALLEST_SPREAD)
+    used = sizes > _SMALLEST_PART * sizes[-1]
+    projection = weights @ (mixtures[:, used] / np.sqrt(sizes[used])) / scale[:, np.newaxis]
+    return projection.astype(np.float32), (-middle @ projection).astype(np.float32)
+
+
+def _left_out_distances(views: EmbeddedViews, label_count: int) -> NDArray[np.float32]:
+    """Give both distances of pictures, each from what was fitted without its recording."""
+    found = [np.zeros((0, 2), dtype=np.float32)]
+    folds = fold_numbers(views, label_count)
+    for fold in range(folds.max() + 1):
+        known = views.only(folds != fold)
+        if len(np.unique(known.label_indices)) == label_count:
+            asked = views.embeddings[(folds == fold) & views.is_original]
+            found.append(_fit_distances(known, label_count).distances(asked))
+    return np.concatenate(found)
+
+
+def _scaled(found: Novelty, known: NDArray[np.float32]) -> Novelty:
+    """Make both distances count alike, and 95 % of known pictures have a score of at most one."""
+    scales = 1.0 / (known.astype(np.float64).std(axis=0) + _SMALLEST_SPREAD)
+    sums = np.sort(known @ scales)
+    middle = float(np.median(sums))
+    # So many of n pictures at the border promise the share for the next one as well.
+    place = min(len(sums), int(np.ceil(KNOWN_SHARE * (len(sums) + 1)))) - 1
+    width = max(float(sums[place]) - middle, _SMALLEST_SPREAD)
+    return Novelty(
+        found.projection,
+        found.offset,
+        found.snapshots,
+        found.centres,
+        (scales / width).astype(np.float32),
+        -middle / width,
+    )
+
+
+def _nearest(values: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the distance of each value to the nearest of a bank, (values,)."""
+    closest = ((bank * bank).sum(axis=1) - 2.0 * values @ bank.T).min(axis=1)
+    return np.asarray(np.sqrt(np.maximum(closest + (values * values).sum(axis=1), 0.0)))
+
+
+class _TailBuilder:
+    """Adds nodes and constants to a graph, all with names that begin with the output's."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._graph = graph
+
+    def constant(self, name: str, value: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        full = f"{UNKNOWN_NAME}.{name}"
+        self._graph.initializer.append(numpy_helper.from_array(value, full))
+        return full
+
+    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:  # noqa: ANN401 ints and floats
+        full = f"{UNKNOWN_NAME}.{name}"
+        self._graph.node.append(helper.make_node(kind, inputs, [full], name=full, **attributes))
+        return full
+
+    def distance(self, values: str, bank: NDArray[np.float32], name: str) -> str:
+        """The distance to the nearest of a bank, (batch, 1): as `_nearest`."""
+        seen = self.constant(f"{name}.bank", bank)
+        squares = self.constant(f"{name}.squares", (bank * bank).sum(axis=1))
+        differences = self.node(
+            "Gemm", [values, seen, squares], f"{name}.differences", alpha=-2.0, transB=1
+        )
+        closest = self._closest(differences, name)
+        own = self.node("Mul", [values, values], f"{name}.own_squares")
+        axis = self.constant(f"{name}.axis", np.array([1], dtype=np.int64))
+        own = self.node("ReduceSum", [own, axis], f"{name}.own_size", keepdims=1)
+        square = self.node("Relu", [self.node("Add", [closest, own], f"{name}.sum")], f"{name}.2")
+        return self.node("Sqrt", [square], f"{name}.distance")
+
+    def _closest(self, differences: str, name: str) -> str:
+        """The smallest of each row. ReduceMin is written differently from opset 18 on; this not."""
+        one = self.constant(f"{name}.one", np.array([1], dtype=np.int64))
+        closest, place = f"{UNKNOWN_NAME}.{name}.closest", f"{UNKNOWN_NAME}.{name}.place"
+        node = helper.make_node(
+            "TopK", [differences, one], [closest, place], name=closest, axis=1, largest=0
+        )
+        self._graph.node.append(node)
+        return closest

@@ -1,0 +1,89 @@
+"""A task: what is taught from, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from webcam_classifier.dataset.facts import DataFacts
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTask:
+    """What is taught from.
+
+    Attributes:
+        pictures: All pictures of the data set.
+        split: Which of them train, choose and measure.
+        test_pictures: A test set from elsewhere; None measures on the split's test part.
+        backbone: torchvision's name of the network.
+        input_size: The side of the square picture, in pixels.
+        seed: The same gives the same model.
+        measured_only: Write the very model that was measured, also where one that learnt from
+            the test pictures as well is at hand.
+        started: When the command started, seconds on the monotonic clock.
+        command: How to do it again: the command line.
+        facts: What the data set is like; None where nobody looked.
+    """
+
+    pictures: LabelledPictures
+    split: Split
+    test_pictures: LabelledPictures | None
+    backbone: str
+    input_size: int
+    seed: int
+    measured_only: bool
+    started: float
+    command: str = ""
+    facts: DataFacts | None = None
+
+    @property
+    def rests_on(self) -> str:
+        """What keeps the pictures that are measured on apart from those learnt from, in words."""
+        if self.test_pictures is not None:
+            return f"pictures of another folder, {self.test_pictures.folder}"
+        split = self.split
+        if {"test", "validation"} & set(split.given):
+            copies = f"; {split.leaked} of them have a copy in training" if split.leaked else ""
+            return f"the part of the folder that it came with to measure on{copies}"
+        if set(split.cut_labels) == set(self.pictures.labels):
+            return "the end of the very recordings that it was taught with"
+        kept_apart = "recordings that training never saw"
+        if not split.are_named:
+            kept_apart = "pictures without a near copy in training; who or when is not known"
+        if split.cut_labels:
+            cut = ", ".join(split.cut_labels)
+            return f"{kept_apart}, but for {cut}: the end of the same recording"
+        return kept_apart
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a way of teaching gives.
+
+    Attributes:
+        graph: From pixels to probabilities; it has not seen the test pictures.
+        graph_of_all: Taught in the same way with the test pictures as well; None where there are
+            none, or where teaching again would take long.
+        mode: `head` or `finetune`.
+        weights: Where the pretrained weights came from.
+        details: What else is worth a line in metrics.json.
+        checkpoint: The parameters as a safetensors file, where layers were trained.
+        unknown_threshold: Of the graphs' second output; None where they have none.
+        note: Said at the end, such as that training was stopped early.
+        superseded: Files that nobody needs once the model is written.
+    """
+
+    graph: onnx.ModelProto
+    mode: str
+    weights: str
+    graph_of_all: onnx.ModelProto | None = None
+    details: dict[str, object] = field(default_factory=dict)
+    checkpoint: bytes | None = None
+    note: str = ""
+    unknown_threshold: float | None = None
+    superseded: tuple[Path, ...] = ()

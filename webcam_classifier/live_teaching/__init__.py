@@ -1,1 +1,0 @@
-"""Teaching while watching: snapshots are learnt as they are taken, and the picture goes on."""

@@ -1,0 +1,63 @@
+"""What a model says about one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says about one picture.
+
+    Attributes:
+        labels: All labels, in the model's order.
+        probabilities: (labels,) float32, they sum to 1.
+        unknown_score: How unlike everything that was shown it is; None where the model can't say.
+        unknown_threshold: The score above which it is of none of the labels; None tells nothing.
+        names: What people call the labels; none where labels say it themselves.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    unknown_score: float | None = None
+    unknown_threshold: float | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it is probably of none of the labels; `label` is the likeliest all the same."""
+        if self.unknown_score is None or self.unknown_threshold is None:
+            return False
+        return not self.unknown_score <= self.unknown_threshold  # what is no number is unknown
+
+    @property
+    def label(self) -> str:
+        """The likeliest label."""
+        return self.labels[int(np.argmax(self.probabilities))]
+
+    @property
+    def shown_label(self) -> str:
+        """The likeliest label as people read it."""
+        return self.top_shown(1)[0][0]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the likeliest label, 0 to 1."""
+        return float(np.max(self.probabilities))
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Give the likeliest labels with their probabilities, best first.
+
+        Args:
+            count: How many at the most.
+        """
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.labels[index], float(self.probabilities[index])) for index in order]
+
+    def top_shown(self, count: int) -> list[tuple[str, float]]:
+        """Give what `top` gives, with the labels as people read them."""
+        shown = dict(zip(self.labels, self.names or self.labels, strict=True))
+        return [(shown[label], probability) for label, probability in self.top(count)]

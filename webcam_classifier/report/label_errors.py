@@ -1,0 +1,129 @@
+"""Find pictures that are likely filed under a wrong label: "look at these".
+
+Heads that never saw a picture's recording say what they think of it. A label is doubted where
+another one is as likely as it usually is on pictures of its own (confident learning: C. Northcutt
+et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021). A head that is
+unsure of everything then doubts nothing, and clean data gives few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.head.cross_validation import left_out_logits
+from webcam_classifier.head.embedded_views import EmbeddedViews
+
+_FOLDS = 5
+_LIKELIER_THAN_NOT = 0.5  # a head that tells nothing has no business to doubt
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """A picture whose label is doubted.
+
+    Attributes:
+        picture: Its index.
+        label: The index of the label that it is filed under.
+        suggested: The index of the label that it looks like.
+        probability: Of the suggested label, 0 to 1.
+        label_probability: Of its own label, 0 to 1.
+    """
+
+    picture: int
+    label: int
+    suggested: int
+    probability: float
+    label_probability: float
+
+
+def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelError, ...]:
+    """Find pictures whose label is doubted, the most doubted first.
+
+    Args:
+        views: Of all pictures in their order; each one's views stand together, the picture itself
+            first.
+        label_count: How many labels there are.
+
+    Returns:
+        Nothing where a label has a single recording, of which nothing can be left out.
+    """
+    asked, logits = left_out_logits(views, label_count, _groups(views, label_count))
+    if asked.size == 0:
+        return ()
+    given = views.label_indices[views.is_original][asked]
+    probabilities = softmax(logits / fit_temperature(logits, given), axis=1)
+    usual = np.array(
+        [
+            probabilities[given == label, label].mean() if (given == label).any() else 1.0
+            for label in range(label_count)
+        ]
+    )
+    likely = np.where(probabilities >= np.maximum(usual, _LIKELIER_THAN_NOT), probabilities, 0.0)
+    suggested = likely.argmax(axis=1)
+    rows = np.arange(len(asked))
+    doubted = np.flatnonzero((likely.max(axis=1) > 0.0) & (suggested != given))
+    gap = probabilities[rows, suggested] - probabilities[rows, given]
+    order = doubted[np.argsort(-gap[doubted], kind="stable")]
+    return tuple(
+        LabelError(
+            picture=int(asked[row]),
+            label=int(given[row]),
+            suggested=int(suggested[row]),
+            probability=float(probabilities[row, suggested[row]]),
+            label_probability=float(probabilities[row, given[row]]),
+        )
+        for row in order.tolist()
+    )
+
+
+def describe_label_errors(
+    doubts: Sequence[LabelError], names: Sequence[str], labels: Sequence[str], most: int = 5
+) -> list[str]:
+    """List the most doubted pictures in lines for the terminal.
+
+    Args:
+        doubts: From `find_label_errors`.
+        names: Of all pictures.
+        labels: The labels' names.
+        most: How many are listed at the most.
+    """
+    if not doubts:
+        return []
+    lines = [f"look at these {len(doubts)} pictures, is their label right?"]
+    if len(doubts) == 1:
+        lines = ["look at this picture, is its label right?"]
+    lines += [
+        f"  {names[doubt.picture]} looks like {labels[doubt.suggested]} "
+        f"({doubt.probability:.2f}; {labels[doubt.label]} {doubt.label_probability:.2f})"
+        for doubt in doubts[:most]
+    ]
+    if len(doubts) > most:
+        lines.append(f"  and {len(doubts) - most} more, all in metrics.json")
+    return lines
+
+
+def _groups(views: EmbeddedViews, label_count: int) -> NDArray[np.int64]:
+    """Give what is left out together, (views,): bursts, and pieces of the longest ones.
+
+    Without a recording that is most of its label, the few pictures that remain, wrong ones among
+    them, would be all that a head knows of it.
+    """
+    groups = views.bursts.copy()
+    for label in range(label_count):
+        members = np.flatnonzero(views.label_indices == label)
+        longest = -(-len(members) // _FOLDS)
+        for recording in np.unique(views.bursts[members]).tolist():
+            own = members[views.bursts[members] == recording]
+            pieces = -(-len(own) // longest)
+            if pieces > 1:
+                # By pictures, so that the views of one stay together.
+                order = np.cumsum(views.is_original[own]) - 1
+                piece = order * pieces // (order[-1] + 1)
+                groups[own] = groups.max() + 1 + piece
+    return np.asarray(groups)

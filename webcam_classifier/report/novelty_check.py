@@ -1,0 +1,164 @@
+"""How well a data set's own pictures tell what is unknown: each label left out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.novelty import KNOWN_SHARE, fit_novelty
+
+STRANGE_PICTURES = 40
+"""Of each kind in `strange_pictures`."""
+
+_FOLDS = 2
+_MOST_LABELS = 8  # left out in turn; of more labels, so many evenly
+_MOST_VIEWS = 1500  # more hardly change what is found, and take longer
+
+
+@dataclass(frozen=True)
+class StrangeCheck:
+    """How one kind of unknown picture was told from known ones that were held out.
+
+    Attributes:
+        name: A label that was left out, or a kind of `strange_pictures`.
+        auroc: Chance that an unknown picture has a higher score than a known one, 0 to 1.
+        accepted: Share of the unknown that pass for known where 95 % of the known do, 0 to 1.
+        count: How many unknown pictures there were.
+    """
+
+    name: str
+    auroc: float
+    accepted: float
+    count: int
+
+
+@dataclass(frozen=True)
+class NoveltyCheck:
+    """What was found; a dictionary of it is fit for JSON.
+
+    Attributes:
+        left_out: Each label as the unknown one; none with two labels or without two moments.
+        strange: Each kind of other pictures that were asked about.
+    """
+
+    left_out: tuple[StrangeCheck, ...]
+    strange: tuple[StrangeCheck, ...]
+
+    @property
+    def auroc(self) -> float | None:
+        """The mean over the labels that were left out."""
+        if not self.left_out:
+            return None
+        return float(np.mean([check.auroc for check in self.left_out]))
+
+
+def check_novelty(
+    views: EmbeddedViews,
+    labels: Sequence[str],
+    strange: Mapping[str, NDArray[np.float32]] | None = None,
+) -> NoveltyCheck:
+    """Leave each label out in turn, and ask whether its pictures are found unknown.
+
+    Known pictures are of recordings that were left out as well, so that a new moment alone does
+    not pass for a new thing.
+
+    Args:
+        views: Frozen embeddings of the pictures that were taught.
+        labels: The names.
+        strange: Embeddings of other pictures by their kind, each (pictures, features), such as
+            those of `strange_pictures`.
+    """
+    views = _fewer(views)
+    left_out: list[StrangeCheck] = []
+    if len(labels) > 2:
+        places = np.linspace(0, len(labels) - 1, min(len(labels), _MOST_LABELS))
+        for left in places.round().astype(np.int64).tolist():
+            kept = views.only(views.label_indices != left)
+            kept = EmbeddedViews(
+                kept.embeddings,
+                kept.label_indices - (kept.label_indices > left),
+                kept.bursts,
+                kept.is_original,
+            )
+            asked = views.embeddings[(views.label_indices == left) & views.is_original]
+            left_out += _checks(kept, len(labels) - 1, {labels[left]: asked})
+    return NoveltyCheck(tuple(left_out), tuple(_checks(views, len(labels), strange or {})))
+
+
+def strange_pictures(size: int, seed: int = 0) -> dict[str, list[BgrImage]]:
+    """Draw what a camera sees that nobody has shown on purpose.
+
+    Args:
+        size: The side of the square that the graph takes, in pixels.
+        seed: The same gives the same pictures.
+
+    Returns:
+        By kind, `STRANGE_PICTURES` of (size, size, 3) uint8 each.
+    """
+    generator = np.random.default_rng(seed)
+    return {
+        "noise": [_noise(size, generator) for _ in range(STRANGE_PICTURES)],
+        "covered lens": [_covered_lens(size, generator) for _ in range(STRANGE_PICTURES)],
+    }
+
+
+def _checks(
+    views: EmbeddedViews, label_count: int, strange: Mapping[str, NDArray[np.float32]]
+) -> Iterator[StrangeCheck]:
+    """Compare held-out known pictures with each kind of unknown ones, as a mean over folds."""
+    if not strange:
+        return
+    aurocs: dict[str, list[float]] = {name: [] for name in strange}
+    accepted: dict[str, list[float]] = {name: [] for name in strange}
+    folds = fold_numbers(views, label_count, _FOLDS)
+    for fold in range(folds.max() + 1):
+        taught, held_out = views.only(folds != fold), (folds == fold) & views.is_original
+        if len(np.unique(taught.label_indices)) < label_count:
+            continue
+        novelty = fit_novelty(taught, label_count, views.only(held_out))
+        known = novelty.scores(views.embeddings[held_out])
+        border = np.quantile(known, KNOWN_SHARE)
+        for name, embeddings in strange.items():
+            unknown = novelty.scores(embeddings)
+            truths = np.repeat([0, 1], [len(known), len(unknown)])
+            scores = np.concatenate([known, unknown])
+            aurocs[name].append(float(roc_auc_score(truths, scores)))
+            accepted[name].append(float((unknown <= border).mean()))
+    for name, embeddings in strange.items():
+        if aurocs[name]:
+            means = float(np.mean(aurocs[name])), float(np.mean(accepted[name]))
+            yield StrangeCheck(name, *means, len(embeddings))
+
+
+def _fewer(views: EmbeddedViews) -> EmbeddedViews:
+    """Leave out augmented views where there are many pictures."""
+    if len(views.is_original) <= _MOST_VIEWS:
+        return views
+    share = _MOST_VIEWS / len(views.is_original)
+    kept = np.random.default_rng(0).random(len(views.is_original)) < share
+    return views.only(views.is_original | kept)
+
+
+def _noise(size: int, generator: np.random.Generator) -> BgrImage:
+    """Grains of one to sixteen pixels, in colour or grey."""
+    side = max(1, size // int(generator.choice([1, 2, 4, 8, 16])))
+    grains = generator.integers(0, 256, (side, side, int(generator.choice([1, 3]))))
+    grains = np.broadcast_to(grains, (side, side, 3)).astype(np.uint8)
+    return np.asarray(cv2.resize(grains, (size, size), interpolation=cv2.INTER_NEAREST))
+
+
+def _covered_lens(size: int, generator: np.random.Generator) -> BgrImage:
+    """Near black, or skin or cloth out of focus: one colour, a slope of light, some grain."""
+    colours = ((3, 3, 3), (25, 25, 25), (70, 90, 150), (110, 110, 110))
+    colour = np.array(colours[int(generator.integers(len(colours)))]) * generator.uniform(0.5, 1.3)
+    slope = np.linspace(-1, 1, size) * generator.uniform(0, 0.4)
+    light = 1 + slope[:, np.newaxis] + generator.uniform(-1, 1) * slope
+    grain = generator.normal(0, generator.uniform(0.5, 6), (size, size, 3))
+    return np.clip(light[..., np.newaxis] * colour + grain, 0, 255).astype(np.uint8)

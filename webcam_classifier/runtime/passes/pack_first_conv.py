@@ -1,0 +1,183 @@
+"""Let the first 8-bit convolution take its pixels in groups of four, as they lie in memory.
+
+onnxruntime's fast 8-bit kernels want channels in fours, and pixels have three. Four pixels side by
+side are twelve values that follow each other, so they can be called one pixel of twelve channels
+without moving a byte; where the convolution steps by two pixels, two of its outputs side by side
+then come from one step, as twice as many channels, which again lie as they should. The numbers are
+the same to the last bit. On two cores it takes a quarter off SqueezeNet's time in int8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from webcam_classifier.runtime.passes.graph_index import GraphLinks, attribute, set_attribute
+
+_GROUP = 4  # pixels
+_CHANNELS = 3
+_MOST_OUTPUTS = 2  # of one step; with more, most of what is multiplied would be zeros
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a convolution goes on groups.
+
+    Attributes:
+        outputs: How many come from one step.
+        kernel: Its width, in groups.
+        before: Groups of zeros on the left.
+        after: Groups of zeros on the right.
+        count: Steps in a row.
+    """
+
+    outputs: int
+    kernel: int
+    before: int
+    after: int
+    count: int
+
+
+def group_pixels(graph: onnx.GraphProto) -> bool:
+    """Rewrite, in place, the way from the pixels through the first convolution.
+
+    Args:
+        graph: Quantised, so that uint8 pixels go straight into the first convolution, with
+            inferred shapes. Any other graph, and one with other shapes, is left alone.
+
+    Returns:
+        Whether it was changed.
+    """
+    links = GraphLinks(graph)
+    pixels = graph.input[0].name
+    turn = links.only_reader(pixels, "Transpose")
+    read = turn and links.only_reader(turn.output[0], "DequantizeLinear")
+    convolution = read and links.only_reader(read.output[0], "Conv")
+    if turn is None or read is None or convolution is None:
+        return False
+    layer = _QuantisedLayer(links, convolution)
+    taken, given = links.sides(pixels), links.sides(convolution.output[0])
+    if taken is None or given is None or layer.weight is None or taken[2] != _CHANNELS:
+        return False
+    plan = _plan(convolution, layer.weight.shape[3], taken[1], given[2])
+    last = layer.quantised_output()
+    if plan is None or last is None or attribute(convolution, "group", 1) != 1:
+        return False
+    spare = plan.count * plan.outputs - given[2]  # outputs beyond the right edge
+    if spare and not _stays_inside(links, last, given, spare):
+        return False
+    shape = links.add_constant("pixels.groups", [0, taken[0], taken[1] // _GROUP, 3 * _GROUP])
+    turn.input[0] = links.insert(turn, "Reshape", [pixels, shape], "pixels.grouped")
+    left = attribute(convolution, "pads", [0, 0, 0, 0])[1]
+    layer.repeat(plan, left, attribute(convolution, "strides", [1, 1])[1])
+    top, _, bottom, _ = attribute(convolution, "pads", [0, 0, 0, 0])
+    rows = attribute(convolution, "strides", [1, 1])[0]
+    set_attribute(convolution, "pads", [top, plan.before, bottom, plan.after])
+    set_attribute(convolution, "strides", [rows, 1])
+    set_attribute(convolution, "kernel_shape", [layer.weight.shape[2], plan.kernel])
+    if plan.outputs > 1:
+        _take_apart(links, last, (given[1], plan.count * plan.outputs, given[0]))
+    return True
+
+
+class _QuantisedLayer:
+    """A convolution whose parameters are stored as integers."""
+
+    def __init__(self, links: GraphLinks, convolution: onnx.NodeProto) -> None:
+        self._links = links
+        self._output = convolution.output[0]
+        makers = [links.maker(name, "DequantizeLinear") for name in convolution.input[1:]]
+        self._parameters = [maker for maker in makers if maker is not None]
+        self.weight = None
+        if len(self._parameters) == len(makers) and makers:
+            self.weight = links.constant(self._parameters[0].input[0])
+
+    def quantised_output(self) -> onnx.NodeProto | None:
+        """Give what quantises its output, past an activation."""
+        activation = self._links.only_reader(self._output, "Relu")
+        value = self._output if activation is None else activation.output[0]
+        return self._links.only_reader(value, "QuantizeLinear")
+
+    def repeat(self, plan: _Plan, left: int, stride: int) -> None:
+        """Write the parameters for groups: a copy for each output of a step, shifted."""
+        assert self.weight is not None
+        grouped = _grouped(self.weight, plan, left, stride)
+        for parameters in self._parameters:
+            for place, name in enumerate(parameters.input):
+                values = self._links.constant(name)
+                if values is None or (values.ndim == 0 or values.size == 1):
+                    continue  # one scale for all
+                is_weight = parameters is self._parameters[0] and place == 0
+                repeated = grouped if is_weight else np.concatenate([values] * plan.outputs)
+                parameters.input[place] = self._links.add_constant(
+                    f"{parameters.output[0]}.grouped_{place}", repeated
+                )
+
+
+def _plan(convolution: onnx.NodeProto, kernel: int, width: int, count: int) -> _Plan | None:
+    """Lay a convolution out on groups; None where it does not fit."""
+    stride = attribute(convolution, "strides", [1, 1])[1]
+    left = attribute(convolution, "pads", [0, 0, 0, 0])[1]
+    spread = attribute(convolution, "dilations", [1, 1])
+    padded_by_itself = attribute(convolution, "auto_pad", b"NOTSET") != b"NOTSET"
+    if width % _GROUP or _GROUP % stride or spread[1] != 1 or padded_by_itself:
+        return None
+    outputs = _GROUP // stride
+    before = -(-left // _GROUP)
+    last = (stride * (outputs - 1) + kernel - 1 - left) // _GROUP
+    steps = -(-count // outputs)
+    after = steps + last - width // _GROUP
+    if outputs > _MOST_OUTPUTS or after < 0:
+        return None
+    return _Plan(outputs, before + last + 1, before, after, steps)
+
+
+def _grouped(weight: NDArray[np.int8], plan: _Plan, left: int, stride: int) -> NDArray[np.int8]:
+    """Spread a kernel over groups, once for each output of a step, (outputs * kernels, ...)."""
+    count, channels, height, width = weight.shape
+    shape = (plan.outputs, count, plan.kernel, _GROUP, channels, height)
+    grouped = np.zeros(shape, weight.dtype)
+    for output in range(plan.outputs):
+        for column in range(width):
+            pixel = plan.before * _GROUP + stride * output + column - left
+            group, place = divmod(pixel, _GROUP)
+            grouped[output, :, group, place] = weight[:, :, :, column]
+    # To (outputs * kernels, group * channels, height, kernel width in groups).
+    turned = grouped.transpose(0, 1, 3, 4, 5, 2)
+    return np.asarray(turned.reshape(plan.outputs * count, _GROUP * channels, height, plan.kernel))
+
+
+def _stays_inside(
+    links: GraphLinks, last: onnx.NodeProto, given: tuple[int, ...], spare: int
+) -> bool:
+    """Whether a pooling reads the map, and gives the same with spare columns on its right."""
+    read = links.only_reader(last.output[0], "DequantizeLinear")
+    pool = read and links.only_reader(read.output[0], "MaxPool")
+    if pool is None or any(attribute(pool, "pads", [0, 0, 0, 0])):
+        return False
+    sides, steps = attribute(pool, "kernel_shape", []), attribute(pool, "strides", [1, 1])
+    found = links.sides(pool.output[0])
+    if found is None or any(length != 1 for length in attribute(pool, "dilations", [1, 1])):
+        return False
+    wider = (given[1], given[2] + spare)
+    for length, side, step, count in zip(wider, sides, steps, found[1:], strict=True):
+        if (length - side) // step + 1 != count:
+            return False
+    if (found[2] - 1) * steps[1] + sides[1] > given[2]:
+        return False
+    set_attribute(pool, "ceil_mode", 0)  # the spare columns would make one more
+    return True
+
+
+def _take_apart(links: GraphLinks, last: onnx.NodeProto, sides: tuple[int, int, int]) -> None:
+    """Lay the outputs of a step side by side: a change of name where channels come last."""
+    value = last.output[0]
+    last.output[0] = "pixels.steps"
+    place = links.graph.node[list(links.graph.node).index(last) + 1]
+    turned = links.insert(place, "Transpose", ["pixels.steps"], "pixels.last", perm=[0, 2, 3, 1])
+    shape = links.add_constant("pixels.apart", [0, *sides])
+    apart = links.insert(place, "Reshape", [turned, shape], "pixels.beside")
+    links.insert(place, "Transpose", [apart], value, perm=[0, 3, 1, 2])

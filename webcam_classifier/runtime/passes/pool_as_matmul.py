@@ -1,0 +1,45 @@
+"""Pool a weighted map with one product of matrices, instead of writing the weighted map first."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from webcam_classifier.runtime.passes.graph_index import GraphLinks
+
+
+def pool_by_product(graph: onnx.GraphProto) -> bool:
+    """Rewrite, in place, the mean of a map that weights of its places were multiplied onto.
+
+    Args:
+        graph: With inferred shapes.
+
+    Returns:
+        Whether there was one.
+    """
+    links = GraphLinks(graph)
+    found = False
+    for pool in links.nodes("GlobalAveragePool"):
+        weighted = links.maker(pool.input[0], "Mul")
+        if weighted is None or links.only_reader(weighted.output[0], pool.op_type) is None:
+            continue
+        weights = links.constant(weighted.input[1])
+        sides = links.sides(weighted.input[0])
+        if weights is None or sides is None or weights.shape != (1, 1, *sides[1:]):
+            continue
+        channels, count = sides[0], weights.size
+        # Channels last: that is how 8-bit maps are, and floats can be put as well.
+        turned = links.insert(
+            pool, "Transpose", [weighted.input[0]], f"{pool.name}.turned", perm=[0, 2, 3, 1]
+        )
+        shape = links.add_constant(f"{pool.name}.places", [0, count, channels])
+        places = links.insert(pool, "Reshape", [turned, shape], f"{pool.name}.flat")
+        row = (weights.reshape(1, count) / count).astype(np.float32)
+        share = links.add_constant(f"{pool.name}.shares", row)
+        product = links.insert(pool, "MatMul", [share, places], f"{pool.name}.product")
+        shape = links.add_constant(f"{pool.name}.shape", [0, channels, 1, 1])
+        pooled = links.insert(pool, "Reshape", [product, shape], f"{pool.name}.map")
+        links.redirect(pool.output[0], pooled)
+        links.remove(weighted, pool)
+        found = True
+    return found

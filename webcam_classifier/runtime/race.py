@@ -1,0 +1,191 @@
+"""Find the fastest way to run a model on this device among those that answer rightly.
+
+Every candidate is tried in a process of its own, on the same pictures; its answers are compared
+with the processor's, and rounds of runs are timed in turn.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.model_card import OUTPUT_NAME
+from webcam_classifier.runtime.device_name import physical_cores
+from webcam_classifier.runtime.optimised_graph import optimised_graph
+from webcam_classifier.runtime.providers import CPU, PROVIDERS, ExecutionConfig, RuntimeChoice
+from webcam_classifier.runtime.runtime_cache import runtime_folder
+from webcam_classifier.runtime.session import card_of
+from webcam_classifier.runtime.split_graph import split_graph
+from webcam_classifier.runtime.trial import OPENS_WITHIN, RuntimeTrial
+from webcam_classifier.runtime.trial_pictures import trial_pictures
+
+_ROUNDS = 5
+_MUCH_FASTER = 0.9  # of the time; less of a gain is noise, and not worth more threads or bits
+_FASTER = 0.98  # likewise, for the same numbers in another order
+_FEWEST_EQUAL = 0.99  # of the answers to real pictures
+_LARGEST_DIFFERENCE = 0.05  # of a probability, on pictures that were made up
+_TENSORRT_BUILDS_WITHIN = 1800.0  # seconds; a Jetson Nano needs that long
+
+Answers = NDArray[np.float32]
+
+
+def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) -> RuntimeChoice:
+    """Try providers, then the best one with fewer threads.
+
+    Args:
+        model: The model file.
+        names: Keys of `PROVIDERS`.
+        threads: Of the processor; 0 tries several numbers.
+        notes: What else belongs into the reason.
+
+    Returns:
+        The best; the processor, with the reason, where no other one of `names` will do.
+    """
+    card = card_of(model)
+    pictures = trial_pictures(model, Path(card.dataset), card.input_size)
+    candidates = [
+        runtime
+        for runtime in list_candidates(names, card.precision, threads)
+        if is_possible(model, runtime)
+    ]
+    reference = ExecutionConfig(CPU, threads or physical_cores(), precision=card.precision)
+    others = [runtime for runtime in candidates if runtime != reference]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pictures.npy"
+        np.save(file, pictures.pixels)
+        times, problems = _heat(model, [reference, *others], file, pictures.are_real)
+        times = {runtime: time for runtime, time in times.items() if runtime in candidates}
+        if not times:
+            return RuntimeChoice(reference, "; ".join(problems))
+        best = choose_fastest(times)
+        fewer = _with_fewer_threads(best, threads)
+        if fewer:
+            # Against themselves: the least threads come first, and win where it is a tie.
+            again, _ = _heat(model, [*fewer, best], file, pictures.are_real)
+            best = choose_fastest(again)
+            times |= again
+    words = [f"{runtime.describe()} {time:.1f} ms" for runtime, time in times.items()]
+    return RuntimeChoice(best, "; ".join([f"measured: {', '.join(words)}", *problems, *notes]))
+
+
+def list_candidates(names: Sequence[str], precision: str, threads: int) -> list[ExecutionConfig]:
+    """List the runtimes to try: each provider as the file is, rearranged, and with fewer bits.
+
+    Args:
+        names: Keys of `PROVIDERS`.
+        precision: Of the model file.
+        threads: 0 takes one for each physical core.
+    """
+    found = []
+    for name in names:
+        count = (threads or physical_cores()) if PROVIDERS[name].has_threads else 0
+        # Of a quantised graph, OpenVINO's own order is never the faster one.
+        is_optimised = name == "openvino" and precision == "int8"
+        found.append(ExecutionConfig(name, count, False, precision, is_optimised))
+        if name == CPU:
+            found.append(ExecutionConfig(name, count, False, precision, is_optimised=True))
+        if name in ("openvino", "tensorrt"):
+            found.append(ExecutionConfig(name, count, True, precision, is_optimised))
+    return found
+
+
+def doubt_about(reference: Answers, answers: Answers, are_real: bool, is_reduced: bool) -> str:
+    """Say why answers can't stand for the processor's; empty where they can.
+
+    Args:
+        reference: The processor's, (pictures, labels).
+        answers: To the same pictures.
+        are_real: Whether photographs were asked about; else the probabilities have to agree.
+        is_reduced: Computed with fewer bits, which only photographs can prove harmless.
+    """
+    if not np.isfinite(answers).all():
+        return "some answers are no numbers"
+    if is_reduced and not (are_real and len(np.unique(reference.argmax(axis=1))) > 1):
+        return "the pictures that were held back are not here to compare answers on"
+    if are_real:
+        equal = float((reference.argmax(axis=1) == answers.argmax(axis=1)).mean())
+        if equal < _FEWEST_EQUAL:
+            return f"only {equal:.1%} of {len(answers)} answers are the processor's"
+        return ""
+    difference = float(np.abs(reference - answers).max())
+    if difference > _LARGEST_DIFFERENCE:
+        return f"its probabilities differ from the processor's by up to {difference:.2f}"
+    return ""
+
+
+def choose_fastest(times: Mapping[ExecutionConfig, float]) -> ExecutionConfig:
+    """Give the fastest; a later one has to be much faster than an earlier one.
+
+    Args:
+        times: Of one run, the most modest runtime first.
+    """
+    best = next(iter(times))
+    for runtime, time in times.items():
+        is_same = dataclasses.replace(runtime, is_optimised=best.is_optimised) == best
+        if time < (_FASTER if is_same else _MUCH_FASTER) * times[best]:
+            best = runtime
+    return best
+
+
+def _heat(
+    model: Path, runtimes: Sequence[ExecutionConfig], pictures: Path, are_real: bool
+) -> tuple[dict[ExecutionConfig, float], list[str]]:
+    """Try some runtimes side by side; the first of them is what the others are compared with.
+
+    Returns:
+        Milliseconds of those that answer as the first one does, and what is wrong with the rest.
+    """
+    reference: Answers | None = None
+    usable, problems = [], []
+    with ExitStack() as stack:
+        trials = [stack.enter_context(_start(model, runtime, pictures)) for runtime in runtimes]
+        for trial in trials:
+            answers = trial.answers()
+            if reference is None:
+                reference = answers
+            if answers is None or reference is None:
+                problem = trial.problem
+            else:
+                is_reduced = trial.runtime.is_reduced and trial is not trials[0]
+                problem = doubt_about(reference, answers, are_real, is_reduced)
+            if problem:
+                problems.append(f"{trial.runtime.describe()} not taken: {problem.rstrip('.')}")
+            else:
+                usable.append(trial)
+        for _ in range(_ROUNDS):
+            for trial in usable:
+                trial.time_round()
+    return {trial.runtime: trial.milliseconds for trial in usable}, problems
+
+
+def _start(model: Path, runtime: ExecutionConfig, pictures: Path) -> RuntimeTrial:
+    patience = _TENSORRT_BUILDS_WITHIN if runtime.provider == "tensorrt" else OPENS_WITHIN
+    return RuntimeTrial(model, runtime, pictures, OUTPUT_NAME, patience)
+
+
+def _with_fewer_threads(best: ExecutionConfig, threads: int) -> list[ExecutionConfig]:
+    """Give the same with the smaller numbers of threads that are worth a trial."""
+    cores = physical_cores()
+    if threads or cores == 1 or not PROVIDERS[best.provider].has_threads:
+        return []
+    return [dataclasses.replace(best, threads=count) for count in sorted({1, cores // 2})]
+
+
+def is_possible(model: Path, runtime: ExecutionConfig) -> bool:
+    """Whether a graph can be taken apart or rearranged as a runtime wants it."""
+    folder = runtime_folder(model)
+    try:
+        if runtime.is_reduced and split_graph(model, folder / "parts" / model.stem) is None:
+            return False
+        if runtime.is_optimised and runtime.provider == CPU:
+            return optimised_graph(model, CPU, folder) is not None
+    except UserError:  # the cache folder can't be written, and both need a file
+        return False
+    return True

@@ -1,0 +1,163 @@
+"""Try one way to run a model in a process of its own, and time it round by round.
+
+A provider that crashes takes only this process with it, what it loads is gone with it, and threads
+that spin slow down nothing else. One JSON line comes in with the model, the runtime and a file of
+pictures, and the graph is opened. The next line asks for the answers, and gets them or the reason
+why there are none; each further line asks for one more round. So many processes open at once, and
+one at a time computes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.providers import ExecutionConfig
+from webcam_classifier.runtime.session import ModelSession, open_model
+
+OPENS_WITHIN = 60.0  # seconds; a provider that takes longer is no choice for a start
+_WARM_UP, _RUNS = 3, 12
+
+
+class RuntimeTrial:
+    """The parent's side: one runtime in its own process.
+
+    Args:
+        model: The file.
+        runtime: How to run it.
+        pictures: A .npy file of prepared pictures.
+        output: Which output of the graph is asked for.
+        patience: Seconds to open the graph and answer all pictures.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        runtime: ExecutionConfig,
+        pictures: Path,
+        output: str,
+        patience: float = OPENS_WITHIN,
+    ) -> None:
+        self.runtime = runtime
+        self.problem = ""
+        self.seconds: list[float] = []
+        self._patience = patience
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # drivers are noisy; what matters comes as JSON
+            cwd=Path(__file__).parents[2],
+            text=True,
+        )
+        request = {
+            "model": str(model.resolve()),
+            "runtime": dataclasses.asdict(runtime),
+            "pictures": str(pictures),
+            "output": output,
+        }
+        self._send(json.dumps(request))
+
+    def answers(self) -> NDArray[np.float32] | None:
+        """Ask for the answers, (pictures, labels); None: it can't run, and `problem` says why."""
+        self._send("answer")
+        said = self._receive()
+        if "answers" not in said:
+            self.problem = str(said.get("problem", "its process ended"))
+            return None
+        return np.array(said["answers"], dtype=np.float32)
+
+    def time_round(self) -> None:
+        """Time a few runs, and add the shortest to `seconds`."""
+        self._send("again")
+        said = self._receive()
+        if "seconds" in said:
+            self.seconds.append(float(said["seconds"]))
+
+    @property
+    def milliseconds(self) -> float:
+        """The best round: what the device can do when nothing else disturbs it."""
+        return 1000.0 * min(self.seconds, default=float("inf"))
+
+    def __enter__(self) -> RuntimeTrial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # it had ended before it read the last line
+        self._process.wait()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self.problem = "its process ended"
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        watch = threading.Timer(self._patience, self._process.kill)
+        watch.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            watch.cancel()
+        if not line:
+            return {"problem": f"its process ended, or took over {self._patience:.0f} seconds"}
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+
+def main() -> None:
+    """The child's side."""
+    request = json.loads(sys.stdin.readline())
+    pictures = np.load(request["pictures"])
+    output = request["output"]
+    try:
+        session = open_model(Path(request["model"]), ExecutionConfig(**request["runtime"]))
+        session.run(pictures[:1])  # the slow first one
+        sys.stdin.readline()
+        answers = [session.run(picture[np.newaxis])[output][0].tolist() for picture in pictures]
+    except UserError as error:
+        _say({"problem": str(error)})
+        return
+    except Exception as error:  # whatever a driver raises, it is no choice
+        _say({"problem": str(error).strip().splitlines()[0][:200]})
+        return
+    _say({"answers": answers})
+    for _ in sys.stdin:
+        _say({"seconds": time_once(session, pictures[:1])})
+
+
+def time_once(session: ModelSession, pixels: NDArray[np.uint8]) -> float:
+    """Give the shortest of a few runs, in seconds: on a busy device the others say how busy."""
+    seconds = []
+    for _ in range(_WARM_UP + _RUNS):
+        started = time.perf_counter()
+        session.run(pixels)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[_WARM_UP:])
+
+
+def _say(message: dict[str, object]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The pictures on which two ways to run a model are compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.picture_files import PictureError, read_picture
+from webcam_classifier.model_card import METRICS_NAME
+from webcam_classifier.preprocess import prepare
+
+_MOST = 100
+_FEWEST = 20  # real ones; fewer say less than drawn ones
+_BLOBS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)  # of colour along each side
+
+
+@dataclass(frozen=True, eq=False)
+class TrialPictures:
+    """Prepared pictures.
+
+    Attributes:
+        pixels: (pictures, size, size, 3) uint8.
+        are_real: Whether they were held back when the model was taught, or else were made up.
+    """
+
+    pixels: NDArray[np.uint8]
+    are_real: bool
+
+
+def trial_pictures(model: Path, dataset: Path, size: int) -> TrialPictures:
+    """Give pictures that were held back when a model was taught, or where they are gone, blobs.
+
+    Args:
+        model: The model file; metrics.json beside it lists them.
+        dataset: Where they are, as the model's card says.
+        size: The side of the square that the graph takes, in pixels.
+    """
+    found = []
+    for name in _spread(_held_back(model)):
+        try:
+            found.append(prepare(read_picture(dataset / name), size))
+        except PictureError:
+            continue
+    if len(found) >= _FEWEST:
+        return TrialPictures(np.stack(found), are_real=True)
+    return TrialPictures(blobs(size), are_real=False)
+
+
+def blobs(size: int) -> NDArray[np.uint8]:
+    """Make up pictures of coloured blobs, coarse and fine: a network answers them variously.
+
+    Args:
+        size: The side of the square, in pixels.
+    """
+    random = np.random.default_rng(0)
+    made = []
+    for count in _BLOBS:
+        for brightest in (128, 256):
+            coarse = random.integers(0, brightest, (count, count, 3), dtype=np.uint8)
+            made.append(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
+    return np.stack(made).astype(np.uint8)
+
+
+def _held_back(model: Path) -> list[str]:
+    try:
+        metrics = json.loads(model.with_name(METRICS_NAME).read_text(encoding="utf-8"))
+        split = metrics["split"]
+        names = split["validation"]["pictures"]
+        if split["test_dataset"] is None:
+            names = names + split["test"]["pictures"]
+        return [str(name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # a model that travelled alone
+
+
+def _spread(names: list[str]) -> list[str]:
+    """Take at most so many, evenly over all: names follow each other label by label."""
+    places = np.linspace(0, len(names) - 1, min(_MOST, len(names))).round().astype(int)
+    return [names[place] for place in places.tolist()]

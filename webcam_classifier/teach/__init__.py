@@ -1,1 +1,0 @@
-"""Teaching a head on frozen features, without torch."""

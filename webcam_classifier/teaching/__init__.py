@@ -1,0 +1,1 @@
+"""Teaching while the camera runs: recording, learning beside the picture, and jobs."""

@@ -1,0 +1,153 @@
+"""What a person changes in the folder while it is taught: labels, pictures, and the last burst."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from webcam_classifier.dataset.bursts import Burst, UndoneBurst
+from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.dataset.picture_files import PictureError, decode_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import explain_os_error
+from webcam_classifier.teaching.eye import Eye
+from webcam_classifier.teaching.folder import FolderWatch, move_away, picture_ending
+from webcam_classifier.teaching.known_pictures import KnownPicture, KnownPictures
+from webcam_classifier.teaching.recording import Recording
+from webcam_classifier.teaching.state import Refusal
+
+
+class Edits:
+    """Changes the folder and what is known of it together, one change at a time.
+
+    No frame waits for a change. `TeachingSession` says what each of them does.
+
+    Args:
+        dataset: The folder.
+        pictures: What is known of it.
+        recording: Ends where a change needs that.
+        eye: Forgets what is gone.
+    """
+
+    def __init__(
+        self, dataset: Path, pictures: KnownPictures, recording: Recording, eye: Eye
+    ) -> None:
+        self._dataset = dataset
+        self._pictures = pictures
+        self._recording = recording
+        self._eye = eye
+        self._watch = FolderWatch(dataset)
+        self._changing = threading.Lock()
+
+    def check_known(self, label: str) -> None:
+        """Raise a `UserError` where there is no such label."""
+        if label not in self._pictures.labels:
+            raise UserError(f"There is no label {label!r}. Add it first.")
+
+    def undo(self) -> UndoneBurst | None:
+        """Take the last burst back."""
+        with self._changing:
+            self._recording.stop()
+            undone = self._recording.recorder.undo()
+            if undone is not None:
+                self._eye.forget(self._pictures.remove(undone.label, undone.names))
+                self._recording.forget_last(undone.label)
+        return undone
+
+    def add_label(self, name: str) -> str:
+        """Add a label without pictures."""
+        with self._changing:
+            label = self._checked(name)
+            self._pictures.add_label(label)
+        return label
+
+    def rename_label(self, old: str, new: str) -> str:
+        """Rename a label with its folder."""
+        with self._while_nothing_is_recorded(old):
+            label = self._checked(new)
+            if (self._dataset / old).is_dir():
+                (self._dataset / old).rename(self._dataset / label)
+            self._recording.recorder.rename_label(old, label)
+            self._pictures.rename_label(old, label)
+        return label
+
+    def remove_label(self, name: str) -> int:
+        """Take a label away; give how many pictures it had."""
+        with self._while_nothing_is_recorded(name):
+            move_away(self._dataset, name)
+            self._recording.recorder.rename_label(name, None)
+            return len(self._pictures.remove_label(name))
+
+    def remove_picture(self, label: str, name: str) -> None:
+        """Take one picture away."""
+        with self._while_nothing_is_recorded(label):
+            self.picture_path(label, name)
+            move_away(self._dataset, label, name)
+            self._recording.recorder.forget_picture(label, name)
+            self._eye.forget(self._pictures.remove(label, [name]))
+
+    def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
+        """Add pictures from elsewhere, and give those that were refused."""
+        self.check_known(label)
+        known = {content: picture.label for content, picture in self._pictures.contents().items()}
+        burst = Burst(label)
+        refused = []
+        for name, content in files:
+            content_hash = hashlib.sha256(content).hexdigest()
+            problem = _problem(content)
+            if content_hash in known:
+                problem = f"there already, as a picture of {known[content_hash]}"
+            if problem:
+                refused.append(Refusal(name, problem))
+                continue
+            known[content_hash] = label
+            if burst.is_undone:  # while files still come: what follows can be undone as well
+                burst = Burst(label)
+            with self._changing:
+                self.check_known(label)
+                ending = picture_ending(content)
+                path = self._recording.recorder.add_file(burst, ending, content)
+                new = KnownPicture(label, path.name, is_on_disk=True, content_hash=content_hash)
+                self._pictures.add([new])
+        return tuple(refused)
+
+    def picture_path(self, label: str, name: str) -> Path:
+        """Give the file of a picture that is known."""
+        if self._pictures.get(label, name) is None:
+            raise UserError(f"There is no picture {name!r} of {label!r}. It may just have gone.")
+        return self._dataset / label / name
+
+    def look_out(self) -> None:
+        """Bring in what other hands did in the folder, unless it is being changed right now."""
+        if self._changing.acquire(blocking=False):
+            try:
+                self._watch.look_out(self._pictures)
+            finally:
+                self._changing.release()
+
+    def _checked(self, name: str) -> str:
+        *_, label = check_labels((*self._pictures.labels, name), self._dataset)
+        return label
+
+    @contextmanager
+    def _while_nothing_is_recorded(self, label: str) -> Iterator[None]:
+        """Change a label's folder, which every snapshot was written to and none is taken for."""
+        with self._changing:
+            self.check_known(label)
+            with self._recording.held_up():
+                try:
+                    yield
+                except OSError as error:
+                    path = self._dataset / label
+                    raise UserError(explain_os_error(error, path)) from error
+
+
+def _problem(content: bytes) -> str:
+    try:
+        decode_picture(content)
+    except PictureError as error:
+        return str(error)
+    return ""

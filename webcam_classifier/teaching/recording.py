@@ -1,0 +1,175 @@
+"""Which of the frames that are seen become snapshots, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.collection import DISK_TOO_SLOW
+from webcam_classifier.dataset.recorder import Recorder
+from webcam_classifier.dataset.snapshot_quality import SnapshotQuality
+from webcam_classifier.errors import UserError
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.teaching.known_pictures import KnownPicture, KnownPictures
+from webcam_classifier.teaching.state import Skip
+from webcam_classifier.ui.held_key import Pace
+
+
+class Recording:
+    """Takes snapshots while a label is recorded; all methods may be called from any thread.
+
+    Args:
+        pictures: Where snapshots are known from the moment they are taken.
+        dataset: Where they are saved.
+        rate: Snapshots a second.
+        keep_all: Take dark, bright, blurred and repeated ones too.
+
+    Attributes:
+        recorder: Saves them.
+        skipped: How many frames were not taken, by reason.
+        last_skip: The last of them; None once one was taken after it.
+        corrections: Snapshots that were answered with another label when they were taken.
+        problem: Why snapshots could not be saved; empty once one was saved after it.
+    """
+
+    def __init__(self, pictures: KnownPictures, dataset: Path, rate: float, keep_all: bool) -> None:
+        self.recorder = Recorder(dataset, (), self._done)
+        self.skipped: Counter[str] = Counter()
+        self.last_skip: Skip | None = None
+        self.corrections = 0
+        self.problem = ""
+        self._pictures = pictures
+        self._pace = Pace(rate)
+        self._quality = None if keep_all else SnapshotQuality()
+        self._lock = threading.Lock()
+        self._label: str | None = None
+        self._at_most: int | None = None
+        self._taken = 0  # of the burst
+        self._last_index = -1  # of a frame; no frame is taken twice
+        self._is_held_up = False
+
+    @property
+    def label(self) -> str | None:
+        """What is being recorded."""
+        return self._label
+
+    def start(self, label: str, at_most: int | None) -> None:
+        """Take the frames from now on; see `TeachingSession.start_recording`."""
+        with self._lock:
+            self._at_most = at_most
+            if label == self._label:
+                return
+            self.recorder.try_again()
+            self.recorder.start_burst(label)
+            self._pace.restart()
+            self._label, self._taken = label, 0
+
+    def stop(self) -> None:
+        """Take no more frames."""
+        with self._lock:
+            self._label = None
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Stop, and take nothing and have everything written as long as the context lasts."""
+        with self._lock:
+            self._label, self._is_held_up = None, True
+        try:
+            self.recorder.flush()
+            yield
+        finally:
+            self._is_held_up = False
+
+    def take(self, labelled: LabelledFrame, embedding: NDArray[np.float32] | None) -> bool:
+        """Take a frame where its time has come.
+
+        Args:
+            labelled: What was seen, and answered.
+            embedding: (1, features) what the network made of it; None where that is not known.
+
+        Returns:
+            Whether anything changed that a person is told.
+        """
+        with self._lock:
+            label, now = self._label, time.monotonic()
+            is_full = self._at_most is not None and self._taken >= self._at_most
+            if label is None or is_full or self._is_held_up:
+                return False
+            if labelled.frame.index == self._last_index or not self._pace.is_due(now):
+                return False
+            self._last_index = labelled.frame.index
+            reason = self._save(label, labelled, embedding)
+            self.last_skip = None if reason is None else Skip(reason, now)
+            if reason is None:
+                self._taken += 1
+            else:
+                self.skipped[reason] += 1
+        return True
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is still waiting.
+
+        Raises:
+            UserError: A snapshot could not be written.
+        """
+        self.recorder.close()
+
+    def forget_last(self, label: str) -> None:
+        """Forget what the last picture of a label looked like, as it is gone."""
+        if self._quality is not None:
+            self._quality.forget(label)
+
+    def _save(
+        self, label: str, labelled: LabelledFrame, embedding: NDArray[np.float32] | None
+    ) -> str | None:
+        """Save a frame; give why it was not taken, or None where it was."""
+        image = labelled.frame.image
+        problem = None if self._quality is None else self._quality.problem(label, image)
+        if problem is not None:
+            return problem.value
+        answered = labelled.prediction.labels and labelled.prediction.label
+        is_corrected = label in labelled.prediction.labels and answered != label
+        with self._pictures.changed:  # it must be known before it is written
+            try:
+                path = self.recorder.save(image, is_corrected=is_corrected)
+            except UserError as error:
+                self.problem, self._label = str(error), None
+                return None
+            if path is None:
+                return DISK_TOO_SLOW
+            seen = KnownPicture(label, path.name, is_on_disk=False, embeddings=embedding)
+            self._pictures.add([seen])
+        self.corrections += is_corrected
+        if self._quality is not None:
+            self._quality.keep(label, image)
+        return None
+
+    def _done(self, path: Path, content: bytes | None) -> None:
+        """Learn in the writer's thread what became of a snapshot."""
+        label, name = path.parent.name, path.name
+        if content is None:
+            self._pictures.remove(label, [name])
+            try:
+                self.recorder.check()
+            except UserError as error:
+                self.problem = str(error)
+            return
+        self.problem = ""
+        with self._pictures.changed:
+            known = self._pictures.get(label, name)
+            if known is not None:
+                content_hash = hashlib.sha256(content).hexdigest()
+                written = replace(known, is_on_disk=True, content_hash=content_hash)
+                self._pictures.replace([(known, written)])

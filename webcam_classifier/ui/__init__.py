@@ -1,0 +1,1 @@
+"""The windows: what is drawn, and what the keys do."""

@@ -1,0 +1,146 @@
+"""The window of live.py: the drawn picture, its keys, pause and snapshots."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from webcam_classifier.dataset.picture_files import encode_snapshot
+from webcam_classifier.display.window import NO_KEY, Window, fit_view
+from webcam_classifier.errors import UserError
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.storage import write_atomically
+from webcam_classifier.ui.overlay import draw_prediction
+
+TITLE = "live - webcam classifier"
+
+_ESCAPE = 27
+_NOTICE_FOR = 2.5  # seconds
+_SERVE_EVERY = 0.02  # seconds, while a picture is standing
+
+
+class LiveWindow:
+    """Shows labelled frames and obeys the keys; used from the main thread alone.
+
+    Keys: q, Escape or closing the window ends; space or p pauses; s saves a snapshot, the raw
+    picture and the annotated one beside it. Pausing a file stops it; pausing a live source
+    stops only the picture, while labels are recorded further.
+
+    Args:
+        window: From `display`, open.
+        top: How many labels get a bar.
+        mirrored: Show the picture like a mirror; the model never sees it so.
+        snapshots: The folder that snapshots are saved to.
+    """
+
+    def __init__(self, window: Window, top: int, mirrored: bool, snapshots: Path) -> None:
+        self.is_paused = False
+        self.wants_end = False
+        self._window = window
+        self._top = top
+        self._mirrored = mirrored
+        self._snapshots = snapshots
+        self._shown: LabelledFrame | None = None
+        self._status = ""
+        self._notice = ""
+        self._notice_until = 0.0
+
+    def show(self, labelled: LabelledFrame, status: str) -> None:
+        """Draw a labelled frame and put it on the screen, unless paused.
+
+        Args:
+            labelled: What is seen.
+            status: See `draw_prediction`.
+        """
+        if not self.is_paused:
+            self._shown = labelled
+            self._status = status
+            self._draw()
+
+    def serve(self, wait: float = 0.001) -> None:
+        """Let the window draw itself and obey a key.
+
+        Args:
+            wait: Seconds to wait for a key.
+        """
+        key = self._window.read_key(max(1, round(1000 * wait)))
+        if key != NO_KEY:
+            self._obey(key)
+        if not self._window.is_open:
+            self.wants_end = True
+        if self._notice and time.monotonic() > self._notice_until:
+            self._notice = ""
+            self._draw()
+
+    def serve_until(self, due: float) -> None:
+        """Serve the window up to a moment, and as long as it is paused.
+
+        Args:
+            due: Seconds on the monotonic clock.
+        """
+        while not self.wants_end and (self.is_paused or time.monotonic() < due):
+            left = due - time.monotonic()
+            self.serve(_SERVE_EVERY if self.is_paused else min(_SERVE_EVERY, max(0.001, left)))
+
+    def pause(self) -> None:
+        """Let the picture stand until the user goes on."""
+        self.is_paused = True
+        self._draw()
+
+    def _obey(self, key: int) -> None:
+        if key in (ord("q"), ord("Q"), _ESCAPE):
+            self.wants_end = True
+        elif key in (ord(" "), ord("p"), ord("P")):
+            self.is_paused = not self.is_paused
+            self._draw()
+        elif key in (ord("s"), ord("S")) and self._shown is not None:
+            self._save_snapshot(self._shown)
+
+    def _save_snapshot(self, labelled: LabelledFrame) -> None:
+        try:
+            save_snapshot(labelled, self._top, self._snapshots)
+        except UserError as error:  # a full disk is no reason to end what goes on
+            self._say(str(error))
+        else:
+            self._say(f"saved to {self._snapshots}/: raw and annotated")
+
+    def _say(self, notice: str) -> None:
+        self._notice, self._notice_until = notice, time.monotonic() + _NOTICE_FOR
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._shown is None:
+            return
+        view = fit_view(self._shown.frame.image, self._mirrored)
+        drawn = draw_prediction(
+            view,
+            self._shown.steady,
+            top=self._top,
+            status=self._status,
+            help_line=f"q quit   space {'go on' if self.is_paused else 'pause'}   s snapshot",
+            notice=self._notice or ("paused" if self.is_paused else ""),
+        )
+        self._window.show(drawn)
+
+
+def save_snapshot(labelled: LabelledFrame, top: int, folder: Path) -> tuple[Path, Path]:
+    """Save a frame as the camera gave it, and beside it as it is shown.
+
+    Args:
+        labelled: The frame with its label.
+        top: How many labels get a bar.
+        folder: Made where it is missing.
+
+    Returns:
+        The raw picture's file and the annotated one's, named by the time in UTC.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")[:-3]
+    raw, annotated = folder / f"{moment}.jpg", folder / f"{moment}_annotated.jpg"
+    drawn = draw_prediction(labelled.frame.image, labelled.steady, top=top)
+    write_atomically(raw, encode_snapshot(labelled.frame.image))
+    write_atomically(annotated, encode_snapshot(drawn))
+    return raw, annotated

@@ -1,0 +1,243 @@
+"""Draw a prediction onto a copy of the picture: label, bars, how sure, how fast.
+
+Everything is sized by the picture, from 320x240 to 1920x1080, and stands on darkened bands, so
+that it can be read on any background. Colours say how sure the model is: green or amber, or a pale
+blue for what it was never shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from webcam_classifier.display.shapes import (
+    AMBER,
+    BLUE,
+    DIM,
+    GREEN,
+    PALE,
+    TRACK,
+    WHITE,
+    Colour,
+    darken,
+    fill,
+)
+from webcam_classifier.display.text import draw_text, text_size
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.prediction import Prediction
+
+SURE_FROM = 0.7
+"""The confidence from which a label is shown as sure; below, it stands in amber."""
+
+_SMALLEST_TEXT = 11  # pixels
+_LARGEST_PANEL = 0.45  # of the picture's height
+_BAR_COLUMN = 0.52  # of the width: where the bars begin
+
+
+def draw_prediction(
+    image: BgrImage,
+    prediction: Prediction,
+    *,
+    top: int = 3,
+    status: str = "",
+    help_line: str = "",
+    notice: str = "",
+) -> BgrImage:
+    """Draw a prediction onto a copy of a picture.
+
+    Args:
+        image: (height, width, 3) uint8; stays as it is.
+        prediction: What to draw.
+        top: How many labels get a bar.
+        status: Small text at the right of the upper edge: how fast, how old.
+        help_line: Small text at the left of the upper edge: the keys.
+        notice: A passing message in the middle, above the label.
+
+    Returns:
+        A picture of the same size.
+    """
+    drawn: BgrImage = image.copy()
+    height, width = drawn.shape[:2]
+    base = min(height, 0.75 * width)
+    small = max(_SMALLEST_TEXT, round(0.034 * base))
+    if status or help_line:
+        _draw_upper_band(drawn, help_line, status, small)
+    panel_top = _draw_panel(drawn, prediction, top, small)
+    if notice:
+        _draw_notice(drawn, notice, panel_top, small)
+    return drawn
+
+
+def _draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> None:
+    """Draw the keys and the speed; where both don't fit, the speed goes first."""
+    width = image.shape[1]
+    margin = size // 2
+    band = 2 * margin + text_size("x", size)[1]
+    darken(image, 0, 0, width, band)
+    taken = text_size(left, size)[0] + 2 * size if left else 0
+    room = width - 2 * margin - taken
+    if right and text_size(right, size)[0] <= room:
+        draw_text(image, right, (width - margin - text_size(right, size)[0], margin), size, PALE)
+    elif right and not left:
+        line, line_size = fit_text(right, size, False, room)
+        draw_text(image, line, (margin, margin), line_size, PALE)
+    if left:
+        line, line_size = fit_text(left, size, False, width - 2 * margin)
+        draw_text(image, line, (margin, margin), line_size, PALE)
+
+
+def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -> int:
+    """Draw the label and the bars on a band at the lower edge; give the band's upper edge."""
+    height, width = image.shape[:2]
+    margin = round(0.8 * small)
+    row = round(1.6 * small)
+    rows = max(2, min(top, int((_LARGEST_PANEL * height - 2 * margin) / row)))
+    panel_top: int = max(0, height - 2 * margin - max(rows, 3) * row)
+    darken(image, 0, panel_top, width, height)
+    verdict = judge(prediction)
+    fill(image, 0, panel_top, max(3, small // 4), height, verdict.colour)
+
+    column = round(_BAR_COLUMN * width)
+    draw_verdict(image, verdict, (2 * margin, panel_top, column - margin, height), small)
+    best = prediction.top_shown(min(rows, top))
+    columns = _bar_columns([label for label, _ in best], column, width - small, small)
+    first = (panel_top + height - len(best) * row) // 2
+    for number, (label, probability) in enumerate(best):
+        row_top = first + number * row
+        bar = bar_colour(prediction, verdict, is_best=number == 0)
+        _draw_bar(image, label, probability, row_top, columns, bar)
+    return panel_top
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said in large letters, and how.
+
+    Attributes:
+        label: The likeliest one, or unknown.
+        words: How sure the model is.
+        colour: The same as a colour.
+    """
+
+    label: str
+    words: str
+    colour: Colour
+
+
+def judge(prediction: Prediction) -> Verdict:
+    """Say what a prediction comes to. The likeliest label of what is unknown means little."""
+    if prediction.is_unknown:
+        return Verdict(UNKNOWN_NAME, "like nothing it was shown", BLUE)
+    is_sure = prediction.confidence >= SURE_FROM
+    words = f"{'sure' if is_sure else 'not sure'}, {100 * prediction.confidence:.0f} %"
+    return Verdict(prediction.shown_label, words, GREEN if is_sure else AMBER)
+
+
+def bar_colour(prediction: Prediction, verdict: Verdict, is_best: bool) -> Colour:
+    """Give the bar of the best label the verdict's colour, and none where all is unknown."""
+    return DIM if prediction.is_unknown else verdict.colour if is_best else PALE
+
+
+def draw_verdict(
+    image: BgrImage, verdict: Verdict, box: tuple[int, int, int, int], small: int
+) -> None:
+    """Draw the label as large as fits, and below it in words how sure the model is.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        verdict: From `judge`.
+        box: (left, top, right, bottom), in pixels.
+        small: Size of the words, in pixels; the label is at least as large.
+    """
+    left, box_top, right, bottom = box
+    room = bottom - box_top - round(2.2 * small)  # the line below, and some air
+    largest = max(small, min(round(room / 1.3), round(2.8 * small)))
+    label, size = fit_text(verdict.label, largest, True, right - left, small)
+    line, line_size = fit_text(verdict.words, small, False, right - left)
+    label_height = text_size(label, size, bold=True)[1]
+    line_height = text_size(line, line_size)[1]
+    y = box_top + (bottom - box_top - label_height - line_height) // 2
+    # What is sure stands in white: the colour of the words below it says enough.
+    colour = WHITE if verdict.colour == GREEN else verdict.colour
+    draw_text(image, label, (left, y), size, colour, bold=True)
+    draw_text(image, line, (left, y + label_height), line_size, verdict.colour)
+
+
+@dataclass(frozen=True)
+class _BarColumns:
+    """Where the rows' parts stand, in pixels: one set for all rows, so that they align."""
+
+    name_left: int
+    name_width: int
+    bar_left: int
+    bar_right: int
+    right: int
+    size: int  # of the text
+
+
+def _bar_columns(names: list[str], left: int, right: int, size: int) -> _BarColumns:
+    """Give names the room that they need, as long as a short bar is left."""
+    bar_right = right - text_size("100 %", size)[0] - size // 2
+    widest = max(text_size(name, size)[0] for name in names)
+    name_width = max(size, min(widest, bar_right - left - 2 * size))
+    return _BarColumns(left, name_width, left + name_width + size // 2, bar_right, right, size)
+
+
+def _draw_bar(
+    image: BgrImage,
+    label: str,
+    probability: float,
+    top: int,
+    columns: _BarColumns,
+    colour: Colour,
+) -> None:
+    """Draw one row: name, bar, percent."""
+    size, bar_left = columns.size, columns.bar_left
+    name, _ = fit_text(label, size, False, columns.name_width)
+    draw_text(image, name, (columns.name_left, top), size, WHITE)
+    middle, half = top + round(0.68 * size), max(2, round(0.28 * size))
+    fill(image, bar_left, middle - half, columns.bar_right, middle + half, TRACK)
+    filled = bar_left + round((columns.bar_right - bar_left) * probability)
+    fill(image, bar_left, middle - half, filled, middle + half, colour)
+    percent = f"{100 * probability:.0f} %"
+    draw_text(image, percent, (columns.right - text_size(percent, size)[0], top), size, WHITE)
+
+
+def _draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
+    size = round(1.15 * small)
+    width = image.shape[1]
+    line, line_size = fit_text(notice, size, True, width - 4 * size)
+    text_width, text_height = text_size(line, line_size, bold=True)
+    left, top = (width - text_width) // 2, bottom - 2 * size - text_height
+    darken(
+        image, left - size, top - size // 2, left + text_width + size, bottom - round(1.5 * size)
+    )
+    draw_text(image, line, (left, top), line_size, WHITE, bold=True)
+
+
+@lru_cache(maxsize=256)
+def fit_text(text: str, size: int, bold: bool, room: int, smallest: int = 0) -> tuple[str, int]:
+    """Make a line fit: smaller first, and where that is not enough, without its middle.
+
+    The middle goes because labels often differ at their end: `thumbs_up`, `thumbs_down`.
+
+    Args:
+        text: The line.
+        size: As large as wished, in pixels.
+        bold: As it is going to be drawn.
+        room: Pixels from left to right.
+        smallest: How far the size may go down; 0 leaves it as it is.
+
+    Returns:
+        The line, and the size to draw it in.
+    """
+    smallest = min(size, smallest or size)
+    while text_size(text, size, bold=bold)[0] > room and size > smallest:
+        size -= 1
+    line, kept = text, len(text)
+    while kept > 1 and text_size(line, size, bold=bold)[0] > room:
+        kept -= 1
+        ending = kept // 2
+        line = text[: kept - ending].rstrip() + "…" + text[len(text) - ending :].lstrip()
+    return line, size

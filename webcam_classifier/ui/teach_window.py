@@ -1,0 +1,281 @@
+"""The window of live.py --teach: hold a key to record and learn, and watch the answer change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from webcam_classifier.display.keys import key_of
+from webcam_classifier.display.window import NO_KEY, Window, fit_view
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.teaching.state import LabelState
+from webcam_classifier.teaching.training_job import JobState, TrainingJobs
+from webcam_classifier.ui import teach_words as words
+from webcam_classifier.ui.collect_window import NAMES_BY_KEY, describe_undone
+from webcam_classifier.ui.held_key import HeldKey
+from webcam_classifier.ui.name_entry import NameEntry
+from webcam_classifier.ui.teach_view import TeachView, draw_teach_view
+
+TITLE = "teach - webcam classifier"
+
+_NOTICE_FOR = 4.0  # seconds
+_OUTCOME_FOR = 20.0  # seconds; a file's name and a figure take longer to read
+_MOST_KEYS = 8  # obeyed between two pictures, so that keys can't keep the picture from moving
+_TYPING_WAIT = 0.025  # seconds; Qt remembers one key only, and quick fingers give the next in 30 ms
+_SERVE_EVERY = 0.02  # seconds
+_DIGITS = "123456789"
+_MEANINGS = NAMES_BY_KEY | {"n": "new", "w": "write"}
+# A held key repeats itself every 30 to 60 milliseconds, and its end is told by nothing else.
+_RECORDS_FOR = 0.08  # seconds after a repetition
+
+
+class TeachWindow:
+    """Shows labelled frames, and teaches what the keys say; used from the main thread alone.
+
+    Args:
+        window: From `display`, open.
+        session: Records and learns.
+        jobs: Writes the model.
+        output: The folder that it is written to.
+        say: Told what became of the model, for a person at the terminal.
+        mirrored: Show the picture like a mirror at first; what is recorded never is.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        session: TeachingSession,
+        jobs: TrainingJobs,
+        output: Path,
+        *,
+        say: Callable[[str], None],
+        mirrored: bool,
+    ) -> None:
+        self.is_paused = False  # it never is: somebody who records watches what is recorded
+        self.wants_end = False
+        self._window = window
+        self._session = session
+        self._jobs = jobs
+        self._output = output
+        self._say = say
+        self._mirrored = mirrored
+        self._state = session.state()
+        self._drawn: tuple[LabelledFrame, BgrImage] | None = None
+        self._held = HeldKey()
+        self._recording = ""  # the label of the key that is held
+        self._records_until = 0.0
+        self._chosen = 0  # index of the label that the space bar records
+        self._entry: NameEntry | None = None
+        self._message = words.Message("", is_warning=False)
+        self._job_told = 0  # number of the job whose end was told
+        self._was_asked = 0  # number of the job that quitting would have cut short
+        # A model that is there is taken to be of the snapshots that are there.
+        self._written = self._state.labels if (output / "model.onnx").is_file() else ()
+        self._writing: tuple[LabelState, ...] = ()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is a model of the snapshots as they are."""
+        return self._written == self._session.state().labels
+
+    def show(self, labelled: LabelledFrame, status: str) -> None:
+        """Draw a labelled frame and put it on the screen.
+
+        Args:
+            labelled: What is seen.
+            status: See `describe_status`.
+        """
+        self._state = self._session.state()
+        drawn = self._draw(labelled, status, self._mirrored)
+        self._drawn = None if self._mirrored else (labelled, drawn)
+        self._window.show(drawn)
+
+    def picture(self, labelled: LabelledFrame, status: str) -> BgrImage:
+        """Give what is seen in the window for a video, which is never mirrored."""
+        if self._drawn is not None and self._drawn[0] is labelled:
+            return self._drawn[1]
+        return self._draw(labelled, status, mirrored=False)
+
+    def serve(self, wait: float = 0.001) -> None:
+        """Let the window draw itself, obey the keys, and see how the work goes.
+
+        Args:
+            wait: Seconds to wait for a key.
+        """
+        until = time.monotonic() + (wait if self._entry is None else _TYPING_WAIT)
+        for _ in range(_MOST_KEYS):
+            left = until - time.monotonic()
+            code = self._window.read_key(max(1, round(1000 * left)))
+            if code != NO_KEY:
+                self._obey(key_of(code), time.monotonic())
+            elif time.monotonic() >= until:
+                break
+        self._end_what_is_over(time.monotonic())
+        if not self._window.is_open:
+            self.wants_end = True
+        if self.wants_end:
+            self._stop()
+
+    def serve_until(self, due: float) -> None:
+        """Serve the window up to a moment.
+
+        Args:
+            due: Seconds on the monotonic clock.
+        """
+        while not self.wants_end and (left := due - time.monotonic()) > 0:
+            self.serve(min(_SERVE_EVERY, left))
+
+    def pause(self) -> None:
+        """Do nothing: a picture that stands still can't be recorded."""
+
+    def _obey(self, key: str, now: float) -> None:
+        if self._entry is not None:
+            self._type(key, self._entry, now)
+            return
+        count = len(self._state.labels)
+        meaning = _MEANINGS.get(key.lower(), "")
+        if meaning == "quit":
+            self._quit(now)
+        elif meaning == "undo":
+            self._undo(now)
+        elif meaning == "mirror":
+            self._mirrored = not self._mirrored
+        elif meaning == "new":
+            self._stop()
+            self._entry = NameEntry()
+        elif meaning == "write":
+            self._write(now)
+        elif count:
+            self._choose_or_record(key, meaning, count, now)
+
+    def _choose_or_record(self, key: str, meaning: str, count: int, now: float) -> None:
+        if meaning in ("next", "previous"):
+            self._chosen = (self._chosen + (1 if meaning == "next" else -1)) % count
+        elif meaning == "space":
+            self._record(key, self._chosen, now)
+        elif key and key in _DIGITS[:count]:
+            self._chosen = _DIGITS.index(key)
+            self._record(key, self._chosen, now)
+
+    def _record(self, key: str, index: int, now: float) -> None:
+        """Record one snapshot for a key that went down, and more for one that repeats itself."""
+        label = self._state.labels[index].name
+        is_new = self._held.press(f"{key} {index}", now)
+        try:
+            if is_new:
+                self._session.stop_recording()
+                self._session.start_recording(label, at_most=1)
+            else:
+                self._session.start_recording(label)
+                self._records_until = now + _RECORDS_FOR
+        except UserError as error:  # such as a full disk, which can be mended
+            self._tell(str(error), now, is_warning=True)
+        else:
+            self._recording = label
+
+    def _end_what_is_over(self, now: float) -> None:
+        """Stop recording where no key is held any more, and tell of a job that has ended."""
+        if self._recording and not self._held.held(now):
+            self._stop()
+        elif self._records_until and now > self._records_until:
+            # The key may be up. Should another repetition come, the burst goes on.
+            self._records_until = 0.0
+            self._session.start_recording(self._recording, at_most=1)
+        job = self._jobs.state()
+        if job is not None and not job.is_running and job.number != self._job_told:
+            self._job_told = job.number
+            self._tell_outcome(job, now)
+
+    def _stop(self) -> None:
+        self._recording, self._records_until = "", 0.0
+        self._session.stop_recording()
+
+    def _type(self, key: str, entry: NameEntry, now: float) -> None:
+        if key == "escape":
+            self._entry = None
+        elif key == "enter":
+            self._add_label(entry, now)
+        else:
+            entry.press(key)
+
+    def _add_label(self, entry: NameEntry, now: float) -> None:
+        try:
+            name = self._session.add_label(entry.text.strip())
+        except UserError as error:
+            entry.problem = str(error).partition(". ")[0]  # there is no room for the advice
+            return
+        self._entry = None
+        self._state = self._session.state()
+        self._chosen = [label.name for label in self._state.labels].index(name)
+        self._tell(f"hold {words.key_for(self._chosen)} while you show it {name}", now)
+
+    def _quit(self, now: float) -> None:
+        """End, but ask again where a model is being written, which would be lost."""
+        job = self._jobs.state()
+        if job is None or not job.is_running or self._was_asked == job.number:
+            self.wants_end = True
+        else:
+            self._was_asked = job.number
+            told = "the model is still being written: press q again to end without it"
+            self._tell(told, now, is_warning=True)
+
+    def _undo(self, now: float) -> None:
+        self._recording, self._records_until = "", 0.0
+        try:
+            undone = self._session.undo()
+        except UserError as error:
+            self._tell(str(error), now, is_warning=True)
+            return
+        self._tell(describe_undone(undone), now)
+
+    def _write(self, now: float) -> None:
+        state = self._session.state()
+        if not state.is_ready:
+            self._tell("nothing to write yet: two labels need snapshots", now, is_warning=True)
+            return
+        try:
+            self._jobs.teach("head", state.dataset, self._output)
+        except UserError as error:
+            self._tell(str(error), now, is_warning=True)
+            return
+        self._writing = state.labels
+
+    def _tell_outcome(self, job: JobState, now: float) -> None:
+        if job.status == "done":
+            self._written = self._writing
+            self._tell(f"wrote {job.output / 'model.onnx'}: {job.message}", now, lasts=_OUTCOME_FOR)
+        else:
+            self._tell(
+                f"no model: {job.error or job.message}", now, is_warning=True, lasts=_OUTCOME_FOR
+            )
+        self._say(self._message.text)
+
+    def _tell(
+        self, text: str, now: float, *, is_warning: bool = False, lasts: float = _NOTICE_FOR
+    ) -> None:
+        self._message = words.Message(text, is_warning, now, now + lasts)
+
+    def _draw(self, labelled: LabelledFrame, status: str, mirrored: bool) -> BgrImage:
+        state, prediction = self._state, labelled.steady
+        now = time.monotonic()
+        job = self._jobs.state()
+        message = words.choose_message(state, self._message, job, now)
+        view = TeachView(
+            rows=words.label_rows(state, self._chosen, self._recording),
+            bars=words.probability_bars(state, prediction),
+            verdict=words.verdict_or_step(state, prediction),
+            recording=f"recording {self._recording}" if self._recording else "",
+            facts=words.facts(state),
+            steps=words.first_steps(state),
+            status=status,
+            message=message.text,
+            is_warning=message.is_warning,
+            keys=words.keys_line(len(state.labels), is_typing=self._entry is not None),
+            progress=(job.progress or 0.0) if job is not None and job.is_running else None,
+            entry=self._entry,
+        )
+        return draw_teach_view(fit_view(labelled.frame.image, mirrored), view)

@@ -1,0 +1,198 @@
+"""Read pictures out of a zip file that anybody may have made, without trusting a word of it.
+
+Nothing is ever written under a name that stands in the archive: pictures are handed on as bytes,
+one at a time. Still, an entry whose path leads elsewhere is refused by name, since whoever made it
+meant harm or made a mistake. What an entry says of its own size is not believed: bytes are counted
+as they are unpacked.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
+
+from webcam_classifier.dataset.picture_files import is_picture_name
+from webcam_classifier.errors import UserError
+from webcam_classifier.web.limits import (
+    ARCHIVE_ENTRIES,
+    ARCHIVE_RATIO,
+    PICTURE_BYTES,
+    UNPACKED_BYTES,
+)
+
+_ENCRYPTED = 0x1  # in an entry's flags
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes to unpack
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".jar")
+_RATIO_FROM = 1_000_000  # bytes; below it even a flat picture is harmless
+_CHUNK = 1 << 16
+_READABLE_AT_MOST = 300  # characters of a name that are repeated to a person
+
+_END = struct.Struct("<4s4H2LH")  # the record at the end of an archive, before its comment
+_END_MARK, _END64_MARK = b"PK\x05\x06", b"PK\x06\x07"
+_END64_LOCATOR = 20  # bytes, just before the record at the end
+_LONGEST_COMMENT = 1 << 16
+_DIRECTORY_AT_MOST = 600 * ARCHIVE_ENTRIES  # bytes: long names for each entry
+
+
+class ArchiveError(UserError):
+    """The whole archive is refused."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture in an archive, or what stands there instead.
+
+    Attributes:
+        path: Its folders and its name, as they stand in the archive.
+        problem: Why it is refused; None for a picture.
+    """
+
+    path: str
+    problem: str | None
+    _info: zipfile.ZipInfo
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that it is in, outermost first."""
+        return PurePosixPath(self.path).parts[:-1]
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return PurePosixPath(self.path).name
+
+
+class PictureArchive:
+    """The pictures in a zip file; a context manager.
+
+    Args:
+        file: Open for reading, and left to its owner.
+        most: How many bytes are unpacked in all.
+
+    Attributes:
+        entries: All that a person would want to know of; folders and hidden files are passed over.
+
+    Raises:
+        ArchiveError: It is no zip file, or has more entries than are taken.
+    """
+
+    def __init__(self, file: IO[bytes], most: int = UNPACKED_BYTES) -> None:
+        _check_directory(file)
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+            raise ArchiveError(f"It is not a whole zip file ({error}). Make it again.") from error
+        if len(self._zip.infolist()) > ARCHIVE_ENTRIES:
+            raise ArchiveError(
+                f"It holds {len(self._zip.infolist())} files, and at most {ARCHIVE_ENTRIES} are "
+                "taken at once. Make several of it."
+            )
+        visible = (info for info in self._zip.infolist() if not _is_passed_over(info))
+        self.entries = [Entry(info.filename, _problem(info), info) for info in visible]
+        self._most = self._left = most
+
+    def __enter__(self) -> PictureArchive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def read(self, entry: Entry) -> bytes:
+        """Unpack one picture.
+
+        Args:
+            entry: Of this archive, without a problem.
+
+        Raises:
+            EntryError: It is damaged, or unpacks to more than a picture may have.
+            ArchiveError: The archive unpacks to more than is taken in all.
+        """
+        content = bytearray()
+        most = _most_bytes(entry)
+        try:
+            with self._zip.open(entry._info) as packed:
+                while chunk := packed.read(_CHUNK):
+                    content += chunk
+                    self._left -= len(chunk)
+                    if len(content) > most:
+                        raise EntryError("unpacks to far more than its size in the archive")
+                    if self._left < 0:
+                        raise ArchiveError(
+                            f"It unpacks to more than {self._most // 1_000_000} MB. Make "
+                            "several of it."
+                        )
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            # RuntimeError: the archive's directory and the entry itself disagree.
+            raise EntryError(f"damaged in the archive ({error})") from error
+        return bytes(content)
+
+
+class EntryError(UserError):
+    """One entry can't be read; its text is the reason, without the entry's name."""
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Look at how long the archive's directory is, before it is read into the memory as a whole.
+
+    Raises:
+        ArchiveError: It is longer than one of as many entries as are taken, or not found.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _LONGEST_COMMENT - _END.size - _END64_LOCATOR))
+    tail = file.read()
+    place = tail.rfind(_END_MARK)
+    if place < 0 or len(tail) - place < _END.size:
+        raise ArchiveError("It is not a whole zip file (its end is missing). Make it again.")
+    directory_size = _END.unpack_from(tail, place)[5]
+    is_huge = tail[max(0, place - _END64_LOCATOR) : place].startswith(_END64_MARK)
+    if is_huge or directory_size > _DIRECTORY_AT_MOST:
+        raise ArchiveError(
+            f"It is of the kind for very large archives, and at most {ARCHIVE_ENTRIES} files are "
+            "taken at once. Make several of it."
+        )
+    file.seek(0)
+
+
+def _is_passed_over(info: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(info.filename).parts
+    # What macOS and file managers add is nothing that anybody chose to send.
+    return info.is_dir() or any(
+        part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts
+    )
+
+
+def _problem(info: zipfile.ZipInfo) -> str | None:
+    path = PurePosixPath(info.filename)
+    if info.filename.startswith("/") or ".." in path.parts:
+        return "its path leads out of the archive"
+    if "\\" in info.orig_filename or PureWindowsPath(info.filename).drive:
+        return "its path is one of Windows, with a backslash or a drive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "a link to another file, not a picture"
+    if path.suffix.lower() in _ARCHIVES:
+        return "an archive inside the archive; unpack it first"
+    if not is_picture_name(Path(path)):
+        return "not the name of a picture"
+    if info.flag_bits & _ENCRYPTED:
+        return "encrypted; make the archive without a password"
+    if info.compress_type not in _METHODS:
+        return "packed in an unusual way; make the archive with the usual one (deflate)"
+    return None
+
+
+def _most_bytes(entry: Entry) -> int:
+    by_ratio = max(_RATIO_FROM, ARCHIVE_RATIO * entry._info.compress_size)
+    return min(PICTURE_BYTES, by_ratio)
+
+
+def shortened(name: str) -> str:
+    """Give a name as it can be repeated to a person, however long or strange it is."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    if len(printable) <= _READABLE_AT_MOST:
+        return printable
+    return printable[:_READABLE_AT_MOST] + "..."

@@ -1,0 +1,263 @@
+"""What the page asks for and changes by HTTP, each a few lines over the studio."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Literal
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.web import uploads
+from webcam_classifier.web.answer_headers import PAGE_POLICY, REPORT_POLICY
+from webcam_classifier.web.live_hub import KINDS
+from webcam_classifier.web.request_fields import (
+    epochs_of,
+    one_of,
+    read_fields,
+    receive,
+    side_of,
+    text_of,
+)
+from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
+from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
+
+_PAGE = Path(__file__).parent / "page"
+_AT_ONCE = 2  # pictures or archives that are worked on; the live picture needs the rest
+_WRITTEN_WITHIN = 2.0  # seconds
+_LOOK_EVERY = 0.02  # seconds
+_CLIENT = "x-studio-client"
+_POLICY = "content-security-policy"
+
+_MODES: tuple[Literal["head", "finetune"], ...] = ("head", "finetune")
+_PRECISIONS: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "fp16", "int8")
+
+Handler = Callable[["Routes", Request], Awaitable[Response]]
+
+
+def changing(handler: Handler) -> Handler:
+    """Let a handler run only for somebody who may change things."""
+
+    @wraps(handler)
+    async def guarded(routes: Routes, request: Request) -> Response:
+        if not routes.studio.may_change(request.headers.get(_CLIENT)):
+            raise HTTPException(HTTPStatus.CONFLICT, SOMEBODY_TEACHES)
+        return await handler(routes, request)
+
+    return guarded
+
+
+class Routes:
+    """The answers to all HTTP requests.
+
+    Args:
+        studio: What they are about.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._session = studio.session
+        self._work = asyncio.Semaphore(_AT_ONCE)
+
+    def all(self) -> list[BaseRoute]:
+        """Give the table of routes."""
+        label = "/api/labels/{label}"
+        picture = "/api/pictures/{label}/{name:path}"
+        return [
+            Route("/", self.page),
+            Mount("/page", StaticFiles(directory=_PAGE)),
+            Route("/report", self.report),
+            Route("/api/state", self.state),
+            Route("/api/labels", self.add_label, methods=["POST"]),
+            Route(label, self.rename_label, methods=["PATCH"]),
+            Route(label, self.remove_label, methods=["DELETE"]),
+            Route(label + "/pictures", self.pictures),
+            Route(label + "/uploads/{name}", self.upload, methods=["PUT"]),
+            Route("/api/uploads/{name}", self.upload_labelled, methods=["PUT"]),
+            Route(picture, self.picture),
+            Route(picture, self.remove_picture, methods=["DELETE"]),
+            Route("/api/undo", self.undo, methods=["POST"]),
+            Route("/api/camera", self.camera, methods=["POST"]),
+            Route("/api/teach", self.teach, methods=["POST"]),
+            Route("/api/export", self.export, methods=["POST"]),
+            Route("/api/cancel", self.cancel, methods=["POST"]),
+            Route("/api/watch", self.watch, methods=["POST"]),
+            Route("/api/models/{name}", self.model),
+        ]
+
+    async def page(self, _request: Request) -> Response:
+        """Give the page itself."""
+        return FileResponse(_PAGE / "index.html", headers={_POLICY: PAGE_POLICY})
+
+    async def report(self, _request: Request) -> Response:
+        """Give the report on the model."""
+        path = self.studio.models.report
+        if path is None:
+            raise _not_found("There is no report yet. Teach a model first.")
+        return FileResponse(path, headers={_POLICY: REPORT_POLICY})
+
+    async def state(self, request: Request) -> Response:
+        """Give the whole state."""
+        return JSONResponse(self.studio.state(request.headers.get(_CLIENT)))
+
+    @changing
+    async def add_label(self, request: Request) -> Response:
+        """Add a label."""
+        name = text_of(await read_fields(request), "name")
+        return JSONResponse({"name": await asyncio.to_thread(self._session.add_label, name)})
+
+    @changing
+    async def rename_label(self, request: Request) -> Response:
+        """Rename a label."""
+        old, new = self._label(request), text_of(await read_fields(request), "name")
+        return JSONResponse({"name": await asyncio.to_thread(self._session.rename_label, old, new)})
+
+    @changing
+    async def remove_label(self, request: Request) -> Response:
+        """Take a label away; its pictures are kept aside."""
+        count = await asyncio.to_thread(self._session.remove_label, self._label(request))
+        return JSONResponse({"removed": count})
+
+    async def pictures(self, request: Request) -> Response:
+        """Name all pictures of a label."""
+        names = await asyncio.to_thread(self._session.picture_names, self._label(request))
+        return JSONResponse({"pictures": names})
+
+    async def picture(self, request: Request) -> Response:
+        """Give a picture, or a small copy of it."""
+        side = side_of(request)
+        path = await asyncio.to_thread(self._picture_path, request)
+        await _written(path)
+        try:
+            tag = version_tag(path, side)
+            headers = {"etag": tag, "cache-control": "private, no-cache"}
+            if request.headers.get("if-none-match") == tag:
+                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+            if side is None:
+                return FileResponse(path, media_type=media_type(path), headers=headers)
+            async with self._work:
+                content = await asyncio.to_thread(thumbnail, path, side)
+        except (OSError, UserError) as error:
+            raise _not_found(f"The picture {path.name} can't be read: {error}.") from error
+        return Response(content, media_type="image/jpeg", headers=headers)
+
+    @changing
+    async def remove_picture(self, request: Request) -> Response:
+        """Take a picture away; it is kept aside."""
+        await asyncio.to_thread(self._picture_path, request)
+        label, name = request.path_params["label"], request.path_params["name"]
+        await asyncio.to_thread(self._session.remove_picture, label, name)
+        return JSONResponse({"removed": 1})
+
+    @changing
+    async def upload(self, request: Request) -> Response:
+        """Add a picture, or a zip file of pictures, to a label."""
+        label, name = self._label(request), request.path_params["name"]
+        with tempfile.TemporaryFile() as file:
+            await receive(request, file)
+            async with self._work:
+                upload = await asyncio.to_thread(self._add, label, name, file)
+        return JSONResponse(upload.to_dict())
+
+    @changing
+    async def upload_labelled(self, request: Request) -> Response:
+        """Add a zip file whose folders are labels."""
+        if not _is_archive(request.path_params["name"]):
+            raise UserError("A zip file with a folder for each label is expected here.")
+        with tempfile.TemporaryFile() as file:
+            await receive(request, file)
+            async with self._work:
+                upload = await asyncio.to_thread(uploads.add_labelled_archive, self._session, file)
+        return JSONResponse(upload.to_dict())
+
+    @changing
+    async def undo(self, _request: Request) -> Response:
+        """Take the last burst back."""
+        undone = await asyncio.to_thread(self._session.undo)
+        told = None if undone is None else {"label": undone.label, "count": undone.count}
+        return JSONResponse({"undone": told})
+
+    @changing
+    async def camera(self, request: Request) -> Response:
+        """Choose the camera."""
+        self.studio.hub.use(one_of(await read_fields(request), "kind", KINDS))
+        return JSONResponse({})
+
+    @changing
+    async def teach(self, request: Request) -> Response:
+        """Begin to teach a model."""
+        fields = await read_fields(request)
+        mode = one_of(fields, "mode", _MODES)
+        await asyncio.to_thread(self.studio.teach, mode, epochs_of(fields))
+        return self._job()
+
+    @changing
+    async def export(self, request: Request) -> Response:
+        """Begin to export the model."""
+        precision = one_of(await read_fields(request), "precision", _PRECISIONS)
+        await asyncio.to_thread(self.studio.export, precision)
+        return self._job()
+
+    @changing
+    async def cancel(self, _request: Request) -> Response:
+        """End the job that is running."""
+        await asyncio.to_thread(self.studio.jobs.cancel)
+        return self._job()
+
+    @changing
+    async def watch(self, request: Request) -> Response:
+        """Choose what labels the live picture."""
+        await self.studio.watch(one_of(await read_fields(request), "with", ("head", "model")))
+        return JSONResponse({})
+
+    async def model(self, request: Request) -> Response:
+        """Give a model file."""
+        path = self.studio.models.find(request.path_params["name"])
+        if path is None:
+            raise _not_found("There is no such model file. Teach or export one first.")
+        return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+
+    def _job(self) -> Response:
+        return JSONResponse({"job": self.studio.job()})
+
+    def _label(self, request: Request) -> str:
+        label: str = request.path_params["label"]
+        if label not in [known.name for known in self._session.state().labels]:
+            raise _not_found(f"There is no label {label!r} any more.")
+        return label
+
+    def _picture_path(self, request: Request) -> Path:
+        try:
+            return self._session.picture_path(self._label(request), request.path_params["name"])
+        except UserError as error:
+            raise _not_found(str(error)) from error
+
+    def _add(self, label: str, name: str, file: IO[bytes]) -> uploads.Upload:
+        if _is_archive(name):
+            return uploads.add_archive(self._session, label, file)
+        return uploads.add_picture(self._session, label, name, file.read())
+
+
+async def _written(path: Path) -> None:
+    """Wait for a snapshot that is told of while it is still on its way to the disk."""
+    ends = time.monotonic() + _WRITTEN_WITHIN
+    while not path.exists() and time.monotonic() < ends:
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+def _not_found(reason: str) -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, reason)

@@ -1,0 +1,219 @@
+"""The live picture of the page: one camera, one loop that labels its frames, however many look on.
+
+A thread of its own opens the camera, takes the labelled frames over from the loop, and encodes a
+frame as JPEG where somebody waits for one: never in the loop's thread, and not at all where nobody
+looks. A camera that fails is a sentence on the page and is tried again; it ends nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import cv2
+
+from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
+from webcam_classifier.preprocess import shrink
+from webcam_classifier.web.browser_camera import BrowserCamera
+
+DEVICE, BROWSER, NONE = "device", "browser", "none"
+KINDS = (DEVICE, BROWSER, NONE)
+
+_SMOOTHING = 0.2  # seconds; steadies what is shown, and lets a new label through in time
+_LOOK_EVERY = 0.05  # seconds between two looks at whether another camera is wanted
+_TRY_AGAIN_AFTER = 3.0  # seconds after a camera failed
+_END_WITHIN = 1.5  # seconds
+_LONGER_SIDE = 960  # pixels of a picture that is sent
+_QUALITY = 78
+
+
+@dataclass(frozen=True)
+class CameraFacts:
+    """What is known of the camera.
+
+    Attributes:
+        kind: One of `KINDS`.
+        description: What it is; empty while there is none.
+        is_device: Whether somebody may stand in front of it, who wants to see a mirror.
+        problem: Why there is no picture; None where there is one, or none is wanted.
+    """
+
+    kind: str
+    description: str = ""
+    is_device: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LivePicture:
+    """A labelled frame, and its picture where somebody waited for it.
+
+    Attributes:
+        number: Counts the frames of all cameras, from 1.
+        labelled: What the loop gave.
+        jpeg: Scaled down where it is large; None where nobody waited.
+        width: Of the JPEG, in pixels.
+        height: Of the JPEG, in pixels.
+    """
+
+    number: int
+    labelled: LabelledFrame
+    jpeg: bytes | None
+    width: int
+    height: int
+
+
+class LiveHub:
+    """Labels the frames of the chosen camera as long as the context lasts.
+
+    Args:
+        classifier: Used from the loop's thread alone.
+        record: Called in the loop's thread with each labelled frame.
+        open_device: Opens this machine's own camera.
+        is_picture_wanted: Whether somebody waits for a picture; asked for each frame.
+        on_picture: Called with each labelled frame, in the hub's thread.
+        on_change: Called, in any thread, when what is known of the camera changed.
+    """
+
+    def __init__(
+        self,
+        classifier: FrameClassifier,
+        record: Callable[[LabelledFrame], None],
+        open_device: Callable[[], Camera],
+        is_picture_wanted: Callable[[], bool],
+        on_picture: Callable[[LivePicture], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.facts = CameraFacts(DEVICE)
+        self._classifier = classifier
+        self._record = record
+        self._open_device = open_device
+        self._is_picture_wanted = is_picture_wanted
+        self._on_picture = on_picture
+        self._on_change = on_change
+        self._browser: BrowserCamera | None = None
+        self._kind = DEVICE
+        self._choice = 0  # counts what was chosen, so that the thread sees a change
+        self._is_open = True
+        self._pictures = 0
+        self._changed = threading.Condition()  # guards what was chosen
+        self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
+
+    def __enter__(self) -> LiveHub:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._is_open = False
+            self._choose(self._kind, None)
+        self._thread.join(_END_WITHIN)
+
+    def use(self, kind: str) -> None:
+        """Choose a camera; the one in use is closed. The same again tries it anew.
+
+        Args:
+            kind: One of `KINDS`; `BROWSER` waits until one is attached.
+        """
+        with self._changed:
+            self._choose(kind, None)
+
+    def attach(self, camera: BrowserCamera) -> None:
+        """Use the camera of a browser, in place of whatever is used."""
+        with self._changed:
+            self._choose(BROWSER, camera)
+
+    def detach(self, camera: BrowserCamera) -> None:
+        """Let go of a browser's camera, where it is still the one in use."""
+        with self._changed:
+            if self._browser is camera:
+                self._choose(BROWSER, None)
+
+    def _choose(self, kind: str, browser: BrowserCamera | None) -> None:
+        if self._browser is not None:
+            self._browser.close()  # wakes the loop, which waits for its next frame
+        self._kind, self._browser = kind, browser
+        self._choice += 1
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._is_open:
+                    return
+                choice, kind, browser = self._choice, self._kind, self._browser
+            try:
+                source = self._source(kind, browser)
+                if source is not None:
+                    self._show(source, kind, choice)
+                problem = _why_nothing(kind)
+            except UserError as error:
+                problem = str(error)
+            except Exception as error:  # a mistake of ours must not end the whole page
+                traceback.print_exc(file=sys.stderr)
+                problem = f"The live picture broke off ({error}). It is tried again."
+            with self._changed:
+                if self._choice == choice:
+                    self._tell(CameraFacts(kind, problem=problem))
+                    patience = _TRY_AGAIN_AFTER if kind == DEVICE else None
+                    self._changed.wait_for(lambda: self._choice != choice, patience)  # noqa: B023 waited for before the next round
+
+    def _source(
+        self, kind: str, browser: BrowserCamera | None
+    ) -> AbstractContextManager[Camera] | None:
+        if kind == DEVICE:
+            return self._open_device()
+        return browser
+
+    def _show(self, source: AbstractContextManager[Camera], kind: str, choice: int) -> None:
+        with source as camera:
+            self._tell(CameraFacts(kind, camera.description, camera.is_device))
+            loop = LiveLoop(camera, self._classifier, smoothing=_SMOOTHING, record=self._record)
+            with loop:
+                for labelled in loop.results(_LOOK_EVERY):
+                    if self._choice != choice:
+                        return
+                    if labelled is not None:
+                        self._on_picture(self._pictured(labelled))
+
+    def _pictured(self, labelled: LabelledFrame) -> LivePicture:
+        self._pictures += 1
+        if not self._is_picture_wanted():
+            height, width = labelled.frame.image.shape[:2]
+            return LivePicture(self._pictures, labelled, None, width, height)
+        image = _fitting(labelled.frame.image)
+        done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        height, width = image.shape[:2]
+        jpeg = encoded.tobytes() if done else None
+        return LivePicture(self._pictures, labelled, jpeg, width, height)
+
+    def _tell(self, facts: CameraFacts) -> None:
+        if facts != self.facts:
+            self.facts = facts
+            self._on_change()
+
+
+def _why_nothing(kind: str) -> str | None:
+    if kind == DEVICE:
+        return "The camera's stream has ended. It is tried again."
+    if kind == BROWSER:
+        return "No browser's camera is sending pictures. Start it on the page."
+    return None
+
+
+def _fitting(image: BgrImage) -> BgrImage:
+    """Scale a picture down to what a page shows, and leave a smaller one as it is."""
+    height, width = image.shape[:2]
+    scale = _LONGER_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    halved = shrink(image, min(round(height * scale), round(width * scale)))
+    size = round(width * scale), round(height * scale)
+    return cv2.resize(halved, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)

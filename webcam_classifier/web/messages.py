@@ -1,0 +1,152 @@
+"""What the page is told, as JSON: the state of everything, and a labelled frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from webcam_classifier.teaching.state import LabelState, LearntAccuracy, TeachingState
+from webcam_classifier.teaching.training_job import JobState
+from webcam_classifier.web import limits
+from webcam_classifier.web.live_hub import CameraFacts, LivePicture
+from webcam_classifier.web.models_folder import ModelFile
+
+_KEYS = "123456789"
+_BEHIND = "far fewer pictures than others"
+
+
+def teaching_message(state: TeachingState) -> dict[str, Any]:
+    """Tell what is taught and recorded."""
+    undoable, skip = state.undoable, state.last_skip
+    return {
+        "dataset": state.dataset.name or str(state.dataset),
+        "dataset_folder": str(state.dataset.resolve()),
+        "backbone": state.backbone,
+        "input_size": state.input_size,
+        "runtime": state.runtime,
+        "recording": state.recording,
+        "labels": [
+            _label(label, _KEYS[place] if place < len(_KEYS) else None)
+            for place, label in enumerate(state.labels)
+        ],
+        "learnt_labels": state.learnt_labels,
+        "warnings": state.warnings,
+        "skipped": dict(state.skipped),
+        "last_skip": None if skip is None else skip.reason,
+        "undo": None if undoable is None else {"label": undoable.label, "count": undoable.count},
+        "learnt": state.learnt,
+        "pending": state.pending,
+        "corrections": state.corrections,
+        "accuracy": None if state.accuracy is None else _accuracy(state.accuracy),
+        "accuracy_advice": state.accuracy_advice or None,
+        "problem": state.problem or None,
+    }
+
+
+def camera_message(facts: CameraFacts) -> dict[str, Any]:
+    """Tell which camera there is, and what is wrong with it."""
+    return {
+        "kind": facts.kind,
+        "description": facts.description,
+        "mirror": facts.is_device,
+        "problem": facts.problem,
+    }
+
+
+def job_message(job: JobState | None) -> dict[str, Any] | None:
+    """Tell how a job goes."""
+    if job is None:
+        return None
+    return {
+        "id": job.number,
+        "kind": job.kind,
+        "status": job.status,
+        "progress": job.progress,
+        "message": job.message,
+        "history": [
+            {
+                "epoch": epoch.epoch,
+                "training_loss": epoch.training_loss,
+                "validation_loss": epoch.validation_loss,
+                "validation_accuracy": epoch.validation_accuracy,
+                "seconds": epoch.seconds,
+            }
+            for epoch in job.history
+        ],
+        "error": job.error or None,
+    }
+
+
+def models_message(models: Sequence[ModelFile]) -> list[dict[str, Any]]:
+    """Tell which model files there are."""
+    return [
+        {
+            "file": model.path.name,
+            "precision": model.card.precision,
+            "mode": model.card.mode,
+            "bytes": model.size,
+            "created_at": model.card.created_at,
+            "accuracy": model.card.accuracy,
+            "labels": model.card.labels,
+        }
+        for model in models
+    ]
+
+
+def limits_message() -> dict[str, int]:
+    """Tell how much may be sent, so that a page can say so before it sends more."""
+    return {
+        "picture_bytes": limits.PICTURE_BYTES,
+        "picture_pixels": limits.PICTURE_PIXELS,
+        "zip_bytes": limits.ARCHIVE_BYTES,
+        "zip_pictures": limits.ARCHIVE_ENTRIES,
+    }
+
+
+def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
+    """Tell what is on a frame.
+
+    Args:
+        picture: The frame and its label.
+        now: Seconds on the monotonic clock.
+    """
+    labelled = picture.labelled
+    steady = labelled.steady
+    score = steady.unknown_score
+    return {
+        "type": "prediction",
+        "frame": picture.number,
+        "labels": steady.labels,
+        "probabilities": [round(value, 4) for value in steady.probabilities.tolist()],
+        "unknown": steady.is_unknown,
+        "unknown_score": round(score, 4) if score is not None and math.isfinite(score) else None,
+        "age_ms": round(1000 * (now - labelled.frame.captured_at), 1),
+        "rate": round(labelled.frames_per_second, 1),
+        "inference_ms": round(1000 * labelled.inference_seconds, 2),
+        "width": picture.width,
+        "height": picture.height,
+    }
+
+
+def _label(label: LabelState, key: str | None) -> dict[str, Any]:
+    return {
+        "name": label.name,
+        "count": label.count,
+        "newest": label.newest,
+        "warning": _BEHIND if label.is_behind else None,
+        "key": key,
+    }
+
+
+def _accuracy(accuracy: LearntAccuracy) -> dict[str, Any]:
+    return {
+        "value": accuracy.value,
+        "low": accuracy.low,
+        "high": accuracy.high,
+        "count": accuracy.count,
+        "rests_on": accuracy.rests_on,
+        "labels": accuracy.labels,
+        "confusion": accuracy.confusion,
+        "is_current": accuracy.is_current,
+    }

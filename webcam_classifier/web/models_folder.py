@@ -1,0 +1,86 @@
+"""What was taught and exported so far: the model files in one folder, and the report on them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from webcam_classifier.model_card import CARD_KEY, ModelCard, ModelError, read_card
+
+MODEL_NAME = "model.onnx"
+REPORT_NAME = "report.html"
+"""As `report.render` has it, which would take two seconds to import."""
+
+_MODEL_NAME = re.compile(r"model(\.[a-z0-9]+)?\.onnx")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One model file.
+
+    Attributes:
+        path: Where it is.
+        size: Bytes.
+        card: What travels in it.
+    """
+
+    path: Path
+    size: int
+    card: ModelCard
+
+
+class ModelsFolder:
+    """The folder that models are taught into; looked at when something was written there.
+
+    Args:
+        folder: It may be missing.
+
+    Attributes:
+        files: The models, the one that was taught before those made of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: tuple[ModelFile, ...] = ()
+        self._known: dict[tuple[Path, int, int], ModelFile | None] = {}
+        self.refresh()
+
+    @property
+    def report(self) -> Path | None:
+        """The report on the model, where there is one."""
+        path = self.folder / REPORT_NAME
+        return path if path.is_file() else None
+
+    def find(self, name: str) -> Path | None:
+        """Give the model file of this name, or None."""
+        return next((file.path for file in self.files if file.path.name == name), None)
+
+    def refresh(self) -> None:
+        """Look at the folder again; files that did not change are not read again."""
+        names = sorted(path.name for path in self.folder.glob("model*.onnx"))
+        found = []
+        for name in sorted(
+            filter(_MODEL_NAME.fullmatch, names), key=lambda name: (len(name), name)
+        ):
+            path = self.folder / name
+            facts = path.stat()
+            key = path, facts.st_mtime_ns, facts.st_size
+            if key not in self._known:
+                self._known[key] = _read(path, facts.st_size)
+            found.append(self._known[key])
+        self.files = tuple(file for file in found if file is not None)
+
+
+def _read(path: Path, size: int) -> ModelFile | None:
+    """Read the card of a model file; None where it is none of ours."""
+    try:
+        graph = onnx.load(path, load_external_data=False)
+        card = next(entry.value for entry in graph.metadata_props if entry.key == CARD_KEY)
+        return ModelFile(path, size, read_card(card, path))
+    except (ModelError, StopIteration):
+        return None
+    except Exception:  # protobuf's errors share no public base; a damaged file is no model
+        return None

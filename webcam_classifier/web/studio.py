@@ -1,0 +1,204 @@
+"""Everything behind the page, put together: what teaches, what is watched, and who looks on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.errors import UserError
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.teaching.training_job import TrainingJobs
+from webcam_classifier.web import messages
+from webcam_classifier.web.live_hub import LiveHub, LivePicture
+from webcam_classifier.web.models_folder import MODEL_NAME, ModelsFolder
+from webcam_classifier.web.teacher import TeacherRole
+from webcam_classifier.web.viewers import Viewer, Viewers
+from webcam_classifier.web.watched_classifier import WatchedClassifier
+
+
+class Studio:
+    """One data set that is taught with one camera; a context manager.
+
+    The server's routes call it from the event loop. What comes from other threads, such as a
+    labelled frame, is handed over to that loop.
+
+    Args:
+        session: What records and learns; left to its owner.
+        models: The folder that models are taught into.
+        open_device: Opens this machine's own camera.
+    """
+
+    def __init__(
+        self, session: TeachingSession, models: Path, open_device: Callable[[], Camera]
+    ) -> None:
+        self.session = session
+        self.models = ModelsFolder(models)
+        self.viewers = Viewers()
+        self.teacher = TeacherRole(self.viewers.tell_state)
+        self.watched = WatchedClassifier(session.classifier)
+        self.jobs = TrainingJobs(self._job_changed)
+        self.hub = LiveHub(
+            self.watched,
+            session.observe,
+            open_device,
+            self.viewers.is_picture_wanted,
+            lambda picture: self._in_loop(self._show, picture),
+            lambda: self._in_loop(self.viewers.tell_state),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = ExitStack()
+        session.on_change(lambda: self._in_loop(self.viewers.tell_state))
+
+    def __enter__(self) -> Studio:
+        self._open.enter_context(self.jobs)
+        self._open.enter_context(self.hub)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Say which event loop serves the page; None where none does any more."""
+        self._loop = loop
+
+    def state(self, client: str | None) -> dict[str, Any]:
+        """Give the whole state as a client is to see it.
+
+        Args:
+            client: Its id, where it has one.
+        """
+        teaching = self.session.state()
+        return {
+            "version": teaching.version,
+            **messages.teaching_message(teaching),
+            "camera": messages.camera_message(self.hub.facts),
+            "teacher": self.teacher.seen_by(client),
+            "job": self.job(),
+            "models": messages.models_message(self.models.files),
+            "has_report": self.models.report is not None,
+            "viewers": len(self.viewers),
+            "watching": "model" if self.watched.is_model else "head",
+            "limits": messages.limits_message(),
+        }
+
+    def job(self) -> dict[str, Any] | None:
+        """Give the last job as the state has it."""
+        return messages.job_message(self.jobs.state())
+
+    def teach(self, mode: Literal["head", "finetune"], epochs: int | None) -> None:
+        """Begin to write a model that is taught with the data set.
+
+        Args:
+            mode: A head alone, or layers too.
+            epochs: Of fine-tuning; None leaves it to train.py.
+
+        Raises:
+            UserError: Another job is running.
+        """
+        teaching = self.session.state()
+        self.jobs.teach(
+            mode,
+            teaching.dataset,
+            self.models.folder,
+            epochs=epochs if mode == "finetune" else None,
+            backbone=teaching.backbone,
+            input_size=teaching.input_size,
+        )
+
+    def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
+        """Begin to write the model in another precision.
+
+        Raises:
+            UserError: Another job is running.
+        """
+        self.jobs.export(self.models.folder, precision, self.session.state().dataset)
+
+    def may_change(self, client: str | None) -> bool:
+        """Tell whether a client may change something; where nobody teaches, it does from now on.
+
+        Args:
+            client: Its id; without an open page it may only where nobody else teaches, and does
+                not become the teacher: nothing would tell when it has gone.
+        """
+        if client is not None and client in self.viewers:
+            return self.teacher.may_teach(client)
+        return self.teacher.holder is None
+
+    async def obey(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        """Do what a page says over its WebSocket."""
+        kind = message["type"]
+        if kind == "claim":
+            if not self.teacher.claim(viewer.client):
+                viewer.refuse(SOMEBODY_TEACHES)
+        elif kind == "release":
+            await self._leave_role(viewer.client)
+        elif kind == "record":
+            await self._record(viewer, str(message.get("label", "")), message.get("on") is True)
+
+    async def left(self, viewer: Viewer) -> None:
+        """Forget a page that is gone; what it recorded ends."""
+        self.viewers.leave(viewer)
+        await self._leave_role(viewer.client)
+
+    async def watch(self, what: str) -> None:
+        """Choose what labels the live picture: `head`, or `model`, the one that was written last.
+
+        Raises:
+            UserError: There is no model yet, or it can't be used.
+        """
+        if what == "head":
+            self.watched.watch_head()
+        else:
+            await asyncio.to_thread(self.watched.watch_model, self.models.folder / MODEL_NAME)
+        self.viewers.tell_state()
+
+    async def _record(self, viewer: Viewer, label: str, on: bool) -> None:
+        if not self.teacher.may_teach(viewer.client):
+            if on:  # letting a key go needs no answer
+                viewer.refuse(SOMEBODY_TEACHES)
+            return
+        try:
+            if on:
+                await asyncio.to_thread(self.session.start_recording, label)
+            else:
+                await asyncio.to_thread(self.session.stop_recording)
+        except UserError as error:
+            viewer.refuse(str(error))
+
+    async def _leave_role(self, client: str) -> None:
+        if self.teacher.release(client):
+            await asyncio.to_thread(self.session.stop_recording)
+
+    def _show(self, picture: LivePicture) -> None:
+        self.viewers.offer(picture)
+
+    def _job_changed(self) -> None:
+        self._in_loop(self._look_at_job)
+
+    def _look_at_job(self) -> None:
+        job = self.jobs.state()
+        if job is not None and not job.is_running:
+            self._refreshing = asyncio.ensure_future(self._refresh())
+        self.viewers.tell_state()
+
+    async def _refresh(self) -> None:
+        """Look at what a job has written; a model that is watched is the new one from now on."""
+        await asyncio.to_thread(self.models.refresh)
+        if self.watched.is_model:
+            with suppress(UserError):  # then the one before goes on
+                await self.watch("model")
+        self.viewers.tell_state()
+
+    def _in_loop(self, call: Callable[..., None], *values: object) -> None:
+        """Have something called in the event loop, from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it was closed a moment ago
+                loop.call_soon_threadsafe(call, *values)
+
+
+SOMEBODY_TEACHES = "Somebody else is teaching. Watch along, or ask them to let you."

@@ -1,0 +1,202 @@
+"""Those who look at the page: what each is sent, and when.
+
+Nobody is sent the next picture before they said that they have shown the last one. So a slow
+network shows fewer pictures, never older ones, and holds nobody else up. All of it happens in the
+server's event loop; only `is_picture_wanted` is asked from the hub's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from webcam_classifier.web.live_hub import LivePicture
+from webcam_classifier.web.messages import prediction_message
+
+_STATE_EVERY = 0.1  # seconds between two states at the least
+_LONGEST_MESSAGE = 4096  # characters of what a page says
+_NOT_UNDERSTOOD = 4400  # close code
+
+Obey = Callable[["Viewer", dict[str, Any]], Awaitable[None]]
+
+
+class Viewer:
+    """One open page.
+
+    Args:
+        socket: Accepted.
+        state_message: Gives the state as this client is to see it.
+
+    Attributes:
+        client: Its id, which its HTTP calls carry.
+    """
+
+    def __init__(self, socket: WebSocket, state_message: Callable[[str], dict[str, Any]]) -> None:
+        self.client = secrets.token_urlsafe(12)
+        self._socket = socket
+        self._state_message = state_message
+        self._wants_pictures = False
+        self._has_credit = False
+        self._sent = 0  # the number of the last picture
+        self._newest: LivePicture | None = None
+        self._state_is_old = True
+        self._state_due = 0.0
+        self._refusals: list[str] = []
+        self._woken = asyncio.Event()
+
+    @property
+    def waits_for_picture(self) -> bool:
+        """Whether the next frame's picture would be sent to it."""
+        return self._wants_pictures and self._has_credit
+
+    def offer(self, picture: LivePicture) -> None:
+        """Take the newest labelled frame; one that was not sent yet is let go of."""
+        if self._has_credit and (picture.jpeg is not None or not self._wants_pictures):
+            self._newest = picture
+            self._woken.set()
+
+    def tell_state(self) -> None:
+        """Note that the state has changed."""
+        self._state_is_old = True
+        self._woken.set()
+
+    def refuse(self, reason: str) -> None:
+        """Say that something was not done."""
+        self._refusals.append(reason)
+        self._woken.set()
+
+    async def serve(self, obey: Obey) -> None:
+        """Send and listen until the page is gone.
+
+        Args:
+            obey: Awaited with every message that is not about showing pictures.
+        """
+        tasks = [asyncio.create_task(self._listen(obey)), asyncio.create_task(self._send_all())]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            with suppress(WebSocketDisconnect):  # it may be noticed while something is sent
+                task.result()
+
+    async def _listen(self, obey: Obey) -> None:
+        while True:
+            try:
+                text = await self._socket.receive_text()
+            except (WebSocketDisconnect, KeyError):  # gone, or bytes where text was expected
+                break
+            message = _parsed(text)
+            if message is None:
+                await _close(self._socket, _NOT_UNDERSTOOD, "This message is not understood.")
+                break
+            if message["type"] == "hello":
+                self._wants_pictures = message.get("pictures") is True
+                self._has_credit = True
+            elif message["type"] == "shown":
+                self._has_credit = self._has_credit or message.get("frame") == self._sent
+            else:
+                await obey(self, message)
+
+    async def _send_all(self) -> None:
+        await self._socket.send_json({"type": "welcome", "client": self.client})
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while self._refusals:
+                await self._socket.send_json({"type": "refused", "error": self._refusals.pop(0)})
+            await self._send_state()
+            await self._send_picture()
+
+    async def _send_state(self) -> None:
+        if not self._state_is_old:
+            return
+        wait = self._state_due - time.monotonic()
+        if wait > 0:  # many changes in a moment are told once
+            asyncio.get_running_loop().call_later(wait, self._woken.set)
+            return
+        self._state_is_old = False
+        self._state_due = time.monotonic() + _STATE_EVERY
+        await self._socket.send_json({"type": "state", **self._state_message(self.client)})
+
+    async def _send_picture(self) -> None:
+        picture, self._newest = self._newest, None
+        if picture is None:
+            return
+        self._has_credit = False
+        self._sent = picture.number
+        await self._socket.send_text(json.dumps(prediction_message(picture, time.monotonic())))
+        if self._wants_pictures and picture.jpeg is not None:
+            await self._socket.send_bytes(picture.jpeg)
+
+
+class Viewers:
+    """All open pages.
+
+    Args:
+        most: More are not let in.
+    """
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._by_client: dict[str, Viewer] = {}
+
+    def __contains__(self, client: object) -> bool:
+        return client in self._by_client
+
+    def __len__(self) -> int:
+        return len(self._by_client)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is let in."""
+        return len(self._by_client) >= self._most
+
+    def enter(self, viewer: Viewer) -> None:
+        """Let a page in."""
+        self._by_client[viewer.client] = viewer
+        self.tell_state()
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a page."""
+        self._by_client.pop(viewer.client, None)
+        self.tell_state()
+
+    def is_picture_wanted(self) -> bool:
+        """Whether somebody waits for a picture; may be asked from any thread."""
+        return any(viewer.waits_for_picture for viewer in list(self._by_client.values()))
+
+    def offer(self, picture: LivePicture) -> None:
+        """Hand the newest labelled frame to everybody."""
+        for viewer in self._by_client.values():
+            viewer.offer(picture)
+
+    def tell_state(self) -> None:
+        """Tell everybody that the state has changed."""
+        for viewer in self._by_client.values():
+            viewer.tell_state()
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    if len(text) > _LONGEST_MESSAGE:
+        return None
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    is_message = isinstance(message, dict) and isinstance(message.get("type"), str)
+    return message if is_message else None
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    if socket.application_state == WebSocketState.CONNECTED:
+        await socket.close(code, reason)
