@@ -11,13 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.tiny_features import SIZE, tiny_features
+from tests.tiny_features import tiny_backbone
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.runtime.providers import ExecutionConfig
-from webcam_classifier.teaching.eye import Eye
 from webcam_classifier.teaching.session import TeachingSession
-from webcam_classifier.teaching.teachable_classifier import TeachableClassifier, feature_file
 
 SCENES = {"cup": (220, 60, 40), "pen": (40, 60, 220), "none": (60, 210, 60)}  # blue green red
 _RATE = 50.0  # frames a second
@@ -62,7 +60,7 @@ class Stage:
         self.close()
 
 
-class TrainingTask:
+class Lesson:
     """A session with a loop on a stage, and the frames that were labelled."""
 
     def __init__(self, session: TeachingSession, stage: Stage) -> None:
@@ -104,22 +102,24 @@ class TrainingTask:
 
 def open_session(dataset: Path, labels: Sequence[str] = (), rate: float = 40.0) -> TeachingSession:
     """Open a session with the tiny network."""
-    features = tiny_features()
-    classifier = TeachableClassifier(feature_file(features), SIZE, ExecutionConfig(threads=1))
-    eye = Eye(dataset, features, SIZE)
     return TeachingSession(
-        dataset, labels, classifier, eye, rate=rate, keep_all=True, backbone="mean_colours"
+        dataset,
+        tiny_backbone(),
+        labels,
+        runtime=ExecutionConfig(threads=1),
+        rate=rate,
+        keep_all=True,
     )
 
 
 @contextmanager
-def task(
+def lesson(
     dataset: Path, labels: Sequence[str] = ("cup", "pen"), rate: float = 40.0
-) -> Iterator[TrainingTask]:
+) -> Iterator[Lesson]:
     """Teach with a stage as long as the context lasts."""
     with open_session(dataset, labels, rate) as session:
         stage = Stage()
-        taught = TrainingTask(session, stage)
+        taught = Lesson(session, stage)
 
         def seen(labelled: LabelledFrame) -> None:
             session.observe(labelled)

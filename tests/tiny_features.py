@@ -6,14 +6,20 @@ import onnx
 from onnx import TensorProto, helper
 
 from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, with_normalised_embedding
+from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
 
 SIZE = 64  # pixels
 WIDTH = 48  # features
 
 
+def tiny_backbone() -> Backbone:
+    """The network as a learner takes it."""
+    return Backbone("mean_colours", SIZE, tiny_features(), "no weights")
+
+
 def tiny_features() -> onnx.ModelProto:
-    """A graph from `pixels` to the unit embedding: the mean colours of a 4 x 4 grid."""
+    """A graph from `pixels` to the normalised embedding: the mean colours of a 4 x 4 grid."""
     side = SIZE // 4
     nodes = [
         helper.make_node("Cast", [INPUT_NAME], ["floats"], to=TensorProto.FLOAT),

@@ -23,6 +23,8 @@ OUTPUT_NAME = "probabilities"
 UNKNOWN_NAME = "unknown"
 """The second output, of models that can say that a picture is of none of their labels."""
 BATCH_AXIS = "batch"
+NORMALISED_EMBEDDING_NAME = "normalised_embedding"
+"""The value that a head answers: an output of feature graphs, and a value within models."""
 
 TRAIN_HINT = "Teach a model with `python train.py`, or name another file."
 

@@ -18,6 +18,8 @@ class Prediction:
         unknown_score: How unlike everything that was shown it is; None where the model can't say.
         unknown_threshold: The score above which it is of none of the labels; None tells nothing.
         names: What people call the labels; none where labels say it themselves.
+        embedding: (features,) float32, what the network made of the picture and the head answered;
+            None of a model file that does not tell it.
     """
 
     labels: tuple[str, ...]
@@ -25,6 +27,7 @@ class Prediction:
     unknown_score: float | None = None
     unknown_threshold: float | None = None
     names: tuple[str, ...] = ()
+    embedding: NDArray[np.float32] | None = None
 
     @property
     def is_unknown(self) -> bool:

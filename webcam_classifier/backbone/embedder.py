@@ -1,121 +1,261 @@
-"""How a picture is looked at: itself, then views of it that follow from its content alone."""
+"""Embed a data set's pictures, and views of them that follow from their content alone."""
 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.backbone.views import ViewRange, random_view
 from webcam_classifier.dataset.embedding_cache import EmbeddingCache, PictureEmbeddings, cache_key
+from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.dataset.reading import (
+    DecodedPicture,
+    decode,
+    describe_failure,
+    read_ahead,
+)
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
 
 VIEWS = 8
 """Augmented views of each picture, besides the picture itself: twelve gain little more."""
 
-_ENOUGH_LOOKS = 2400  # pictures and views together, eight seconds: many pictures need fewer views
+_ENOUGH_VIEWS = 2400  # of all pictures, eight seconds: many pictures need fewer views of each
 _FEWEST_VIEWS = 2  # without any, a head learns the room
-_REACH = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
+_RANGE = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
 
 
 def views_per_picture(pictures: int) -> int:
-    """Give how many looks each picture of a data set gets, itself included.
+    """How many views each picture of a data set gets, itself included.
 
     Args:
         pictures: How many there are.
     """
-    return 1 + min(VIEWS, max(_FEWEST_VIEWS, _ENOUGH_LOOKS // max(1, pictures) - 1))
+    return 1 + min(VIEWS, max(_FEWEST_VIEWS, _ENOUGH_VIEWS // max(1, pictures) - 1))
 
 
-def covers(looks: PictureEmbeddings | None, count: int) -> bool:
-    """Tell whether a picture was looked at so often."""
-    return looks is not None and len(looks.embeddings) >= count
+@dataclass(frozen=True, eq=False)
+class _ReadFile:
+    """A file's content, and what is known of it: from the cache, or decoded."""
+
+    content_hash: str
+    known: PictureEmbeddings | None
+    decoded: DecodedPicture | None
 
 
 class Embedder:
-    """Embeds pictures and views of them, and remembers what it saw.
+    """Embeds the pictures of a data set and views of them, and remembers what came out.
 
     Views depend on the seed and the picture's content: not on its place among others, nor on how
-    many of them are asked for.
+    many of them are asked for. So the same pictures have the same embeddings in every command.
 
     Args:
-        features: A graph whose only output is the embedding.
-        input_size: The side of the square that the graph takes, in pixels.
+        backbone: The frozen network.
+        dataset: Whose pictures are embedded.
         seed: For the views.
-        flip: Whether views may be mirrored, from `flip_is_safe`.
-        dataset: Where what was seen is kept; None keeps nothing.
-        threads: Processor threads; 0 takes one for each physical core.
+        mirrored: Whether half of the views are mirrored.
+        remembers: Whether embeddings are kept beside the pictures, for the next time.
+        threads: Processor threads; 0 takes one for each physical core, and reads files ahead in
+            others.
     """
 
     def __init__(
         self,
-        features: onnx.ModelProto,
-        input_size: int,
+        backbone: Backbone,
+        dataset: Dataset,
         *,
-        seed: int,
-        flip: bool,
-        dataset: Path | None,
+        seed: int = 0,
+        mirrored: bool = True,
+        remembers: bool = True,
         threads: int = 0,
     ) -> None:
-        self._features = features
-        self._threads = threads
-        self._size = input_size
+        self.backbone = backbone
+        self.mirrored = mirrored
+        self._dataset = dataset
         self._seed = seed
-        self._flip = flip
-        self.cache: EmbeddingCache | None = None
-        if dataset is not None:
-            width = features.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-            kind = cache_key(features, seed, flip)
-            self.cache = EmbeddingCache(dataset, kind, width)
+        self._threads = threads
+        self._remembers = remembers
+        self._cache = self._open_cache()
+
+    def adapt(self, mirrored: bool) -> bool:
+        """Follow another decision on mirrored views.
+
+        Returns:
+            Whether views that were embedded before are of no use any more.
+        """
+        if mirrored == self.mirrored:
+            return False
+        self.mirrored = mirrored
+        self._cache = self._open_cache()
+        return True
+
+    def recall(self, pictures: Collection[Picture]) -> None:
+        """Read files, and put into the index what is remembered of them; nothing is decoded."""
+        for picture, found in read_ahead(pictures, lambda picture: self._read_file(picture, 0)):
+            if not isinstance(found, Exception):
+                self._dataset.replace([(picture, _completed(picture, found))])
+
+    def embed_all(self) -> Iterator[Picture]:
+        """Embed every picture of the data set as often as the number of pictures asks for.
+
+        Yields:
+            Each picture that is done, for whoever shows how far it is.
+        """
+        views = 0
+        # What can't be read turns out on the way; fewer pictures may need more views of each.
+        while (needed := views_per_picture(len(self._dataset))) > views:
+            views = needed
+            yield from self.embed(self._dataset.ordered(), views)
+
+    def embed(self, pictures: Collection[Picture], views: int) -> Iterator[Picture]:
+        """Embed pictures, and put them into the index; what can't be read is refused there.
+
+        Args:
+            pictures: On the disk.
+            views: How many of each, the picture itself included.
+
+        Yields:
+            Each picture that is done, for whoever shows how far it is.
+        """
+        new = [picture for picture in pictures if not picture.is_embedded(views)]
+        workers = 0 if self._threads else None
+        for picture, found in read_ahead(
+            new, lambda picture: self._read_file(picture, views), workers
+        ):
+            if isinstance(found, FileNotFoundError):
+                self._dataset.remove(picture.label, [picture.key])
+            elif isinstance(found, Exception):
+                self._dataset.refuse(picture, describe_failure(found))
+            else:
+                self._dataset.replace([(picture, self._embedded(picture, found, views))])
+            yield picture
+
+    def embed_mirrored(self, picture: Picture) -> NDArray[np.float32]:
+        """Embed a picture's mirror image, (features,) float32, or remember it.
+
+        Args:
+            picture: Of which a view was embedded.
+
+        Raises:
+            OSError: The file is gone by now.
+            PictureError: It is no picture by now.
+        """
+        key = _mirrored_key(picture.content_hash)
+        known = None if self._cache is None else self._cache.load(key)
+        if known is not None:
+            return known.embeddings[0]
+        size = self.backbone.input_size
+        content = self._dataset.path(picture).read_bytes()
+        decoded = decode(content, size)
+        mirrored = np.ascontiguousarray(decoded.image[:, ::-1])
+        embeddings = self._extractor.embed([prepare(mirrored, size)])
+        if self._cache is not None:
+            kept = PictureEmbeddings(embeddings, decoded.fingerprint, decoded.size, decoded.small)
+            self._cache.save(key, kept)
+        return embeddings[0]
+
+    def forget(self, pictures: Iterable[Picture]) -> None:
+        """Forget pictures that are gone."""
+        if self._cache is not None:
+            for picture in pictures:
+                if picture.content_hash:
+                    self._cache.discard(picture.content_hash)
+                    self._cache.discard(_mirrored_key(picture.content_hash))
+
+    def prune(self) -> None:
+        """Forget all pictures that the data set does not hold."""
+        if self._cache is not None:
+            contents = set(self._dataset.contents())
+            self._cache.prune(contents | set(map(_mirrored_key, contents)))
 
     @functools.cached_property
     def _extractor(self) -> FeatureExtractor:
-        return FeatureExtractor(self._features, self._threads)  # only where anything is new
+        return FeatureExtractor(self.backbone.features, self._threads)  # only where anything is new
 
-    def remembered(self, content_hash: str) -> PictureEmbeddings | None:
-        """Give what is remembered of a picture, which may be fewer looks than are wanted."""
-        return None if self.cache is None else self.cache.load(content_hash)
+    def _open_cache(self) -> EmbeddingCache | None:
+        if not self._remembers:
+            return None
+        kind = cache_key(self.backbone.features, self._seed, self.mirrored)
+        return EmbeddingCache(self._dataset.folder, kind, self.backbone.width)
 
-    def look(
-        self,
-        image: BgrImage,
-        content_hash: str,
-        fingerprint: NDArray[np.bool_],
-        count: int,
-        known: PictureEmbeddings | None = None,
-    ) -> PictureEmbeddings:
-        """Look at a picture as often as is wanted, and remember it.
+    def _read_file(self, picture: Picture, views: int) -> _ReadFile:
+        content = self._dataset.path(picture).read_bytes()
+        content_hash = hashlib.sha256(content).hexdigest()
+        known = None if self._cache is None else self._cache.load(content_hash)
+        if views == 0 or (known is not None and len(known.embeddings) >= views):
+            return _ReadFile(content_hash, known, None)
+        return _ReadFile(content_hash, known, decode(content, self.backbone.input_size))
 
-        Args:
-            image: (height, width, 3) uint8, shrunken to the input size or larger.
-            content_hash: sha256 of its file.
-            fingerprint: (256,) of the whole picture; only remembered.
-            count: How many looks, the picture itself included.
-            known: What is remembered of it.
-
-        Returns:
-            At least so many looks.
-        """
-        if known is not None and covers(known, count):
-            return known
+    def _embedded(self, picture: Picture, found: _ReadFile, views: int) -> Picture:
+        if found.decoded is None:
+            return _completed(picture, found)
+        known, decoded = found.known, found.decoded
         first = 0 if known is None else len(known.embeddings)
         seen = self._extractor.embed(
-            self._one_look(image, content_hash, number) for number in range(first, count)
+            view_of(
+                decoded.image,
+                found.content_hash,
+                number,
+                size=self.backbone.input_size,
+                seed=self._seed,
+                mirrored=self.mirrored,
+            )
+            for number in range(first, views)
         )
-        looks = PictureEmbeddings(
-            seen if known is None else np.concatenate([known.embeddings, seen]), fingerprint
+        whole = PictureEmbeddings(
+            seen if known is None else np.concatenate([known.embeddings, seen]),
+            decoded.fingerprint,
+            decoded.size,
+            decoded.small,
         )
-        if self.cache is not None:
-            self.cache.save(content_hash, looks)
-        return looks
+        if self._cache is not None:
+            self._cache.save(found.content_hash, whole)
+        return _completed(picture, replace(found, known=whole))
 
-    def _one_look(self, image: BgrImage, content_hash: str, number: int) -> BgrImage:
-        if number == 0:
-            return prepare(image, self._size)
-        generator = np.random.default_rng((self._seed, int(content_hash[:32], 16), number))
-        return random_view(image, self._size, generator, _REACH, self._flip)
+
+def _mirrored_key(content_hash: str) -> str:
+    """What a picture's mirror image is remembered by."""
+    return hashlib.sha256(f"{content_hash} mirrored".encode()).hexdigest()
+
+
+def view_of(
+    image: BgrImage, content_hash: str, number: int, *, size: int, seed: int, mirrored: bool
+) -> BgrImage:
+    """One of the views of a picture, as the graph takes it.
+
+    Args:
+        image: (height, width, 3) uint8, shrunken to the input size or larger.
+        content_hash: sha256 of its file, in hexadecimal.
+        number: 0 is the picture itself.
+        size: The side of the square that the graph takes, in pixels.
+        seed: For the views.
+        mirrored: Whether half of the views are mirrored.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    if number == 0:
+        return prepare(image, size)
+    generator = np.random.default_rng((seed, int(content_hash[:32], 16), number))
+    return random_view(image, size, generator, _RANGE, mirrored)
+
+
+def _completed(picture: Picture, found: _ReadFile) -> Picture:
+    """A picture with what is known of its file."""
+    if found.known is None:
+        return replace(picture, content_hash=found.content_hash)
+    return replace(
+        picture,
+        content_hash=found.content_hash,
+        embeddings=found.known.embeddings,
+        fingerprint=found.known.fingerprint,
+        small=found.known.small,
+        size=found.known.size,
+    )

@@ -15,10 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, Tensors
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
+from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, NORMALISED_EMBEDDING_NAME
 
 EMBEDDING_NAME = "embedding"
-NORMALISED_EMBEDDING_NAME = "unit_embedding"
 OPSET = 17
 IR_VERSION = 9  # what onnxruntime 1.16, the oldest that Jetson wheels offer, still reads
 
@@ -102,7 +101,7 @@ def with_normalised_embedding(features: onnx.ModelProto, power: float = POWER) -
         power: What sizes are raised to.
 
     Returns:
-        The same with `unit_embedding` as its only output.
+        The same with `normalised_embedding` as its only output.
     """
     model = onnx.ModelProto()
     model.CopyFrom(features)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import onnx
 
-from webcam_classifier.backbone.feature_graph import squeezenet1_1_features
+from webcam_classifier.backbone.feature_graph import (
+    squeezenet1_1_features,
+    with_normalised_embedding,
+)
 from webcam_classifier.backbone.optional_torch import needing_torch
 from webcam_classifier.backbone.weights import (
     PretrainedWeights,
@@ -21,6 +24,51 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.storage import write_atomically
 
 DEFAULT_BACKBONE = "squeezenet1_1"
+
+
+DEFAULT_INPUT_SIZE = 224  # pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A frozen network whose embeddings a head is fitted on.
+
+    Attributes:
+        name: By torchvision.
+        input_size: The side of the square picture that it takes, in pixels.
+        features: From `pixels` to the normalised embedding, its only output.
+        source: Where its weights came from, for the card.
+    """
+
+    name: str
+    input_size: int
+    features: onnx.ModelProto
+    source: str
+
+    @property
+    def width(self) -> int:
+        """How many features an embedding has."""
+        return int(self.features.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
+
+
+def load_backbone(name: str, weights: str, input_size: int) -> Backbone:
+    """Load a frozen network, which only for names other than the default needs torch, once.
+
+    Args:
+        name: torchvision's name of the network.
+        weights: `auto` or a file; see `train.py --help`.
+        input_size: The side of the square picture, in pixels.
+
+    Raises:
+        UserError: The name is unknown, the weights can't be had, or torch is missing.
+    """
+    frozen = frozen_features(name, weights, input_size)
+    return Backbone(name, input_size, with_normalised_embedding(frozen.graph), frozen.source)
+
+
+def default_backbone() -> Backbone:
+    """The network that is used where none is named, at its usual size; see `load_backbone`."""
+    return load_backbone(DEFAULT_BACKBONE, "auto", DEFAULT_INPUT_SIZE)
 
 
 @dataclass(frozen=True, eq=False)

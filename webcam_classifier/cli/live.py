@@ -107,6 +107,7 @@ def teach(options: argparse.Namespace) -> None:
             single pictures.
     """
     # Loaded only now: what learns is of no use to a model that is finished.
+    from webcam_classifier.backbone.load import default_backbone
     from webcam_classifier.display.window import Window, display_problem
     from webcam_classifier.teaching.session import TeachingSession
     from webcam_classifier.teaching.training_job import TrainingJobs
@@ -130,8 +131,12 @@ def teach(options: argparse.Namespace) -> None:
                 f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
             )
         session = stack.enter_context(
-            TeachingSession.open(
-                dataset, options.teach, runtime=runtime, rate=options.rate or RATE, say=say
+            TeachingSession(
+                dataset,
+                default_backbone(),
+                options.teach,
+                runtime=runtime,
+                rate=options.rate or RATE,
             )
         )
         session.classifier.warm_up()

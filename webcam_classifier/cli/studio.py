@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
 
         listener = listen(options.host, options.port)  # before what takes time: it may be taken
+        from webcam_classifier.backbone.load import default_backbone
         from webcam_classifier.teaching.session import TeachingSession
         from webcam_classifier.web.app import build_app
         from webcam_classifier.web.link_token import keep_token, link_token
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "`pip install -r requirements-studio.txt`."
         ) from error
     cv2.setNumThreads(1)  # a resize is too small to share out
-    with listener, TeachingSession.open(options.dataset, say=say) as session:
+    with listener, TeachingSession(options.dataset, default_backbone()) as session:
         port = int(listener.getsockname()[1])
         token = None if is_loopback(listener) else link_token(options.port)
         names = own_names(options.host) if token else frozenset()

@@ -29,18 +29,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.backbone.load import DEFAULT_BACKBONE, FrozenFeatures, frozen_features
+from webcam_classifier.backbone.embedder import Embedder
+from webcam_classifier.backbone.load import (
+    DEFAULT_BACKBONE,
+    DEFAULT_INPUT_SIZE,
+    Backbone,
+    load_backbone,
+)
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
-from webcam_classifier.cli.console import progress_told_to
+from webcam_classifier.cli.console import progress, progress_told_to
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.facts import split_data_set
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
     check_enough,
     describe_skipped,
+    existing,
+    labelled_pictures,
     load_labelled_pictures,
     own_test_part,
 )
+from webcam_classifier.dataset.picture_images import ImageMemory
+from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.dataset.split import SHARES, describe_split
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.model_evaluation import check_labels
@@ -51,18 +62,17 @@ from webcam_classifier.finetune.distributed import (
 )
 from webcam_classifier.finetune.recipes import RECIPES, ListRecipes, find_recipe
 from webcam_classifier.finetune.settings import FinetuneSettings
-from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embed_dataset
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
+from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.storage import check_writable
 from webcam_classifier.training.auto import AutoTrainer
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
-from webcam_classifier.training.finish import finish_training
+from webcam_classifier.training.finish import describe_training, finish_training
 from webcam_classifier.training.train_head import train_head
 
 if TYPE_CHECKING:
     from webcam_classifier.finetune.layer_trainer import LayerTrainer
-
-DEFAULT_INPUT_SIZE = 224  # pixels
 
 
 @only_the_first_speaks()
@@ -70,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the pictures, teach, measure, and write the model."""
     options = parse(arguments)
     with progress_told_to(options.progress):
-        teach_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
+        train_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
 
 
-def teach_and_write(options: argparse.Namespace, command: str) -> None:
+def train_and_write(options: argparse.Namespace, command: str) -> None:
     """Do what was asked for.
 
     Args:
@@ -84,24 +94,73 @@ def teach_and_write(options: argparse.Namespace, command: str) -> None:
     output = output_folder(options)
     check_writable(output)
     # What can't be had is said before pictures are read.
-    frozen = prepare_features(options)
-    teach = prepare_teaching(options)
-    pictures = read(options.dataset, options.input_size)
+    backbone = prepare_backbone(options)
+    train = prepare_training(options)
+    dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
+    dataset.refresh()
+    check_enough(dataset)
+    if backbone is None:
+        reading = read_pictures(dataset, options.input_size, memory)
+        for _ in progress(reading, "reading", len(dataset)):
+            pass
+    else:
+        embedder = Embedder(backbone, dataset, seed=options.seed)
+        embedder.recall(dataset.ordered())
+        embedder.adapt(decide_mirroring(options, dataset, embedder))
+        for _ in progress(embedder.embed_all(), "embedding pictures", len(dataset)):
+            pass
+        embedder.prune()
+    pictures = labelled_pictures(dataset, options.input_size, memory)
+    if pictures.skipped:
+        print(describe_skipped(pictures.skipped))
+    check_enough(dataset)
+    task = plan(options, pictures, command, started)
+    embedded = None
+    if backbone is not None:
+        embedded = embedded_dataset(dataset, backbone, task.test_pictures)
+    findings = finish_training(task, train(task, embedded), embedded, output)
+    print(describe_training(findings, output))
+
+
+def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Embedder) -> bool:
+    """Whether views may be mirrored: as the command line says, else measured and printed."""
+    if options.mirror != "auto":
+        return bool(options.mirror == "on")
+    decision = check_mirroring(dataset, embedder)
+    print(decision.describe())
+    return decision.mirrored
+
+
+def plan(
+    options: argparse.Namespace, pictures: LabelledPictures, command: str, started: float
+) -> TrainingTask:
+    """Say what is learnt from and what measures, and print it.
+
+    Args:
+        options: From `parse`.
+        pictures: All of the data set.
+        command: How to do it again.
+        started: When the command started, seconds on the monotonic clock.
+
+    Raises:
+        UserError: The category names are those of other labels, or a test set has other labels or
+            pictures that are learnt from.
+    """
     if options.category_names is not None:
         names = read_category_names(options.category_names)
         pictures = dataclasses.replace(pictures, category_names=names)
-    check_enough(pictures)
     display_names(pictures.labels, pictures.category_names)  # refuses those of other labels
     test_pictures = None
     if options.test_dataset is not None:
-        test_pictures = own_test_part(read(options.test_dataset, options.input_size))
+        test_pictures = own_test_part(
+            load_labelled_pictures(options.test_dataset, options.input_size)
+        )
+        if test_pictures.skipped:
+            print(describe_skipped(test_pictures.skipped))
         check_labels(test_pictures, pictures.labels)
         check_apart(pictures, test_pictures)
     shares = options.recipe.shares if options.recipe else SHARES
     split, facts = split_data_set(pictures, test_pictures is None, shares)
-    print(describe_split(split, pictures.label_indices, pictures.labels))
-    for line in facts.describe(pictures):
-        print(line)
     task = TrainingTask(
         pictures=pictures,
         split=split,
@@ -114,8 +173,13 @@ def teach_and_write(options: argparse.Namespace, command: str) -> None:
         facts=facts,
         command=command,
     )
-    embedded = None if frozen is None else embed_dataset(task, frozen, options.dataset)
-    print(finish_training(task, teach(task, embedded), embedded, output))
+    shown = task
+    if task.is_cross_validated and options.mode != "finetune":
+        shown = task.without_held_back()
+    print(describe_split(shown.split, pictures.label_indices, pictures.labels))
+    for line in facts.describe(pictures):
+        print(line)
+    return task
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -199,6 +263,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--category-names", type=Path, metavar="FILE",
         help="what people call the labels, as JSON: {\"21\": \"fire lily\"} (default: "
         "category_names.json in the data set, where there is one)")  # fmt: skip
+    add("--mirror", choices=("auto", "on", "off"), default="auto",
+        help="learn from mirrored views as well; auto (default): unless that makes labels alike, "
+        "such as left and right, which is measured on your pictures")  # fmt: skip
     add("--seed", type=int, default=0, help="the same seed gives the same model (default: 0)")
     add(
         "--device",
@@ -264,19 +331,19 @@ def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> 
         )
 
 
-def prepare_features(options: argparse.Namespace) -> FrozenFeatures | None:
-    """Get hold of the frozen network; None where teaching starts without one."""
+def prepare_backbone(options: argparse.Namespace) -> Backbone | None:
+    """Load the frozen network; None where training starts without one."""
     if options.mode == "finetune":
         starts_warm = training_settings(options).starts_warm
         if options.weights == "none" or not starts_warm or process_number() > 0:
             return None
-    return frozen_features(options.backbone, options.weights, options.input_size)
+    return load_backbone(options.backbone, options.weights, options.input_size)
 
 
-def prepare_teaching(
+def prepare_training(
     options: argparse.Namespace,
 ) -> Callable[[TrainingTask, EmbeddedDataset | None], TrainingResult]:
-    """Get hold of the pretrained weights, and give what teaches with them."""
+    """Load the pretrained weights, and return what trains with them."""
     if options.mode == "head":
         return lambda task, embedded: train_head(task, needed(embedded))
     settings = training_settings(options)
@@ -313,14 +380,6 @@ def needed(embedded: EmbeddedDataset | None) -> EmbeddedDataset:
     if embedded is None:
         raise RuntimeError("the pictures were not embedded")
     return embedded
-
-
-def read(folder: Path, input_size: int) -> LabelledPictures:
-    """Read a data set, and list what could not be read."""
-    pictures = load_labelled_pictures(folder, input_size)
-    if pictures.skipped:
-        print(describe_skipped(pictures.skipped))
-    return pictures
 
 
 def _positive(text: str) -> int:

@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 FOLDER_NAME = ".embeddings"
 """Below the data set; what begins with a dot is no label."""
 
-_VERSION = 1  # of the files' form, and of how views are made
+_VERSION = 2  # of the files' form, and of how views are made
 _FINGERPRINT_BYTES = 32
+_HEAD_BYTES = 32 + 8 + 3072
 _CHECKSUM_BYTES = 4
 _KEPT_KINDS = 4  # networks, seeds and versions that are remembered
 _MOST_BYTES = 256_000_000  # of one kind: 40 000 pictures with two views, of 512 features each
@@ -47,6 +48,8 @@ class PictureEmbeddings:
 
     embeddings: NDArray[np.float32]
     fingerprint: NDArray[np.bool_]
+    size: tuple[int, int]
+    small: NDArray[np.uint8]
 
 
 def cache_key(features: onnx.ModelProto, seed: int, flip: bool) -> str:
@@ -95,18 +98,27 @@ class EmbeddingCache:
         except OSError:
             return None
         body, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
-        numbers = body[_FINGERPRINT_BYTES:]
+        numbers = body[_HEAD_BYTES:]
         is_whole = len(numbers) > 0 and len(numbers) % (4 * self.width) == 0
         if not is_whole or _checksum(body) != checksum:
             return None
         bits = np.frombuffer(body, dtype=np.uint8, count=_FINGERPRINT_BYTES)
         embeddings = np.frombuffer(numbers, dtype="<f4").reshape(-1, self.width)
-        return PictureEmbeddings(embeddings, np.unpackbits(bits).astype(np.bool_))
+        width, height = np.frombuffer(body, dtype="<u4", count=2, offset=32).tolist()
+        small = np.frombuffer(body, dtype=np.uint8, count=3072, offset=40).reshape(32, 32, 3)
+        return PictureEmbeddings(
+            embeddings, np.unpackbits(bits).astype(np.bool_), (width, height), small
+        )
 
     def save(self, content_hash: str, looks: PictureEmbeddings) -> None:
         """Remember a picture, where there is room for it and the folder can be written."""
         embeddings = np.ascontiguousarray(looks.embeddings, dtype="<f4")
-        body = np.packbits(looks.fingerprint).tobytes() + embeddings.tobytes()
+        body = np.packbits(looks.fingerprint).tobytes()
+        body += (
+            np.array(looks.size, dtype="<u4").tobytes()
+            + looks.small.tobytes()
+            + embeddings.tobytes()
+        )
         if self._bytes + len(body) > _MOST_BYTES:
             return
         place = self._folder / content_hash

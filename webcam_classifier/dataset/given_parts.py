@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
@@ -38,29 +40,49 @@ def find_parts(folder: Path) -> dict[int, Path]:
         The folder of each part, by its index in `PARTS`; nothing where it is one whole.
 
     Raises:
-        UserError: Two folders are the same part, such as `val` and `valid`.
+        UserError: Two folders are the same part, such as `val` and `valid`, or one that is called
+            like a part can't be opened.
     """
-    candidates = sorted(path for path in folder.iterdir() if _is_named_like_a_part(path))
+    with os.scandir(folder) as entries:
+        named = sorted(
+            entry.name
+            for entry in entries
+            if entry.name.lower() in _FOLDER_NAMES and _is_folder(entry)
+        )
     found: dict[int, Path] = {}
-    for path in candidates:
-        if not _holds_labels(path):
+    for name in named:
+        if not _holds_labels(folder / name):
             continue
-        part = _FOLDER_NAMES[path.name.lower()]
+        part = _FOLDER_NAMES[name.lower()]
         if part in found:
             raise UserError(
-                f"{folder} has both {found[part].name}/ and {path.name}/ for {PARTS[part]}. Move "
+                f"{folder} has both {found[part].name}/ and {name}/ for {PARTS[part]}. Move "
                 "one of them elsewhere."
             )
-        found[part] = path
-    return found if TRAINING_PART in found and len(candidates) > 1 else {}
+        found[part] = folder / name
+    return found if TRAINING_PART in found and len(named) > 1 else {}
 
 
-def _is_named_like_a_part(path: Path) -> bool:
-    return path.name.lower() in _FOLDER_NAMES and path.is_dir()
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _holds_labels(path: Path) -> bool:
     """Tell whether pictures can only be in folders below: there are some, and no picture here."""
-    inside = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-    has_folders = any(entry.is_dir() for entry in inside)
-    return has_folders and not any(entry.is_file() and is_picture_name(entry) for entry in inside)
+    has_folders = False
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if _is_folder(entry):
+                    has_folders |= not is_passed_over_folder(entry.name)
+                elif is_picture_name(Path(entry.name)) and not is_passed_over_file(entry.name):
+                    return False
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be opened ({error.strerror or error}), so it can't be told whether it "
+            "is a part of the data set. Check its permissions, or move it elsewhere."
+        ) from error
+    return has_folders

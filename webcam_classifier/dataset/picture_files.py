@@ -19,6 +19,7 @@ MAXIMUM_PIXELS = 100_000_000
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # a phone's MPO opens as the JPEG that it begins with
 _SNAPSHOT_QUALITY = 95
+_ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp"}
 
 
 class PictureError(UserError):
@@ -106,3 +107,12 @@ def encode_snapshot(image: BgrImage) -> bytes:
     if not done:
         raise ValueError(f"a picture of shape {image.shape} could not be encoded as JPEG")
     return encoded.tobytes()
+
+
+def picture_ending(content: bytes) -> str:
+    """The ending that a picture file's name should have, by its content.
+
+    Args:
+        content: Of a file that `decode_picture` reads.
+    """
+    return next(ending for start, ending in _ENDINGS.items() if content.startswith(start))

@@ -42,6 +42,20 @@ class Evaluation:
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
+    shown: NDArray[np.int64]
+    burst_counts: NDArray[np.int64] | None = None
+
+    @property
+    def shown_right(self) -> float:
+        return _ratio(int(np.trace(self.shown)), self.count)
+
+    @property
+    def shown_wrong(self) -> float:
+        return _ratio(int(self.shown.sum() - np.trace(self.shown)), self.count)
+
+    @property
+    def shown_unknown(self) -> float:
+        return _ratio(int(self.count - self.shown.sum()), self.count)
 
     @property
     def count(self) -> int:
@@ -92,7 +106,12 @@ class Evaluation:
 
 
 def evaluate_answers(
-    labels: Sequence[str], truths: NDArray[np.int64], answers: NDArray[np.int64]
+    labels: Sequence[str],
+    truths: NDArray[np.int64],
+    answers: NDArray[np.int64],
+    *,
+    is_unknown: NDArray[np.bool_] | None = None,
+    bursts: NDArray[np.int64] | None = None,
 ) -> Evaluation:
     """Count answers against truths.
 
@@ -103,7 +122,10 @@ def evaluate_answers(
     """
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(confusion, (truths, answers), 1)
-    return Evaluation(tuple(labels), confusion)
+    shown = np.zeros_like(confusion)
+    is_shown = np.ones(len(truths), bool) if is_unknown is None else ~is_unknown
+    np.add.at(shown, (truths[is_shown], answers[is_shown]), 1)
+    return Evaluation(tuple(labels), confusion, shown)
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:

@@ -70,6 +70,8 @@ def find_pictures(
     split = read_split(model.with_name(METRICS_NAME), card)
     reader = _Reader(dataset or Path(card.dataset), card.input_size)
     training = spread(split.training, MOST_FOR_CALIBRATION)
+    if not (split.validation or split.test or split.test_folder):  # all were learnt from
+        return _learnt_pictures(split, reader, dataset is not None)
     calibration = reader.read(training, "reading training pictures")
     validation = reader.read(split.validation, "reading validation pictures")
     test = reader.read(split.test, "reading test pictures")
@@ -90,6 +92,24 @@ def find_pictures(
         compared,
         np.array(truths, dtype=np.int64),
         f"{len(validation)} validation and {len(test)} test pictures",
+        notes,
+    )
+
+
+def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -> CheckPictures:
+    """Take every second picture to calibrate with, and compare on the others."""
+    calibration = reader.read(
+        spread(split.training[::2], MOST_FOR_CALIBRATION), "reading training pictures"
+    )
+    compared = reader.read(split.training[1::2], "reading pictures to compare on")
+    notes = tuple(reader.notes(folder_was_named))
+    if not compared:
+        raise UserError(f"There is no picture to compare on. {' '.join(notes)} {_NAME_PICTURES}")
+    return CheckPictures(
+        tuple(calibration.values()),
+        tuple(compared.values()),
+        np.full(len(compared), UNKNOWN, dtype=np.int64),
+        "every second picture that it learnt from",
         notes,
     )
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from webcam_classifier.backbone.load import FrozenFeatures
+from webcam_classifier.backbone.feature_graph import with_normalised_embedding
+from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
@@ -30,7 +31,7 @@ from webcam_classifier.export.check_pictures import (
     spread,
 )
 from webcam_classifier.export.sized_features import features_at
-from webcam_classifier.head.embedded_dataset import embed_dataset
+from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
@@ -151,11 +152,13 @@ def _lesson(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTask:
     test = None
     if held.test_folder is not None:
         test = own_test_part(load_labelled_pictures(Path(held.test_folder), card.input_size))
-    if not len(pictures.at(_places(pictures, held.test)) if test is None else test):
-        raise UserError("No test pictures were held back.")
     split, _ = split_data_set(pictures, hold_test=test is None)
+    if held.test or test is not None:  # else all were learnt from, and some are held back now
+        split = _split_as_before(split, pictures, held)
+    if not len(pictures.at(split.test) if test is None else test):
+        raise UserError("No test pictures can be held back.")
     return TrainingTask(
-        pictures, _split_as_before(split, pictures, held), test, card.backbone, card.input_size,
+        pictures, split, test, card.backbone, card.input_size,
         held.seed, measured_only=True, started=0.0,
     )  # fmt: skip
 
@@ -182,7 +185,8 @@ def _taught(
     features = features_at(onnx.load(original.path), size)
     print(f"teaching a head for {size} pixels", file=sys.stderr)
     task = replace(task, input_size=size)
-    outcome = train_head(task, embed_dataset(task, FrozenFeatures(features, card.weights)))
+    backbone = Backbone(card.backbone, size, with_normalised_embedding(features), card.weights)
+    outcome = train_head(task, embed_labelled_pictures(task.pictures, backbone, seed=task.seed))
     path = folder / f"fp32-{size}.onnx"
     write_model(outcome.graph, replace(card, input_size=size), path)
     return SizedModel(path, size, pictures)

@@ -1,43 +1,144 @@
-"""Ask about each picture with a head that saw nothing of its recording."""
+"""Ask about each picture once, with a head that saw nothing of its burst."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.head.discriminant import fit_head
-from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.head.blas import one_blas_thread
+from webcam_classifier.head.discriminant import SHRINKAGE, discriminant
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.embedding_sums import EmbeddingSums, PooledSums, PooledSumsBuilder
+from webcam_classifier.head.folds import FOLDS, fold_numbers
+from webcam_classifier.head.novelty import Novelty, fit_distances, scaled
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What heads and scores of novelty said about pictures whose burst they never saw.
+
+    Attributes:
+        asked: (asked,) int64, the places of the pictures that could be asked about.
+        logits: (asked, labels) float64, without a temperature.
+        temperature: What makes logits of views that were left out likeliest; 1 without any.
+        scores: (asked,) float32 of novelty, on the scale that the other folds' pictures gave; none
+            where it was not asked for.
+        novelty: Fitted on all pictures, on the scale that all left-out pictures gave; None where
+            it was not asked for.
+    """
+
+    asked: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    temperature: float
+    scores: NDArray[np.float32]
+    novelty: Novelty | None
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """(asked, labels), as a model with this temperature would give them."""
+        scores = self.logits / self.temperature
+        raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def cross_validate(
+    views: EmbeddedViews, label_count: int, *, with_novelty: bool = True, folds: int = FOLDS
+) -> CrossValidation:
+    """Leave bursts out in turn, and ask heads that were fitted on the rest.
+
+    The temperature (C. Guo et al., "On Calibration of Modern Neural Networks", 2017) is fitted on
+    all views of what was left out, and not on the pictures alone: a next burst differs more than
+    the bursts at hand do from each other, and that each view is a bit aside makes up for it.
+
+    Args:
+        views: Of pictures in the order of their names; every label is among them.
+        label_count: How many labels there are.
+        with_novelty: Whether to fit and ask the score of novelty as well.
+        folds: How many parts there are at the most.
+    """
+    fold_of = fold_numbers(views, label_count, folds)
+    fold_count = int(fold_of.max(initial=-1)) + 1
+    whole, parts = _pooled(views, fold_of, fold_count, label_count)
+    originals = views.is_original
+    asked = [np.zeros(0, dtype=np.int64)]
+    picture_logits = [np.zeros((0, label_count))]
+    view_logits, view_labels = [np.zeros((0, label_count))], [np.zeros(0, dtype=np.int64)]
+    distances: list[NDArray[np.float32]] = []
+    with one_blas_thread():
+        for fold, part in enumerate(parts):
+            left_out = fold_of == fold
+            rest = whole.minus(part)
+            weights, bias = discriminant(rest, SHRINKAGE)
+            logits = views.embeddings[left_out] @ weights.T + bias
+            own = originals[left_out]
+            view_logits.append(logits)
+            view_labels.append(views.label_indices[left_out])
+            picture_logits.append(logits[own])
+            asked.append(views.pictures[left_out & originals])
+            if with_novelty:
+                found = fit_distances(rest, views.embeddings[~left_out & originals])
+                distances.append(found.distances(views.embeddings[left_out & originals]))
+        temperature = fit_temperature(np.concatenate(view_logits), np.concatenate(view_labels))
+        novelty, scores = None, np.zeros(0, dtype=np.float32)
+        if with_novelty:
+            found = fit_distances(whole, views.embeddings[originals])
+            known = np.concatenate(distances) if distances else found.distances(views.embeddings)
+            novelty, scores = scaled(found, known), _scores(found, distances)
+    return CrossValidation(
+        np.concatenate(asked), np.concatenate(picture_logits), temperature, scores, novelty
+    )
 
 
 def left_out_logits(
     views: EmbeddedViews, label_count: int, groups: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Ask about each picture once, with a head that saw no view of its group.
 
     Args:
-        views: Of pictures in their order; each one's views stand together, the picture itself
-            first.
+        views: See `cross_validate`.
         label_count: How many labels there are.
-        groups: (views,) what is left out together; None takes the recordings.
+        groups: (views,) what is left out together; None takes the bursts.
 
     Returns:
-        (asked,) int64 the pictures that could be asked about, and (asked, labels) float32 their
-        logits, without a temperature. Nothing where a label has a single picture.
+        (asked,) int64 the pictures that could be asked about, and (asked, labels) float64 their
+        logits, without a temperature.
     """
     if groups is not None:
         views = dataclasses.replace(views, bursts=groups)
-    pictures = np.cumsum(views.is_original) - 1
-    folds = fold_numbers(views, label_count)
-    asked: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-    logits: list[NDArray[np.float32]] = [np.zeros((0, label_count), dtype=np.float32)]
-    for fold in range(folds.max() + 1):
-        learnt = views.only(folds != fold)
-        if len(np.unique(learnt.label_indices)) < label_count:
-            continue  # all pictures of a label are in this fold: it can't be asked
-        chosen = (folds == fold) & views.is_original
-        head = fit_head(learnt, label_count, temperature=1.0)
-        asked.append(pictures[chosen])
-        logits.append(head.logits(views.embeddings[chosen]))
-    return np.concatenate(asked), np.concatenate(logits)
+    found = cross_validate(views, label_count, with_novelty=False)
+    return found.asked, found.logits
+
+
+def _pooled(
+    views: EmbeddedViews, fold_of: NDArray[np.int64], fold_count: int, label_count: int
+) -> tuple[PooledSums, list[PooledSums]]:
+    """Pool the views of all folds, and those of each: one label's sums at a time need memory."""
+    width = views.embeddings.shape[1]
+    whole = PooledSumsBuilder(label_count, width)
+    parts = [PooledSumsBuilder(label_count, width) for _ in range(fold_count)]
+    for label in range(label_count):
+        members = views.label_indices == label
+        weight = 1.0 / np.count_nonzero(members)
+        of_label = EmbeddingSums.empty(width)
+        for fold in np.unique(fold_of[members]).tolist():
+            chosen = members & (fold_of == fold)
+            own = EmbeddingSums.of(views.embeddings[chosen], views.is_original[chosen])
+            of_label = of_label.plus(own)
+            if fold >= 0:
+                parts[fold].add(label, own, weight)
+        whole.add(label, of_label, weight)
+    return whole.pooled(), [part.pooled() for part in parts]
+
+
+def _scores(found: Novelty, distances: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Score each fold's pictures on the scale that the pictures of the other folds give."""
+    scores = [np.zeros(0, dtype=np.float32)]
+    for fold, own in enumerate(distances):
+        others = [one for place, one in enumerate(distances) if place != fold]
+        known = np.concatenate(others) if others else own
+        on_scale = scaled(found, known)
+        scores.append(on_scale.scores_of(own))
+    return np.concatenate(scores)

@@ -1,127 +1,127 @@
-"""A task's pictures as the frozen network sees them: looked at once, for all that asks."""
+"""A data set's pictures as the frozen network sees them: embedded once, for all that asks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from webcam_classifier.backbone.embedder import Embedder, covers, views_per_picture
-from webcam_classifier.backbone.feature_graph import FeatureExtractor, with_normalised_embedding
-from webcam_classifier.backbone.load import FrozenFeatures
-from webcam_classifier.backbone.views import flip_is_safe
-from webcam_classifier.cli.console import progress
+from webcam_classifier.backbone.embedder import view_of, views_per_picture
+from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.load import Backbone
+from webcam_classifier.dataset.burst_numbers import number_bursts
+from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.dataset.split import find_bursts
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.training_task import TrainingTask
+from webcam_classifier.head.learner import embedded_views
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.report.novelty_check import strange_pictures
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedDataset:
-    """What the frozen network makes of a task.
+    """What the frozen network makes of a data set.
 
     Attributes:
-        features: The graph, up to the unit embedding.
-        source: Where its weights came from, for the card.
-        views: Of all pictures in their order, each picture's views together and the picture
-            itself first.
+        backbone: That network.
+        pictures: With their embeddings, in the order in which the folder lists them.
+        views: Of all pictures in their order.
+        views_each: How many there are of each picture, itself included.
         elsewhere: Of the pictures of another folder that is tested on, without augmented views;
-            None without one. Their labels are the task's.
-        strange: Of what nobody has shown on purpose, by kind: (pictures, features) float32 each.
+            None without one. Their labels are the data set's.
     """
 
-    features: onnx.ModelProto
-    source: str
+    backbone: Backbone
+    pictures: tuple[Picture, ...]
     views: EmbeddedViews
+    views_each: int
     elsewhere: EmbeddedViews | None
-    strange: Mapping[str, NDArray[np.float32]]
 
     def of(self, places: NDArray[np.int64]) -> EmbeddedViews:
-        """Give some pictures with their views.
+        """Some pictures with their views.
 
         Args:
             places: Of the pictures, int64.
         """
-        return self.views.only(np.isin(np.cumsum(self.views.is_original) - 1, places))
+        return self.views.of(places)
 
 
-def embed_dataset(
-    task: TrainingTask, frozen: FrozenFeatures, remember_in: Path | None = None
+def embedded_dataset(
+    dataset: Dataset, backbone: Backbone, test: LabelledPictures | None = None
 ) -> EmbeddedDataset:
-    """Look at all pictures of a task, and at views of those to learn from.
+    """Take what a data set holds now.
 
     Args:
-        task: Its pictures.
-        frozen: The frozen backbone.
-        remember_in: The data set beside whose pictures it is kept what was seen; see
-            `embedding_cache`.
+        dataset: Whose pictures were embedded, all with the same number of views at least.
+        backbone: With this network.
+        test: Pictures of another folder that is tested on.
     """
-    features = with_normalised_embedding(frozen.graph)
-    extractor = FeatureExtractor(features)
-    size = task.input_size
-    views = embed_views(task.pictures, task.split.bursts, features, size, task.seed, remember_in)
-    strange = {kind: extractor.embed(found) for kind, found in strange_pictures(size).items()}
-    elsewhere = None
-    if task.test_pictures is not None:
-        elsewhere = _embed_elsewhere(task.test_pictures, task, extractor)
-    return EmbeddedDataset(features, frozen.source, views, elsewhere, strange)
+    pictures = tuple(picture for picture in dataset.ordered() if picture.is_read)
+    labels = tuple(sorted(dataset.labels))
+    views = views_per_picture(len(pictures))
+    elsewhere = None if test is None else embed_elsewhere(test, labels, backbone)
+    return EmbeddedDataset(
+        backbone, pictures, embedded_views(pictures, labels, views), views, elsewhere
+    )
 
 
-def embed_views(
+def embed_labelled_pictures(
     pictures: LabelledPictures,
-    bursts: NDArray[np.int64],
-    features: onnx.ModelProto,
-    input_size: int,
-    seed: int,
-    remember_in: Path | None = None,
-) -> EmbeddedViews:
-    """Embed pictures, and augmented views of each.
+    backbone: Backbone,
+    *,
+    seed: int = 0,
+    mirrored: bool = True,
+    test: LabelledPictures | None = None,
+) -> EmbeddedDataset:
+    """Embed pictures that are no folder's index, such as a part of one; nothing is remembered.
 
     Args:
-        pictures: What to look at.
-        bursts: (pictures,) int64, see `Split.bursts`.
-        features: A graph whose only output is the embedding.
-        input_size: The side of the square that the graph takes, in pixels.
+        pictures: What to embed.
+        backbone: With this network.
         seed: For the views.
-        remember_in: See `embed_dataset`.
+        mirrored: Whether half of the views are mirrored.
+        test: Pictures of another folder that is tested on.
     """
-    each = views_per_picture(len(pictures))
-    looker = Embedder(
-        features, input_size, seed=seed, flip=flip_is_safe(pictures.labels), dataset=remember_in
-    )
-    hashes = pictures.content_hashes
-    found = [looker.remembered(content_hash) for content_hash in hashes]
-    new = [index for index, looks in enumerate(found) if not covers(looks, each)]
-    for index in progress(new, "looking at pictures"):
-        found[index] = looker.look(
-            pictures.images[index], hashes[index], pictures.fingerprints[index], each, found[index]
-        )
-    if looker.cache is not None:
-        looker.cache.prune(hashes)
-    return EmbeddedViews(
-        np.concatenate([looks.embeddings[:each] for looks in found if looks is not None]),
-        np.repeat(pictures.label_indices, each),
-        np.repeat(bursts, each),
-        np.arange(len(pictures) * each) % each == 0,
-    )
+    extractor = FeatureExtractor(backbone.features)
+    views = views_per_picture(len(pictures))
+    found = []
+    for place, name in enumerate(pictures.names):
+        image, content_hash = pictures.images[place], pictures.content_hashes[place]
+        label = pictures.labels[pictures.label_indices[place]]
+        root, _, below = name.rpartition(f"{label}/")
+        embeddings = extractor.embed(
+            view_of(
+                image, content_hash, number,
+                size=backbone.input_size, seed=seed, mirrored=mirrored,
+            )
+            for number in range(views)
+        )  # fmt: skip
+        found.append(
+            Picture(
+                label, below, root.rstrip("/"), content_hash=content_hash, embeddings=embeddings,
+                fingerprint=pictures.fingerprints[place], small=pictures.small[place],
+            )
+        )  # fmt: skip
+    elsewhere = None if test is None else embed_elsewhere(test, pictures.labels, backbone)
+    embedded = embedded_views(found, pictures.labels, views)
+    return EmbeddedDataset(backbone, tuple(found), embedded, views, elsewhere)
 
 
-def _embed_elsewhere(
-    test: LabelledPictures, task: TrainingTask, extractor: FeatureExtractor
+def embed_elsewhere(
+    test: LabelledPictures, labels: tuple[str, ...], backbone: Backbone
 ) -> EmbeddedViews:
-    prepared = (prepare(image, task.input_size) for image in test.images)
-    known = task.pictures.labels
-    places = np.array([known.index(label) for label in test.labels], dtype=np.int64)
+    """Embed the pictures of another folder as they are.
+
+    Args:
+        test: Its pictures; their labels are among `labels`.
+        labels: The data set's.
+        backbone: The frozen network.
+    """
+    prepared = (prepare(image, backbone.input_size) for image in test.images)
+    places = np.array([labels.index(label) for label in test.labels], dtype=np.int64)
     return EmbeddedViews(
-        extractor.embed(prepared),
+        FeatureExtractor(backbone.features).embed(prepared),
         places[test.label_indices],
-        find_bursts(test.names, test.fingerprints),
+        number_bursts(test.names, test.label_indices, test.fingerprints),
         np.ones(len(test), dtype=np.bool_),
     )

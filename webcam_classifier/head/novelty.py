@@ -15,7 +15,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.blas import one_blas_thread
+from webcam_classifier.head.discriminant import sums_by_label
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.embedding_sums import PooledSums, pool_evenly
 from webcam_classifier.head.kmeans import k_means
 from webcam_classifier.model_card import BATCH_AXIS, UNKNOWN_NAME
 
@@ -63,7 +66,10 @@ class Novelty:
         Returns:
             (pictures,) float32.
         """
-        distances = self.distances(embeddings)
+        return self.scores_of(self.distances(embeddings))
+
+    def scores_of(self, distances: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the scores that follow from both distances, (pictures, 2)."""
         return np.asarray(distances @ self.scales + np.float32(self.shift), dtype=np.float32)
 
     def distances(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,16 +101,17 @@ def fit_novelty(
         views: What is known; every label is among them.
         label_count: How many labels there are.
         held_out: Pictures that the network itself did not learn from, where it learnt from
-            `views`; None leaves out each recording of `views` in turn.
+            `views`; where there are none, the views of `views` stand in for them.
     """
-    found = _fit_distances(views, label_count)
-    if held_out is None:
-        known = _left_out_distances(views, label_count)
-    else:
-        known = found.distances(held_out.embeddings[held_out.is_original])
-    if len(known) == 0:  # a single picture a label: its views are all there is
-        known = found.distances(views.embeddings)
-    return _scaled(found, known)
+    sums = pool_evenly(sums_by_label(views, label_count))
+    with one_blas_thread():
+        found = fit_distances(sums, views.embeddings[views.is_original])
+        known = np.zeros((0, 2), dtype=np.float32)
+        if held_out is not None:
+            known = found.distances(held_out.embeddings[held_out.is_original])
+        if len(known) == 0:
+            known = found.distances(views.embeddings)
+        return scaled(found, known)
 
 
 def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelProto:
@@ -142,10 +149,14 @@ def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelP
     return model
 
 
-def _fit_distances(views: EmbeddedViews, label_count: int) -> Novelty:
-    """Find the space and what is remembered of the snapshots; the scales are still one."""
-    projection, offset = _discriminant_space(views, label_count)
-    originals = views.embeddings[views.is_original]
+def fit_distances(sums: PooledSums, originals: NDArray[np.float32]) -> Novelty:
+    """Find the space and what is remembered of the snapshots; the scales are still one.
+
+    Args:
+        sums: Over what is known.
+        originals: (pictures, features) float32, the embeddings of the pictures themselves.
+    """
+    projection, offset = _discriminant_space(sums)
     spread = np.linspace(0, len(originals) - 1, min(_MOST_SNAPSHOTS, len(originals)))
     chosen = originals[spread.round().astype(np.int64)]
     centres = chosen
@@ -161,24 +172,35 @@ def _fit_distances(views: EmbeddedViews, label_count: int) -> Novelty:
     )
 
 
-def _discriminant_space(
-    views: EmbeddedViews, label_count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def scaled(found: Novelty, known: NDArray[np.float32]) -> Novelty:
+    """Make both distances count alike, and 95 % of known pictures have a score of at most one.
+
+    Args:
+        found: From `fit_distances`.
+        known: (pictures, 2) float32, the distances of known pictures that it was not fitted on.
+    """
+    scales = 1.0 / (known.astype(np.float64).std(axis=0) + _SMALLEST_SPREAD)
+    sums = np.sort(known @ scales)
+    middle = float(np.median(sums))
+    # So many of n pictures at the border promise the share for the next one as well.
+    place = min(len(sums), int(np.ceil(KNOWN_SHARE * (len(sums) + 1)))) - 1
+    width = max(float(sums[place]) - middle, _SMALLEST_SPREAD)
+    return replace(found, scales=(scales / width).astype(np.float32), shift=-middle / width)
+
+
+def _discriminant_space(sums: PooledSums) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the directions in which labels differ, scaled so that each label spreads by about one.
 
     They are a linear discriminant's: whitened by the shrunken covariance within labels.
     """
-    values, labels = views.embeddings.astype(np.float64), views.label_indices
-    means = np.stack([values[labels == label].mean(axis=0) for label in range(label_count)])
-    residuals = values - means[labels]
+    means, covariance = sums.view_means, sums.covariance()
     middle = means.mean(axis=0)
-    scale = residuals.std(axis=0) + _SMALLEST_SPREAD
-    residuals /= scale
-    covariance = residuals.T @ residuals / len(residuals)
-    round_one = np.trace(covariance) / len(covariance)
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0)) + _SMALLEST_SPREAD
+    covariance /= scale[:, np.newaxis] * scale
+    variance = max(float(np.trace(covariance)) / len(covariance), 0.0)
     covariance *= 1.0 - _SHRINKAGE
     # The last term is for pictures that are all alike.
-    covariance[np.diag_indices_from(covariance)] += _SHRINKAGE * round_one + _SMALLEST_SPREAD
+    covariance[np.diag_indices_from(covariance)] += _SHRINKAGE * variance + _SMALLEST_SPREAD
     apart = (means - middle) / scale
     weights = np.linalg.solve(covariance, apart.T)  # (features, labels)
     # The labels' whitened means span the space: their products give an orthonormal basis of it.
@@ -187,36 +209,6 @@ def _discriminant_space(
     used = sizes > _SMALLEST_PART * sizes[-1]
     projection = weights @ (mixtures[:, used] / np.sqrt(sizes[used])) / scale[:, np.newaxis]
     return projection.astype(np.float32), (-middle @ projection).astype(np.float32)
-
-
-def _left_out_distances(views: EmbeddedViews, label_count: int) -> NDArray[np.float32]:
-    """Give both distances of pictures, each from what was fitted without its recording."""
-    found = [np.zeros((0, 2), dtype=np.float32)]
-    folds = fold_numbers(views, label_count)
-    for fold in range(folds.max() + 1):
-        known = views.only(folds != fold)
-        if len(np.unique(known.label_indices)) == label_count:
-            asked = views.embeddings[(folds == fold) & views.is_original]
-            found.append(_fit_distances(known, label_count).distances(asked))
-    return np.concatenate(found)
-
-
-def _scaled(found: Novelty, known: NDArray[np.float32]) -> Novelty:
-    """Make both distances count alike, and 95 % of known pictures have a score of at most one."""
-    scales = 1.0 / (known.astype(np.float64).std(axis=0) + _SMALLEST_SPREAD)
-    sums = np.sort(known @ scales)
-    middle = float(np.median(sums))
-    # So many of n pictures at the border promise the share for the next one as well.
-    place = min(len(sums), int(np.ceil(KNOWN_SHARE * (len(sums) + 1)))) - 1
-    width = max(float(sums[place]) - middle, _SMALLEST_SPREAD)
-    return Novelty(
-        found.projection,
-        found.offset,
-        found.snapshots,
-        found.centres,
-        (scales / width).astype(np.float32),
-        -middle / width,
-    )
 
 
 def _nearest(values: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float32]:

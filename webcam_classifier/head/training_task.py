@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from webcam_classifier.dataset.facts import DataFacts
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import Split
+from webcam_classifier.head.learner import Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,23 @@ class TrainingTask:
     facts: DataFacts | None = None
 
     @property
+    def is_cross_validated(self) -> bool:
+        """Whether a head is measured by leaving bursts out in turn, as nothing is kept to measure.
+
+        It is not where a test set comes from elsewhere or with the folder, and where what was
+        measured itself is to be written.
+        """
+        held_out = self.split.test_is_given or self.measured_only
+        return self.test_pictures is None and not held_out
+
+    def without_held_back(self) -> TrainingTask:
+        """The same with all pictures to learn from, as cross-validation does."""
+        nothing = np.zeros(0, dtype=np.int64)
+        every = np.arange(len(self.pictures))
+        split = replace(self.split, training=every, validation=nothing, test=nothing)
+        return replace(self, split=split)
+
+    @property
     def rests_on(self) -> str:
         """What keeps the pictures that are measured on apart from those learnt from, in words."""
         if self.test_pictures is not None:
@@ -66,9 +85,8 @@ class TrainingResult:
     """What a way of teaching gives.
 
     Attributes:
-        graph: From pixels to probabilities; it has not seen the test pictures.
-        graph_of_all: Taught in the same way with the test pictures as well; None where there are
-            none, or where teaching again would take long.
+        graph: From pixels to probabilities. Where there is no cross-validation, it has not seen
+            the pictures that are kept to measure with.
         mode: `head` or `finetune`.
         weights: Where the pretrained weights came from.
         details: What else is worth a line in metrics.json.
@@ -76,14 +94,16 @@ class TrainingResult:
         unknown_threshold: Of the graphs' second output; None where they have none.
         note: Said at the end, such as that training was stopped early.
         superseded: Files that nobody needs once the model is written.
+        cross_validation: Where all pictures were learnt from: what heads that never saw a
+            picture's burst said of it.
     """
 
     graph: onnx.ModelProto
     mode: str
     weights: str
-    graph_of_all: onnx.ModelProto | None = None
     details: dict[str, object] = field(default_factory=dict)
     checkpoint: bytes | None = None
     note: str = ""
     unknown_threshold: float | None = None
     superseded: tuple[Path, ...] = ()
+    cross_validation: Calibration | None = None

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import (
     CARD_KEY,
     INPUT_NAME,
+    NORMALISED_EMBEDDING_NAME,
     OUTPUT_NAME,
     TRAIN_HINT,
     UNKNOWN_NAME,
+    ModelCard,
     ModelError,
     read_card,
 )
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
-from webcam_classifier.runtime.session import open_session
+from webcam_classifier.runtime.session import ModelSession, open_session
+
+_NOTHING = np.zeros(0, dtype=np.float32)
+
+
+class Head(Protocol):
+    """What answers an embedding, such as `head.fitted_head.FittedHead`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it tells apart."""
+
+    def answer(self, embedding: NDArray[np.float32]) -> Prediction:
+        """Answer an embedding, (features,) float32, normalised."""
 
 
 class Classifier:
@@ -34,9 +51,16 @@ class Classifier:
 
     Args:
         path: A model file with a card, as `train.py` and `export` write it.
-        runtime: What runs it, such as `runtime_choice.choose_runtime` gives.
+        runtime: What runs it, such as `runtime.choice.choose_runtime` gives.
         tells_unknown: Whether a picture may be of none of the labels; False always settles for
             one of them.
+
+    Attributes:
+        path: Of the model file.
+        card: What travels in it.
+        head: Answers in the place of the model's own head, where the graph gives the normalised
+            embedding; None leaves it to the model. It may be changed between two frames by any
+            thread: to assign it is all, and no frame waits for it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or has no card.
@@ -46,19 +70,44 @@ class Classifier:
     def __init__(
         self, path: Path, runtime: ExecutionConfig = ON_ALL_CORES, tells_unknown: bool = True
     ) -> None:
-        self.path = path
-        self._session = open_session(path, runtime)
-        metadata = self._session.metadata
-        if CARD_KEY not in metadata:
+        session = open_session(path, runtime)
+        if CARD_KEY not in session.metadata:
             raise ModelError(
                 f"{path} is an ONNX file without a model card, so its labels and its input are "
                 f"unknown. {TRAIN_HINT}"
             )
-        self.card = read_card(metadata[CARD_KEY], path)
-        self._check_graph()
-        size = self.card.input_size
-        self._place = np.empty((size, size, 3), dtype=np.uint8)  # for each picture in turn
-        self._unknown_threshold = self.card.unknown_threshold if tells_unknown else None
+        card = read_card(session.metadata[CARD_KEY], path)
+        _check_graph(session, card, path)
+        self._set_up(path, session, card, tells_unknown)
+
+    @classmethod
+    def of_features(
+        cls, path: Path, card: ModelCard, runtime: ExecutionConfig = ON_ALL_CORES
+    ) -> Classifier:
+        """Run a feature graph with whatever head is assigned; without one there are no labels.
+
+        Args:
+            path: The file of a graph from `pixels` to the normalised embedding.
+            card: Says the size of the pictures; it has no labels.
+            runtime: What runs the graph.
+
+        Raises:
+            ModelError: The file can't be used.
+            ProviderError: The runtime can't be had.
+        """
+        classifier = cls.__new__(cls)
+        classifier._set_up(path, open_session(path, runtime), card, tells_unknown=True)
+        return classifier
+
+    def _set_up(
+        self, path: Path, session: ModelSession, card: ModelCard, tells_unknown: bool
+    ) -> None:
+        self.path = path
+        self.card = card
+        self.head: Head | None = None
+        self._session = session
+        self._place = np.empty((card.input_size, card.input_size, 3), dtype=np.uint8)
+        self._unknown_threshold = card.unknown_threshold if tells_unknown else None
 
     @property
     def runtime(self) -> str:
@@ -91,6 +140,13 @@ class Classifier:
             prepared: (input_size, input_size, 3) uint8, from `prepare`.
         """
         found = self._session.run(prepared[np.newaxis])
+        head = self.head
+        embedding = found.get(NORMALISED_EMBEDDING_NAME)
+        seen = None if embedding is None else embedding[0]
+        if head is not None and seen is not None:
+            return head.answer(seen)
+        if OUTPUT_NAME not in found:
+            return Prediction((), _NOTHING, embedding=seen)
         score = float(found[UNKNOWN_NAME][0]) if UNKNOWN_NAME in found else None
         return Prediction(
             self.card.labels,
@@ -98,6 +154,7 @@ class Classifier:
             score,
             self._unknown_threshold,
             self.card.names,
+            seen,
         )
 
     def warm_up(self) -> None:
@@ -105,25 +162,26 @@ class Classifier:
         size = self.card.input_size
         self.classify_prepared(np.full((size, size, 3), 127, dtype=np.uint8))
 
-    def _check_graph(self) -> None:
-        inputs, outputs = self._session.inputs, self._session.outputs
-        size = self.card.input_size
-        if INPUT_NAME not in inputs or OUTPUT_NAME not in outputs:
-            raise ModelError(
-                f"{self.path} has a model card but not the input {INPUT_NAME!r} and the output "
-                f"{OUTPUT_NAME!r} that belong to it. {TRAIN_HINT}"
-            )
-        if self.card.unknown_threshold is not None and UNKNOWN_NAME not in outputs:
-            raise ModelError(
-                f"{self.path} has a threshold in its card but not the output {UNKNOWN_NAME!r} "
-                f"that belongs to it. {TRAIN_HINT}"
-            )
-        shape, classes = inputs[INPUT_NAME], outputs[OUTPUT_NAME][-1]
-        if shape[1:] != (size, size, 3) or classes not in (len(self.card.labels), None):
-            raise ModelError(
-                f"{self.path}: the card says {len(self.card.labels)} labels at {size} pixels, but "
-                f"the graph takes {shape} and gives {classes} values. {TRAIN_HINT}"
-            )
+
+def _check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
+    inputs, outputs = session.inputs, session.outputs
+    size = card.input_size
+    if INPUT_NAME not in inputs or OUTPUT_NAME not in outputs:
+        raise ModelError(
+            f"{path} has a model card but not the input {INPUT_NAME!r} and the output "
+            f"{OUTPUT_NAME!r} that belong to it. {TRAIN_HINT}"
+        )
+    if card.unknown_threshold is not None and UNKNOWN_NAME not in outputs:
+        raise ModelError(
+            f"{path} has a threshold in its card but not the output {UNKNOWN_NAME!r} "
+            f"that belongs to it. {TRAIN_HINT}"
+        )
+    shape, classes = inputs[INPUT_NAME], outputs[OUTPUT_NAME][-1]
+    if shape[1:] != (size, size, 3) or classes not in (len(card.labels), None):
+        raise ModelError(
+            f"{path}: the card says {len(card.labels)} labels at {size} pixels, but "
+            f"the graph takes {shape} and gives {classes} values. {TRAIN_HINT}"
+        )
 
 
 def find_model(path: Path) -> Path:

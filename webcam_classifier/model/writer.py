@@ -10,16 +10,14 @@ from webcam_classifier.model_card import CARD_KEY, ModelCard
 from webcam_classifier.storage import write_atomically
 
 
-def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Write one file that carries everything.
+def model_bytes(graph: onnx.ModelProto, card: ModelCard) -> bytes:
+    """One file that carries everything.
 
     Args:
         graph: From `pixels` (batch, size, size, 3) uint8 to `probabilities` (batch, labels).
         card: Replaces a card that the graph may have.
-        path: Where the file belongs.
 
     Raises:
-        UserError: The place can't be written.
         onnx.checker.ValidationError: The graph is not valid ONNX.
     """
     whole = onnx.ModelProto()
@@ -29,4 +27,19 @@ def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
     whole.metadata_props.extend(kept)
     whole.metadata_props.add(key=CARD_KEY, value=card.to_json())
     onnx.checker.check_model(whole, full_check=True)
-    write_atomically(path, whole.SerializeToString())
+    return bytes(whole.SerializeToString())
+
+
+def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Write one file that carries everything.
+
+    Args:
+        graph: See `model_bytes`.
+        card: Likewise.
+        path: Where the file belongs.
+
+    Raises:
+        UserError: The place can't be written.
+        onnx.checker.ValidationError: The graph is not valid ONNX.
+    """
+    write_atomically(path, model_bytes(graph, card))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.dataset.duplicates import Duplicates, find_duplicates
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.report.label_errors import LabelError, find_label_errors
 from webcam_classifier.report.learning_curve import LearningCurve, learning_curve
-from webcam_classifier.report.novelty_check import NoveltyCheck, check_novelty
+from webcam_classifier.report.novelty_check import NoveltyCheck, check_novelty, strange_pictures
 from webcam_classifier.report.random_split import RandomSplit, compare_with_random_split
 
 _VIEWS = 3  # augmented ones of each picture
@@ -57,8 +59,15 @@ def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
         random_split=compare_with_random_split(views, embedded.elsewhere, label_count, seed),
         duplicates=duplicates,
         doubted=find_label_errors(views, label_count),
-        novelty=check_novelty(views, pictures.labels, embedded.strange),
+        novelty=check_novelty(views, pictures.labels, _out_of_distribution(embedded)),
     )
+
+
+def _out_of_distribution(embedded: EmbeddedDataset) -> dict[str, NDArray[np.float32]]:
+    """Embed what nobody has shown on purpose, by kind."""
+    extractor = FeatureExtractor(embedded.backbone.features)
+    drawn = strange_pictures(embedded.backbone.input_size)
+    return {kind: extractor.embed(found) for kind, found in drawn.items()}
 
 
 def _some_views(views: EmbeddedViews) -> EmbeddedViews:

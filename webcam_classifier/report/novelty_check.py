@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.folds import fold_numbers
 from webcam_classifier.head.novelty import KNOWN_SHARE, fit_novelty
 
 STRANGE_PICTURES = 40

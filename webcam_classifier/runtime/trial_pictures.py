@@ -25,7 +25,7 @@ class TrialPictures:
 
     Attributes:
         pixels: (pictures, size, size, 3) uint8.
-        are_real: Whether they were held back when the model was taught, or else were made up.
+        are_real: Whether they are the model's own pictures, or else were made up.
     """
 
     pixels: NDArray[np.uint8]
@@ -33,7 +33,9 @@ class TrialPictures:
 
 
 def trial_pictures(model: Path, dataset: Path, size: int) -> TrialPictures:
-    """Give pictures that were held back when a model was taught, or where they are gone, blobs.
+    """Give pictures that a model was trained with, or where they are gone, blobs.
+
+    Those that were held back come first; of a model that learnt from all, any will do to compare.
 
     Args:
         model: The model file; metrics.json beside it lists them.
@@ -72,7 +74,7 @@ def _held_back(model: Path) -> list[str]:
         split = metrics["split"]
         names = split["validation"]["pictures"]
         if split["test_dataset"] is None:
-            names = names + split["test"]["pictures"]
+            names = names + split["test"]["pictures"] or split["training"]["pictures"]
         return [str(name) for name in names]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # a model that travelled alone

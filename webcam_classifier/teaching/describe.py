@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from webcam_classifier.dataset.collection import describe_imbalance, labels_behind
-from webcam_classifier.teaching.known_pictures import KnownPictures
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.teaching.state import NEWEST, LabelState
 
 
-def describe_labels(pictures: KnownPictures) -> tuple[LabelState, ...]:
+def describe_labels(dataset: Dataset) -> tuple[LabelState, ...]:
     """Describe all labels, in the order in which they are shown.
 
     Args:
-        pictures: Of the data set.
+        dataset: It.
     """
-    counts = pictures.counts()
+    counts = dataset.counts()
     behind = labels_behind(counts)
     return tuple(
-        LabelState(label, count, pictures.names(label, NEWEST), label in behind)
+        LabelState(label, count, dataset.names(label, NEWEST), label in behind)
         for label, count in counts.items()
     )
 
 
-def describe_warnings(pictures: KnownPictures) -> tuple[str, ...]:
+def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
     """Say what a person should mend, a sentence each.
 
     Args:
-        pictures: Of the data set.
+        dataset: It.
     """
     found = []
-    imbalance = describe_imbalance(pictures.counts())
+    imbalance = describe_imbalance(dataset.counts())
     if imbalance is not None:
         found.append(f"{imbalance[0].upper()}{imbalance[1:]}.")
-    if pictures.refused:
-        (label, name), reason = next(iter(pictures.refused.items()))
-        count = len(pictures.refused)
+    if dataset.refused:
+        (label, name), file = next(iter(dataset.refused.items()))
+        count = len(dataset.refused)
         files = "A file" if count == 1 else f"{count} files"
         such_as = "" if count == 1 else "such as "
         found.append(
-            f"{files} can't be read and teaches nothing: {such_as}{label}/{name}, {reason}."
+            f"{files} can't be read and teaches nothing: {such_as}{label}/{name}, {file.reason}."
         )
     return tuple(found)
 
@@ -55,7 +55,7 @@ def describe_lack(counts: Mapping[str, int]) -> str:
         missing = [label for label, count in counts.items() if not count]
         if len(counts) < 2:
             return "Add a second label: a choice needs two."
-        return f"Record {missing[0]}: a choice needs two labels with pictures."
+        return f"Record {missing[0]}: a choice needs two labels with dataset."
     single = [label for label in shown if counts[label] == 1]
     if single:
         return f"Record more of {single[0]}: a single picture can't be left out to ask about it."

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
+from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.label_names import check_labels
-from webcam_classifier.dataset.picture_files import PictureError, decode_picture
+from webcam_classifier.dataset.picture_files import PictureError, decode_picture, picture_ending
+from webcam_classifier.dataset.removed_pictures import move_away
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import explain_os_error
-from webcam_classifier.teaching.eye import Eye
-from webcam_classifier.teaching.folder import FolderWatch, move_away, picture_ending
-from webcam_classifier.teaching.known_pictures import KnownPicture, KnownPictures
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.state import Refusal
 
@@ -26,25 +26,20 @@ class Edits:
     No frame waits for a change. `TeachingSession` says what each of them does.
 
     Args:
-        dataset: The folder.
-        pictures: What is known of it.
+        dataset: The folder and what is known of it.
         recording: Ends where a change needs that.
-        eye: Forgets what is gone.
+        embedder: Forgets what is gone.
     """
 
-    def __init__(
-        self, dataset: Path, pictures: KnownPictures, recording: Recording, eye: Eye
-    ) -> None:
+    def __init__(self, dataset: Dataset, recording: Recording, embedder: Embedder) -> None:
         self._dataset = dataset
-        self._pictures = pictures
         self._recording = recording
-        self._eye = eye
-        self._watch = FolderWatch(dataset)
+        self._embedder = embedder
         self._changing = threading.Lock()
 
     def check_known(self, label: str) -> None:
         """Raise a `UserError` where there is no such label."""
-        if label not in self._pictures.labels:
+        if label not in self._dataset.labels:
             raise UserError(f"There is no label {label!r}. Add it first.")
 
     def undo(self) -> UndoneBurst | None:
@@ -53,7 +48,7 @@ class Edits:
             self._recording.stop()
             undone = self._recording.recorder.undo()
             if undone is not None:
-                self._eye.forget(self._pictures.remove(undone.label, undone.names))
+                self._embedder.forget(self._dataset.remove(undone.label, undone.names))
                 self._recording.forget_last(undone.label)
         return undone
 
@@ -61,38 +56,38 @@ class Edits:
         """Add a label without pictures."""
         with self._changing:
             label = self._checked(name)
-            self._pictures.add_label(label)
+            self._dataset.add_label(label)
         return label
 
     def rename_label(self, old: str, new: str) -> str:
         """Rename a label with its folder."""
         with self._while_nothing_is_recorded(old):
             label = self._checked(new)
-            if (self._dataset / old).is_dir():
-                (self._dataset / old).rename(self._dataset / label)
+            if (self._dataset.folder / old).is_dir():
+                (self._dataset.folder / old).rename(self._dataset.folder / label)
             self._recording.recorder.rename_label(old, label)
-            self._pictures.rename_label(old, label)
+            self._dataset.rename_label(old, label)
         return label
 
     def remove_label(self, name: str) -> int:
         """Take a label away; give how many pictures it had."""
         with self._while_nothing_is_recorded(name):
-            move_away(self._dataset, name)
+            move_away(self._dataset.folder, name)
             self._recording.recorder.rename_label(name, None)
-            return len(self._pictures.remove_label(name))
+            return len(self._dataset.remove_label(name))
 
     def remove_picture(self, label: str, name: str) -> None:
         """Take one picture away."""
         with self._while_nothing_is_recorded(label):
             self.picture_path(label, name)
-            move_away(self._dataset, label, name)
+            move_away(self._dataset.folder, label, name)
             self._recording.recorder.forget_picture(label, name)
-            self._eye.forget(self._pictures.remove(label, [name]))
+            self._embedder.forget(self._dataset.remove(label, [name]))
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
         """Add pictures from elsewhere, and give those that were refused."""
         self.check_known(label)
-        known = {content: picture.label for content, picture in self._pictures.contents().items()}
+        known = {content: picture.label for content, picture in self._dataset.contents().items()}
         burst = Burst(label)
         refused = []
         for name, content in files:
@@ -110,26 +105,26 @@ class Edits:
                 self.check_known(label)
                 ending = picture_ending(content)
                 path = self._recording.recorder.add_file(burst, ending, content)
-                new = KnownPicture(label, path.name, is_on_disk=True, content_hash=content_hash)
-                self._pictures.add([new])
+                new = Picture(label, path.name, content_hash=content_hash)
+                self._dataset.add([new])
         return tuple(refused)
 
     def picture_path(self, label: str, name: str) -> Path:
         """Give the file of a picture that is known."""
-        if self._pictures.get(label, name) is None:
+        if self._dataset.get(label, name) is None:
             raise UserError(f"There is no picture {name!r} of {label!r}. It may just have gone.")
-        return self._dataset / label / name
+        return self._dataset.folder / label / name
 
-    def look_out(self) -> None:
+    def refresh(self) -> None:
         """Bring in what other hands did in the folder, unless it is being changed right now."""
         if self._changing.acquire(blocking=False):
             try:
-                self._watch.look_out(self._pictures)
+                self._dataset.refresh()
             finally:
                 self._changing.release()
 
     def _checked(self, name: str) -> str:
-        *_, label = check_labels((*self._pictures.labels, name), self._dataset)
+        *_, label = check_labels((*self._dataset.labels, name), self._dataset.folder)
         return label
 
     @contextmanager
@@ -141,7 +136,7 @@ class Edits:
                 try:
                     yield
                 except OSError as error:
-                    path = self._dataset / label
+                    path = self._dataset.folder / label
                     raise UserError(explain_os_error(error, path)) from error
 
 

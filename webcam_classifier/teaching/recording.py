@@ -12,14 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from webcam_classifier.dataset.collection import DISK_TOO_SLOW
+from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_quality import SnapshotQuality
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.teaching.known_pictures import KnownPicture, KnownPictures
 from webcam_classifier.teaching.state import Skip
 from webcam_classifier.ui.held_key import Pace
 
@@ -28,8 +27,7 @@ class Recording:
     """Takes snapshots while a label is recorded; all methods may be called from any thread.
 
     Args:
-        pictures: Where snapshots are known from the moment they are taken.
-        dataset: Where they are saved.
+        dataset: Where snapshots are known from the moment they are taken, and then saved.
         rate: Snapshots a second.
         keep_all: Take dark, bright, blurred and repeated ones too.
 
@@ -41,13 +39,13 @@ class Recording:
         problem: Why snapshots could not be saved; empty once one was saved after it.
     """
 
-    def __init__(self, pictures: KnownPictures, dataset: Path, rate: float, keep_all: bool) -> None:
-        self.recorder = Recorder(dataset, (), self._done)
+    def __init__(self, dataset: Dataset, rate: float, keep_all: bool) -> None:
+        self.recorder = Recorder(dataset.folder, (), self._done)
         self.skipped: Counter[str] = Counter()
         self.last_skip: Skip | None = None
         self.corrections = 0
         self.problem = ""
-        self._pictures = pictures
+        self._dataset = dataset
         self._pace = Pace(rate)
         self._quality = None if keep_all else SnapshotQuality()
         self._lock = threading.Lock()
@@ -89,12 +87,11 @@ class Recording:
         finally:
             self._is_held_up = False
 
-    def take(self, labelled: LabelledFrame, embedding: NDArray[np.float32] | None) -> bool:
+    def take(self, labelled: LabelledFrame) -> bool:
         """Take a frame where its time has come.
 
         Args:
-            labelled: What was seen, and answered.
-            embedding: (1, features) what the network made of it; None where that is not known.
+            labelled: What was seen, and answered; what the network made of it is learnt at once.
 
         Returns:
             Whether anything changed that a person is told.
@@ -107,7 +104,7 @@ class Recording:
             if labelled.frame.index == self._last_index or not self._pace.is_due(now):
                 return False
             self._last_index = labelled.frame.index
-            reason = self._save(label, labelled, embedding)
+            reason = self._save(label, labelled)
             self.last_skip = None if reason is None else Skip(reason, now)
             if reason is None:
                 self._taken += 1
@@ -131,9 +128,7 @@ class Recording:
         if self._quality is not None:
             self._quality.forget(label)
 
-    def _save(
-        self, label: str, labelled: LabelledFrame, embedding: NDArray[np.float32] | None
-    ) -> str | None:
+    def _save(self, label: str, labelled: LabelledFrame) -> str | None:
         """Save a frame; give why it was not taken, or None where it was."""
         image = labelled.frame.image
         problem = None if self._quality is None else self._quality.problem(label, image)
@@ -141,7 +136,7 @@ class Recording:
             return problem.value
         answered = labelled.prediction.labels and labelled.prediction.label
         is_corrected = label in labelled.prediction.labels and answered != label
-        with self._pictures.changed:  # it must be known before it is written
+        with self._dataset.changed:  # it must be known before it is written
             try:
                 path = self.recorder.save(image, is_corrected=is_corrected)
             except UserError as error:
@@ -149,8 +144,14 @@ class Recording:
                 return None
             if path is None:
                 return DISK_TOO_SLOW
-            seen = KnownPicture(label, path.name, is_on_disk=False, embeddings=embedding)
-            self._pictures.add([seen])
+            embedding = labelled.prediction.embedding
+            seen = Picture(
+                label,
+                path.name,
+                is_on_disk=False,
+                embeddings=None if embedding is None else embedding[np.newaxis],
+            )
+            self._dataset.add([seen])
         self.corrections += is_corrected
         if self._quality is not None:
             self._quality.keep(label, image)
@@ -160,16 +161,16 @@ class Recording:
         """Learn in the writer's thread what became of a snapshot."""
         label, name = path.parent.name, path.name
         if content is None:
-            self._pictures.remove(label, [name])
+            self._dataset.remove(label, [name])
             try:
                 self.recorder.check()
             except UserError as error:
                 self.problem = str(error)
             return
         self.problem = ""
-        with self._pictures.changed:
-            known = self._pictures.get(label, name)
+        with self._dataset.changed:
+            known = self._dataset.get(label, name)
             if known is not None:
                 content_hash = hashlib.sha256(content).hexdigest()
                 written = replace(known, is_on_disk=True, content_hash=content_hash)
-                self._pictures.replace([(known, written)])
+                self._dataset.replace([(known, written)])

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import gc
-import sys
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+import onnx
 
-from webcam_classifier.backbone.feature_graph import with_normalised_embedding
-from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.backbone.embedder import Embedder
+from webcam_classifier.backbone.load import Backbone
+from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.dataset.index import Dataset, check_is_whole
 from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.head.learner import Learner
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import ModelCard
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
-from webcam_classifier.storage import check_writable
+from webcam_classifier.storage import check_writable, write_atomically
+from webcam_classifier.teaching.background_learner import BackgroundLearner
 from webcam_classifier.teaching.describe import (
     describe_labels,
     describe_lack,
     describe_warnings,
 )
 from webcam_classifier.teaching.edits import Edits
-from webcam_classifier.teaching.eye import Eye
-from webcam_classifier.teaching.folder import check_is_whole
-from webcam_classifier.teaching.known_pictures import KnownPictures
-from webcam_classifier.teaching.learner import Learner
 from webcam_classifier.teaching.recording import Recording
-from webcam_classifier.teaching.state import Refusal, TeachingState
-from webcam_classifier.teaching.teachable_classifier import TeachableClassifier, feature_file
-
-DEFAULT_INPUT_SIZE = 224  # pixels
-
-_TURN = 0.001  # seconds
+from webcam_classifier.teaching.state import LearntAccuracy, Refusal, TeachingState
 
 
 class TeachingSession:
     """Records, learns, and answers, from a folder of pictures that may be empty.
 
-    >>> with TeachingSession.open(Path("dataset"), ["cup", "none"]) as session:
+    >>> with TeachingSession(Path("dataset"), backbone, ["cup", "none"]) as session:
     ...     with LiveLoop(camera, session.classifier, record=session.observe) as loop:
     ...         session.start_recording("cup")
     ...         for labelled in loop.results(wait=0.02):
@@ -51,102 +47,63 @@ class TeachingSession:
     Pictures are on the disk a moment after they were taken, and nothing else is lost by a kill.
 
     Args:
-        dataset: One folder for each label.
-        labels: To be shown, in this order.
-        classifier: Answers.
-        eye: PictureEmbeddings at files.
+        dataset: One folder for each label; it may be missing or empty.
+        backbone: The frozen network.
+        labels: To be shown first, in this order; they need no pictures yet. The folder's other
+            labels follow.
+        runtime: What runs it.
         rate: Snapshots a second while a label is recorded.
         keep_all: Record dark, bright, blurred and repeated pictures too.
-        backbone: The network behind `classifier`, by its name.
+
+    Raises:
+        UserError: A label can't be a folder's name, the folder can't be written or came split
+            into parts, or the weights can't be had.
+        ProviderError: The runtime can't be had.
     """
 
     def __init__(
         self,
         dataset: Path,
-        labels: Sequence[str],
-        classifier: TeachableClassifier,
-        eye: Eye,
+        backbone: Backbone,
+        labels: Sequence[str] = (),
         *,
-        rate: float,
-        keep_all: bool,
-        backbone: str,
+        runtime: ExecutionConfig = ON_ALL_CORES,
+        rate: float = 8.0,
+        keep_all: bool = False,
     ) -> None:
-        self._dataset = dataset
-        self._classifier = classifier
-        self._eye = eye
+        check_is_whole(dataset)
+        check_writable(dataset)
+        named = check_labels(labels, dataset)
         self._backbone = backbone
-        self._pictures = KnownPictures(labels)
+        self._dataset = Dataset(dataset, named)
+        self._classifier = Classifier.of_features(
+            feature_file(backbone.features), feature_card(backbone, dataset), runtime
+        )
+        self._embedder = Embedder(backbone, self._dataset, threads=1)
         self._telling = threading.Lock()  # guards the three below
         self._version = 0
         self._state: TeachingState | None = None
         self._callbacks: list[Callable[[], None]] = []
         with ExitStack() as stack:
-            # A matrix product that is shared out takes the processor away from the live picture.
-            stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
-            # A frame waits so long for a thread that is busy in Python; usually it is 5 ms.
-            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
-            sys.setswitchinterval(_TURN)
-            self._recording = stack.enter_context(
-                Recording(self._pictures, dataset, rate, keep_all)
+            self._recording = stack.enter_context(Recording(self._dataset, rate, keep_all))
+            self._edits = Edits(self._dataset, self._recording, self._embedder)
+            self._dataset.refresh()
+            self._embedder.recall(self._dataset.every())
+            self._learner = Learner(backbone)
+            self._background = stack.enter_context(
+                BackgroundLearner(
+                    self._dataset,
+                    self._classifier,
+                    self._learner,
+                    self._embedder,
+                    self._edits.refresh,
+                    self._changed,
+                )
             )
-            self._edits = Edits(dataset, self._pictures, self._recording, eye)
-            self._edits.look_out()
-            self._pictures.add(eye.remember(self._pictures.every()))
-            self._learner = stack.enter_context(
-                Learner(self._pictures, classifier, eye, self._edits.look_out, self._changed)
-            )
-            # To look through thousands of pictures for garbage takes as long as a frame.
-            stack.callback(gc.unfreeze)
-            gc.freeze()
             self._open = stack.pop_all()
 
-    @classmethod
-    def open(  # noqa: PLR0913 all but the first have a default
-        cls,
-        dataset: Path,
-        labels: Sequence[str] = (),
-        *,
-        backbone: str = DEFAULT_BACKBONE,
-        input_size: int = DEFAULT_INPUT_SIZE,
-        runtime: ExecutionConfig = ON_ALL_CORES,
-        rate: float = 8.0,
-        keep_all: bool = False,
-        say: Callable[[str], None] = print,
-    ) -> TeachingSession:
-        """Begin with what is in a folder.
-
-        Args:
-            dataset: One folder for each label; it may be missing or empty.
-            labels: To be shown first, in this order; they need no pictures yet. The folder's
-                other labels follow.
-            backbone: The frozen network, by its torchvision name.
-            input_size: The side of the square that it sees, in pixels.
-            runtime: What runs it.
-            rate: Snapshots a second while a label is recorded.
-            keep_all: Record dark, bright, blurred and repeated pictures too.
-            say: Told what is begun with.
-
-        Raises:
-            UserError: A label can't be a folder's name, the folder can't be written or came split
-                into parts, or the weights can't be had.
-            ProviderError: The runtime can't be had.
-        """
-        check_is_whole(dataset)
-        check_writable(dataset)
-        named = check_labels(labels, dataset)
-        features = with_normalised_embedding(frozen_features(backbone, "auto", input_size).graph)
-        classifier = TeachableClassifier(feature_file(features), input_size, runtime)
-        eye = Eye(dataset, features, input_size)
-        session = cls(
-            dataset, named, classifier, eye, rate=rate, keep_all=keep_all, backbone=backbone
-        )
-        count = len(session._pictures)
-        if count:
-            say(f"teaching goes on with the {count} pictures in {dataset}")
-        return session
-
     @property
-    def classifier(self) -> TeachableClassifier:
+    def classifier(self) -> Classifier:
         """What labels the frames: for `LiveLoop`, and used by its thread alone."""
         return self._classifier
 
@@ -156,11 +113,10 @@ class TeachingSession:
         It must be called in the loop's thread, before the next frame is labelled.
 
         Args:
-            labelled: The frame that `classifier` has answered last; another's answer to it does
-                as well, and is learnt from a little later.
+            labelled: With what `classifier` answered; an answer without an embedding does as well,
+                and is learnt from a little later.
         """
-        embedding = self._classifier.embedding_of(labelled.prediction)
-        if self._recording.take(labelled, embedding):
+        if self._recording.take(labelled):
             self._changed()
 
     def start_recording(self, label: str, at_most: int | None = None) -> None:
@@ -280,7 +236,7 @@ class TeachingSession:
             UserError: There is no such label.
         """
         self._edits.check_known(label)
-        return self._pictures.names(label)
+        return self._dataset.names(label)
 
     def picture_path(self, label: str, name: str) -> Path:
         """Give the file of a picture, which is always one that the session knows of.
@@ -315,19 +271,16 @@ class TeachingSession:
         Returns:
             Whether it is.
         """
-        return self._learner.wait(timeout)
+        return self._background.wait(timeout)
 
     def close(self) -> None:
         """Write what is still waiting, and stop; a second call does nothing.
 
         Raises:
             UserError: A snapshot could not be written.
-            Exception: Whatever ended learning before its time.
         """
         self._open.close()
-        self._eye.tidy(self._pictures.contents())
-        if self._learner.failure is not None:
-            raise self._learner.failure
+        self._embedder.prune()
 
     def __enter__(self) -> TeachingSession:
         return self
@@ -351,25 +304,63 @@ class TeachingSession:
             callback()
 
     def _describe(self, version: int) -> TeachingState:
-        recording, learner, taught = self._recording, self._learner, self._classifier.taught
-        failure = learner.failure
+        recording, background, head = self._recording, self._background, self._classifier.head
         return TeachingState(
             version=version,
-            dataset=self._dataset,
-            backbone=self._backbone,
-            input_size=self._classifier.input_size,
+            dataset=self._dataset.folder,
+            backbone=self._backbone.name,
+            input_size=self._backbone.input_size,
             runtime=self._classifier.runtime,
-            labels=describe_labels(self._pictures),
+            labels=describe_labels(self._dataset),
             recording=recording.label,
             skipped=dict(recording.skipped.most_common()),
             last_skip=recording.last_skip,
-            warnings=describe_warnings(self._pictures),
+            warnings=describe_warnings(self._dataset),
             undoable=recording.recorder.undoable,
-            learnt_labels=() if taught is None else taught.labels,
-            learnt=learner.learnt,
-            pending=learner.pending,
+            learnt_labels=() if head is None else head.labels,
+            learnt=self._learner.learnt,
+            pending=background.pending,
             corrections=recording.corrections,
-            accuracy=learner.accuracy,
-            accuracy_advice=describe_lack(self._pictures.counts()),
-            problem=recording.problem or (f"Learning stopped: {failure!r}." if failure else ""),
+            accuracy=self._accuracy(),
+            accuracy_advice=describe_lack(self._dataset.counts()),
+            problem=recording.problem or background.problem,
         )
+
+    def _accuracy(self) -> LearntAccuracy | None:
+        calibration = self._learner.calibration
+        if calibration is None or calibration.evaluation is None:
+            return None
+        return LearntAccuracy(
+            calibration.evaluation, calibration.rests_on, self._background.is_current
+        )
+
+
+def feature_card(backbone: Backbone, dataset: Path) -> ModelCard:
+    """The card of a network that any head may be put on."""
+    return ModelCard(
+        labels=(),
+        input_size=backbone.input_size,
+        backbone=backbone.name,
+        mode="head",
+        weights=backbone.source,
+        created_at="",
+        dataset=str(dataset),
+        data_hash="",
+    )
+
+
+def feature_file(features: onnx.ModelProto) -> Path:
+    """The file of a graph, which runtimes open; it is written where it is not there yet.
+
+    Args:
+        features: From `pixels` to the normalised embedding.
+
+    Raises:
+        UserError: The cache folder can't be written.
+    """
+    content = features.SerializeToString(deterministic=True)
+    name = f"features-{hashlib.sha256(content).hexdigest()[:24]}.onnx"
+    path = cache_folder() / "features" / name
+    if not path.is_file() or path.stat().st_size != len(content):
+        write_atomically(path, content)
+    return path

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.evaluation.metrics import Evaluation
 
 NEWEST = 12
 """How many of a label's newest pictures are named."""
@@ -30,37 +31,22 @@ class LabelState:
     is_behind: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearntAccuracy:
-    """How right the head is on pictures of which it saw neither them nor their recording.
+    """How right the head is on pictures of which it saw neither them nor their burst.
 
-    It is cross-validated: each recording is left out in turn, and asked about.
+    It is cross-validated: each burst is left out in turn, and asked about. It is the figure that
+    `train.py --mode head` writes for the same pictures.
 
     Attributes:
-        value: Share of right answers, 0 to 1.
-        low: Where the true share lies with 95 % confidence, were the pictures independent.
-        high: Likewise.
-        count: Pictures that were asked about.
-        rests_on: What kept them apart from what was learnt, in words.
-        labels: The labels that it is about.
-        confusion: Counts; a row for each truth, in it a column for each answer.
+        evaluation: The figures.
+        rests_on: What kept asked pictures apart from what was learnt, in words.
         is_current: Whether it is about the pictures that there are now; else it is a moment old.
     """
 
-    value: float
-    low: float
-    high: float
-    count: int
+    evaluation: Evaluation
     rests_on: str
-    labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
     is_current: bool = True
-
-    def describe(self) -> str:
-        """Say it in a line: `0.97 (0.91 to 0.99) cross-validated on 90 pictures`."""
-        pictures = "picture" if self.count == 1 else "pictures"
-        interval = f"({self.low:.2f} to {self.high:.2f})"
-        return f"{self.value:.2f} {interval} cross-validated on {self.count} {pictures}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class Skip:
     at: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TeachingState:
     """All that is known at a moment.
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from webcam_classifier.dataset.category_names import display_names
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.evaluation.metrics import (
+    FEW_PICTURES,
+    describe_accuracy,
+    evaluate_answers,
+    format_table,
+)
 from webcam_classifier.evaluation.model_evaluation import (
     ModelEvaluation,
     evaluate_model,
@@ -23,67 +31,81 @@ from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.model.writer import write_model
-from webcam_classifier.model_card import METRICS_NAME, ModelCard
+from webcam_classifier.model.writer import model_bytes, write_model
+from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, ModelCard
+from webcam_classifier.prediction import Prediction
 from webcam_classifier.report.analysis import analyse
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
 from webcam_classifier.report.render import REPORT_NAME, render_report
 from webcam_classifier.storage import write_atomically
 
-MODEL_NAME = "model.onnx"
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
-_AFTERWARDS = "; then it learnt from those as well"
+_TIMED = 40  # pictures that the written model is asked about after cross-validation
 
 
 def finish_training(
     task: TrainingTask, outcome: TrainingResult, embedded: EmbeddedDataset | None, folder: Path
-) -> str:
-    """Measure what was taught on pictures that it never saw, and write it down.
+) -> Findings:
+    """Measure what was trained on pictures that it never saw, and write it all down.
 
-    What is written then may have learnt from those pictures too: a few snapshots are too dear to
-    be used for measuring alone. The figure is that of the measured one, and everything that tells
-    it says so.
+    A head that learnt from every picture is measured by cross-validation: each picture was asked
+    about by a head that never saw its burst. Everything that tells the figure says so.
 
     Args:
-        task: What was taught from.
+        task: What was learnt from.
         outcome: What came out.
-        embedded: What the frozen network makes of the task; None leaves out what is asked of it.
+        embedded: What the frozen network makes of the data set; None leaves out what is asked of
+            it.
         folder: Where model, metrics, report and checkpoint go.
-
-    Returns:
-        The summary for the terminal.
 
     Raises:
         UserError: The folder can't be written.
     """
-    test = task.test_pictures or task.pictures.at(task.split.test)
     card = _card(task, outcome)
-    measured = _measure(outcome.graph, card, test)
-    card = _with_figure(card, measured, task, outcome)
-    final = _final_graph(task, outcome)
+    if outcome.cross_validation is not None:
+        task = task.without_held_back()
+        test, measured = _cross_validated(task, outcome, card)
+    else:
+        test = task.test_pictures or task.pictures.at(task.split.test)
+        with _opened(outcome.graph, card) as classifier:
+            measured = evaluate_model(classifier, test) if len(test) else no_evaluation(classifier)
+    evaluation = measured.evaluation
+    card = replace(
+        card,
+        accuracy=evaluation.accuracy if evaluation.count else None,
+        accuracy_count=evaluation.count,
+        accuracy_rests_on=_rests_on(task, outcome),
+    )
     findings = Findings(
         task=task,
         outcome=outcome,
         card=card,
         measured=measured,
         test=test,
-        learnt_from_test=_learnt_from_test(task, outcome),
+        learnt_from_test=outcome.cross_validation is not None,
         analysis=analyse(task, embedded),
-        model_bytes=final.ByteSize(),
+        model_bytes=outcome.graph.ByteSize(),
         seconds=time.monotonic() - task.started,
     )
     metrics = json.dumps(findings.to_dict(), indent=2) + "\n"
-    write_atomically(folder / METRICS_NAME, metrics.encode())
+    files = {METRICS_NAME: metrics.encode()}
     if outcome.checkpoint is not None:
-        write_atomically(folder / CHECKPOINT_NAME, outcome.checkpoint)
-    write_model(final, card, folder / MODEL_NAME)
-    report = render_report(findings, folder.resolve().name)
-    write_atomically(folder / REPORT_NAME, report.encode("utf-8", "replace"))
+        files[CHECKPOINT_NAME] = outcome.checkpoint
+    files[MODEL_NAME] = model_bytes(outcome.graph, card)
+    files[REPORT_NAME] = render_report(findings, folder.resolve().name).encode("utf-8", "replace")
+    for name, content in files.items():
+        write_atomically(folder / name, content)
     for path in outcome.superseded:
         path.unlink(missing_ok=True)
-    return _summary(findings, folder)
+    return findings
+
+
+def _rests_on(task: TrainingTask, outcome: TrainingResult) -> str:
+    if outcome.cross_validation is not None:
+        return outcome.cross_validation.rests_on
+    return task.rests_on
 
 
 def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
@@ -101,38 +123,48 @@ def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
     )
 
 
-def _with_figure(
-    card: ModelCard, measured: ModelEvaluation, task: TrainingTask, outcome: TrainingResult
-) -> ModelCard:
-    evaluation = measured.evaluation
-    return replace(
-        card,
-        accuracy=evaluation.accuracy if evaluation.count else None,
-        accuracy_count=evaluation.count,
-        accuracy_rests_on=task.rests_on + _AFTERWARDS * _learnt_from_test(task, outcome),
-    )
-
-
-def _measure(graph: onnx.ModelProto, card: ModelCard, test: LabelledPictures) -> ModelEvaluation:
-    """Measure the file itself, through the code that runs live."""
+@contextmanager
+def _opened(graph: onnx.ModelProto, card: ModelCard) -> Iterator[Classifier]:
+    """The model as the code that runs live opens it, from a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_NAME
         write_model(graph, card, path)
-        classifier = Classifier(path)
-        return evaluate_model(classifier, test) if len(test) else no_evaluation(classifier)
+        yield Classifier(path)
 
 
-def _learnt_from_test(task: TrainingTask, outcome: TrainingResult) -> bool:
-    return _final_graph(task, outcome) is not outcome.graph
+def _cross_validated(
+    task: TrainingTask, outcome: TrainingResult, card: ModelCard
+) -> tuple[LabelledPictures, ModelEvaluation]:
+    """What cross-validation said of each picture, and how fast the written model is."""
+    calibration = outcome.cross_validation
+    if calibration is None:
+        raise ValueError("it was not cross-validated")
+    found = calibration.found
+    order = np.argsort(found.asked)
+    asked, scores = found.asked[order], found.scores[order].tolist()
+    predictions = tuple(
+        Prediction(card.labels, probabilities, score, card.unknown_threshold, card.names)
+        for probabilities, score in zip(found.probabilities()[order], scores, strict=True)
+    )
+    places = np.linspace(0, len(task.pictures) - 1, min(_TIMED, len(task.pictures)))
+    some = task.pictures.at(np.unique(places.round().astype(np.int64)))
+    with _opened(outcome.graph, card) as classifier:
+        timed = evaluate_model(classifier, some)
+    evaluation = calibration.evaluation
+    if evaluation is None:
+        nothing = np.zeros(0, dtype=np.int64)
+        evaluation = evaluate_answers(card.labels, nothing, nothing)
+    measured = replace(timed, evaluation=evaluation, predictions=predictions)
+    return task.pictures.at(asked), measured
 
 
-def _final_graph(task: TrainingTask, outcome: TrainingResult) -> onnx.ModelProto:
-    if outcome.graph_of_all is None or task.measured_only:
-        return outcome.graph
-    return outcome.graph_of_all
+def describe_training(findings: Findings, folder: Path) -> str:
+    """Say on the terminal what was trained, how right it is, and what to do next.
 
-
-def _summary(findings: Findings, folder: Path) -> str:
+    Args:
+        findings: From `finish_training`.
+        folder: Where it was written.
+    """
     evaluation = findings.evaluation
     lines = [format_table(replace(evaluation, labels=findings.card.shown_labels))]
     lines.append(

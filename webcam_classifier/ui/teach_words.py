@@ -7,6 +7,7 @@ from pathlib import Path
 
 from webcam_classifier.display.label_panel import Bar, LabelRow
 from webcam_classifier.display.shapes import PALE, WHITE
+from webcam_classifier.evaluation.metrics import describe_accuracy
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.state import TeachingState
 from webcam_classifier.teaching.training_job import JobState
@@ -141,10 +142,11 @@ def facts(state: TeachingState) -> list[str]:
     if found is None:
         lines = [state.accuracy_advice] if state.accuracy_advice else []
     else:
+        evaluation = found.evaluation
         of_now = "accuracy" if found.is_current else "accuracy was"
         lines = [
-            f"{of_now} {found.value:.2f} ({found.low:.2f} to {found.high:.2f}), cross-validated",
-            f"on {_count(found.count, 'picture')}: {found.rests_on}",
+            f"{of_now} {describe_accuracy(evaluation)}",
+            f"measured on {found.rests_on}",
         ]
     return [*lines, learning(state)]
 

@@ -140,13 +140,18 @@ def _label(label: LabelState, key: str | None) -> dict[str, Any]:
 
 
 def _accuracy(accuracy: LearntAccuracy) -> dict[str, Any]:
+    evaluation = accuracy.evaluation
+    low, high = evaluation.interval or (None, None)
     return {
-        "value": accuracy.value,
-        "low": accuracy.low,
-        "high": accuracy.high,
-        "count": accuracy.count,
+        "value": evaluation.accuracy,
+        "low": low,
+        "high": high,
+        "shown_right": evaluation.shown_right,
+        "shown_wrong": evaluation.shown_wrong,
+        "shown_unknown": evaluation.shown_unknown,
+        "count": evaluation.count,
         "rests_on": accuracy.rests_on,
-        "labels": accuracy.labels,
-        "confusion": accuracy.confusion,
+        "labels": evaluation.labels,
+        "confusion": evaluation.confusion.tolist(),
         "is_current": accuracy.is_current,
     }

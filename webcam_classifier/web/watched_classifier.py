@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
-from webcam_classifier.teaching.teachable_classifier import TeachableClassifier
 
 
 class WatchedClassifier:
@@ -19,7 +19,7 @@ class WatchedClassifier:
         head: Used from the loop's thread alone.
     """
 
-    def __init__(self, head: TeachableClassifier) -> None:
+    def __init__(self, head: Classifier) -> None:
         self._head = head
         self._model: Classifier | None = None  # changed by one assignment, which needs no lock
         self._image: BgrImage | None = None
@@ -57,7 +57,9 @@ class WatchedClassifier:
         """Answer about the picture that was prepared last."""
         answer = self._head.classify_prepared(prepared)
         model, image = self._model, self._image
-        return answer if model is None or image is None else model.classify(image)
+        if model is None or image is None:
+            return answer
+        return replace(model.classify(image), embedding=answer.embedding)
 
     def warm_up(self) -> None:
         """Run the head's network once."""

@@ -1,0 +1,330 @@
+"""The index of a folder of labelled pictures: what is in it and what is known of each picture.
+
+The same index serves a folder that is read at once and one that is watched while it changes. It
+holds no pictures: a few kilobytes for each, and the embeddings.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.given_parts import TRAINING_PART
+from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset
+from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
+from webcam_classifier.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of a data set; it never changes: what is known better takes its place.
+
+    Attributes:
+        label: Its label.
+        name: Its path below the label's folder, with forward slashes.
+        root: The folder of its part below the data set, of one that came split; else empty.
+        part: An index into `given_parts.PARTS`.
+        is_on_disk: Whether its file is there; else it is on its way.
+        content_hash: sha256 of its file; empty as long as nobody has read that.
+        embeddings: (views, features) float32: of the picture itself, then of views of it; None
+            where there are none yet.
+        fingerprint: (256,) bool, see `fingerprints.fingerprint`; None as long as the file was not
+            decoded, and embeddings are those of the live picture.
+        small: (32, 32, 3) uint8, what near copies are told by; None likewise.
+        size: Width and height in pixels; (0, 0) likewise.
+    """
+
+    label: str
+    name: str
+    root: str = ""
+    part: int = TRAINING_PART
+    is_on_disk: bool = True
+    content_hash: str = ""
+    embeddings: NDArray[np.float32] | None = None
+    fingerprint: NDArray[np.bool_] | None = None
+    small: NDArray[np.uint8] | None = None
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def path(self) -> str:
+        """Below the data set's folder, with forward slashes."""
+        return "/".join(part for part in (self.root, self.label, self.name) if part)
+
+    @property
+    def key(self) -> str:
+        """What no other picture of its label has: its name, and its part where there are parts."""
+        return f"{self.root}//{self.name}" if self.root else self.name
+
+    @property
+    def order(self) -> tuple[str, str, list[str]]:
+        """Pictures that are sorted by this are in the order in which a folder lists them."""
+        return self.root, self.label, self.name.split("/")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its file was decoded."""
+        return self.fingerprint is not None
+
+    def is_embedded(self, views: int) -> bool:
+        """Whether so many views of its file were embedded, itself included."""
+        return self.is_read and self.embeddings is not None and len(self.embeddings) >= views
+
+
+class Dataset:
+    """The pictures of a folder by label. All methods may be called from any thread.
+
+    >>> from webcam_classifier import Dataset
+    >>> dataset = Dataset(Path("dataset"))
+    >>> dataset.refresh()
+    True
+    >>> dataset.counts()
+    {'cup': 2, 'none': 2}
+
+    `changed` is notified at every change, and may be held to have several answers agree.
+
+    Args:
+        folder: One folder for each label, or for each part with label folders in it; it may be
+            missing. Nothing is read before `refresh`.
+        labels: Without pictures, in the order in which they are shown.
+
+    Attributes:
+        folder: That.
+        version: Counts the changes.
+        changed_at: Seconds on the monotonic clock: when a picture or a label came or went.
+        refused: Files that are no pictures, by label and key.
+        is_split: Whether the folder came split into parts.
+    """
+
+    def __init__(self, folder: Path, labels: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.changed = threading.Condition()
+        self.version = 0
+        self.changed_at = time.monotonic()
+        self.refused: dict[tuple[str, str], SkippedFile] = {}
+        self.is_split = False
+        self._skipped: tuple[SkippedFile, ...] = ()
+        self._pictures: dict[str, dict[str, Picture]] = {label: {} for label in labels}
+        self._stamp: Mapping[str, int] = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All of them, in the order in which they are shown."""
+        with self.changed:
+            return tuple(self._pictures)
+
+    @property
+    def skipped(self) -> tuple[SkippedFile, ...]:
+        """The files that are not used, and why; they are left where they are."""
+        with self.changed:
+            return (*self._skipped, *self.refused.values())
+
+    def refresh(self) -> bool:
+        """Bring in what happened in the folder since the last time.
+
+        Pictures that came are added, of each label the newest last; those that are gone are
+        forgotten. A folder in which nothing changed is not listed again.
+
+        Returns:
+            Whether anything may have changed.
+
+        Raises:
+            UserError: The folder came split in a way that can't be told.
+            OSError: The folder can't be listed.
+        """
+        stamp = _folder_stamp(self.folder)
+        if stamp == self._stamp:
+            return False
+        # Only what was there before the folder was read can turn out to be gone.
+        before = [picture for picture in self.every() if picture.is_on_disk]
+        if self.folder.is_dir():
+            listing = list_dataset(self.folder)
+        else:
+            listing = Listing(self.folder, (), False, (), ())
+        found = {}
+        for one in listing.pictures:
+            root = one.path.relative_to(self.folder).parts[0] if listing.is_split else ""
+            picture = Picture(one.label, one.name, root, one.part)
+            found[one.label, picture.key] = picture
+        with self.changed:
+            self.is_split = listing.is_split
+            self._skipped = listing.skipped
+            for picture in before:
+                if (picture.label, picture.key) not in found:
+                    self.remove(picture.label, [picture.key])
+            self.refused = {key: why for key, why in self.refused.items() if key in found}
+            for label in listing.labels:
+                self.add_label(label)
+            self.add(
+                picture
+                for picture in sorted(found.values(), key=_age)
+                if self.get(picture.label, picture.key) is None
+                and (picture.label, picture.key) not in self.refused
+            )
+        self._stamp = stamp
+        return True
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures each label has."""
+        with self.changed:
+            return {label: len(pictures) for label, pictures in self._pictures.items()}
+
+    def __len__(self) -> int:
+        with self.changed:
+            return sum(map(len, self._pictures.values()))
+
+    def by_label(self) -> dict[str, list[Picture]]:
+        """All pictures, as they are now; labels without any are left out."""
+        with self.changed:
+            found = {label: list(pictures.values()) for label, pictures in self._pictures.items()}
+        return {label: pictures for label, pictures in found.items() if pictures}
+
+    def every(self) -> list[Picture]:
+        """All pictures, label by label."""
+        return [picture for pictures in self.by_label().values() for picture in pictures]
+
+    def ordered(self) -> list[Picture]:
+        """All pictures, in the order in which the folder lists them."""
+        return sorted(self.every(), key=lambda picture: picture.order)
+
+    def path(self, picture: Picture) -> Path:
+        """The file of a picture."""
+        return self.folder / picture.root / picture.label / picture.name
+
+    def get(self, label: str, key: str) -> Picture | None:
+        """One picture by its key; None where there is none."""
+        with self.changed:
+            return self._pictures.get(label, {}).get(key)
+
+    def names(self, label: str, most: int | None = None) -> tuple[str, ...]:
+        """Keys of a label's pictures, newest first; none of an unknown label.
+
+        Args:
+            label: Theirs.
+            most: How many at the most; None gives all.
+        """
+        with self.changed:
+            return tuple(itertools.islice(reversed(self._pictures.get(label, {})), most))
+
+    def contents(self) -> Mapping[str, Picture]:
+        """One picture for each content that is on the disk, by its hash."""
+        with self.changed:
+            return {
+                picture.content_hash: picture
+                for pictures in self._pictures.values()
+                for picture in pictures.values()
+                if picture.content_hash
+            }
+
+    def add(self, pictures: Iterable[Picture]) -> None:
+        """Add pictures, the newest last; their labels are added where they are new."""
+        with self.changed:
+            found = list(pictures)
+            for picture in found:
+                self._pictures.setdefault(picture.label, {})[picture.key] = picture
+            if found:
+                self._notify()
+
+    def replace(self, pictures: Iterable[tuple[Picture, Picture]]) -> None:
+        """Put what is known better in the place of what was known; what is gone stays gone.
+
+        Args:
+            pictures: Each as it was taken from here, and what takes its place.
+        """
+        with self.changed:
+            for old, new in pictures:
+                known = self._pictures.get(old.label, {})
+                if known.get(old.key) is old:
+                    known[old.key] = new
+            self.version += 1
+            self.changed.notify_all()
+
+    def remove(self, label: str, keys: Iterable[str]) -> list[Picture]:
+        """Take pictures out of the index, not off the disk; returns those that were there."""
+        with self.changed:
+            known = self._pictures.get(label, {})
+            found = [known.pop(key) for key in keys if key in known]
+            if found:
+                self._notify()
+        return found
+
+    def refuse(self, picture: Picture, reason: str) -> None:
+        """Take out what turned out to be no picture.
+
+        Args:
+            picture: As it was taken from here.
+            reason: A few words.
+        """
+        with self.changed:
+            if self.get(picture.label, picture.key) is picture:
+                self.remove(picture.label, [picture.key])
+                self.refused[picture.label, picture.key] = SkippedFile(self.path(picture), reason)
+
+    def add_label(self, label: str) -> None:
+        """Add a label without pictures, behind the others; nothing happens where it is there."""
+        with self.changed:
+            if label not in self._pictures:
+                self._pictures[label] = {}
+                self._notify()
+
+    def rename_label(self, old: str, new: str) -> None:
+        """Give a label another name, at its place among the others."""
+        with self.changed:
+            self._pictures = {
+                (new if label == old else label): (
+                    {name: replace(picture, label=new) for name, picture in pictures.items()}
+                    if label == old
+                    else pictures
+                )
+                for label, pictures in self._pictures.items()
+            }
+            self._notify()
+
+    def remove_label(self, label: str) -> list[Picture]:
+        """Take a label out of the index, and return its pictures."""
+        with self.changed:
+            found = list(self._pictures.pop(label, {}).values())
+            self._notify()
+        return found
+
+    def _notify(self) -> None:
+        self.changed_at = time.monotonic()
+        self.version += 1
+        self.changed.notify_all()
+
+
+def check_is_whole(folder: Path) -> None:
+    """Refuse a folder that came split into parts: snapshots would change what measures.
+
+    Raises:
+        UserError: It did, or it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, and pictures need a folder. Name another one.")
+    if folder.is_dir() and list_dataset(folder).is_split:
+        raise UserError(
+            f"{folder} came split into parts, which recording would mix up. Train on it with "
+            "`python train.py`, or name a folder with one folder for each label."
+        )
+
+
+def _folder_stamp(folder: Path) -> Mapping[str, int]:
+    """What changes when a picture comes or goes: when each folder changed last."""
+    found = {}
+    for path, folders, _ in os.walk(folder):
+        found[path] = Path(path).stat().st_mtime_ns
+        folders[:] = [name for name in folders if not name.startswith(".")]
+    return found
+
+
+def _age(picture: Picture) -> tuple[str, bool, str]:
+    """Recorded pictures, whose names sort by time, count as newer than those from elsewhere."""
+    stem = picture.name.rpartition("/")[2].rpartition(".")[0]
+    return picture.label, parse_snapshot_name(stem) is not None, picture.key

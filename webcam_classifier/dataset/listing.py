@@ -1,0 +1,267 @@
+"""List the picture files of a folder, the same for all that read one: train, evaluate, live, export.
+
+- Hidden and system files and folders are passed over; see `passed_over`.
+- A link to a file is followed. A link to a folder is followed once below a label, and not where it
+  leads to a folder above itself.
+- What can't be used is listed with the reason: foreign files, folders that can't be opened, broken
+  links, names that are not UTF-8. None of it stops the rest.
+- The order is that of the names, folder by folder, and does not depend on the file system.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from webcam_classifier.dataset.given_parts import TRAINING_PART, find_parts
+from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
+from webcam_classifier.dataset.picture_files import is_picture_name
+from webcam_classifier.errors import UserError
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file or folder that is not used, and why; it is left where it is.
+
+    Attributes:
+        path: Its path; `printable` makes it fit to be shown.
+        reason: A few words.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListedPicture:
+    """A file that has a picture's name, in a folder of labels.
+
+    Attributes:
+        path: Of the file.
+        label: The folder that it is in.
+        part: An index into `given_parts.PARTS`; `TRAINING_PART` where the folder is one whole.
+        name: The path below the label's folder, with forward slashes.
+        full_name: The path below the data set, with forward slashes.
+    """
+
+    path: Path
+    label: str
+    part: int
+    name: str
+    full_name: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder of labelled pictures holds.
+
+    Attributes:
+        folder: The data set.
+        labels: The names of the labels, sorted; one may have no picture.
+        is_split: Whether it came split into parts.
+        pictures: In the order of their full names, component by component.
+        skipped: What is not used.
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    is_split: bool
+    pictures: tuple[ListedPicture, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+def list_dataset(folder: Path) -> Listing:
+    """List the pictures of a folder that has one folder for each label; none of them is opened.
+
+    Args:
+        folder: `folder/<label>/.../<picture>`, or `folder/<part>/<label>/.../<picture>` with the
+            parts of `given_parts`.
+
+    Raises:
+        UserError: The folder is missing or can't be opened, or two folders are the same part.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no folder {printable(folder)}. Record pictures with `python collect.py "
+            "thumbs_up thumbs_down`, or name the folder that holds one folder for each label."
+        )
+    check_can_be_opened(folder)
+    parts = find_parts(folder)
+    roots = sorted((path.name, part) for part, path in parts.items())
+    skipped: list[SkippedFile] = []
+    if roots:
+        own = {name for name, _ in roots}
+        for entry in _entries_below(str(folder), skipped):
+            if not entry.is_folder:
+                skipped.append(SkippedFile(Path(entry.path), "not in a label's folder"))
+            elif entry.name not in own:
+                reason = "a folder without label folders, or no part of the set"
+                skipped.append(SkippedFile(Path(entry.path), reason))
+    pictures: list[ListedPicture] = []
+    labels: set[str] = set()
+    for root, part in roots or [("", TRAINING_PART)]:
+        start = f"{root}/" if root else ""
+        for entry in _entries_below(os.path.join(folder, root), skipped):
+            if not entry.is_folder:
+                skipped.append(SkippedFile(Path(entry.path), "not in a label's folder"))
+                continue
+            problem = _link_problem(entry.path, [], set()) if entry.is_link else None
+            if problem is not None:
+                skipped.append(SkippedFile(Path(entry.path), problem))
+                continue
+            labels.add(entry.name)
+            for name, path in _pictures_below(entry.path, skipped):
+                full_name = f"{start}{entry.name}/{name}"
+                pictures.append(ListedPicture(path, entry.name, part, name, full_name))
+    return Listing(folder, tuple(sorted(labels)), bool(roots), tuple(pictures), tuple(skipped))
+
+
+def list_pictures(folder: Path) -> tuple[list[Path], list[SkippedFile]]:
+    """List the pictures of a folder and of the folders in it, whatever those mean.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        The pictures in the order of their paths, component by component, and what is not used.
+
+    Raises:
+        UserError: The folder can't be opened.
+    """
+    check_can_be_opened(folder)
+    skipped: list[SkippedFile] = []
+    return [path for _, path in _pictures_below(str(folder), skipped)], skipped
+
+
+def check_can_be_opened(folder: Path) -> None:
+    """Refuse a folder whose names can't be read.
+
+    Raises:
+        UserError: That is so.
+    """
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise UserError(
+            f"The folder {printable(folder)} can't be opened ({error.strerror or error}). Check "
+            "its permissions, or name another one."
+        ) from error
+
+
+def printable(path: Path) -> str:
+    r"""Write a path so that any terminal and any file of UTF-8 can take it.
+
+    Bytes that are not UTF-8 and control characters become escapes, such as `\xff`; a usual path
+    stays as it is.
+
+    Args:
+        path: As the system gave it.
+    """
+    text = os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    path: str
+    is_folder: bool  # else a file
+    is_link: bool
+
+
+def _pictures_below(folder: str, skipped: list[SkippedFile]) -> Iterator[tuple[str, Path]]:
+    """Walk a folder in order of name; yield each picture's name below it, and its path."""
+    followed: set[str] = set()
+    # A stack instead of recursion: folders may be nested deeper than Python calls. With each
+    # folder goes where the link lies that led there.
+    parent = os.path.realpath(os.path.dirname(os.path.abspath(folder)))
+    waiting = [("", _entries_below(folder, skipped), parent)]
+    while waiting:
+        above, entries, entered_from = waiting[-1]
+        entry = next(entries, None)
+        if entry is None:
+            waiting.pop()
+        elif entry.is_folder:
+            if entry.is_link:
+                problem = _link_problem(entry.path, [place for *_, place in waiting], followed)
+                if problem is not None:
+                    skipped.append(SkippedFile(Path(entry.path), problem))
+                    continue
+                entered_from = os.path.realpath(os.path.dirname(entry.path))
+            below = _entries_below(entry.path, skipped)
+            waiting.append((f"{above}{entry.name}/", below, entered_from))
+        elif is_picture_name(path := Path(entry.path)):
+            yield above + entry.name, path
+        else:
+            ending = path.suffix or "no ending"
+            skipped.append(SkippedFile(path, f"{ending}: not JPEG, PNG, BMP or WebP"))
+
+
+def _link_problem(link: str, came_by: Sequence[str], followed: set[str]) -> str | None:
+    """Say why a link to a folder is not followed; else add its target to those that were."""
+    target = os.path.realpath(link)
+    here = os.path.realpath(os.path.dirname(link))
+    if any(_is_within(place, target) for place in (here, *came_by)):
+        return "a link to a folder that it is in itself"
+    if target in followed:
+        return "a link to a folder that another link led to already"
+    followed.add(target)
+    return None
+
+
+def _is_within(place: str, folder: str) -> bool:
+    return f"{place}{os.sep}".startswith(f"{folder.rstrip(os.sep)}{os.sep}")
+
+
+def _entries_below(folder: str, skipped: list[SkippedFile]) -> Iterator[_Entry]:
+    """Give the files and folders right in a folder that are looked at, in order of name."""
+    try:
+        with os.scandir(folder) as found:
+            ordered = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        skipped.append(SkippedFile(Path(folder), _cannot_be_opened(error)))
+        return iter(())
+    return _usable(ordered, skipped)
+
+
+def _usable(found: Iterable[os.DirEntry[str]], skipped: list[SkippedFile]) -> Iterator[_Entry]:
+    for entry in found:
+        name = entry.name
+        is_link = False
+        try:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            problem = None
+            if not is_folder and not entry.is_file(follow_symlinks=False):
+                is_link = entry.is_symlink()
+                is_folder = is_link and entry.is_dir()
+                if not is_folder and not entry.is_file():
+                    problem = _no_file(is_link)
+        except OSError as error:
+            is_folder, problem = False, _cannot_be_opened(error)
+        if is_passed_over_folder(name) if is_folder else is_passed_over_file(name):
+            continue
+        if not _is_utf8(name):
+            problem = "its name is not UTF-8; rename it"
+        if problem is None:
+            yield _Entry(name, entry.path, is_folder, is_link)
+        else:
+            skipped.append(SkippedFile(Path(entry.path), problem))
+
+
+def _no_file(is_link: bool) -> str:
+    return "a link that leads to no file" if is_link else "neither a file nor a folder"
+
+
+def _cannot_be_opened(error: OSError) -> str:
+    return f"can't be opened: {error.strerror or error}"
+
+
+def _is_utf8(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -1,0 +1,35 @@
+"""Names of files and folders that are no pictures of anybody's: hidden ones, and a system's own."""
+
+from __future__ import annotations
+
+from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
+
+_SYSTEM_FOLDERS = frozenset(
+    {
+        "@eadir",  # thumbnails of a Synology disk station
+        "#recycle",  # its recycle bin
+        "__macosx",  # what macOS adds to a zip file
+        "lost+found",  # of ext4, at the top of a disk
+        "$recycle.bin",  # of Windows, likewise
+        "system volume information",
+    }
+)
+_KNOWN_FILES = frozenset({"readme.md", "thumbs.db", "desktop.ini", *CATEGORY_NAMES_FILES})
+
+
+def is_passed_over_folder(name: str) -> bool:
+    """Tell whether a folder of this name is passed over, with all that is in it.
+
+    Args:
+        name: Of the folder itself, without those above it.
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
+
+
+def is_passed_over_file(name: str) -> bool:
+    """Tell whether a file of this name is passed over without a word.
+
+    Args:
+        name: Without the folders above it.
+    """
+    return name.startswith(".") or name.lower() in _KNOWN_FILES

@@ -1,0 +1,93 @@
+"""Pictures that are read when they are wanted, and kept only as far as a budget reaches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+from webcam_classifier.dataset.picture_files import PictureError, read_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.preprocess import shrink
+
+MEMORY_BUDGET = 256_000_000
+"""Bytes of pictures that are kept: some 1,500 at 224 pixels, so that fine-tuning a small data set
+reads each file once. What does not fit is read again, epoch after epoch."""
+
+
+class ImageMemory:
+    """Keeps pictures until the budget is used up; any thread may use it.
+
+    The first ones stay: whoever goes through all pictures again and again would find nothing in a
+    memory that forgets the oldest.
+
+    Args:
+        budget: Bytes.
+    """
+
+    def __init__(self, budget: int = MEMORY_BUDGET) -> None:
+        self._left = budget
+        self._lock = threading.Lock()
+        self._images: dict[Path, BgrImage] = {}
+
+    def get(self, path: Path) -> BgrImage | None:
+        """The picture of a file, where it is kept."""
+        return self._images.get(path)
+
+    def keep(self, path: Path, image: BgrImage) -> None:
+        """Keep a picture where there is room for it."""
+        with self._lock:
+            if path not in self._images and image.nbytes <= self._left:
+                self._left -= image.nbytes
+                self._images[path] = image
+
+
+class PictureImages(Sequence[BgrImage]):
+    """The pictures of files, in their order: (height, width, 3) uint8 each, shrunken.
+
+    Args:
+        paths: The files, which were readable when they were indexed.
+        size: The side of the square that the pictures are going to be, in pixels.
+        memory: Shared by all that read these files at this size.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int, memory: ImageMemory) -> None:
+        self._paths = tuple(paths)
+        self._size = size
+        self._memory = memory
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, place: int) -> BgrImage: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> PictureImages: ...
+
+    def __getitem__(self, place: int | slice) -> BgrImage | PictureImages:
+        """Read a picture, or take some of them.
+
+        Raises:
+            UserError: The file is gone or damaged by now.
+        """
+        if isinstance(place, slice):
+            return PictureImages(self._paths[place], self._size, self._memory)
+        path = self._paths[place]
+        image = self._memory.get(path)
+        if image is None:
+            try:
+                image = shrink(read_picture(path), self._size)
+            except PictureError as error:
+                raise UserError(
+                    f"{path} could be read a moment ago, and now it can't: {error}. Leave the "
+                    "pictures alone while they are learnt from, and start again."
+                ) from error
+            self._memory.keep(path, image)
+        return image
+
+    def at(self, places: Sequence[int]) -> PictureImages:
+        """Some of the pictures, by their places."""
+        return PictureImages([self._paths[place] for place in places], self._size, self._memory)

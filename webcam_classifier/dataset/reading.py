@@ -1,0 +1,147 @@
+"""Read picture files into what the index keeps of them, several at a time and none for long."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.fingerprints import fingerprint, small_copy
+from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.dataset.picture_files import PictureError, decode_picture
+from webcam_classifier.dataset.picture_images import ImageMemory
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.preprocess import shrink
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 2  # pictures for each reader: enough to keep it busy, few enough for memory
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedPicture:
+    """A picture and what tells it from others.
+
+    Attributes:
+        image: (height, width, 3) uint8, shrunken.
+        fingerprint: (256,) bool, of the whole picture: the same at every input size.
+        small: (32, 32, 3) uint8, likewise.
+        size: Width and height of the whole picture, in pixels.
+    """
+
+    image: BgrImage
+    fingerprint: NDArray[np.bool_]
+    small: NDArray[np.uint8]
+    size: tuple[int, int]
+
+
+def decode(content: bytes, size: int) -> DecodedPicture:
+    """Decode a file's content.
+
+    Args:
+        content: Of a picture file.
+        size: The side of the square that the picture is going to be, in pixels.
+
+    Raises:
+        PictureError: It is no picture that can be read.
+    """
+    image = decode_picture(content)
+    return DecodedPicture(
+        shrink(image, size), fingerprint(image), small_copy(image), (image.shape[1], image.shape[0])
+    )
+
+
+def read_ahead(
+    items: Iterable[Item], read: Callable[[Item], Result], workers: int | None = None
+) -> Iterator[tuple[Item, Result | PictureError | OSError]]:
+    """Read items in threads, a few ahead of who takes them, in their order.
+
+    Args:
+        items: What to read.
+        read: Called in a thread for each.
+        workers: How many threads; 0 reads in the caller's own, nothing ahead. None takes one for
+            each processor.
+
+    Yields:
+        Each item with what was read, or with the error that kept it from being read.
+    """
+    if workers == 0:
+        yield from (_outcome(item, functools.partial(read, item)) for item in items)
+        return
+    workers = workers or min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(read, item)))
+            if len(waiting) > _AHEAD * workers:
+                item, future = waiting.popleft()
+                yield _outcome(item, future.result)
+        while waiting:
+            item, future = waiting.popleft()
+            yield _outcome(item, future.result)
+
+
+def read_pictures(
+    dataset: Dataset, size: int, memory: ImageMemory | None = None
+) -> Iterator[Picture]:
+    """Decode the pictures that nobody has decoded yet, and put what they are into the index.
+
+    Args:
+        dataset: Refreshed.
+        size: The side of the square that the pictures are going to be, in pixels.
+        memory: Keeps pictures as far as its budget reaches.
+
+    Yields:
+        Each picture that was read or refused, for whoever shows how far it is.
+    """
+
+    def read(picture: Picture) -> tuple[str, DecodedPicture]:
+        content = dataset.path(picture).read_bytes()
+        return hashlib.sha256(content).hexdigest(), decode(content, size)
+
+    new = [picture for picture in dataset.ordered() if not picture.is_read]
+    for picture, found in read_ahead(new, read):
+        if isinstance(found, Exception):
+            dataset.refuse(picture, describe_failure(found))
+        else:
+            content_hash, decoded = found
+            if memory is not None:
+                memory.keep(dataset.path(picture), decoded.image)
+            dataset.replace([(picture, with_decoded(picture, content_hash, decoded))])
+        yield picture
+
+
+def with_decoded(picture: Picture, content_hash: str, decoded: DecodedPicture) -> Picture:
+    """A picture of the index with what its file turned out to be."""
+    return replace(
+        picture,
+        content_hash=content_hash,
+        fingerprint=decoded.fingerprint,
+        small=decoded.small,
+        size=decoded.size,
+    )
+
+
+def describe_failure(error: PictureError | OSError) -> str:
+    """Say in a few words why a file can't be read."""
+    if isinstance(error, OSError):
+        return f"can't be opened: {error.strerror or error}"
+    return str(error)
+
+
+def _outcome(
+    item: Item, read: Callable[[], Result]
+) -> tuple[Item, Result | PictureError | OSError]:
+    try:
+        return item, read()
+    except (PictureError, OSError) as error:
+        return item, error

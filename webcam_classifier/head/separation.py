@@ -1,0 +1,24 @@
+"""What kept the pictures that were asked about apart from those learnt from, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def describe_left_out(labels: Sequence[str], cut_labels: Sequence[str], are_named: bool) -> str:
+    """Say what a cross-validated figure rests on; the same in every place that shows one.
+
+    Args:
+        labels: All of them.
+        cut_labels: Those of a single burst, which was cut in time.
+        are_named: Whether the names of all pictures tell their burst; else near copies were put
+            into groups.
+    """
+    if set(cut_labels) == set(labels):
+        return "the very bursts that it learnt from, cut in time: record each label again"
+    kept_apart = "bursts that were left out in turn"
+    if not are_named:
+        kept_apart = "pictures without a near copy in what was learnt; who or when is not known"
+    if cut_labels:
+        return f"{kept_apart}, but for {', '.join(cut_labels)}: the same burst, cut in time"
+    return kept_apart

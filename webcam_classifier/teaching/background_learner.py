@@ -1,0 +1,221 @@
+"""Keep a head up to date in the background: at once, and then thoroughly.
+
+One thread fits the head again whenever a picture came or went, which takes milliseconds. Another
+one, which gives way to everything else, embeds files and views of them, and calibrates. Neither
+holds a lock while it works, so that no frame waits for them. What fails is told and tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from webcam_classifier.backbone.embedder import Embedder
+from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.head.learner import Calibration, Learner
+from webcam_classifier.head.mirror_check import check_mirroring
+from webcam_classifier.model.classifier import Classifier
+
+_QUIET_FOR = 0.3  # seconds without a change before it is worth calibrating
+_CALIBRATE_EVERY = 3.0  # seconds, while changes go on
+_CALIBRATING_SHARE = 0.25  # of the time, at the most, while changes go on
+_REFRESH_EVERY = 2.0  # seconds; for pictures that came or went by other hands
+_TELL_EVERY = 0.25  # seconds, while many pictures are embedded
+_IDLE_FOR = 0.1  # seconds
+_NICENESS = 10  # of the thread that is in no hurry
+_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds before what failed is tried again; the last one repeats
+
+_log = logging.getLogger(__name__)
+
+
+class BackgroundLearner:
+    """Keeps a classifier's head up to date with a data set.
+
+    Args:
+        dataset: What to learn from.
+        classifier: Whose head changes.
+        learner: Follows the data set.
+        embedder: Embeds files.
+        refresh: Called now and then in a thread: brings in what happened in the folder.
+        on_change: Called from the threads whenever something was learnt.
+
+    Attributes:
+        problem: What keeps it from learning now, as a sentence; empty where nothing does.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        classifier: Classifier,
+        learner: Learner,
+        embedder: Embedder,
+        refresh: Callable[[], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.problem = ""
+        self._dataset = dataset
+        self._classifier = classifier
+        self._learner = learner
+        self._embedder = embedder
+        self._refresh = refresh
+        self._on_change = on_change
+        self._fitted_from: tuple[int, Calibration | None] = (-1, None)
+        self._calibrated_version = -1
+        self._calibrated_at = time.monotonic()
+        self._calibrating_took = 0.0  # seconds
+        self._refreshed_at = time.monotonic()
+        self._stop = False
+        self._threads = [
+            threading.Thread(target=self._keep_at, args=[work], name=name, daemon=True)
+            for name, work in (("fitting", self._fit_changes), ("calibrating", self._calibrate))
+        ]
+
+    def __enter__(self) -> BackgroundLearner:
+        """Learn what there is, and go on in the background."""
+        self._fit()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._dataset.changed:
+            self._stop = True
+            self._dataset.changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until nothing is left to be found out; tells whether that is so.
+
+        Args:
+            timeout: Seconds.
+        """
+        with self._dataset.changed:
+            return self._dataset.changed.wait_for(lambda: self.is_current, timeout)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether head and calibration are of the pictures that there are now."""
+        with self._dataset.changed:
+            if self.problem or self._is_behind:
+                return False
+            return self._calibrated_version == self._dataset.version and self.pending == 0
+
+    @property
+    def pending(self) -> int:
+        """How many pictures were not embedded as often as they should be."""
+        views = self._learner.views
+        return sum(not picture.is_embedded(views) for picture in self._dataset.every())
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._fitted_from != (self._dataset.version, self._learner.calibration)
+
+    def _keep_at(self, work: Callable[[], None]) -> None:
+        """Do something until the end; what fails is told, and tried again after a pause."""
+        failures = 0
+        while not self._stop:
+            try:
+                work()
+            except Exception as error:  # whatever it is: learning must not end for good
+                pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+                failures += 1
+                _log.warning("learning failed and is tried again", exc_info=True)
+                self.problem = f"Learning is held up and tried again in a moment: {error!r}."
+                self._on_change()
+                with self._dataset.changed:
+                    self._dataset.changed.wait_for(lambda: self._stop, pause)
+            else:
+                if failures:
+                    failures, self.problem = 0, ""
+                    self._on_change()
+
+    def _fit_changes(self) -> None:
+        """Wait for a change, and fit the head again."""
+        with self._dataset.changed:
+            self._dataset.changed.wait_for(lambda: self._stop or self._is_behind)
+            if self._stop:
+                return
+        self._fit()
+        self._on_change()
+
+    def _fit(self) -> None:
+        with self._dataset.changed:
+            fitted_from = (self._dataset.version, self._learner.calibration)
+            self._learner.follow(self._dataset.by_label())
+        head = self._learner.fit()
+        with self._dataset.changed:
+            # What was renamed or removed meanwhile must not come back: it is fitted again at once.
+            if head is None or set(head.labels).issubset(self._dataset.labels):
+                self._classifier.head = head
+            self._fitted_from = fitted_from
+            self._dataset.changed.notify_all()
+
+    def _calibrate(self) -> None:
+        """Do the next thing that takes longer: look at the folder, calibrate, or embed files."""
+        self._give_way()
+        if time.monotonic() - self._refreshed_at >= _REFRESH_EVERY:
+            self._refresh()
+            self._refreshed_at = time.monotonic()
+        with self._dataset.changed:
+            pictures, version = self._dataset.by_label(), self._dataset.version
+        self._learner.follow(pictures)
+        views = self._learner.views
+        waiting = _waiting(pictures, views)
+        if version != self._calibrated_version and self._is_time_to_calibrate(bool(waiting)):
+            began = time.monotonic()
+            if self._adapt_views():
+                return
+            self._learner.calibrate()
+            with self._dataset.changed:
+                self._calibrated_version, self._calibrated_at = version, time.monotonic()
+                self._calibrating_took = self._calibrated_at - began
+                self._dataset.changed.notify_all()
+        elif waiting:
+            self._embed_some(waiting, views)
+        else:
+            with self._dataset.changed:
+                self._dataset.changed.wait(_IDLE_FOR)
+
+    def _is_time_to_calibrate(self, is_busy: bool) -> bool:
+        now = time.monotonic()
+        is_quiet = not is_busy and now - self._dataset.changed_at >= _QUIET_FOR
+        pause = max(_CALIBRATE_EVERY, self._calibrating_took / _CALIBRATING_SHARE)
+        return is_quiet or now - self._calibrated_at >= pause
+
+    def _adapt_views(self) -> bool:
+        """Have all views embedded again, where the labels no longer allow those that there are."""
+        if not self._embedder.adapt(check_mirroring(self._dataset, self._embedder).mirrored):
+            return False
+        every = self._dataset.every()
+        self._dataset.replace((one, replace(one, fingerprint=None)) for one in every)
+        return True
+
+    def _embed_some(self, waiting: Sequence[Picture], views: int) -> None:
+        """Embed files for a moment, so that it is told how far that is."""
+        until = time.monotonic() + _TELL_EVERY
+        for _ in self._embedder.embed(waiting, views):
+            if self._stop or time.monotonic() >= until:
+                break
+
+    def _give_way(self) -> None:
+        """Let this thread be the last to get a processor, where threads have a niceness."""
+        if sys.platform == "linux":
+            thread = threading.get_native_id()
+            if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
+                os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+
+
+def _waiting(pictures: Mapping[str, Collection[Picture]], views: int) -> Sequence[Picture]:
+    """What is to be embedded: of all labels in turn, so that all are known soon."""
+    new = [
+        [picture for picture in own if picture.is_on_disk and not picture.is_embedded(views)]
+        for own in pictures.values()
+    ]
+    return [picture for turn in zip_longest(*new) for picture in turn if picture is not None]
