@@ -11,6 +11,7 @@ import numpy as np
 
 from webcam_classifier.camera.opencv_capture import file_backend, four_characters, open_capture
 from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.dataset.listing import list_pictures, printable
 from webcam_classifier.dataset.picture_files import PictureError, is_picture_name, read_picture
 from webcam_classifier.frame import BgrImage, Frame
 
@@ -100,14 +101,14 @@ class PictureCamera:
             except PictureError as error:
                 self.skipped.append((path, str(error)))
                 continue
-            frame = Frame(image, self._index, time.monotonic(), name=str(path))
+            frame = Frame(image, self._index, time.monotonic(), name=printable(path))
             self._index += 1
             return frame
         if self._index == 0 and self.skipped:
             path, reason = self.skipped[-1]
             raise CameraError(
-                f"None of the {self.frame_count} picture files could be read; {path}: {reason}. "
-                "Choose another source."
+                f"None of the {self.frame_count} picture files could be read; {printable(path)}: "
+                f"{reason}. Choose another source."
             )
         return None
 
@@ -157,24 +158,30 @@ def open_file(path: Path) -> VideoCamera | PictureCamera:
 
 
 def open_folder(folder: Path) -> PictureCamera:
-    """Open a folder of pictures and the folders in it; hidden files are passed over.
+    """Open a folder of pictures and the folders in it; see `dataset.listing`.
 
     Args:
         folder: An existing folder.
 
     Raises:
         CameraError: There is no picture in it.
+        UserError: It can't be opened.
     """
-    files = [path for path in sorted(folder.rglob("*")) if _is_visible_file(path, folder)]
-    pictures = [path for path in files if is_picture_name(path)]
+    pictures, skipped = list_pictures(folder)
     if not pictures:
+        told = ""
+        if skipped:
+            told = f" Of {len(skipped)} others {printable(skipped[0].path)}: {skipped[0].reason}."
         raise CameraError(
-            f"There is no picture in the folder {folder}. It takes .jpg, .png, .bmp and .webp "
-            "files; a video is named itself, not its folder."
+            f"There is no picture in the folder {printable(folder)}. It takes .jpg, .png, .bmp "
+            f"and .webp files; a video is named itself, not its folder.{told}"
         )
-    foreign = [(path, "not a picture's name") for path in files if not is_picture_name(path)]
     plural = "" if len(pictures) == 1 else "s"
-    return PictureCamera(pictures, f"{folder}, {len(pictures)} picture{plural}", foreign)
+    return PictureCamera(
+        pictures,
+        f"{printable(folder)}, {len(pictures)} picture{plural}",
+        [(file.path, file.reason) for file in skipped],
+    )
 
 
 def _open_picture(path: Path) -> PictureCamera:
@@ -183,11 +190,6 @@ def _open_picture(path: Path) -> PictureCamera:
     except PictureError as error:
         raise CameraError(f"{path}: {error}. Choose another picture.") from error
     return PictureCamera([path], f"{path}, {width} x {height}, one picture")
-
-
-def _is_visible_file(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.is_file()
 
 
 def _read_image(capture: cv2.VideoCapture) -> BgrImage | None:

@@ -25,6 +25,7 @@ from webcam_classifier.dataset.labelled_pictures import (
     load_labelled_pictures,
     own_test_part,
 )
+from webcam_classifier.dataset.listing import printable
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measured = evaluate_model(classifier, pictures)
         figures = evaluate_pictures(classifier, pictures, measured)
         figures["skipped"] = [
-            {"file": str(file.path), "reason": file.reason} for file in whole.skipped
+            {"file": printable(file.path), "reason": file.reason} for file in whole.skipped
         ]
     if options.json:
         figures = {"model": str(classifier.path), "pictures": str(options.pictures), **figures}

@@ -38,6 +38,7 @@ from webcam_classifier.cli.live_arguments import (
     TOP,
     parse,
 )
+from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
@@ -287,7 +288,7 @@ def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts
     """Say how a run went, and which files were skipped."""
     if source.are_pictures:
         lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
-        lines += [f"  skipped {path}: {reason}" for path, reason in camera.skipped]
+        lines += [f"  skipped {printable(path)}: {reason}" for path, reason in camera.skipped]
         return "\n".join(lines)
     return describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)
 

@@ -44,11 +44,8 @@ def find_parts(folder: Path) -> dict[int, Path]:
             like a part can't be opened.
     """
     with os.scandir(folder) as entries:
-        named = sorted(
-            entry.name
-            for entry in entries
-            if entry.name.lower() in _FOLDER_NAMES and _is_folder(entry)
-        )
+        alike = [entry for entry in entries if entry.name.lower() in _FOLDER_NAMES]
+        named = sorted(entry.name for entry in alike if _is_folder(entry))
     found: dict[int, Path] = {}
     for name in named:
         if not _holds_labels(folder / name):

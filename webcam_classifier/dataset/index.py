@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import TRAINING_PART
 from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset
+from webcam_classifier.dataset.passed_over import is_passed_over_folder
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
 
@@ -150,7 +151,7 @@ class Dataset:
             listing = Listing(self.folder, (), False, (), ())
         found = {}
         for one in listing.pictures:
-            root = one.path.relative_to(self.folder).parts[0] if listing.is_split else ""
+            root = one.full_name.partition("/")[0] if listing.is_split else ""
             picture = Picture(one.label, one.name, root, one.part)
             found[one.label, picture.key] = picture
         with self.changed:
@@ -320,7 +321,7 @@ def _folder_stamp(folder: Path) -> Mapping[str, int]:
     found = {}
     for path, folders, _ in os.walk(folder):
         found[path] = Path(path).stat().st_mtime_ns
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_passed_over_folder(name)]
     return found
 
 

@@ -17,7 +17,7 @@ from webcam_classifier.dataset.category_names import find_category_names
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, SMALL_SIDE
 from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART, find_parts
 from webcam_classifier.dataset.index import Dataset
-from webcam_classifier.dataset.listing import SkippedFile
+from webcam_classifier.dataset.listing import SkippedFile, printable
 from webcam_classifier.dataset.picture_images import ImageMemory, PictureImages
 from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.errors import UserError
@@ -147,7 +147,7 @@ def load_labelled_pictures(folder: Path, size: int) -> LabelledPictures:
 
     Args:
         folder: `folder/<label>/.../<picture>`, or `folder/<part>/<label>/.../<picture>` with the
-            parts of `given_parts`; hidden files are passed over.
+            parts of `given_parts`; see `listing` for what is passed over.
         size: The side of the square that the pictures are going to be, in pixels.
 
     Raises:
@@ -168,7 +168,7 @@ def existing(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise UserError(
-            f"There is no folder {folder}. Record pictures with `python collect.py thumbs_up "
+            f"There is no folder {printable(folder)}. Record pictures with `python collect.py thumbs_up "
             "thumbs_down`, or name the folder that holds one folder for each label."
         )
     return folder
@@ -224,7 +224,7 @@ def describe_skipped(skipped: Sequence[SkippedFile], most: int = 20) -> str:
         most: How many lines at the most.
     """
     lines = [f"skipped {len(skipped)} files that are left where they are:"]
-    lines += [f"  {file.path}: {file.reason}" for file in skipped[:most]]
+    lines += [f"  {printable(file.path)}: {file.reason}" for file in skipped[:most]]
     if len(skipped) > most:
         lines.append(f"  and {len(skipped) - most} more")
     return "\n".join(lines)

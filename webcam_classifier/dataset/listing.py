@@ -1,4 +1,4 @@
-"""List the picture files of a folder, the same for all that read one: train, evaluate, live, export.
+"""List the picture files of a folder, alike for all that read one: train, evaluate, live, export.
 
 - Hidden and system files and folders are passed over; see `passed_over`.
 - A link to a file is followed. A link to a folder is followed once below a label, and not where it
@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from webcam_classifier.dataset.given_parts import TRAINING_PART, find_parts
 from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
+
+_LOOSE = "not in a label's folder"
 
 
 @dataclass(frozen=True)
@@ -89,33 +91,18 @@ def list_dataset(folder: Path) -> Listing:
         )
     check_can_be_opened(folder)
     parts = find_parts(folder)
-    roots = sorted((path.name, part) for part, path in parts.items())
-    skipped: list[SkippedFile] = []
-    if roots:
-        own = {name for name, _ in roots}
-        for entry in _entries_below(str(folder), skipped):
-            if not entry.is_folder:
-                skipped.append(SkippedFile(Path(entry.path), "not in a label's folder"))
-            elif entry.name not in own:
-                reason = "a folder without label folders, or no part of the set"
-                skipped.append(SkippedFile(Path(entry.path), reason))
+    skipped = _left_beside(folder, set(parts.values())) if parts else []
+    roots = sorted((path, part) for part, path in parts.items()) or [(folder, TRAINING_PART)]
     pictures: list[ListedPicture] = []
     labels: set[str] = set()
-    for root, part in roots or [("", TRAINING_PART)]:
-        start = f"{root}/" if root else ""
-        for entry in _entries_below(os.path.join(folder, root), skipped):
-            if not entry.is_folder:
-                skipped.append(SkippedFile(Path(entry.path), "not in a label's folder"))
-                continue
-            problem = _link_problem(entry.path, [], set()) if entry.is_link else None
-            if problem is not None:
-                skipped.append(SkippedFile(Path(entry.path), problem))
-                continue
-            labels.add(entry.name)
-            for name, path in _pictures_below(entry.path, skipped):
-                full_name = f"{start}{entry.name}/{name}"
-                pictures.append(ListedPicture(path, entry.name, part, name, full_name))
-    return Listing(folder, tuple(sorted(labels)), bool(roots), tuple(pictures), tuple(skipped))
+    for root, part in roots:
+        start = "" if root == folder else f"{root.name}/"
+        for label in _label_folders(root, skipped):
+            labels.add(label.name)
+            for name, path in _pictures_below(Path(label.path), skipped):
+                full_name = f"{start}{label.name}/{name}"
+                pictures.append(ListedPicture(path, label.name, part, name, full_name))
+    return Listing(folder, tuple(sorted(labels)), bool(parts), tuple(pictures), tuple(skipped))
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[SkippedFile]]:
@@ -132,7 +119,7 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[SkippedFile]]:
     """
     check_can_be_opened(folder)
     skipped: list[SkippedFile] = []
-    return [path for _, path in _pictures_below(str(folder), skipped)], skipped
+    return [path for _, path in _pictures_below(folder, skipped)], skipped
 
 
 def check_can_be_opened(folder: Path) -> None:
@@ -176,57 +163,78 @@ class _Entry:
     is_link: bool
 
 
-def _pictures_below(folder: str, skipped: list[SkippedFile]) -> Iterator[tuple[str, Path]]:
+def _left_beside(folder: Path, parts: Collection[Path]) -> list[SkippedFile]:
+    """List what stands beside the parts of a data set that came split."""
+    skipped: list[SkippedFile] = []
+    for entry in _entries_below(folder, skipped):
+        path = Path(entry.path)
+        if not entry.is_folder:
+            skipped.append(SkippedFile(path, _LOOSE))
+        elif path not in parts:
+            reason = "a folder without label folders, or no part of the set"
+            skipped.append(SkippedFile(path, reason))
+    return skipped
+
+
+def _label_folders(root: Path, skipped: list[SkippedFile]) -> Iterator[_Entry]:
+    for entry in _entries_below(root, skipped):
+        problem = None if entry.is_folder else _LOOSE
+        if entry.is_folder and entry.is_link:
+            problem = _link_problem(Path(entry.path), [], set())
+        if problem is None:
+            yield entry
+        else:
+            skipped.append(SkippedFile(Path(entry.path), problem))
+
+
+def _pictures_below(folder: Path, skipped: list[SkippedFile]) -> Iterator[tuple[str, Path]]:
     """Walk a folder in order of name; yield each picture's name below it, and its path."""
-    followed: set[str] = set()
+    followed: set[Path] = set()
     # A stack instead of recursion: folders may be nested deeper than Python calls. With each
     # folder goes where the link lies that led there.
-    parent = os.path.realpath(os.path.dirname(os.path.abspath(folder)))
-    waiting = [("", _entries_below(folder, skipped), parent)]
+    waiting = [("", _entries_below(folder, skipped), folder.absolute().parent.resolve())]
     while waiting:
         above, entries, entered_from = waiting[-1]
         entry = next(entries, None)
         if entry is None:
             waiting.pop()
-        elif entry.is_folder:
+            continue
+        path = Path(entry.path)
+        if entry.is_folder:
             if entry.is_link:
-                problem = _link_problem(entry.path, [place for *_, place in waiting], followed)
+                problem = _link_problem(path, [place for *_, place in waiting], followed)
                 if problem is not None:
-                    skipped.append(SkippedFile(Path(entry.path), problem))
+                    skipped.append(SkippedFile(path, problem))
                     continue
-                entered_from = os.path.realpath(os.path.dirname(entry.path))
-            below = _entries_below(entry.path, skipped)
-            waiting.append((f"{above}{entry.name}/", below, entered_from))
-        elif is_picture_name(path := Path(entry.path)):
+                entered_from = path.parent.resolve()
+            below = f"{above}{entry.name}/"
+            waiting.append((below, _entries_below(path, skipped), entered_from))
+        elif is_picture_name(path):
             yield above + entry.name, path
         else:
             ending = path.suffix or "no ending"
             skipped.append(SkippedFile(path, f"{ending}: not JPEG, PNG, BMP or WebP"))
 
 
-def _link_problem(link: str, came_by: Sequence[str], followed: set[str]) -> str | None:
+def _link_problem(link: Path, came_by: Sequence[Path], followed: set[Path]) -> str | None:
     """Say why a link to a folder is not followed; else add its target to those that were."""
-    target = os.path.realpath(link)
-    here = os.path.realpath(os.path.dirname(link))
-    if any(_is_within(place, target) for place in (here, *came_by)):
-        return "a link to a folder that it is in itself"
+    target = link.resolve()
+    for place in (link.parent.resolve(), *came_by):
+        if target == place or target in place.parents:
+            return "a link to a folder that it is in itself"
     if target in followed:
         return "a link to a folder that another link led to already"
     followed.add(target)
     return None
 
 
-def _is_within(place: str, folder: str) -> bool:
-    return f"{place}{os.sep}".startswith(f"{folder.rstrip(os.sep)}{os.sep}")
-
-
-def _entries_below(folder: str, skipped: list[SkippedFile]) -> Iterator[_Entry]:
+def _entries_below(folder: Path, skipped: list[SkippedFile]) -> Iterator[_Entry]:
     """Give the files and folders right in a folder that are looked at, in order of name."""
     try:
         with os.scandir(folder) as found:
             ordered = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        skipped.append(SkippedFile(Path(folder), _cannot_be_opened(error)))
+        skipped.append(SkippedFile(folder, _cannot_be_opened(error)))
         return iter(())
     return _usable(ordered, skipped)
 

@@ -10,7 +10,8 @@ from queue import Full, Queue
 from types import TracebackType
 
 from webcam_classifier.dataset.bursts import Burst, Bursts, UndoneBurst
-from webcam_classifier.dataset.picture_files import encode_snapshot, is_picture_name
+from webcam_classifier.dataset.listing import list_pictures
+from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import new_session
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -238,8 +239,7 @@ def _count_pictures(folder: Path) -> int:
             f"{folder} is a file, and the label needs a folder there. Move it, or choose another "
             "label or --dataset."
         )
-    pictures = (path for path in folder.rglob("*") if is_picture_name(path))
-    return sum(not path.name.startswith(".") for path in pictures)
+    return len(list_pictures(folder)[0]) if folder.exists() else 0
 
 
 def _remove(path: Path) -> None:

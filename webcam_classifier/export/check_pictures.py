@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.cli.console import progress
-from webcam_classifier.dataset.picture_files import PictureError, is_picture_name, read_picture
+from webcam_classifier.dataset.given_parts import TEST_PART
+from webcam_classifier.dataset.listing import SkippedFile, list_dataset, list_pictures, printable
+from webcam_classifier.dataset.picture_files import PictureError, read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
@@ -78,7 +80,7 @@ def find_pictures(
     test_reader = reader
     if split.test_folder is not None:
         test_reader = _Reader(Path(split.test_folder), card.input_size)
-        test = test_reader.read(_list_pictures(test_reader.folder), "reading test pictures")
+        test = test_reader.read(_list_test_folder(test_reader.folder), "reading test pictures")
     truths = [UNKNOWN] * len(validation)
     truths += [UNKNOWN if split.test_was_learnt else _truth(name, card.labels) for name in test]
     readers = dict.fromkeys((reader, test_reader))
@@ -220,7 +222,9 @@ def _named_pictures(folder: Path, size: int) -> CheckPictures:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}. {_NAME_PICTURES}")
     reader = _Reader(folder, size)
-    found = tuple(reader.read(_list_pictures(folder), "reading pictures").values())
+    paths, skipped = list_pictures(folder)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    found = tuple(reader.read(names, "reading pictures").values())
     compared = found[1::2]
     if not compared:
         raise UserError(
@@ -232,16 +236,27 @@ def _named_pictures(folder: Path, size: int) -> CheckPictures:
         compared,
         np.full(len(compared), UNKNOWN, dtype=np.int64),
         f"every second picture of {folder}",
-        tuple(reader.notes(folder_was_named=True)),
+        (*reader.notes(folder_was_named=True), *_left_aside(skipped)),
     )
 
 
-def _list_pictures(folder: Path) -> list[str]:
-    paths = folder.rglob("*") if folder.is_dir() else []
-    names = (path.relative_to(folder) for path in paths if is_picture_name(path))
-    return sorted(
-        name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)
-    )
+def _left_aside(skipped: Sequence[SkippedFile]) -> Iterable[str]:
+    if skipped:
+        shown = "; ".join(
+            f"{printable(file.path)}: {file.reason}" for file in skipped[:_NAMED_IN_MESSAGES]
+        )
+        more = len(skipped) - _NAMED_IN_MESSAGES
+        shown += f"; and {more} more" if more > 0 else ""
+        yield f"{len(skipped)} files and folders are not used ({shown})"
+
+
+def _list_test_folder(folder: Path) -> list[str]:
+    """Name what a folder of labels has to measure with: its test part, or all where it has none."""
+    if not folder.is_dir():
+        return []
+    listed = list_dataset(folder).pictures
+    test = [picture for picture in listed if picture.part == TEST_PART]
+    return [picture.full_name for picture in test or listed]
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:

@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 from webcam_classifier.dataset.facts import recall_by_count
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.listing import printable
 from webcam_classifier.evaluation.calibration import (
     ReliabilityBin,
     expected_calibration_error,
@@ -243,7 +244,7 @@ class Findings:
             "model_bytes": self.model_bytes,
             "details": outcome.details,
             "skipped": [
-                {"file": str(file.path), "reason": file.reason} for file in pictures.skipped
+                {"file": printable(file.path), "reason": file.reason} for file in pictures.skipped
             ],
             "milliseconds_per_picture": self.measured.milliseconds,
             "late_milliseconds_per_picture": self.measured.late_milliseconds,
