@@ -10,6 +10,7 @@ from sklearn.covariance import ShrunkCovariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.head.cross_validation import fit_calibrated
 from webcam_classifier.head.discriminant import SHRINKAGE, fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 
@@ -52,7 +53,7 @@ def with_views(pictures: EmbeddedViews, count: int, spread: float) -> EmbeddedVi
 @pytest.mark.parametrize("label_count", [2, 3, 7])
 def test_the_answers_are_scikit_learns(label_count: int) -> None:
     views = clouds(label_count, 40, spread=1.0)
-    head = fit_head(views, label_count)
+    head = fit_calibrated(views, label_count)[0]
     oracle = LinearDiscriminantAnalysis(
         solver="lsqr", covariance_estimator=ShrunkCovariance(shrinkage=SHRINKAGE)
     )
@@ -67,7 +68,7 @@ def test_means_come_from_pictures_and_directions_from_all_views_each_label_alike
     full = clouds(2, 60, spread=1.0)
     kept = np.concatenate([np.arange(60), np.arange(60, 120, 4)])
     views = with_views(full.only(np.isin(np.arange(120), kept)), 3, spread=0.7)
-    head = fit_head(views, 2)
+    head = fit_calibrated(views, 2)[0]
     means, covariances = [], []
     for label in (0, 1):
         own = views.only(views.label_indices == label)
@@ -85,7 +86,7 @@ def test_means_come_from_pictures_and_directions_from_all_views_each_label_alike
 
 def test_the_temperature_is_that_of_heads_that_saw_no_view_of_the_recording() -> None:
     views = with_views(clouds(2, 12, spread=1.5, bursts=3), 2, spread=0.5)
-    head = fit_head(views, 2)
+    head = fit_calibrated(views, 2)[0]
     logits, truths = [], []
     for fold in range(3):  # the recordings of a label are equally large: they go in their order
         held_out = views.bursts % 3 == fold
@@ -99,13 +100,13 @@ def test_the_temperature_is_that_of_heads_that_saw_no_view_of_the_recording() ->
 
 def sharp_head(views: EmbeddedViews) -> tuple[np.ndarray, np.ndarray]:
     """Weights and bias of a head without its temperature."""
-    head = fit_head(views, 2)
+    head = fit_calibrated(views, 2)[0]
     return head.weights * head.temperature, head.bias * head.temperature
 
 
 def test_the_same_views_give_the_same_head() -> None:
     views = with_views(clouds(3, 20, spread=1.0), 2, spread=0.5)
-    first, second = fit_head(views, 3), fit_head(views, 3)
+    first, second = fit_calibrated(views, 3)[0], fit_calibrated(views, 3)[0]
     np.testing.assert_array_equal(first.weights, second.weights)
     assert first.temperature == second.temperature
 
@@ -113,7 +114,7 @@ def test_the_same_views_give_the_same_head() -> None:
 def test_a_label_of_one_picture_is_learnt() -> None:
     views = clouds(2, 40, spread=0.3)
     views = views.only(np.arange(80) <= 40)
-    head = fit_head(views, 2)
+    head = fit_calibrated(views, 2)[0]
     assert (
         head.logits(clouds(2, 40, spread=0.3, seed=1).embeddings).argmax(axis=1) == 1
     ).sum() > 30
@@ -121,7 +122,7 @@ def test_a_label_of_one_picture_is_learnt() -> None:
 
 def test_the_temperature_makes_confidence_honest() -> None:
     views = clouds(3, 100, spread=1.2, bursts=5)
-    head = fit_head(views, 3)
+    head = fit_calibrated(views, 3)[0]
     new = clouds(3, 400, spread=1.2, seed=1, bursts=40)
     right = head.logits(new.embeddings).argmax(axis=1) == new.label_indices
     honest = probabilities(head.logits(new.embeddings)).max(axis=1)
@@ -139,7 +140,7 @@ def test_a_rare_label_is_not_drowned_by_a_common_one() -> None:
         views.bursts[few],
         views.is_original[few],
     )
-    head = fit_head(unbalanced, 2)
+    head = fit_calibrated(unbalanced, 2)[0]
     new = clouds(2, 400, spread=1.5, seed=1)
     answers = head.logits(new.embeddings).argmax(axis=1)
     recalls = [(answers[new.label_indices == label] == label).mean() for label in (0, 1)]
@@ -149,17 +150,33 @@ def test_a_rare_label_is_not_drowned_by_a_common_one() -> None:
 def test_a_lone_recording_is_cut_in_time_to_fit_the_temperature() -> None:
     views = clouds(2, 20, spread=1.5, bursts=1)
     in_pieces = dataclasses.replace(views, bursts=np.arange(40) // 4)
-    assert fit_head(views, 2).temperature == fit_head(in_pieces, 2).temperature != 1.0
+    assert (
+        fit_calibrated(views, 2)[0].temperature
+        == fit_calibrated(in_pieces, 2)[0].temperature
+        != 1.0
+    )
 
 
-def test_where_a_label_has_a_single_picture_there_is_nothing_to_fit_the_temperature_on() -> None:
-    views = clouds(2, 20, spread=0.5)
-    assert fit_head(views.only(np.arange(40) <= 20), 2).temperature == 1.0
+def test_the_only_picture_of_a_label_leaves_the_temperature_to_the_others() -> None:
+    views = clouds(2, 20, spread=1.5)
+    assert fit_calibrated(views.only(np.arange(40) <= 20), 2)[0].temperature != 1.0
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0])
+def test_pictures_that_are_all_alike_are_told_apart(size: float) -> None:
+    """The covariance is zero but for rounding, which may make its trace negative."""
+    places = size * np.random.default_rng(0).random((3, 64))
+    labels = np.repeat(np.arange(3), 10)
+    views = EmbeddedViews(
+        places[labels].astype(np.float32), labels, np.arange(30), np.ones(30, dtype=bool)
+    )
+    head = fit_head(views, 3)
+    assert head.logits(views.embeddings).argmax(axis=1).tolist() == labels.tolist()
 
 
 def test_a_given_temperature_is_taken_and_changes_no_answer() -> None:
     views = clouds(3, 20, spread=1.0)
-    fitted, sharp = fit_head(views, 3), fit_head(views, 3, temperature=1.0)
+    fitted, sharp = fit_calibrated(views, 3)[0], fit_head(views, 3, temperature=1.0)
     assert sharp.temperature == 1.0
     np.testing.assert_allclose(fitted.weights * fitted.temperature, sharp.weights, rtol=1e-3)
     np.testing.assert_allclose(fitted.bias * fitted.temperature, sharp.bias, rtol=1e-3)

@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.head.discriminant import append_head, fit_head
+from webcam_classifier.head.cross_validation import fit_calibrated
+from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
 from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
@@ -63,7 +64,7 @@ def identity_features(opset: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("pictures", [8, 120])  # fewer and more than there are centres
 def test_the_graph_gives_the_scores_that_numpy_gives(opset: int, pictures: int) -> None:
     views = clouds(3, pictures)
-    head, novelty = fit_head(views, 3), fit_novelty(views, 3)
+    head, novelty = fit_calibrated(views, 3)
     graph = append_novelty(append_head(identity_features(opset), head), novelty)
     onnx.checker.check_model(graph, full_check=True)
     session = onnxruntime.InferenceSession(
@@ -81,7 +82,7 @@ def test_the_graph_gives_the_scores_that_numpy_gives(opset: int, pictures: int) 
 
 @pytest.mark.parametrize("label_count", [2, 3, 6])
 def test_new_pictures_of_known_labels_pass_and_others_do_not(label_count: int) -> None:
-    novelty = fit_novelty(clouds(label_count, 60), label_count)
+    novelty = fit_calibrated(clouds(label_count, 60), label_count)[1]
     new = clouds(label_count, 200, seed=1, views=1).embeddings
     assert (novelty.scores(new) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.06)
     assert (novelty.scores(elsewhere(100)) > UNKNOWN_FROM).mean() > 0.95
@@ -93,7 +94,7 @@ def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -
     novelty = fit_novelty(views, 3, wide)
     asked = wide.embeddings[wide.is_original]
     assert (novelty.scores(asked) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.02)
-    strict = fit_novelty(views, 3).scores(asked)
+    strict = fit_calibrated(views, 3)[1].scores(asked)
     assert (strict <= UNKNOWN_FROM).mean() < 0.8
 
 
@@ -101,7 +102,7 @@ def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -
 @pytest.mark.parametrize("pictures", [1, 2, 10])
 def test_few_pictures_give_finite_scores(pictures: int, bursts: int) -> None:
     views = clouds(2, pictures, bursts=bursts)
-    novelty = fit_novelty(views, 2)
+    novelty = fit_calibrated(views, 2)[1]
     assert np.isfinite(novelty.scores(views.embeddings)).all()
     far = novelty.scores(50 * elsewhere(4))
     assert (far > UNKNOWN_FROM).all()
@@ -110,11 +111,11 @@ def test_few_pictures_give_finite_scores(pictures: int, bursts: int) -> None:
 def test_pictures_that_are_all_alike_give_finite_scores() -> None:
     views = clouds(2, 10)
     same = dataclasses.replace(views, embeddings=np.ones_like(views.embeddings))
-    assert np.isfinite(fit_novelty(same, 2).scores(same.embeddings)).all()
+    assert np.isfinite(fit_calibrated(same, 2)[1].scores(same.embeddings)).all()
 
 
 def test_what_is_remembered_stays_small() -> None:
-    novelty = fit_novelty(clouds(3, 600, views=1), 3)
+    novelty = fit_calibrated(clouds(3, 600, views=1), 3)[1]
     assert len(novelty.snapshots) <= 1024
     assert len(novelty.centres) == 64
 
@@ -162,7 +163,7 @@ def test_strange_pictures_are_such_as_the_graph_takes() -> None:
 
 
 def test_a_score_orders_by_distance() -> None:
-    novelty = fit_novelty(clouds(3, 60), 3)
+    novelty = fit_calibrated(clouds(3, 60), 3)[1]
     known = novelty.scores(clouds(3, 60, seed=2, views=1).embeddings)
     unknown = novelty.scores(elsewhere(60))
     truths = np.repeat([0, 1], [len(known), len(unknown)])

@@ -399,6 +399,8 @@ from tests.stage import lesson
 with lesson(Path(sys.argv[1])) as taught:
     taught.record("cup", 5)
     taught.record("pen", 5)
+    taught.stage.scene = "cup"
+    time.sleep(0.2)
     taught.session.start_recording("cup")
     while True:
         time.sleep(0.02)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.head.blas import one_blas_thread
-from webcam_classifier.head.discriminant import SHRINKAGE, discriminant
+from webcam_classifier.head.discriminant import SHRINKAGE, LinearHead, discriminant, fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import EmbeddingSums, PooledSums, PooledSumsBuilder
 from webcam_classifier.head.folds import FOLDS, fold_numbers
@@ -142,3 +142,16 @@ def _scores(found: Novelty, distances: list[NDArray[np.float32]]) -> NDArray[np.
         on_scale = scaled(found, known)
         scores.append(on_scale.scores_of(own))
     return np.concatenate(scores)
+
+
+def fit_calibrated(views: EmbeddedViews, label_count: int) -> tuple[LinearHead, Novelty]:
+    """Fit a head with an honest temperature, and a score of novelty with an honest scale.
+
+    Args:
+        views: Of pictures in the order of their names; every label is among them.
+        label_count: How many labels there are.
+    """
+    found = cross_validate(views, label_count)
+    if found.novelty is None:
+        raise ValueError("cross-validation was asked for no novelty")
+    return fit_head(views, label_count, temperature=found.temperature), found.novelty

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from webcam_classifier.head.embedded_views import EmbeddedViews, fold_numbers
+from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.folds import NEVER_LEFT_OUT, fold_numbers
 
 
 def views_of(
@@ -85,17 +86,18 @@ def test_a_lone_recording_is_cut_whole_where_only_some_of_its_pictures_are_asked
         assert len(np.flatnonzero(np.diff(own))) == 2, "no piece is in one part"
 
 
-def test_a_label_of_two_recordings_gives_two_parts() -> None:
+def test_two_bursts_of_a_label_are_two_folds_however_many_another_label_has() -> None:
     views = views_of([0] * 20 + [1] * 4, [*np.repeat(np.arange(10), 2), 10, 10, 11, 11])
     folds = fold_numbers(views, 2)
-    assert set(folds.tolist()) == {0, 1}
-    for label in (0, 1):
-        assert set(folds[views.label_indices == label].tolist()) == {0, 1}
+    assert set(folds[views.label_indices == 0].tolist()) == {0, 1, 2, 3, 4}
+    assert len(set(folds[views.label_indices == 1].tolist())) == 2
 
 
-def test_where_a_label_has_a_single_picture_nothing_is_left_out() -> None:
+def test_the_only_picture_of_a_label_is_never_left_out() -> None:
     views = views_of([0] * 8 + [1], list(range(9)))
-    assert set(fold_numbers(views, 2).tolist()) == {0}
+    folds = fold_numbers(views, 2)
+    assert set(folds[views.label_indices == 1].tolist()) == {NEVER_LEFT_OUT}
+    assert set(folds[views.label_indices == 0].tolist()) == {0, 1, 2, 3, 4}
 
 
 def test_one_numbering_for_all_who_ask() -> None:
