@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.kept_embeddings import kept_embeddings
 from tests.stage import lesson, open_session, scene
 from tests.tiny_features import tiny_backbone
 from webcam_classifier.dataset.bursts import UndoneBurst
-from webcam_classifier.dataset.embedding_cache import FOLDER_NAME
+from webcam_classifier.dataset.embedding_cache import FILE_NAME
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import SnapshotName, is_correction
@@ -89,7 +89,7 @@ def test_undo_takes_a_burst_from_the_disk_the_cache_and_the_head(dataset: Path) 
             taught.record(name, 3)
         assert taught.session.wait_until_learnt(10.0)
         assert taught.answer("none") == "none"
-        assert len(list((dataset / FOLDER_NAME).glob("*/*"))) == 9
+        assert len(kept_embeddings(dataset)) == 18  # each mirrored as well
         undoable = taught.session.state().undoable
         undone = taught.session.undo()
         assert undone == undoable
@@ -97,7 +97,7 @@ def test_undo_takes_a_burst_from_the_disk_the_cache_and_the_head(dataset: Path) 
         assert taught.session.wait_until_learnt(10.0)
         assert taught.answer("none") in ("cup", "pen")
         state = taught.session.state()
-        assert len(list((dataset / FOLDER_NAME).glob("*/*"))) == 6
+        assert len(kept_embeddings(dataset)) == 12
     assert state.learnt_labels == ("cup", "pen")
     assert [one.count for one in state.labels] == [3, 3, 0]
     assert not (dataset / "none").exists()
@@ -240,14 +240,14 @@ def test_a_new_start_looks_at_nothing_again(dataset: Path) -> None:
         taught.record("pen", 4)
         assert taught.session.wait_until_learnt(10.0)
         before = taught.session.state()
-    kept = {path: path.stat().st_mtime_ns for path in (dataset / FOLDER_NAME).glob("*/*")}
+    kept = kept_embeddings(dataset)
     with lesson(dataset) as taught:
         assert taught.session.state().learnt == 8, "the head is there from the first frame"
         assert taught.session.state().pending == 0
         assert taught.answer("pen") == "pen"
         assert taught.session.wait_until_learnt(10.0)
         after = taught.session.state()
-    assert {path: path.stat().st_mtime_ns for path in (dataset / FOLDER_NAME).glob("*/*")} == kept
+    assert kept_embeddings(dataset) == kept
     assert after.labels == before.labels
     assert after.accuracy is not None
     assert before.accuracy is not None
@@ -300,10 +300,10 @@ def test_left_and_right_have_no_mirrored_views(dataset: Path) -> None:
     write_scenes(dataset, {"cup": 3, "pen": 3})
     with open_session(dataset) as session:
         assert session.wait_until_learnt(10.0)
-        assert len(list((dataset / FOLDER_NAME).glob("*"))) == 1
+        assert len({kind for kind, _ in kept_embeddings(dataset)}) == 1
         session.rename_label("cup", "left")
         taught_again = time.monotonic() + 10.0
-        while len(list((dataset / FOLDER_NAME).glob("*/*"))) < 12:
+        while len(kept_embeddings(dataset)) < 12:
             assert time.monotonic() < taught_again
             time.sleep(0.01)
         assert session.wait_until_learnt(10.0)
@@ -388,7 +388,7 @@ def test_nothing_is_lost_where_everything_happens_at_once(dataset: Path) -> None
     on_disk = {label: len(files(dataset, label)) for label in names}
     assert {one.name: one.count for one in state.labels} == on_disk
     assert state.learnt == sum(on_disk.values())
-    shutil.rmtree(dataset / FOLDER_NAME)
+    (dataset / FILE_NAME).unlink()
     assert load_labelled_pictures(dataset, 64).skipped == ()
 
 

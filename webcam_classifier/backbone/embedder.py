@@ -98,9 +98,20 @@ class Embedder:
 
     def recall(self, pictures: Collection[Picture]) -> None:
         """Read files, and put into the index what is remembered of them; nothing is decoded."""
-        for picture, found in read_ahead(pictures, lambda picture: self._read_file(picture, 0)):
-            if not isinstance(found, Exception):
-                self._dataset.replace([(picture, _completed(picture, found))])
+
+        def content_hash(picture: Picture) -> str:
+            return hashlib.sha256(self._dataset.path(picture).read_bytes()).hexdigest()
+
+        hashes = {
+            picture: found
+            for picture, found in read_ahead(pictures, content_hash)
+            if isinstance(found, str)
+        }
+        known = {} if self._cache is None else self._cache.load_many(hashes.values())
+        self._dataset.replace(
+            (picture, _completed(picture, _ReadFile(found, known.get(found), None)))
+            for picture, found in hashes.items()
+        )
 
     def embed_all(self) -> Iterator[Picture]:
         """Embed every picture of the data set as often as the number of pictures asks for.

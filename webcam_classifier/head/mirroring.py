@@ -17,7 +17,7 @@ class MirrorDecision:
     asked: int
 
     def describe(self) -> str:
-        """placeholder."""
+        """Placeholder."""
         return "mirrored"
 
 
@@ -28,5 +28,5 @@ def decide_mirroring(
     bursts: NDArray[np.int64],
     labels: tuple[str, ...],
 ) -> MirrorDecision:
-    """placeholder."""
+    """Placeholder."""
     return MirrorDecision(True, (), 0)
