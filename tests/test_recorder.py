@@ -5,8 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from webcam_classifier.dataset.snapshot_name import (
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.teaching.known_pictures import KnownPictures
+from webcam_classifier.teaching.recording import Recording
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD_FOR_EVER = """
@@ -124,6 +127,17 @@ def test_undo_reaches_pictures_that_are_still_to_be_written(tmp_path: Path, paus
         recorder.undo()
     assert names(tmp_path) == []
     assert recorder.written == {}
+
+
+def test_undo_takes_no_folder_away_that_a_picture_is_on_its_way_into(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        for seed in range(60):
+            recorder.start_burst("cup")
+            recorder.save(picture(seed), wait=True)
+            time.sleep(0.0001 * (seed % 10))
+            assert recorder.undo() == UndoneBurst("cup", 1)
+        recorder.flush()
+        assert not (tmp_path / "cup").exists()
 
 
 def test_recording_goes_on_after_undo_under_new_names(tmp_path: Path) -> None:
@@ -334,11 +348,195 @@ def test_it_tells_what_became_of_each_snapshot(tmp_path: Path) -> None:
         (tmp_path / "pen").write_text("in the way")
         recorder.start_burst("pen")
         recorder.save(picture(2), wait=True)
-        recorder.flush()
-        with pytest.raises(UserError):
+        for call in (recorder.flush, recorder.check):
+            with pytest.raises(UserError, match="a file stands where a folder is needed"):
+                call()
+        with pytest.raises(UserError, match="a file stands where a folder is needed"):
             recorder.save(picture(3))
         assert recorder.counts == {"cup": 1, "pen": 0}
         recorder.try_again()
         recorder.start_burst("cup")
         recorder.save(picture(4), wait=True)
     assert [was_written for _, was_written in done] == [True, False, True]
+
+
+def within(seconds: float, call: Callable[[], object]) -> str:
+    """Call in a thread, fail where it hangs, and give what it raised for the user, if anything."""
+    said: list[str] = []
+
+    def run() -> None:
+        try:
+            call()
+            said.append("")
+        except UserError as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "it hangs"
+    return said[0]
+
+
+class Refusal(BaseException):
+    """What no `except Exception` catches, as a program that is being ended raises."""
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, UserError, SystemExit, Refusal])
+def test_what_on_done_raises_is_told_and_ends_nothing(
+    tmp_path: Path, kind: type[BaseException]
+) -> None:
+    problems = [kind("no room for the cup"), kind("nor for this one")]
+
+    def on_done(_path: Path, _content: bytes | None) -> None:
+        if problems:
+            raise problems.pop(0)
+
+    recorder = Recorder(tmp_path, ["cup"], on_done)
+    recorder.start_burst("cup")
+    for seed in range(2):
+        recorder.save(picture(seed), wait=True)
+    for call in (recorder.flush, recorder.check, lambda: recorder.save(picture(2))):
+        said = within(5, call)
+        assert "no room for the cup" in said
+        assert "One more thing went wrong" in said
+    assert len(names(tmp_path)) == 2  # what was taken is written all the same
+    recorder.try_again()
+    assert recorder.save(picture(3), wait=True)
+    assert within(5, recorder.flush) == ""
+    assert within(5, recorder.close) == ""
+    assert recorder.written == recorder.counts == {"cup": 3}
+    assert len(names(tmp_path)) == 3
+
+
+def test_a_failure_that_nobody_asked_about_is_told_at_the_end(tmp_path: Path) -> None:
+    def on_done(_path: Path, _content: bytes | None) -> None:
+        raise ValueError("not understood")
+
+    recorder = Recorder(tmp_path, ["cup"], on_done)
+    recorder.start_burst("cup")
+    recorder.save(picture())
+    with pytest.raises(UserError, match="ValueError: not understood") as caught:
+        recorder.__exit__(None, None, None)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert len(names(tmp_path)) == 1
+
+
+def test_a_picture_that_cannot_be_encoded_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(np.zeros((0, 0, 3), np.uint8), wait=True)
+        assert "could not be written" in within(5, recorder.flush)
+        assert recorder.counts == {"cup": 0}
+        recorder.try_again()
+        recorder.save(picture(), wait=True)
+        assert within(5, recorder.flush) == ""
+    assert len(names(tmp_path)) == 1
+
+
+def test_an_undone_snapshot_that_cannot_be_removed_is_told_and_ends_nothing(
+    tmp_path: Path,
+) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        with recorder._bursts.lock:  # the writer comes as far as the file, and no further
+            path = recorder.save(picture(0))
+            assert path is not None
+            while not path.exists():
+                time.sleep(0.001)
+            recorder.undo()
+            path.unlink()
+            path.mkdir()  # no file that can be removed, not even by root
+        for call in (recorder.flush, recorder.check, lambda: recorder.save(picture(1))):
+            assert f"{path} can't be removed" in within(5, call)
+        recorder.try_again()
+        recorder.save(picture(2))
+        assert within(5, recorder.flush) == ""
+    assert recorder.counts == recorder.written == {"cup": 1}
+
+
+def test_undo_removes_all_files_but_the_one_that_it_cannot(tmp_path: Path) -> None:
+    with Recorder(tmp_path, ["cup"]) as recorder:
+        recorder.start_burst("cup")
+        paths = [recorder.save(picture(seed), wait=True) for seed in range(4)]
+        recorder.flush()
+        barred = paths[1]
+        assert barred is not None
+        barred.unlink()
+        (barred / "inside").mkdir(parents=True)
+        assert str(barred) in within(5, recorder.undo)
+        assert list((tmp_path / "cup").iterdir()) == [barred]
+        assert recorder.counts == {"cup": 0}
+
+
+def test_nothing_is_taken_after_the_end_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, ["cup"])
+    recorder.start_burst("cup")
+    recorder.save(picture())
+    for _ in range(2):
+        assert within(5, recorder.close) == ""
+    for wait in (False, True):
+        assert "Recording has ended" in within(5, lambda: recorder.save(picture(), wait=wait))  # noqa: B023
+    assert within(5, recorder.flush) == ""
+    assert recorder.counts == recorder.written == {"cup": 1}
+
+
+def test_a_picture_left_out_before_it_is_written_stays_away(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    def on_done(_path: Path, _content: bytes | None) -> None:
+        goes_on.wait(5)
+
+    with Recorder(tmp_path, ["cup"], on_done) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture(0), wait=True)
+        second = recorder.save(picture(1), wait=True)
+        assert second is not None
+        recorder.forget_picture("cup", second.name)
+        goes_on.set()
+        assert within(5, recorder.flush) == ""
+        assert not second.exists()
+        assert recorder.counts == recorder.written == {"cup": 1}
+
+
+def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    def on_done(_path: Path, _content: bytes | None) -> None:
+        goes_on.wait(5)
+
+    with Recorder(tmp_path, ["cup"], on_done) as recorder:
+        recorder.start_burst("cup")
+        recorder.save(picture(0), wait=True)
+        recorder.start_burst("pen")
+        recorder.save(picture(1), wait=True)
+        (tmp_path / "pen").write_text("in the way")
+        recorder.rename_label("pen", None)
+        goes_on.set()
+        assert "a file stands where a folder is needed" in within(5, recorder.flush)
+        assert recorder.counts == {"cup": 1}
+        recorder.try_again()
+
+
+def test_while_teaching_a_failure_is_shown_and_stands_in_no_way_of_an_edit(tmp_path: Path) -> None:
+    (tmp_path / "pen").write_text("in the way")
+    recording = Recording(KnownPictures(()), tmp_path, rate=8.0, keep_all=True)
+    recording.recorder.start_burst("pen")
+    recording.recorder.save(picture())
+    with recording.held_up():
+        assert "a file stands where a folder is needed" in recording.problem
+    recording.problem = ""
+    recording.start("cup", None)  # which tries again
+    assert "a file stands where a folder is needed" in recording.problem
+    recording.recorder.save(picture())
+    recording.recorder.close()
+    assert recording.problem == ""
+
+
+def test_waiting_for_the_writer_in_the_writer_is_an_error_and_no_standstill(
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(tmp_path, ["cup"], lambda _path, _content: recorder.flush())
+    recorder.start_burst("cup")
+    recorder.save(picture())
+    assert "can't wait for the thread" in within(5, recorder.close)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import METRICS_NAME, ModelError
+from webcam_classifier.runtime import choice as choice_module
+from webcam_classifier.runtime import race as runtime_race
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.device_name import device_name, physical_cores
 from webcam_classifier.runtime.providers import (
@@ -20,7 +23,14 @@ from webcam_classifier.runtime.providers import (
     ProviderError,
     installed_providers,
 )
-from webcam_classifier.runtime.race import choose_fastest, doubt_about, list_candidates
+from webcam_classifier.runtime.race import (
+    NoReferenceError,
+    choose_fastest,
+    doubt_about,
+    is_possible,
+    list_candidates,
+    race,
+)
 from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
 from webcam_classifier.runtime.session import open_model
 from webcam_classifier.runtime.trial import RuntimeTrial
@@ -207,6 +217,65 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, tmp_path: Path) -> No
     with RuntimeTrial(model, ExecutionConfig("cpu"), path, "probabilities", patience=0.01) as trial:
         assert trial.answers() is None
         assert "took over" in trial.problem
+
+
+def test_a_trial_that_ends_while_it_is_timed_says_so(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npy"
+    np.save(path, blobs(32))
+    with RuntimeTrial(model, ExecutionConfig("cpu", 1), path, "probabilities") as trial:
+        assert trial.answers() is not None
+        trial._process.kill()
+        trial._process.wait()
+        trial.time_round()
+        assert "timing it failed" in trial.problem
+
+
+def damage(model: Path) -> None:
+    """Make a model's answers no numbers."""
+    graph = onnx.load(model)
+    (weights,) = [tensor for tensor in graph.graph.initializer if tensor.name == "weights"]
+    broken = np.full(tuple(weights.dims), np.nan, np.float32)
+    weights.CopyFrom(onnx.numpy_helper.from_array(broken, "weights"))
+    onnx.save(graph, model)
+
+
+@pytest.mark.parametrize("wanted", [AUTO, "cpu"])
+@pytest.mark.parametrize("why", ["took over", "are no numbers"])
+def test_without_the_processors_answers_nothing_is_chosen_or_remembered(
+    model: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, why: str
+) -> None:
+    if why == "took over":
+        monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
+    else:
+        damage(model)
+    said: list[str] = []
+    with pytest.raises(NoReferenceError, match="no other runtime can be checked"):
+        race(model, ("cpu",), 0, ())
+    monkeypatch.setattr(choice_module, "physical_cores", lambda: 2)  # one has nothing to choose
+    choice = choose_runtime(model, wanted, 0, said.append)
+    assert choice.runtime == ExecutionConfig("cpu")
+    assert choice.reason.startswith("nothing was measured")
+    assert why in said[-1]
+    assert not list(runtime_folder(model).glob("choice-*"))
+
+
+@pytest.mark.parametrize("provider", [name for name in installed_providers() if name != "cpu"])
+def test_a_provider_that_cannot_be_checked_is_refused(model: Path, provider: str) -> None:
+    damage(model)
+    with pytest.raises(ProviderError, match=f"--provider {provider} can't be checked"):
+        choose_runtime(model, provider, 0, lambda _: None)
+    assert not list(runtime_folder(model).glob("choice-*"))
+
+
+def test_a_faster_runtime_is_not_taken_without_the_processors_answers(
+    taught_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
+    rearranged = ExecutionConfig("cpu", 1, is_optimised=True)
+    assert is_possible(taught_model / "model.onnx", rearranged)  # so there is one to be taken
+    with pytest.raises(NoReferenceError, match=r"processor \(cpu on 1 thread: .* took over"):
+        race(taught_model / "model.onnx", ("cpu",), 1, ())
 
 
 def test_pictures_held_back_are_taken_where_there_are_enough(model: Path, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 from webcam_classifier.camera.protocol import CameraError
@@ -13,6 +15,10 @@ from webcam_classifier.frame import BgrImage, Frame
 
 _PATIENCE = 5.0  # seconds without a frame, after which a camera counts as stalled
 _JOIN_WITHIN = 1.0  # seconds; a driver that hangs longer is left to its thread
+_MEASURED_PERIODS = 15  # whose median is the frame period: one stall, or a few frames at once, hide
+_OLD = 2.0  # frame periods; the next frame, at most one away, is then the better one
+_EARLY = 2.0  # frame periods that a reader may come sooner than last time and find a frame
+_LATE = 2.0  # likewise later, beyond as long again as last time
 
 
 class FrameGrabber(Protocol):
@@ -38,10 +44,15 @@ class FrameGrabber(Protocol):
 class LiveCamera:
     """The newest frame of a source that goes on by itself.
 
-    A thread grabs every frame, so that no queue grows old anywhere, and decodes only those that
-    somebody waits for. `read` gives the first frame that arrives after it was called. Against
-    handing out the last frame that had already arrived this costs a slow reader part of one
-    frame's time, but the picture is as young as it can be, and unread frames cost no decoding.
+    A thread grabs every frame, so that no queue grows old anywhere, and keeps the newest one.
+    `read` gives it at once where it was not given before, and else the next one to arrive. So a
+    reader that needs a little more than a frame's time gets one frame after another, not every
+    other one; the frame may then be up to one period older than one that was waited for, and its
+    `captured_at` says so. A frame older than two periods, such as one left from before a pause of
+    the reader, is passed over for the next one.
+
+    Decoding costs time that inference may need. The thread decodes what somebody waits for, and
+    in advance only what a reader may fetch who stays away about as long as last time.
 
     Args:
         grabber: The source; released by the thread.
@@ -64,8 +75,11 @@ class LiveCamera:
         self._grabber = grabber
         self._patience = patience
         self._changed = threading.Condition()
-        self._wanted = True
-        self._frame: Frame | None = None
+        self._is_awaited = True
+        self._given_at: float | None = None  # when `read` gave a frame last
+        self._away = 0.0  # seconds from there to the next call
+        self._periods: deque[float] = deque(maxlen=_MEASURED_PERIODS)  # seconds
+        self._frame: Frame | None = None  # decoded, and not given yet
         self._failure: CameraError | None = None
         self._ended = False
         self._stop = threading.Event()
@@ -81,20 +95,30 @@ class LiveCamera:
         self.description = grabber.describe(first.image)
 
     def read(self) -> Frame | None:
-        """Wait for the next frame to arrive; None: the stream has ended or was closed.
+        """Take the newest frame, or wait for the next one; no frame is given twice.
+
+        Returns:
+            At most two frame periods old, except for the last frame of a stream that has ended;
+            None where there is none any more, or the camera was closed.
 
         Raises:
             CameraError: The source broke off, or gave nothing for `patience` seconds.
         """
         with self._changed:
-            if not self._ended:
-                # What was decoded for an earlier call, or to see that the camera works, is old.
+            now = time.monotonic()
+            if self._given_at is not None:
+                self._away = now - self._given_at
+            oldest = now - _OLD * self._period()
+            if self._frame is not None and self._frame.captured_at < oldest and not self._ended:
                 self._frame = None
-                self._wanted = True
-        frame = self._await_frame()
-        with self._changed:
+            self._is_awaited = True
+            try:
+                frame = self._await_frame()
+            finally:
+                self._is_awaited = False
             self._frame = None
-        return frame
+            self._given_at = time.monotonic()
+            return frame
 
     def close(self) -> None:
         """Stop the thread, which releases the device; a reader that waits gets None."""
@@ -144,18 +168,35 @@ class LiveCamera:
                 self._changed.notify_all()
 
     def _grab_frames(self) -> None:
-        index = 0
+        index, before = 0, None
         while not self._stop.is_set() and self._grabber.grab():
             captured_at = time.monotonic()
-            if self._wanted:
+            if before is not None:
+                self._periods.append(captured_at - before)
+            before = captured_at
+            if self._is_wanted(captured_at):
                 image = self._grabber.retrieve()
                 if image is not None:
                     self._hand_over(Frame(image, index, captured_at))
             index += 1
 
+    def _is_wanted(self, captured_at: float) -> bool:
+        """Whether a frame is read now, or may be read before the next one arrives."""
+        with self._changed:
+            if self._is_awaited:
+                return True
+            if self._given_at is None:
+                return False  # nobody began to read
+            gone_for, period = captured_at - self._given_at, self._period()
+            return self._away - _EARLY * period <= gone_for <= 2 * self._away + _LATE * period
+
+    def _period(self) -> float:
+        """The time between frames lately, in seconds; 0 before the second one."""
+        return median(self._periods) if self._periods else 0.0
+
     def _hand_over(self, frame: Frame) -> None:
         with self._changed:
             if not self._ended:
                 self._frame = frame
-                self._wanted = False
+                self._is_awaited = False
                 self._changed.notify_all()

@@ -106,9 +106,12 @@ class Bursts:
             self._counts[burst.label] += 1
 
     def settle(self, burst: Burst, name: str, is_written: bool) -> bool:
-        """Take note of what became of a picture; give whether it is still wanted."""
+        """Take note of what became of a picture; give whether it is still wanted.
+
+        It is not where its burst was taken back, or it was left out of that by `forget_picture`.
+        """
         with self.lock:
-            if burst.is_undone:
+            if burst.is_undone or name not in burst.names:
                 return False
             if is_written:
                 burst.written.add(name)
@@ -149,6 +152,8 @@ class Bursts:
     def _drop(self, burst: Burst, name: str) -> None:
         burst.names.remove(name)
         burst.written.discard(name)
+        if burst not in self._kept:  # its label was removed, and is counted no more
+            return
         self._counts[burst.label] -= 1
         if not burst.names:
             self._kept.remove(burst)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Full, Queue
 from types import TracebackType
 
 from webcam_classifier.dataset.bursts import Burst, Bursts, UndoneBurst
@@ -20,6 +21,13 @@ from webcam_classifier.storage import remove_stale_partials, write_atomically
 _WAITING_AT_MOST = 16  # pictures; 15 MB at 640x480, 100 MB at 1920x1080
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    burst: Burst
+    name: str  # of the file
+    image: BgrImage
+
+
 class Recorder:
     """Saves snapshots as `dataset/<label>/<session>-<burst>-<index>.jpg`.
 
@@ -27,11 +35,16 @@ class Recorder:
     writes what is still waiting before it ends, whatever ended the work. All methods may be called
     from any thread.
 
+    What goes wrong in that thread never ends it. It is kept, and raised as a `UserError` by
+    `check`, `save`, `flush` and `close` until `try_again`; `__cause__` is the error itself. Once a
+    snapshot could not be written, those that wait are let go of as well.
+
     Args:
         dataset: The folder of the labels' folders; made when the first snapshot is written.
         labels: Whose existing pictures are counted; checked by `check_labels`.
         on_done: Called in the writer's thread for each snapshot that was saved and not undone:
-            with its path and the file's content, or None where it could not be written.
+            with its path and the file's content, or None where it could not be written. What it
+            raises counts as having gone wrong; the snapshot stays.
 
     Raises:
         UserError: A file stands where a label's folder is to be.
@@ -49,8 +62,14 @@ class Recorder:
         counts = {label: _count_pictures(dataset / label) for label in labels}
         self._bursts = Bursts(new_session(), counts)
         self._burst: Burst | None = None  # guarded by the bursts' lock
-        self._failure: Exception | None = None
-        self._waiting: Queue[tuple[Burst, str, BgrImage] | None] = Queue(_WAITING_AT_MOST)
+        self._changed = threading.Condition()  # guards all below; taken after the bursts' lock
+        self._waiting: deque[_Job] = deque()
+        self._writing = 0  # files right now, in the thread and by `add_file`
+        self._emptied: set[Path] = set()  # folders whose pictures were undone
+        self._is_closed = False
+        self._is_stopped = False  # the thread takes nothing any more
+        self._failures: list[UserError] = []
+        self._lets_go = False
         self._writer = threading.Thread(target=self._write_all, name="snapshot-writer", daemon=True)
         self._writer.start()
 
@@ -86,7 +105,7 @@ class Recorder:
             Where it is going to be; None where the disk did not keep up, and it was not taken.
 
         Raises:
-            UserError: An earlier snapshot could not be written.
+            UserError: Something went wrong in the writer, or the recorder was closed.
         """
         self.check()
         with self._bursts.lock:
@@ -94,14 +113,13 @@ class Recorder:
             if burst is None:
                 raise ValueError("a snapshot needs a burst: call start_burst first")
             name = f"{self._bursts.next_name(burst, is_corrected)}.jpg"
-            if not wait:
-                try:
-                    self._waiting.put_nowait((burst, name, image))
-                except Full:
-                    return None
+            job = _Job(burst, name, image)
+            if not wait and not self._hand_over(job):
+                return None
             self._bursts.count(burst, name)
         if wait:
-            self._waiting.put((burst, name, image))
+            with self._dropped_unless_done(burst, name):
+                self._hand_over(job, wait=True)
         return self._dataset / burst.label / name
 
     def add_file(self, burst: Burst, ending: str, content: bytes) -> Path:
@@ -122,13 +140,14 @@ class Recorder:
             name = self._bursts.next_name(burst) + ending
             self._bursts.count(burst, name)
         path = self._dataset / burst.label / name
+        self._begin_writing()
         try:
-            write_atomically(path, content)
-        except UserError:
-            self._bursts.settle(burst, name, is_written=False)
-            raise
-        if not self._bursts.settle(burst, name, is_written=True):
-            _remove(path)  # it was undone while it was being written
+            with self._dropped_unless_done(burst, name):
+                write_atomically(path, content)
+            if not self._bursts.settle(burst, name, is_written=True):
+                _remove(path)  # it was undone while it was being written
+        finally:
+            self._end_writing()
         return path
 
     def undo(self) -> UndoneBurst | None:
@@ -138,7 +157,7 @@ class Recorder:
             What was taken back, or None where nothing is left of this session.
 
         Raises:
-            UserError: A file can't be removed.
+            UserError: A file can't be removed; all others were.
         """
         with self._bursts.lock:
             burst = self._bursts.take_back()
@@ -146,10 +165,16 @@ class Recorder:
                 return None
             if self._burst is not None:
                 self._burst = Burst(self._burst.label)
-        for name in burst.written:
-            _remove(self._dataset / burst.label / name)
-        with suppress(OSError):  # an empty folder would be a label without pictures to train.py
-            (self._dataset / burst.label).rmdir()
+        problems: list[UserError] = []
+        for name in sorted(burst.written):
+            try:
+                _remove(self._dataset / burst.label / name)
+            except UserError as error:
+                problems.append(error)
+        with self._changed:
+            self._emptied.add(self._dataset / burst.label)
+            self._remove_emptied()
+        _raise_first(problems)
         return burst.describe()
 
     def forget_picture(self, label: str, name: str) -> None:
@@ -166,31 +191,42 @@ class Recorder:
             self._bursts.rename_label(old, new)
 
     def flush(self) -> None:
-        """Wait until all snapshots are written that were saved before."""
-        self._waiting.join()
+        """Wait until all snapshots are written that were saved before, or were given up.
+
+        Raises:
+            UserError: Something went wrong in the writer.
+        """
+        with self._changed:
+            self._wait_for(self._is_idle)
+        self.check()
 
     def check(self) -> None:
         """Raise what went wrong in the writer, so that nobody records into a full disk.
 
         Raises:
-            UserError: A snapshot could not be written.
+            UserError: A snapshot could not be written, one that was undone could not be removed,
+                or `on_done` raised something.
         """
-        if self._failure is not None:
-            raise self._failure
+        with self._changed:
+            failures = list(self._failures)
+        _raise_first(failures)
 
     def try_again(self) -> None:
         """Let go of what went wrong in the writer: the disk may have space again."""
-        self._failure = None
+        with self._changed:
+            self._failures.clear()
+            self._lets_go = False
 
     def close(self) -> None:
-        """Write what is still waiting and stop; a second call does nothing.
+        """Write what is still waiting and stop; a second call does no more than `check`.
 
         Raises:
-            UserError: A snapshot could not be written.
+            UserError: Something went wrong in the writer.
         """
-        if self._writer.is_alive():
-            self._waiting.put(None)
-            self._writer.join()
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._writer.join()
         self.check()
 
     def __enter__(self) -> Recorder:
@@ -208,29 +244,111 @@ class Recorder:
             if error is None:  # else the first error is the one to tell
                 raise
 
-    def _write_all(self) -> None:
-        while (job := self._waiting.get()) is not None:
-            burst, name, image = job
-            try:
-                if not burst.is_undone:
-                    self._write(burst, name, image)
-            finally:
-                self._waiting.task_done()
+    @contextmanager
+    def _dropped_unless_done(self, burst: Burst, name: str) -> Iterator[None]:
+        """Count a picture no more where the context ends with an error."""
+        try:
+            yield
+        except BaseException:
+            self._bursts.settle(burst, name, is_written=False)
+            raise
 
-    def _write(self, burst: Burst, name: str, image: BgrImage) -> None:
-        path = self._dataset / burst.label / name
+    def _hand_over(self, job: _Job, wait: bool = False) -> bool:
+        """Let a picture wait for the writer; False where too many do."""
+        with self._changed:
+            if wait:
+                self._wait_for(self._has_room)
+            if self._is_closed or self._is_stopped:
+                raise UserError(
+                    f"Recording has ended, so {job.name} was not saved. Start again to record more."
+                )
+            if not self._has_room():
+                return False
+            self._waiting.append(job)
+            self._changed.notify_all()
+            return True
+
+    def _wait_for(self, has_come: Callable[[], bool]) -> None:
+        if threading.current_thread() is self._writer:
+            raise RuntimeError("on_done can't wait for the thread that it is called in")
+        self._changed.wait_for(has_come)
+
+    def _has_room(self) -> bool:
+        is_over = self._is_closed or self._is_stopped
+        return is_over or len(self._waiting) < _WAITING_AT_MOST
+
+    def _is_idle(self) -> bool:
+        return self._is_stopped or not (self._waiting or self._writing)
+
+    def _write_all(self) -> None:
+        try:
+            while (job := self._next_job()) is not None:
+                path = self._dataset / job.burst.label / job.name
+                try:
+                    if not job.burst.is_undone:
+                        self._write(job, path)
+                except BaseException as error:  # whatever it is must reach those who wait
+                    self._fail(f"{path}: what was to follow its saving failed", error)
+                finally:
+                    self._end_writing()
+        finally:
+            with self._changed:
+                self._is_stopped = True
+                self._changed.notify_all()
+
+    def _next_job(self) -> _Job | None:
+        """Wait for the next picture; None after the last one of a recorder that was closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            if not self._waiting:
+                return None
+            job = self._waiting.popleft()
+            self._begin_writing()
+            self._changed.notify_all()  # there is room for one more
+            return job
+
+    def _begin_writing(self) -> None:
+        with self._changed:
+            self._writing += 1
+
+    def _end_writing(self) -> None:
+        with self._changed:
+            self._writing -= 1
+            self._remove_emptied()
+            self._changed.notify_all()
+
+    def _remove_emptied(self) -> None:
+        """Remove folders that have nothing left, unless a file may be on its way into one."""
+        if self._writing:
+            return  # whoever writes it comes back here
+        for folder in self._emptied:
+            with suppress(OSError):  # an empty one would be a label without pictures to train.py
+                folder.rmdir()
+        self._emptied.clear()
+
+    def _write(self, job: _Job, path: Path) -> None:
         content = None
-        if self._failure is None:
+        if not self._lets_go:
             try:
-                content = encode_snapshot(image)
+                content = encode_snapshot(job.image)
                 write_atomically(path, content)
-            except Exception as error:  # whatever it is must reach the thread that waits
+            except BaseException as error:
                 # Later pictures are let go of: the queue must not block the window's thread.
-                self._failure, content = error, None
-        if self._bursts.settle(burst, name, is_written=content is not None):
+                self._lets_go, content = True, None
+                self._fail(f"{path} could not be written", error)
+        if self._bursts.settle(job.burst, job.name, is_written=content is not None):
             self._on_done(path, content)
         elif content is not None:
             _remove(path)  # it was undone while it was being written
+
+    def _fail(self, what: str, error: BaseException) -> None:
+        """Keep what went wrong for `check`."""
+        if not isinstance(error, UserError):
+            said = UserError(f"{what} ({type(error).__name__}: {error}). Start again.")
+            said.__cause__ = error
+            error = said
+        with self._changed:
+            self._failures.append(error)
 
 
 def _count_pictures(folder: Path) -> int:
@@ -247,3 +365,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path} can't be removed: {error.strerror}. Remove it by hand.") from error
+
+
+def _raise_first(problems: Sequence[UserError]) -> None:
+    """Raise the first of some problems, and say how many more there are."""
+    if not problems:
+        return
+    first, count = problems[0], len(problems) - 1
+    more = f" {count} more things went wrong after that." if count > 1 else ""
+    more = " One more thing went wrong after that." if count == 1 else more
+    # A new one each time: one that is raised again and again grows its traceback.
+    raise UserError(f"{first}{more}") from (first.__cause__ or first)

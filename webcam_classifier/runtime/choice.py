@@ -69,9 +69,18 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
     else:
         say(f"trying {', '.join(names)} on this device (once for this model)")
     # Loaded only now: it reads pictures, and most starts have no use for it.
-    from webcam_classifier.runtime.race import race
+    from webcam_classifier.runtime.race import NoReferenceError, race
 
-    choice = race(model, names, threads, notes)
+    try:
+        choice = race(model, names, threads, notes)
+    except NoReferenceError as error:
+        if wanted not in (AUTO, CPU):
+            raise ProviderError(f"--provider {wanted} can't be checked. {error}") from error
+        # Nothing else may be taken. It is not remembered either: the next start may fare better.
+        say(str(error))
+        return RuntimeChoice(
+            ExecutionConfig(CPU, threads, precision=precision), f"nothing was measured: {error}"
+        )
     if wanted != AUTO and choice.runtime.provider != wanted:
         raise ProviderError(f"--provider {wanted}: {choice.reason}. Take --provider auto.")
     _remember(remembered, choice, say)

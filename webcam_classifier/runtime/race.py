@@ -1,7 +1,8 @@
 """Find the fastest way to run a model on this device among those that answer rightly.
 
 Every candidate is tried in a process of its own, on the same pictures; its answers are compared
-with the processor's, and rounds of runs are timed in turn.
+with the processor's, and rounds of runs are timed in turn. Without the processor's answers there
+is no race.
 """
 
 from __future__ import annotations
@@ -32,8 +33,13 @@ _FASTER = 0.98  # likewise, for the same numbers in another order
 _FEWEST_EQUAL = 0.99  # of the answers to real pictures
 _LARGEST_DIFFERENCE = 0.05  # of a probability, on pictures that were made up
 _TENSORRT_BUILDS_WITHIN = 1800.0  # seconds; a Jetson Nano needs that long
+_REFERENCE_WITHIN = 600.0  # seconds; without it nothing else can be chosen, however slow it is
 
 Answers = NDArray[np.float32]
+
+
+class NoReferenceError(UserError):
+    """The processor's own answers could not be had, so that no other ones can be checked."""
 
 
 def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) -> RuntimeChoice:
@@ -47,6 +53,9 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
 
     Returns:
         The best; the processor, with the reason, where no other one of `names` will do.
+
+    Raises:
+        NoReferenceError: The processor's answers could not be had.
     """
     card = card_of(model)
     pictures = trial_pictures(model, Path(card.dataset), card.input_size)
@@ -60,7 +69,15 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pictures.npy"
         np.save(file, pictures.pixels)
-        times, problems = _heat(model, [reference, *others], file, pictures.are_real)
+        with ExitStack() as stack:
+            first = stack.enter_context(_start(model, reference, file, _REFERENCE_WITHIN))
+            trials = [stack.enter_context(_start(model, other, file)) for other in others]
+            answers = _reference_answers(first)
+            usable, problems = _checked(trials, answers, pictures.are_real)
+            times, failures = _timed([first, *usable])
+            if first.problem:
+                raise _no_reference(first)
+        problems += failures
         times = {runtime: time for runtime, time in times.items() if runtime in candidates}
         if not times:
             return RuntimeChoice(reference, "; ".join(problems))
@@ -68,9 +85,13 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
         fewer = _with_fewer_threads(best, threads)
         if fewer:
             # Against themselves: the least threads come first, and win where it is a tie.
-            again, _ = _heat(model, [*fewer, best], file, pictures.are_real)
-            best = choose_fastest(again)
+            with ExitStack() as stack:
+                trials = [stack.enter_context(_start(model, one, file)) for one in [*fewer, best]]
+                usable, doubts = _checked(trials, answers, pictures.are_real)
+                again, failures = _timed(usable)
+            best = choose_fastest(again) if again else best
             times |= again
+            problems += [*doubts, *failures]
     words = [f"{runtime.describe()} {time:.1f} ms" for runtime, time in times.items()]
     return RuntimeChoice(best, "; ".join([f"measured: {', '.join(words)}", *problems, *notes]))
 
@@ -134,39 +155,70 @@ def choose_fastest(times: Mapping[ExecutionConfig, float]) -> ExecutionConfig:
     return best
 
 
-def _heat(
-    model: Path, runtimes: Sequence[ExecutionConfig], pictures: Path, are_real: bool
-) -> tuple[dict[ExecutionConfig, float], list[str]]:
-    """Try some runtimes side by side; the first of them is what the others are compared with.
+def _reference_answers(trial: RuntimeTrial) -> Answers:
+    """Ask the processor for the answers that all others are compared with, (pictures, labels).
 
-    Returns:
-        Milliseconds of those that answer as the first one does, and what is wrong with the rest.
+    Raises:
+        NoReferenceError: It gives none, or such as are no numbers.
     """
-    reference: Answers | None = None
-    usable, problems = [], []
-    with ExitStack() as stack:
-        trials = [stack.enter_context(_start(model, runtime, pictures)) for runtime in runtimes]
+    answers = trial.answers()
+    if answers is not None and np.isfinite(answers).all():
+        return answers
+    trial.problem = trial.problem or "some of its answers are no numbers"
+    raise _no_reference(trial)
+
+
+def _no_reference(trial: RuntimeTrial) -> NoReferenceError:
+    return NoReferenceError(
+        f"The model could not be tried on the processor ({trial.runtime.describe()}: "
+        f"{trial.problem.rstrip('.')}), so that no other runtime can be checked against it. Close "
+        "other programs and start again."
+    )
+
+
+def _checked(
+    trials: Sequence[RuntimeTrial], reference: Answers, are_real: bool
+) -> tuple[list[RuntimeTrial], list[str]]:
+    """Give the trials that answer as the processor does, and what is wrong with the rest.
+
+    Args:
+        trials: Just started.
+        reference: The processor's answers, (pictures, labels).
+        are_real: See `doubt_about`.
+    """
+    for trial in trials:
+        answers = trial.answers()
+        if answers is not None:
+            is_reduced = trial.runtime.is_reduced
+            trial.problem = doubt_about(reference, answers, are_real, is_reduced)
+    return [trial for trial in trials if not trial.problem], _problems(trials)
+
+
+def _timed(
+    trials: Sequence[RuntimeTrial],
+) -> tuple[dict[ExecutionConfig, float], list[str]]:
+    """Time trials side by side, and give their milliseconds and what went wrong with others."""
+    for _ in range(_ROUNDS):
         for trial in trials:
-            answers = trial.answers()
-            if reference is None:
-                reference = answers
-            if answers is None or reference is None:
-                problem = trial.problem
-            else:
-                is_reduced = trial.runtime.is_reduced and trial is not trials[0]
-                problem = doubt_about(reference, answers, are_real, is_reduced)
-            if problem:
-                problems.append(f"{trial.runtime.describe()} not taken: {problem.rstrip('.')}")
-            else:
-                usable.append(trial)
-        for _ in range(_ROUNDS):
-            for trial in usable:
+            if not trial.problem:
                 trial.time_round()
-    return {trial.runtime: trial.milliseconds for trial in usable}, problems
+    times = {trial.runtime: trial.milliseconds for trial in trials if not trial.problem}
+    return times, _problems(trials)
 
 
-def _start(model: Path, runtime: ExecutionConfig, pictures: Path) -> RuntimeTrial:
-    patience = _TENSORRT_BUILDS_WITHIN if runtime.provider == "tensorrt" else OPENS_WITHIN
+def _problems(trials: Sequence[RuntimeTrial]) -> list[str]:
+    return [
+        f"{trial.runtime.describe()} not taken: {trial.problem.rstrip('.')}"
+        for trial in trials
+        if trial.problem
+    ]
+
+
+def _start(
+    model: Path, runtime: ExecutionConfig, pictures: Path, patience: float = OPENS_WITHIN
+) -> RuntimeTrial:
+    if runtime.provider == "tensorrt":
+        patience = _TENSORRT_BUILDS_WITHIN
     return RuntimeTrial(model, runtime, pictures, OUTPUT_NAME, patience)
 
 

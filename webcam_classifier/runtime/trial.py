@@ -78,11 +78,13 @@ class RuntimeTrial:
         return np.array(said["answers"], dtype=np.float32)
 
     def time_round(self) -> None:
-        """Time a few runs, and add the shortest to `seconds`."""
+        """Time a few runs, and add the shortest to `seconds`; else `problem` says why not."""
         self._send("again")
         said = self._receive()
         if "seconds" in said:
             self.seconds.append(float(said["seconds"]))
+        else:
+            self.problem = f"timing it failed: {said.get('problem', 'its process ended')}"
 
     @property
     def milliseconds(self) -> float:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class Recording:
             self._at_most = at_most
             if label == self._label:
                 return
+            self._note_failure()
             self.recorder.try_again()
             self.recorder.start_burst(label)
             self._pace.restart()
@@ -82,7 +83,9 @@ class Recording:
         with self._lock:
             self._label, self._is_held_up = None, True
         try:
-            self.recorder.flush()
+            with suppress(UserError):  # noted: what was given up is in nobody's way
+                self.recorder.flush()
+            self._note_failure()
             yield
         finally:
             self._is_held_up = False
@@ -157,15 +160,18 @@ class Recording:
             self._quality.keep(label, image)
         return None
 
+    def _note_failure(self) -> None:
+        try:
+            self.recorder.check()
+        except UserError as error:
+            self.problem = str(error)
+
     def _done(self, path: Path, content: bytes | None) -> None:
         """Learn in the writer's thread what became of a snapshot."""
         label, name = path.parent.name, path.name
         if content is None:
             self._dataset.remove(label, [name])
-            try:
-                self.recorder.check()
-            except UserError as error:
-                self.problem = str(error)
+            self._note_failure()
             return
         self.problem = ""
         with self._dataset.changed:
