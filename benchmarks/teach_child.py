@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from benchmarks.latency_child import JpegGrabber
 from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.cli.console import run_script
+from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.teaching.session import TeachingSession
 
@@ -76,7 +76,6 @@ class Watcher:
 def main() -> None:
     """Measure one job, and print what was found as JSON."""
     job = Job(**json.loads(sys.stdin.readline()))
-    cv2.setNumThreads(1)
     with running(job) as (session, loop, watcher):
         first = watcher.frames.get(timeout=_LEARNT_WITHIN)
         found: dict[str, object] = {
@@ -101,7 +100,10 @@ def running(job: Job) -> Iterator[tuple[TeachingSession, LiveLoop, Watcher]]:
     paths = sorted(Path(job.frames).glob("*.jpg"))
     jpegs = [np.frombuffer(path.read_bytes(), np.uint8) for path in paths]
     with (
-        TeachingSession.open(Path(job.dataset), say=lambda _line: None) as session,
+        teaching_process() as on_loaded,
+        TeachingSession.open(
+            Path(job.dataset), say=lambda _line: None, on_loaded=on_loaded
+        ) as session,
         LiveCamera(JpegGrabber(jpegs, job.rate)) as camera,
     ):
         session.classifier.warm_up()

@@ -29,11 +29,11 @@ from webcam_classifier.backbone.feature_graph import FeatureExtractor, with_norm
 from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.evaluation.strange_pictures import strange_pictures
 from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_dataset import embed_views
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.novelty import fit_novelty
-from webcam_classifier.report.novelty_check import strange_pictures
 
 SIZE = 224  # pixels
 COLUMNS = ("thumbs", "rps", "digits", "empty room", "other data", "noise", "covered lens")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from webcam_classifier.ui.held_key import HeldKey, Pace
+from webcam_classifier.pace import Pace
+from webcam_classifier.ui.held_key import HeldKey
 
 
 def presses(times: list[float], names: str = "") -> list[bool]:

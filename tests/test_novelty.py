@@ -13,12 +13,13 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
+from webcam_classifier.evaluation.strange_pictures import STRANGE_PICTURES, strange_pictures
 from webcam_classifier.head.cross_validation import fit_calibrated
 from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
 from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
-from webcam_classifier.report.novelty_check import STRANGE_PICTURES, check_novelty, strange_pictures
+from webcam_classifier.report.novelty_check import check_novelty
 
 FEATURES = 24
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from webcam_classifier.teaching.known_pictures import KnownPictures
 
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
 from webcam_classifier.dataset.picture_files import read_picture
@@ -25,7 +26,6 @@ from webcam_classifier.dataset.snapshot_name import (
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.teaching.known_pictures import KnownPictures
 from webcam_classifier.teaching.recording import Recording
 
 ROOT = Path(__file__).resolve().parents[1]

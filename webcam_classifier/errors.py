@@ -8,4 +8,12 @@ class UserError(Exception):
 
     Its text is a sentence that says what is wrong, with the value, and a second one that says
     what to do next. Scripts print it without a traceback and end with exit code 1.
+
+    >>> from pathlib import Path
+    >>> from webcam_classifier import UserError, find_model
+    >>> try:  # doctest: +ELLIPSIS
+    ...     find_model(Path("models"))
+    ... except UserError as error:
+    ...     print(error)
+    There is no model.onnx in the folder models. Teach a model with `python train.py`, ...
     """

@@ -37,9 +37,15 @@ class ModelError(UserError):
 class ModelCard:
     """What travels inside the model file besides the graph.
 
+    >>> from pathlib import Path
+    >>> from webcam_classifier import Classifier, ModelCard
+    >>> card: ModelCard = Classifier(Path("models/colours/model.onnx")).card
+    >>> card.labels, card.input_size, card.precision
+    (('blue', 'green', 'red'), 32, 'fp32')
+
     Attributes:
-        labels: The names of the graph's outputs, in their order.
-        input_size: The side of the square picture that the graph takes, in pixels.
+        labels: The names of the graph's outputs, in their order; two at least.
+        input_size: The side of the square picture that the graph takes, in pixels; 1 at least.
         backbone: The network that gives the features, by its torchvision name.
         mode: How it was taught: `head` or `finetune`.
         weights: Where the pretrained weights came from, with a content hash.
@@ -80,7 +86,7 @@ class ModelCard:
         return self.names or self.labels
 
     def to_json(self) -> str:
-        """Give the card as one line of JSON."""
+        """The card as one line of JSON, which `read_card` reads."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
 

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 class Prediction:
     """What a model says about one picture.
 
+    >>> import numpy as np
+    >>> from webcam_classifier import Prediction
+    >>> prediction = Prediction(("cup", "hand"), np.array([0.25, 0.75], dtype=np.float32))
+    >>> prediction.label, prediction.confidence
+    ('hand', 0.75)
+    >>> prediction.top(2)
+    [('hand', 0.75), ('cup', 0.25)]
+
     Attributes:
         labels: All labels, in the model's order.
         probabilities: (labels,) float32, they sum to 1.
-        unknown_score: How unlike everything that was shown it is; None where the model can't say.
+        unknown_score: How unlike everything that was shown it is, from 0 on; None where the model
+            can't say.
         unknown_threshold: The score above which it is of none of the labels; None tells nothing.
         names: What people call the labels; none where labels say it themselves.
         embedding: (features,) float32, what the network made of the picture and the head answered;
@@ -52,7 +61,7 @@ class Prediction:
         return float(np.max(self.probabilities))
 
     def top(self, count: int) -> list[tuple[str, float]]:
-        """Give the likeliest labels with their probabilities, best first.
+        """The likeliest labels with their probabilities, 0 to 1, best first.
 
         Args:
             count: How many at the most.
@@ -61,6 +70,6 @@ class Prediction:
         return [(self.labels[index], float(self.probabilities[index])) for index in order]
 
     def top_shown(self, count: int) -> list[tuple[str, float]]:
-        """Give what `top` gives, with the labels as people read them."""
+        """As `top`, with the labels as people read them."""
         shown = dict(zip(self.labels, self.names or self.labels, strict=True))
         return [(shown[label], probability) for label, probability in self.top(count)]

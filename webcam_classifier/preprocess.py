@@ -25,7 +25,7 @@ class _Places(threading.local):
         self._places: dict[tuple[int, int], BgrImage] = {}
 
     def of(self, width: int, height: int) -> BgrImage:
-        """Give a place, whose content is of no more use."""
+        """A place for a picture of that size; its content is of no more use."""
         place = self._places.get((width, height))
         if place is None:
             if len(self._places) >= _MOST_PLACES:
@@ -87,7 +87,7 @@ def prepare(image: BgrImage, size: int, into: BgrImage | None = None) -> BgrImag
 
 
 def _halved(image: BgrImage, size: int) -> BgrImage:
-    """Give what `shrink` gives, in memory that the next call of this thread overwrites."""
+    """As `shrink`, in memory that the next call of this thread overwrites."""
     height, width = image.shape[:2]
     while min(height, width) >= 2 * size:
         # An odd last row or column goes: an exact factor of two keeps OpenCV on its fast path.

@@ -161,7 +161,7 @@ class Embedder:
         key = _mirrored_key(picture.content_hash)
         known = None if self._cache is None else self._cache.load(key)
         if known is not None:
-            return known.embeddings[0]
+            return np.asarray(known.embeddings[0])
         size = self.backbone.input_size
         content = self._dataset.path(picture).read_bytes()
         decoded = decode(content, size)
@@ -170,7 +170,7 @@ class Embedder:
         if self._cache is not None:
             kept = PictureEmbeddings(embeddings, decoded.fingerprint, decoded.size, decoded.small)
             self._cache.save(key, kept)
-        return embeddings[0]
+        return np.asarray(embeddings[0])
 
     def forget(self, pictures: Iterable[Picture]) -> None:
         """Forget pictures that are gone."""

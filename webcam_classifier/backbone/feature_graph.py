@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, Tensors
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, NORMALISED_EMBEDDING_NAME
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 EMBEDDING_NAME = "embedding"
 OPSET = 17

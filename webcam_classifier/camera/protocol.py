@@ -24,6 +24,11 @@ class CameraError(UserError):
 class CaptureSettings:
     """What is asked of a camera; what it agreed to stands in its description.
 
+    >>> from webcam_classifier import CaptureSettings, open_camera
+    >>> with open_camera("demo", CaptureSettings(width=320, height=240)) as camera:
+    ...     camera.read().image.shape
+    (240, 320, 3)
+
     Attributes:
         width: Pixels.
         height: Pixels.
@@ -36,7 +41,16 @@ class CaptureSettings:
 
 
 class Camera(Protocol):
-    """A source of frames; a context manager that closes itself."""
+    """A source of frames; a context manager that closes itself.
+
+    >>> from webcam_classifier import Camera, open_camera
+    >>> def first_shape(camera: Camera) -> tuple[int, ...]:
+    ...     frame = camera.read()
+    ...     return () if frame is None else frame.image.shape
+    >>> with open_camera("photo.jpg") as camera:
+    ...     camera.is_live, camera.frame_count, first_shape(camera), camera.read()
+    (False, 1, (48, 64, 3), None)
+    """
 
     @property
     def description(self) -> str:

@@ -36,8 +36,8 @@ from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
+from webcam_classifier.pace import Pace
 from webcam_classifier.ui.collect_window import TITLE, CollectWindow
-from webcam_classifier.ui.held_key import Pace
 
 DATASET = Path("dataset")
 RATE = 8.0  # pictures a second of a live source: more are near copies of each other

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
     describe_skipped,
@@ -40,6 +41,7 @@ from webcam_classifier.runtime.providers import CPU, PROVIDERS
 from webcam_classifier.storage import write_atomically
 
 
+@library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = parse(arguments)

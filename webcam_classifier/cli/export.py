@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import (
     ask,
@@ -44,6 +45,7 @@ from webcam_classifier.runtime.providers import PROVIDERS, installed_providers
 from webcam_classifier.storage import check_writable, write_atomically
 
 
+@library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what was asked for."""
     options = parse(arguments)

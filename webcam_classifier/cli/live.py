@@ -26,10 +26,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
 from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
 from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import (
     DATASET,
     RATE,
@@ -38,6 +37,7 @@ from webcam_classifier.cli.live_arguments import (
     TOP,
     parse,
 )
+from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -57,14 +57,16 @@ MODELS = Path("models")
 SNAPSHOTS = Path("snapshots")
 
 
+@library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Open everything that was asked for, run the loop, and say how it went."""
     options = parse(__doc__ or "", arguments)
-    cv2.setNumThreads(1)  # a resize is too small to share out, and the graph has its own threads
     if options.teach is None:
-        watch(options)
+        with live_process():
+            watch(options)
     else:
-        teach(options)
+        with teaching_process() as on_loaded:
+            teach(options, on_loaded)
 
 
 def watch(options: argparse.Namespace) -> None:
@@ -97,11 +99,12 @@ def watch(options: argparse.Namespace) -> None:
         run(loop, show, camera, source)
 
 
-def teach(options: argparse.Namespace) -> None:
+def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     """Record and learn while the picture is labelled.
 
     Args:
         options: From `parse`.
+        on_loaded: Called when much was loaded that stays.
 
     Raises:
         UserError: There is no display, a label can't be a folder's name, or the source is of
@@ -138,8 +141,11 @@ def teach(options: argparse.Namespace) -> None:
                 options.teach,
                 runtime=runtime,
                 rate=options.rate or RATE,
+                on_loaded=on_loaded,
             )
         )
+        if len(session):
+            say(f"teaching goes on with the {len(session)} pictures in {dataset}")
         session.classifier.warm_up()
         say(f"source {camera.description}\nruns on {session.classifier.runtime}")
         jobs = stack.enter_context(TrainingJobs())

@@ -21,9 +21,9 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
+from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import check_writable
 
@@ -34,6 +34,7 @@ PORT = 8000
 _SERVER_PACKAGES = ("starlette", "uvicorn", "websockets", "h11", "anyio")
 
 
+@library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Listen, open what is taught, and serve the page until Ctrl-C."""
     options = parse(arguments)
@@ -59,8 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"The page needs the package {error.name}. Install what it needs with "
             "`pip install -r requirements-studio.txt`."
         ) from error
-    cv2.setNumThreads(1)  # a resize is too small to share out
-    with listener, TeachingSession(options.dataset, default_backbone()) as session:
+    with (
+        listener,
+        teaching_process() as on_loaded,
+        TeachingSession(options.dataset, default_backbone(), on_loaded=on_loaded) as session,
+    ):
         port = int(listener.getsockname()[1])
         token = None if is_loopback(listener) else link_token(options.port)
         names = own_names(options.host) if token else frozenset()

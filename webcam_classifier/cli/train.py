@@ -19,6 +19,7 @@ with the same figures; fine-tuning adds checkpoint.safetensors, the trained para
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import math
@@ -38,6 +39,8 @@ from webcam_classifier.backbone.load import (
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
 from webcam_classifier.cli.console import progress, progress_told_to
+from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.list_recipes import ListRecipes
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
@@ -56,11 +59,12 @@ from webcam_classifier.dataset.split import SHARES, describe_split
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.model_evaluation import check_labels
 from webcam_classifier.finetune.distributed import (
+    PartIsDoneError,
     only_the_first_speaks,
     process_count,
     process_number,
 )
-from webcam_classifier.finetune.recipes import RECIPES, ListRecipes, find_recipe
+from webcam_classifier.finetune.recipes import RECIPES, find_recipe
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
@@ -76,10 +80,11 @@ if TYPE_CHECKING:
 
 
 @only_the_first_speaks()
+@library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the pictures, teach, measure, and write the model."""
     options = parse(arguments)
-    with progress_told_to(options.progress):
+    with progress_told_to(options.progress), contextlib.suppress(PartIsDoneError):
         train_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -10,7 +10,7 @@ from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.console import progress
 from webcam_classifier.dataset.collection import CollectSession
 from webcam_classifier.errors import UserError
-from webcam_classifier.ui.held_key import Pace
+from webcam_classifier.pace import Pace
 
 _GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
 

@@ -26,18 +26,19 @@ from typing import TYPE_CHECKING, TypeVar
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 import PIL
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.disposable_database import DisposableDatabase
 from webcam_classifier.dataset.fingerprints import SMALL_SIDE
-from webcam_classifier.frame import BgrImage
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 if TYPE_CHECKING:
     import sqlite3
 
 FILE_NAME = ".embeddings.sqlite"
+
+FOLDER_NAME = ".embeddings"
 """Below the data set; what begins with a dot is no label."""
 
 _FORMER_FOLDER_NAME = ".embeddings"  # a file for each picture: <kind>/<content hash>
@@ -87,7 +88,7 @@ class PictureEmbeddings:
     embeddings: NDArray[np.float32]
     fingerprint: NDArray[np.bool_]
     size: tuple[int, int]
-    small: BgrImage
+    small: NDArray[np.uint8]
 
 
 def cache_key(features: onnx.ModelProto, seed: int, flip: bool) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
-
 from webcam_classifier.dataset.duplicates import (
     Duplicates,
     Leak,
@@ -18,7 +16,6 @@ from webcam_classifier.dataset.duplicates import (
 from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import SHARES, Shares, Split, split_as_given, split_pictures
-from webcam_classifier.evaluation.metrics import Evaluation
 
 _MOST_SIZES = 200  # different ones; beyond, the rarest are left out
 
@@ -82,23 +79,6 @@ class DataFacts:
         }
 
 
-@dataclass(frozen=True)
-class LabelPoint:
-    """How well a label is told, and what it was learnt from: a point of a plot.
-
-    Attributes:
-        label: Its name.
-        learnt: Training pictures of it.
-        recall: Share of its test pictures that were told rightly; nan without any.
-        tested: How many test pictures that rests on.
-    """
-
-    label: str
-    learnt: int
-    recall: float
-    tested: int
-
-
 def split_data_set(
     pictures: LabelledPictures, hold_test: bool = True, shares: Shares = SHARES
 ) -> tuple[Split, DataFacts]:
@@ -136,24 +116,3 @@ def gather_facts(pictures: LabelledPictures, split: Split) -> DataFacts:
         duplicates=find_duplicates(pictures),
         leaks=find_leaks(pictures, split) if split.given else (),
     )
-
-
-def recall_by_count(
-    pictures: LabelledPictures, split: Split, evaluation: Evaluation
-) -> tuple[LabelPoint, ...]:
-    """Give each label's recall beside the number of its training pictures, fewest first.
-
-    Args:
-        pictures: What was taught from.
-        split: Of them.
-        evaluation: On the test pictures.
-    """
-    learnt = np.bincount(
-        pictures.label_indices[split.training], minlength=len(pictures.labels)
-    ).tolist()
-    figures = evaluation.per_label()
-    points = [
-        LabelPoint(label, count, figures[label].recall, figures[label].count)
-        for label, count in zip(pictures.labels, learnt, strict=True)
-    ]
-    return tuple(sorted(points, key=lambda point: point.learnt))

@@ -168,8 +168,8 @@ def existing(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise UserError(
-            f"There is no folder {printable(folder)}. Record pictures with `python collect.py thumbs_up "
-            "thumbs_down`, or name the folder that holds one folder for each label."
+            f"There is no folder {printable(folder)}. Record pictures with `python collect.py "
+            "thumbs_up thumbs_down`, or name the folder that holds one folder for each label."
         )
     return folder
 

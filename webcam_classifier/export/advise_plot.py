@@ -22,14 +22,16 @@ def plot_advice(advice: Advice, path: Path) -> None:
     Raises:
         UserError: The place can't be written.
     """
-    import matplotlib  # a second, and only plots need it
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    # A second, and only plots need it. Without pyplot, which has one drawing surface for the whole
+    # process and keeps every figure.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     ordered = sorted(advice.candidates, key=lambda one: one.milliseconds)
     best = frontier(ordered)
-    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
     times, heights = [one.milliseconds for one in best], [one.accuracy for one in best]
     axes.plot(times, heights, color=_FRONTIER, linewidth=1, zorder=1)
     for number, one in enumerate(ordered, 1):
@@ -53,7 +55,4 @@ def plot_advice(advice: Advice, path: Path) -> None:
     axes.set_ylabel("accuracy, 95 % interval" if known else "same answers as the original")
     axes.set_title(f"recommended: {advice.chosen.name}", color=_CHOSEN, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    try:
-        replace_atomically(path, lambda partial: figure.savefig(partial, format="png", dpi=150))
-    finally:
-        plt.close(figure)
+    replace_atomically(path, lambda partial: figure.savefig(partial, format="png", dpi=150))

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import onnx
-import onnxruntime
 
 from webcam_classifier.export.converted import Converted
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 
 def to_full_precision(source: Path) -> Converted:

@@ -7,6 +7,7 @@ answers than the original, the layers that lose most are left float, until it do
 
 from __future__ import annotations
 
+import logging
 import platform
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import INPUT_NAME
+
+_logger = logging.getLogger(__name__)
 
 _KINDS = ("Conv", "Gemm", "Relu", "Clip", "MaxPool", "Concat", "Add", "Flatten")
 _FEWEST_FOR_CALIBRATION = 10
@@ -78,7 +81,11 @@ def to_integer_precision(
                 break
             ranked = ranked or layers_by_loss(prepared, best.graph, pictures.calibration)
             excluded = tuple(ranked[:left])
-            print(f"{attempt.equal:.2%} of the answers are equal: trying with {left} in float")
+            _logger.info(
+                "%.2f%% of the answers are equal: trying with %d in float",
+                100 * attempt.equal,
+                left,
+            )
             attempt = _try(original, prepared, pictures, original_answers, narrow, excluded)
             best = max(best, attempt, key=lambda candidate: candidate.equal)
     return Converted(best.graph, _done(count, narrow, best.left_float))

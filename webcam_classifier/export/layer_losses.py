@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import INPUT_NAME
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 _PICTURES = 8  # each holds hundreds of thousands of activations
 _LAYERS = ("Conv", "Gemm")

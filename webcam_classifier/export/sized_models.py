@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,8 @@ from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.train_head import train_head
+
+_logger = logging.getLogger(__name__)
 
 _SIZES = (288, 256, 224, 192, 160, 128, 96)  # pixels
 _MOST_SIZES = 3  # smaller than the model's
@@ -183,7 +185,7 @@ def _taught(
     if size == card.input_size and not held.test_was_learnt:
         return SizedModel(original.path, size, pictures)
     features = features_at(onnx.load(original.path), size)
-    print(f"teaching a head for {size} pixels", file=sys.stderr)
+    _logger.info("teaching a head for %d pixels", size)
     task = replace(task, input_size=size)
     backbone = Backbone(card.backbone, size, with_normalised_embedding(features), card.weights)
     outcome = train_head(task, embed_labelled_pictures(task.pictures, backbone, seed=task.seed))

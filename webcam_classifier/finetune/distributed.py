@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+class PartIsDoneError(Exception):
+    """This process trained along with the first one, which does the rest; it has nothing to do."""
+
+
 def process_count() -> int:
     """How many processes train together; 1 where `torchrun` started none."""
     return int(os.environ.get("WORLD_SIZE", "1"))

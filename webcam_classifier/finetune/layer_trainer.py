@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes
 from webcam_classifier.finetune.device import choose_device
-from webcam_classifier.finetune.distributed import local_number, process_number
+from webcam_classifier.finetune.distributed import PartIsDoneError, local_number, process_number
 from webcam_classifier.finetune.finetune import finetune
 from webcam_classifier.finetune.network import what_is_missing
 from webcam_classifier.finetune.network_export import (
@@ -38,6 +38,8 @@ from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
+
+_logger = logging.getLogger(__name__)
 
 STATE_NAME = "training.safetensors"
 """Of the file beside the model that a training which was cut short goes on from."""
@@ -118,7 +120,7 @@ def prepare_finetune(
     pretrained = load_pretrained(settings.backbone, weights)
     missing = what_is_missing(settings.backbone, pretrained)
     if missing:
-        print(f"note: {missing}", file=sys.stderr)
+        _logger.warning("note: %s", missing)
     return LayerTrainer(pretrained, settings, resumption)
 
 
@@ -141,8 +143,8 @@ def finetune_layers(
 
     Raises:
         UserError: A setting is impossible, or the kept training another one.
-        SystemExit: Several processes train together, this one is not the first of them, and its
-            part is done.
+        PartIsDoneError: Several processes train together, this one is not the first of them, and
+            its part is done.
     """
     settings = _settings_of(task, settings)
     pictures = task.pictures
@@ -163,7 +165,7 @@ def finetune_layers(
         head,
     )
     if process_number() > 0:
-        sys.exit(0)
+        raise PartIsDoneError
     graph, figures = _export(task, tuned)
     card = CheckpointCard(
         task.backbone,

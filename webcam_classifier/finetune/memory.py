@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from webcam_classifier.errors import UserError
+
+_logger = logging.getLogger(__name__)
 
 _USABLE = 0.8  # share of the free memory that is planned with
 _COPIES = 6  # of all parameters: gradients, two moments, the mean, the best, and one on its way
@@ -62,10 +64,10 @@ class PicturesAtOnce:
         if self.size == 1:
             raise UserError(_TOO_SMALL)
         fewer = self.size // 2
-        print(
-            f"memory is out with {self.size} pictures at once: going on with {fewer}, to the "
-            "same result",
-            file=sys.stderr,
+        _logger.warning(
+            "memory is out with %d pictures at once: going on with %d, to the same result",
+            self.size,
+            fewer,
         )
         self.size = fewer
 

@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -27,6 +26,7 @@ from webcam_classifier.finetune.network import (
 )
 from webcam_classifier.head.discriminant import LinearHead
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 LARGEST_DIFFERENCE = 1e-3
 """Of a probability: rounding stays below a tenth of it, any real fault is far above."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -135,18 +133,3 @@ def describe_recipes() -> str:
         paragraphs.append(f"{recipe.name}  ({facts})\n{text}")
     paragraphs.append("python train.py FOLDER --recipe NAME; other options overrule the recipe's.")
     return "\n\n".join(paragraphs)
-
-
-class ListRecipes(argparse.Action):
-    """Prints what the recipes are, and ends the program, as `--help` does."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 the base class's parameters
-        values: str | Sequence[object] | None,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Print and end."""
-        print(describe_recipes())
-        parser.exit()

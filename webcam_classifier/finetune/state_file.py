@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from safetensors import SafetensorError
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.history import Epoch
 from webcam_classifier.storage import write_atomically
+
+_logger = logging.getLogger(__name__)
 
 _KEY = "webcam_classifier.training"
 _PARTS = ("network", "average", "best", "start", "optimizer")
@@ -185,17 +187,17 @@ class StateFile:
     identity: Mapping[str, str]
 
     def load(self) -> bytes | None:
-        """Read what to go on from; None starts from the beginning. Says which on stderr.
+        """Read what to go on from; None starts from the beginning. Logs which.
 
         Raises:
             UserError: The file is damaged, or of another training.
         """
         if not self.path.is_file():
             if self.resumes:
-                print(
-                    f"note: no training was cut short in {self.path.parent}, so there is nothing "
-                    "to go on with: starting from the beginning",
-                    file=sys.stderr,
+                _logger.warning(
+                    "note: no training was cut short in %s, so there is nothing to go on with: "
+                    "starting from the beginning",
+                    self.path.parent,
                 )
             return None
         content = self.path.read_bytes()
@@ -203,15 +205,15 @@ class StateFile:
             state = read_state(content, self.path)
             check_same(state.identity, self.identity, self.path)
             number = state.history[-1].number
-            print(f"going on after epoch {number}, from {self.path}", file=sys.stderr)
+            _logger.info("going on after epoch %d, from %s", number, self.path)
             return content
         with contextlib.suppress(UserError):  # then it could not have gone on
             state = read_state(content, self.path)
             check_same(state.identity, self.identity, self.path)
-            print(
-                f"note: this training was cut short after epoch {state.history[-1].number}, and "
-                "--resume would have gone on from there; starting from the beginning",
-                file=sys.stderr,
+            _logger.warning(
+                "note: this training was cut short after epoch %d, and --resume would have gone on "
+                "from there; starting from the beginning",
+                state.history[-1].number,
             )
         return None
 

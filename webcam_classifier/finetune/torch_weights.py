@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from webcam_classifier.backbone.weights import (
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.network import check_backbone, check_weights_fit
+
+_logger = logging.getLogger(__name__)
 
 
 def load_pretrained(backbone: str, weights: str) -> PretrainedWeights:
@@ -61,7 +63,7 @@ def _torchvision_weights(backbone: str) -> PretrainedWeights:
 
 
 def _download(backbone: str, url: str, path: Path) -> None:
-    print(f"fetching the pretrained weights of {backbone} (once)", file=sys.stderr)
+    _logger.info("fetching the pretrained weights of %s (once)", backbone)
     hash_prefix = path.stem.rpartition("-")[2]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,9 +66,13 @@ class LabelledFrame:
 class LiveLoop:
     """Labels the frames of a camera in a thread, as long as the context lasts.
 
-    >>> with LiveLoop(camera, classifier) as loop:
-    ...     for labelled in loop.results(wait=0.02):
-    ...         ...
+    >>> from pathlib import Path
+    >>> from webcam_classifier import Classifier, LiveLoop, open_camera
+    >>> classifier = Classifier(Path("models/colours/model.onnx"))
+    >>> with open_camera("demo") as camera, LiveLoop(camera, classifier, frame_limit=3) as loop:
+    ...     newest = [labelled for labelled in loop.results(wait=0.02) if labelled is not None]
+    >>> newest[-1].frame.image.shape, newest[-1].prediction.label in classifier.card.labels
+    ((480, 640, 3), True)
 
     Args:
         camera: Read from the thread. A live one is closed at the end, which wakes a read that

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from webcam_classifier.frame import BgrImage
@@ -23,6 +22,7 @@ from webcam_classifier.model_card import (
 )
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.runtime.session import ModelSession, open_session
 
@@ -45,9 +45,11 @@ class Classifier:
 
     One thread at a time may use it: it prepares all pictures in one place.
 
-    >>> classifier = Classifier(Path("models/thumbs/model.onnx"))
-    >>> classifier.classify(image).label
-    'thumbs_up'
+    >>> from pathlib import Path
+    >>> from webcam_classifier import Classifier, read_picture
+    >>> classifier = Classifier(Path("models/colours/model.onnx"))
+    >>> classifier.classify(read_picture(Path("photo.jpg"))).label
+    'red'
 
     Args:
         path: A model file with a card, as `train.py` and `export` write it.
@@ -119,6 +121,9 @@ class Classifier:
 
         Args:
             image: (height, width, 3) uint8, blue green red.
+
+        Raises:
+            ValueError: The picture is of another shape or dtype, or has no pixels.
         """
         return self.classify_prepared(self.prepare(image))
 
@@ -130,6 +135,9 @@ class Classifier:
 
         Returns:
             (input_size, input_size, 3) uint8, which the next call overwrites.
+
+        Raises:
+            ValueError: The picture is of another shape or dtype, or has no pixels.
         """
         return prepare(image, self.card.input_size, self._place)
 
@@ -185,10 +193,18 @@ def _check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
 
 
 def find_model(path: Path) -> Path:
-    """Give the model file that a user means by a file or by the folder that it was taught into.
+    """Find the model file that a user means by a file or by the folder that it was taught into.
+
+    >>> from pathlib import Path
+    >>> from webcam_classifier import find_model
+    >>> find_model(Path("models/colours")).as_posix()
+    'models/colours/model.onnx'
 
     Args:
         path: `models/NAME/model.onnx` or `models/NAME`.
+
+    Returns:
+        The file in the folder; what is no folder as it is, whether it exists or not.
 
     Raises:
         ModelError: It is a folder without a model in it.
@@ -205,6 +221,9 @@ def newest_model(folder: Path) -> Path:
 
     Args:
         folder: Where the models are, each as `NAME/model.onnx`.
+
+    Returns:
+        The file that was written last.
 
     Raises:
         ModelError: There is none.

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.dataset.duplicates import Duplicates, find_duplicates
+from webcam_classifier.evaluation.strange_pictures import strange_pictures
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.report.label_errors import LabelError, find_label_errors
 from webcam_classifier.report.learning_curve import LearningCurve, learning_curve
-from webcam_classifier.report.novelty_check import NoveltyCheck, check_novelty, strange_pictures
+from webcam_classifier.report.novelty_check import NoveltyCheck, check_novelty
 from webcam_classifier.report.random_split import RandomSplit, compare_with_random_split
 
 _VIEWS = 3  # augmented ones of each picture

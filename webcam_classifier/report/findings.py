@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from webcam_classifier.dataset.facts import recall_by_count
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.evaluation.calibration import (
@@ -25,6 +24,7 @@ from webcam_classifier.evaluation.calibration import (
 from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.evaluation.metrics_file import HASHES_KEY, short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation
+from webcam_classifier.evaluation.recall_by_count import recall_by_count
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model_card import ModelCard

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.frame import BgrImage
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.folds import fold_numbers
 from webcam_classifier.head.novelty import KNOWN_SHARE, fit_novelty
-
-STRANGE_PICTURES = 40
-"""Of each kind in `strange_pictures`."""
 
 _FOLDS = 2
 _MOST_LABELS = 8  # left out in turn; of more labels, so many evenly
@@ -93,23 +88,6 @@ def check_novelty(
     return NoveltyCheck(tuple(left_out), tuple(_checks(views, len(labels), strange or {})))
 
 
-def strange_pictures(size: int, seed: int = 0) -> dict[str, list[BgrImage]]:
-    """Draw what a camera sees that nobody has shown on purpose.
-
-    Args:
-        size: The side of the square that the graph takes, in pixels.
-        seed: The same gives the same pictures.
-
-    Returns:
-        By kind, `STRANGE_PICTURES` of (size, size, 3) uint8 each.
-    """
-    generator = np.random.default_rng(seed)
-    return {
-        "noise": [_noise(size, generator) for _ in range(STRANGE_PICTURES)],
-        "covered lens": [_covered_lens(size, generator) for _ in range(STRANGE_PICTURES)],
-    }
-
-
 def _checks(
     views: EmbeddedViews, label_count: int, strange: Mapping[str, NDArray[np.float32]]
 ) -> Iterator[StrangeCheck]:
@@ -145,21 +123,3 @@ def _fewer(views: EmbeddedViews) -> EmbeddedViews:
     share = _MOST_VIEWS / len(views.is_original)
     kept = np.random.default_rng(0).random(len(views.is_original)) < share
     return views.only(views.is_original | kept)
-
-
-def _noise(size: int, generator: np.random.Generator) -> BgrImage:
-    """Grains of one to sixteen pixels, in colour or grey."""
-    side = max(1, size // int(generator.choice([1, 2, 4, 8, 16])))
-    grains = generator.integers(0, 256, (side, side, int(generator.choice([1, 3]))))
-    grains = np.broadcast_to(grains, (side, side, 3)).astype(np.uint8)
-    return np.asarray(cv2.resize(grains, (size, size), interpolation=cv2.INTER_NEAREST))
-
-
-def _covered_lens(size: int, generator: np.random.Generator) -> BgrImage:
-    """Near black, or skin or cloth out of focus: one colour, a slope of light, some grain."""
-    colours = ((3, 3, 3), (25, 25, 25), (70, 90, 150), (110, 110, 110))
-    colour = np.array(colours[int(generator.integers(len(colours)))]) * generator.uniform(0.5, 1.3)
-    slope = np.linspace(-1, 1, size) * generator.uniform(0, 0.4)
-    light = 1 + slope[:, np.newaxis] + generator.uniform(-1, 1) * slope
-    grain = generator.normal(0, generator.uniform(0.5, 6), (size, size, 3))
-    return np.clip(light[..., np.newaxis] * colour + grain, 0, 255).astype(np.uint8)

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
+from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.providers import OPENVINO_MODULE, PROVIDERS, ProviderError
 
 _COMPILED = "compiled.onnx"

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import onnxruntime
-
+from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
 from webcam_classifier.storage import write_atomically
 

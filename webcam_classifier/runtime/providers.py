@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-
 from webcam_classifier.errors import UserError
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 OPENVINO_PACKAGE = "onnxruntime-ep-openvino"
 OPENVINO_MODULE = "onnxruntime_ep_openvino"
@@ -79,6 +78,13 @@ PROVIDERS: Mapping[str, Provider] = {
 @dataclass(frozen=True)
 class ExecutionConfig:
     """How a graph is run.
+
+    >>> from pathlib import Path
+    >>> from webcam_classifier import Classifier, ExecutionConfig
+    >>> one_core = ExecutionConfig("cpu", threads=1)
+    >>> one_core.describe()
+    'cpu on 1 thread'
+    >>> classifier = Classifier(Path("models/colours/model.onnx"), one_core)
 
     Attributes:
         provider: A key of `PROVIDERS`.

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+from webcam_classifier.private_onnxruntime import onnxruntime
 
 Values = dict[str, NDArray[Any]]
 

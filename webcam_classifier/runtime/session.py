@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
+from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.openvino_plugin import open_on_openvino
 from webcam_classifier.runtime.optimised_graph import BATCH_AXIS, optimised_graph
 from webcam_classifier.runtime.providers import (

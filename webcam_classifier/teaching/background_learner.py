@@ -44,6 +44,7 @@ class BackgroundLearner:
         embedder: Embeds files.
         refresh: Called now and then in a thread: brings in what happened in the folder.
         on_change: Called from the threads whenever something was learnt.
+        on_loaded: Called once in a thread, when much was loaded that stays.
 
     Attributes:
         problem: What keeps it from learning now, as a sentence; empty where nothing does.
@@ -57,6 +58,7 @@ class BackgroundLearner:
         embedder: Embedder,
         refresh: Callable[[], None],
         on_change: Callable[[], None],
+        on_loaded: Callable[[], None],
     ) -> None:
         self.problem = ""
         self._dataset = dataset
@@ -65,6 +67,7 @@ class BackgroundLearner:
         self._embedder = embedder
         self._refresh = refresh
         self._on_change = on_change
+        self._on_loaded = on_loaded
         self._fitted_from: tuple[int, Calibration | None] = (-1, None)
         self._calibrated_version = -1
         self._calibrated_at = time.monotonic()
@@ -173,6 +176,8 @@ class BackgroundLearner:
             if self._adapt_views():
                 return
             self._learner.calibrate()
+            if self._calibrated_version < 0:
+                self._on_loaded()
             with self._dataset.changed:
                 self._calibrated_version, self._calibrated_at = version, time.monotonic()
                 self._calibrating_took = self._calibrated_at - began

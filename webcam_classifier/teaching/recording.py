@@ -19,8 +19,8 @@ from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_quality import SnapshotQuality
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.pace import Pace
 from webcam_classifier.teaching.state import Skip
-from webcam_classifier.ui.held_key import Pace
 
 
 class Recording:

@@ -54,6 +54,8 @@ class TeachingSession:
         runtime: What runs it.
         rate: Snapshots a second while a label is recorded.
         keep_all: Record dark, bright, blurred and repeated pictures too.
+        on_loaded: Called when much was loaded that stays, here and once in a thread; a process may
+            then have the garbage collector pass it over.
 
     Raises:
         UserError: A label can't be a folder's name, the folder can't be written or came split
@@ -70,6 +72,7 @@ class TeachingSession:
         runtime: ExecutionConfig = ON_ALL_CORES,
         rate: float = 8.0,
         keep_all: bool = False,
+        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         check_is_whole(dataset)
         check_writable(dataset)
@@ -98,9 +101,15 @@ class TeachingSession:
                     self._embedder,
                     self._edits.refresh,
                     self._changed,
+                    on_loaded,
                 )
             )
+            on_loaded()
             self._open = stack.pop_all()
+
+    def __len__(self) -> int:
+        """How many pictures there are, those on their way to the disk included."""
+        return len(self._dataset)
 
     @property
     def classifier(self) -> Classifier:

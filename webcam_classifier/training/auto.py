@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +20,8 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.auto_mode import Choice, chance_corrected_accuracy, choose
 from webcam_classifier.training.train_head import train_head
+
+_logger = logging.getLogger(__name__)
 
 
 class Trainer(Protocol):
@@ -62,7 +64,7 @@ class AutoTrainer:
         head = train_head(task, embedded)
         trainer = None if self.build_trainer is None else functools.cache(self.build_trainer)
         choice = self._choose(task, embedded, trainer)
-        print(f"chosen: {choice.reason}", file=sys.stderr)
+        _logger.info("chosen: %s", choice.reason)
         if choice.mode == "head" or trainer is None:
             return dataclasses.replace(head, note=f"chosen: {choice.reason}")
         if choice.mode == "scratch":

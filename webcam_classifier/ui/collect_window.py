@@ -12,8 +12,9 @@ from webcam_classifier.display.keys import key_of
 from webcam_classifier.display.label_panel import LabelRow
 from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.frame import Frame
+from webcam_classifier.pace import Pace
 from webcam_classifier.ui.collect_view import Lines, draw_collect_view
-from webcam_classifier.ui.held_key import HeldKey, Pace
+from webcam_classifier.ui.held_key import HeldKey
 
 TITLE = "collect - webcam classifier"
 

@@ -7,7 +7,6 @@ older.
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,11 +14,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.dataset.picture_files import PictureError, picture_size
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.web.limits import FRAME_PIXELS
+
+_JPEG = b"\xff\xd8\xff"
 
 
 class FrameError(CameraError):
@@ -102,9 +103,10 @@ def decode_frame(content: bytes) -> BgrImage:
         FrameError: It is no JPEG, damaged, or has too many pixels.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as header:
-            width, height = header.size
-    except Exception as error:  # a decoder that is fed garbage may raise anything
+        if not content.startswith(_JPEG):
+            raise PictureError("of another kind")
+        width, height = picture_size(content)
+    except PictureError as error:
         raise FrameError(
             "A frame of the camera was no JPEG picture. Load the page again."
         ) from error

@@ -7,9 +7,8 @@ looks. A camera that fails is a sentence on the page and is tried again; it ends
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
 from webcam_classifier.preprocess import shrink
 from webcam_classifier.web.browser_camera import BrowserCamera
+
+_logger = logging.getLogger(__name__)
 
 DEVICE, BROWSER, NONE = "device", "browser", "none"
 KINDS = (DEVICE, BROWSER, NONE)
@@ -157,7 +158,7 @@ class LiveHub:
             except UserError as error:
                 problem = str(error)
             except Exception as error:  # a mistake of ours must not end the whole page
-                traceback.print_exc(file=sys.stderr)
+                _logger.exception("the live picture broke off")
                 problem = f"The live picture broke off ({error}). It is tried again."
             with self._changed:
                 if self._choice == choice:

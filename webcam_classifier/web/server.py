@@ -30,6 +30,9 @@ class ProtectingProtocol(H11Protocol):
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM, which are raised again at the end.
 
+    uvicorn catches the two signals meanwhile, where this is the main thread, and puts back what
+    handled them before.
+
     Args:
         app: From `build_app`.
         listener: From `addresses.listen`; closed at the end.
@@ -39,7 +42,8 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         http=ProtectingProtocol,
         ws="websockets-sansio",
         lifespan="on",
-        log_level="warning",
+        log_config=None,  # else it sets up the whole process's logging anew
+        log_level="warning",  # of its own loggers
         access_log=False,  # the link with its token would be in it
         proxy_headers=False,  # nobody else says where a request comes from
         server_header=False,

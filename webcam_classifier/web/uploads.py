@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from PIL import Image
-
+from webcam_classifier.dataset.picture_files import PictureError, picture_size
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.state import Refusal
@@ -103,10 +101,8 @@ def picture_problem(content: bytes) -> str | None:
     if len(content) > PICTURE_BYTES:
         return f"larger than {PICTURE_BYTES // 1_000_000} MB; make it smaller"
     try:
-        Image.MAX_IMAGE_PIXELS = None  # ours is checked just below
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "BMP", "WEBP")) as header:
-            width, height = header.size
-    except Exception:  # whatever it is, the session says it in words when it decodes it
+        width, height = picture_size(content)
+    except PictureError:  # the session says it when it decodes it
         return None
     if width * height > PICTURE_PIXELS:
         return (

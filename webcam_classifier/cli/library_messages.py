@@ -1,0 +1,35 @@
+"""What the library logs, on the terminal: one plain line each, as a script's own sentences are."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import webcam_classifier
+
+
+class _PlainLines(logging.Handler):
+    """Writes to whatever standard error is at that moment; a test or a torchrun may replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message; a reader that has gone ends the script as it does elsewhere."""
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def library_messages() -> Iterator[None]:
+    """Show what the library logs on stderr, as long as the context lasts; also a decorator."""
+    logger = logging.getLogger(webcam_classifier.__name__)
+    if any(isinstance(handler, _PlainLines) for handler in logger.handlers):
+        yield  # one script calls another
+        return
+    handler, level = _PlainLines(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
