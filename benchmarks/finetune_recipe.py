@@ -124,7 +124,7 @@ def _accuracy(
     """Teach and ask; the last epoch is asked, as nothing is held back to choose another by."""
     taught = folders[fold.taught].at(fold.taught_places)
     asked = folders[fold.asked].at(fold.asked_places)
-    training = _Pictures(taught.images, taught.label_indices)
+    training = _Pictures(tuple(taught.images), taught.label_indices)
     nothing = _Pictures((), np.empty(0, dtype=np.int64))
     labels = taught.labels if knows_rooms else _renamed(taught.labels)
     network = finetune(training, nothing, labels, pretrained, settings).network

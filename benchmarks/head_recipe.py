@@ -35,13 +35,14 @@ from benchmarks.protocols import (
 )
 from webcam_classifier.backbone.embedder import VIEWS
 from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, POWER
-from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, Backbone, frozen_features
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import split_pictures
 from webcam_classifier.evaluation.calibration import expected_calibration_error
+from webcam_classifier.head.cross_validation import cross_validate
 from webcam_classifier.head.discriminant import SHRINKAGE, LinearHead, fit_head
-from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.embedded_views import EmbeddedViews
 
 SIZE = 224  # pixels
@@ -106,7 +107,12 @@ def embed(pictures: LabelledPictures) -> Folder:
     bursts = split_pictures(
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
     ).bursts
-    views = {seed: embed_views(pictures, bursts, graph, SIZE, seed) for seed in SEEDS}
+    backbone = Backbone(DEFAULT_BACKBONE, SIZE, graph, "")
+    found = {seed: embed_labelled_pictures(pictures, backbone, seed=seed).views for seed in SEEDS}
+    views = {
+        seed: replace(own, bursts=np.repeat(bursts, len(own.bursts) // len(bursts)))
+        for seed, own in found.items()
+    }
     return Folder(pictures, views)
 
 
@@ -317,21 +323,28 @@ def label_count(views: EmbeddedViews) -> int:
     return int(views.label_indices.max()) + 1
 
 
+def calibrated(views: EmbeddedViews, shrinkage: float = SHRINKAGE) -> LinearHead:
+    """Our head with the temperature that left-out bursts give."""
+    count = label_count(views)
+    temperature = cross_validate(views, count, with_novelty=False).temperature
+    return fit_head(views, count, shrinkage, temperature)
+
+
 def ours(shrinkage: float = SHRINKAGE) -> Teach:
     """Our head."""
-    return lambda views: answering(fit_head(views, label_count(views), shrinkage))
+    return lambda views: answering(calibrated(views, shrinkage))
 
 
 def without_temperature(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
     """Our head, its temperature taken out again."""
-    head = fit_head(views, label_count(views))
+    head = calibrated(views)
     return answering(LinearHead(head.weights * head.temperature, head.bias * head.temperature, 1.0))
 
 
 def means_of_all_views(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
     """Our head, to which views are pictures like any other."""
     every = np.ones_like(views.is_original)
-    return answering(fit_head(replace(views, is_original=every), label_count(views)))
+    return answering(calibrated(replace(views, is_original=every)))
 
 
 def scaled_alike(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
@@ -339,7 +352,7 @@ def scaled_alike(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probab
     labels = views.label_indices
     means = np.stack([views.embeddings[labels == i].mean(0) for i in range(label_count(views))])
     scale = (views.embeddings - means[labels]).std(axis=0) + 1e-9
-    head = fit_head(replace(views, embeddings=views.embeddings / scale), label_count(views))
+    head = calibrated(replace(views, embeddings=views.embeddings / scale))
     return answering(replace(head, weights=head.weights / scale))
 
 
@@ -351,20 +364,18 @@ def chosen_shrinkage(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Pr
         for taught, held in StratifiedGroupKFold(3).split(labels, labels, views.bursts):
             if len(np.unique(labels[taught])) < label_count(views):
                 continue
-            head = fit_head(
-                views.only(np.isin(np.arange(labels.size), taught)), label_count(views), shrinkage
-            )
+            head = calibrated(views.only(np.isin(np.arange(labels.size), taught)), shrinkage)
             asked = held[views.is_original[held]]
             given = answering(head)(views.embeddings[asked])
             loss -= float(np.log(given[np.arange(asked.size), labels[asked]] + 1e-12).sum())
         losses[shrinkage] = loss
     best = min(losses, key=lambda shrinkage: losses[shrinkage])
-    return answering(fit_head(views, label_count(views), best))
+    return answering(calibrated(views, best))
 
 
 def with_prior(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
     """Our head, which expects labels as often as they were recorded."""
-    head = fit_head(views, label_count(views))
+    head = calibrated(views)
     prior = np.log(np.bincount(views.label_indices) / views.label_indices.size)
     return answering(replace(head, bias=head.bias + prior.astype(np.float32)))
 

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.protocols import FOLDERS, load_folders
-from webcam_classifier.backbone.feature_graph import with_normalised_embedding
-from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, load_backbone
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import split_pictures
-from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.report.label_errors import find_label_errors
 
@@ -39,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("data", type=Path)
     folders = load_folders(parser.parse_args(arguments).data, SIZE)
-    graph = with_normalised_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    backbone = load_backbone(DEFAULT_BACKBONE, "auto", SIZE)
     print(f"{'folder':<30} wrong  listed  found  right of listed  seconds")
     for name in FOLDERS:
         pictures = folders[name]
-        views = embed_views(pictures, np.zeros(len(pictures), np.int64), graph, SIZE, 0)
+        views = embed_labelled_pictures(pictures, backbone).views
         for rate in RATES:
             found = [
                 count_found(pictures, views, rate, seed) for seed in SEEDS[: 1 if rate == 0 else 3]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.latency_child import JpegGrabber
+from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.live_process import teaching_process
@@ -101,9 +102,7 @@ def running(job: Job) -> Iterator[tuple[TeachingSession, LiveLoop, Watcher]]:
     jpegs = [np.frombuffer(path.read_bytes(), np.uint8) for path in paths]
     with (
         teaching_process() as on_loaded,
-        TeachingSession.open(
-            Path(job.dataset), say=lambda _line: None, on_loaded=on_loaded
-        ) as session,
+        TeachingSession(Path(job.dataset), default_backbone(), on_loaded=on_loaded) as session,
         LiveCamera(JpegGrabber(jpegs, job.rate)) as camera,
     ):
         session.classifier.warm_up()

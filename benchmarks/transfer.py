@@ -23,12 +23,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webcam_classifier.backbone.load import frozen_features
+from webcam_classifier.backbone.load import load_backbone
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
-    check_enough,
     load_labelled_pictures,
     own_test_part,
 )
@@ -41,7 +40,7 @@ from webcam_classifier.evaluation.model_evaluation import (
 from webcam_classifier.finetune.layer_trainer import prepare_finetune
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.head.embedded_dataset import embed_dataset
+from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
@@ -156,7 +155,6 @@ def read(name: str, size: int, is_quick: bool) -> Data:
             if members.size
         ]
         pictures = pictures.at(np.unique(np.concatenate(few)))
-    check_enough(pictures)
     test_pictures = own_test_part(load_labelled_pictures(Path(asked), size)) if asked else None
     if test_pictures is not None:
         check_labels(test_pictures, pictures.labels)
@@ -196,8 +194,8 @@ def row(data: Data, colour: str, case: Case) -> str:
 
 def teach(task: TrainingTask, case: Case) -> TrainingResult:
     """Teach as train.py does."""
-    frozen = frozen_features(case.backbone, case.weights, case.input_size)
-    embedded = embed_dataset(task, frozen)
+    backbone = load_backbone(case.backbone, case.weights, case.input_size)
+    embedded = embed_labelled_pictures(task.pictures, backbone, test=task.test_pictures)
     if case.way == "freeze":
         return train_head(task, embedded)
     settings = FinetuneSettings(

@@ -25,15 +25,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.protocols import DIGITS, FOLDERS, ROOMS, THUMBS, load_folders
-from webcam_classifier.backbone.feature_graph import FeatureExtractor, with_normalised_embedding
-from webcam_classifier.backbone.load import DEFAULT_BACKBONE, frozen_features
+from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.load import DEFAULT_BACKBONE, load_backbone
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.evaluation.strange_pictures import strange_pictures
-from webcam_classifier.head.discriminant import fit_head
-from webcam_classifier.head.embedded_dataset import embed_views
+from webcam_classifier.head.cross_validation import fit_calibrated
+from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.novelty import fit_novelty
 
 SIZE = 224  # pixels
 COLUMNS = ("thumbs", "rps", "digits", "empty room", "other data", "noise", "covered lens")
@@ -71,13 +70,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="for the views (default: %(default)s)")
     options = parser.parse_args()
     pictures = load_folders(options.data, SIZE)
-    graph = with_normalised_embedding(frozen_features(DEFAULT_BACKBONE, "auto", SIZE).graph)
+    backbone = load_backbone(DEFAULT_BACKBONE, "auto", SIZE)
     folders = {
-        name: embed_views(found, np.zeros(len(found), np.int64), graph, SIZE, options.seed)
+        name: embed_labelled_pictures(found, backbone, seed=options.seed).views
         for name, found in pictures.items()
     }
     strange = {
-        kind: FeatureExtractor(graph).embed(drawn) for kind, drawn in strange_pictures(SIZE).items()
+        kind: FeatureExtractor(backbone.features).embed(drawn)
+        for kind, drawn in strange_pictures(SIZE).items()
     }
     cells: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for question in questions(pictures, folders, strange):
@@ -159,9 +159,8 @@ def without(views: EmbeddedViews, left: int) -> EmbeddedViews:
 def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:
     """Give every method's scores, higher for what is less known."""
     label_count = int(taught.label_indices.max()) + 1
-    novelty = fit_novelty(taught, label_count)
+    head, novelty = fit_calibrated(taught, label_count)
     distances = novelty.distances(asked)
-    head = fit_head(taught, label_count)
     logits = head.logits(asked)
     energy = -logsumexp(logits, axis=1)
     found: dict[str, Scores] = {

@@ -28,6 +28,12 @@ def shared_weights() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that failed once; the test is skipped where it is absent."""
+    return _existing(_SHARED / "cases", "small inputs that failed once")
+
+
+@pytest.fixture(scope="session")
 def squeezenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with SqueezeNet 1.1's pretrained weights, for `--weights`.
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from webcam_classifier.camera import v4l2
-from webcam_classifier.camera.listing import (
+from webcam_classifier.camera.device_list import (
     CameraReport,
     describe_cameras,
     list_cameras,

@@ -46,7 +46,7 @@ def test_each_precision_is_written_and_gives_the_same_answers(
     assert "compared on 36 pictures: 18 validation and 18 test pictures" in printed
     assert "equal answers 36 of 36" in printed
     assert "verdict: " in printed
-    images = load_labelled_pictures(colours / "dataset", SIZE).images
+    images = tuple(load_labelled_pictures(colours / "dataset", SIZE).images)
     before, after = answers(colours / "model/model.onnx", images), answers(written, images)
     assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
     tolerance = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.05}[precision]

@@ -17,6 +17,7 @@ from webcam_classifier.dataset.given_parts import (
     VALIDATION_PART,
     find_parts,
 )
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
     check_enough,
     load_labelled_pictures,
@@ -127,7 +128,9 @@ def test_a_label_that_training_lacks_is_refused(tmp_path: Path) -> None:
     folder = write_parts(tmp_path / "data", train=6, test=5)
     shutil.rmtree(folder / "train" / "10")
     with pytest.raises(UserError, match="train '10' has 0"):
-        check_enough(load_labelled_pictures(folder, 32))
+        dataset = Dataset(folder)
+        dataset.refresh()
+        check_enough(dataset)
 
 
 def test_the_test_part_is_what_a_model_is_asked_about(tmp_path: Path) -> None:

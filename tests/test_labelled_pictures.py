@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from webcam_classifier.dataset.fingerprints import fingerprint
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
     check_enough,
     describe_skipped,
-    fingerprint,
     load_labelled_pictures,
 )
 from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
+from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.preprocess import prepare
 
@@ -24,6 +26,15 @@ def fill(folder: Path, count: int, seed: int = 0, width: int = 64) -> None:
     for index in range(count):
         image = generator.integers(0, 256, (48, width, 3), dtype=np.uint8)
         (folder / f"{index:03}.jpg").write_bytes(encode_snapshot(image))
+
+
+def indexed(folder: Path) -> Dataset:
+    """A data set whose files were read."""
+    dataset = Dataset(folder)
+    dataset.refresh()
+    for _ in read_pictures(dataset, 32):
+        pass
+    return dataset
 
 
 def test_pictures_are_found_in_order_with_their_labels(tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ def test_too_little_to_learn_from_is_refused(
     for label, count in counts.items():
         fill(tmp_path / label, count)
     with pytest.raises(UserError, match=message):
-        check_enough(load_labelled_pictures(tmp_path, 32))
+        check_enough(indexed(tmp_path))
 
 
 def test_a_data_set_of_empty_files_is_refused(tmp_path: Path) -> None:
@@ -98,7 +109,7 @@ def test_a_data_set_of_empty_files_is_refused(tmp_path: Path) -> None:
         (tmp_path / label).mkdir()
         for index in range(9):
             (tmp_path / label / f"{index}.jpg").touch()
-    found = load_labelled_pictures(tmp_path, 32)
+    found = indexed(tmp_path)
     assert len(found.skipped) == 18
     with pytest.raises(UserError, match="'a' has 0, 'b' has 0"):
         check_enough(found)

@@ -23,7 +23,7 @@ import PIL.Image
 import pytest
 import threadpoolctl  # type: ignore[import-untyped] # it ships no types
 
-from tests.stage import task
+from tests.stage import lesson
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.open_camera import CameraError, open_camera
 from webcam_classifier.cli.library_messages import library_messages
@@ -231,7 +231,7 @@ def test_a_teaching_session_changes_nothing_in_the_process(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = _settings()
-    with task(tmp_path) as taught:
+    with lesson(tmp_path) as taught:
         for name in ("cup", "pen"):
             taught.record(name, 6)
         taught.session.wait_until_learnt(10.0)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from webcam_classifier.teaching.known_pictures import KnownPictures
 
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_name import (
@@ -520,7 +520,7 @@ def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_p
 
 def test_while_teaching_a_failure_is_shown_and_stands_in_no_way_of_an_edit(tmp_path: Path) -> None:
     (tmp_path / "pen").write_text("in the way")
-    recording = Recording(KnownPictures(()), tmp_path, rate=8.0, keep_all=True)
+    recording = Recording(Dataset(tmp_path), rate=8.0, keep_all=True)
     recording.recorder.start_burst("pen")
     recording.recorder.save(picture())
     with recording.held_up():

@@ -53,7 +53,7 @@ def initializers(model: Path) -> dict[str, NDArray[np.float64]]:
 
 def check_saved(dataset: Path, output: Path) -> None:
     """Teach live, save, and compare with what live says, and with evaluate.py."""
-    with TeachingSession.open(dataset) as session, TrainingJobs() as jobs:
+    with TeachingSession(dataset) as session, TrainingJobs() as jobs:
         session.classifier.warm_up()
         assert session.wait_until_learnt(60.0)
         jobs.teach("head", dataset, output / "saved")

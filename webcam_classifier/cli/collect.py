@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Record until the user quits, the source ends, or enough is recorded."""
     options = parse(arguments)
     if options.list_cameras:
-        from webcam_classifier.camera.listing import describe_cameras, list_cameras
+        from webcam_classifier.camera.device_list import describe_cameras, list_cameras
 
         print(describe_cameras(list_cameras()))
         return

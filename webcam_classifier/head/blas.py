@@ -9,32 +9,19 @@ from contextlib import contextmanager
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it ships no types
 
-_lock = threading.Lock()
-_inside = 0
-_limiter: object = None
+_only_one = threading.Lock()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Have numpy's BLAS compute on one thread for as long as anybody is in the context.
+    """Have numpy's BLAS compute on one thread for as long as the context lasts.
 
     How a solver shares its work out decides how it rounds: with another number of threads the last
-    bits differ. The limit is the process's, so it is set by the first that enters, and what was
-    there before comes back when the last one leaves.
+    bits differ. The number is the process's, and only the thread that set it can set it back: so
+    one thread at a time is in the context, and does a few milliseconds of work there.
     """
-    global _inside, _limiter
-    with _lock:
-        _inside += 1
-        if _inside == 1:
-            _limiter = _controller().limit(limits=1, user_api="blas")
-    try:
+    with _only_one, _controller().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _limiter.restore_original_limits()  # type: ignore[attr-defined]
-                _limiter = None
 
 
 @functools.cache

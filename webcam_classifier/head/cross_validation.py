@@ -67,26 +67,28 @@ def cross_validate(
     picture_logits = [np.zeros((0, label_count))]
     view_logits, view_labels = [np.zeros((0, label_count))], [np.zeros(0, dtype=np.int64)]
     distances: list[NDArray[np.float32]] = []
-    with one_blas_thread():
-        for fold, part in enumerate(parts):
-            left_out = fold_of == fold
+    for fold, part in enumerate(parts):
+        left_out = fold_of == fold
+        own = left_out & originals
+        with one_blas_thread():
             rest = whole.minus(part)
             weights, bias = discriminant(rest, SHRINKAGE)
             logits = views.embeddings[left_out] @ weights.T + bias
-            own = originals[left_out]
-            view_logits.append(logits)
-            view_labels.append(views.label_indices[left_out])
-            picture_logits.append(logits[own])
-            asked.append(views.pictures[left_out & originals])
-            if with_novelty:
-                found = fit_distances(rest, views.embeddings[~left_out & originals])
-                distances.append(found.distances(views.embeddings[left_out & originals]))
-        temperature = fit_temperature(np.concatenate(view_logits), np.concatenate(view_labels))
-        novelty, scores = None, np.zeros(0, dtype=np.float32)
+        view_logits.append(logits)
+        view_labels.append(views.label_indices[left_out])
+        picture_logits.append(logits[originals[left_out]])
+        asked.append(views.pictures[own])
         if with_novelty:
+            with one_blas_thread():
+                found = fit_distances(rest, views.embeddings[~left_out & originals])
+                distances.append(found.distances(views.embeddings[own]))
+    temperature = fit_temperature(np.concatenate(view_logits), np.concatenate(view_labels))
+    novelty, scores = None, np.zeros(0, dtype=np.float32)
+    if with_novelty:
+        with one_blas_thread():
             found = fit_distances(whole, views.embeddings[originals])
             known = np.concatenate(distances) if distances else found.distances(views.embeddings)
-            novelty, scores = scaled(found, known), _scores(found, distances)
+        novelty, scores = scaled(found, known), _scores(found, distances)
     return CrossValidation(
         np.concatenate(asked), np.concatenate(picture_logits), temperature, scores, novelty
     )
