@@ -106,9 +106,10 @@ class LiveCamera:
         """
         with self._changed:
             now = time.monotonic()
+            oldest = now  # what was decoded to see that the camera works is passed over
             if self._given_at is not None:
                 self._away = now - self._given_at
-            oldest = now - _OLD * self._period()
+                oldest = now - _OLD * self._period()
             if self._frame is not None and self._frame.captured_at < oldest and not self._ended:
                 self._frame = None
             self._is_awaited = True

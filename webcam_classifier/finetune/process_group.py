@@ -32,6 +32,14 @@ class Ranks:
     device: torch.device
 
     @property
+    def _meeting_device(self) -> torch.device:
+        """Where numbers are exchanged: NCCL takes them on the card, and gloo on the processor.
+
+        So no float64 reaches Apple's `mps`, which has none.
+        """
+        return self.device if self.device.type == "cuda" else torch.device("cpu")
+
+    @property
     def is_first(self) -> bool:
         """Whether this one measures, speaks and writes."""
         return self.number == 0
@@ -62,7 +70,10 @@ class Ranks:
 
     def share_numbers(self, numbers: list[float]) -> list[float]:
         """Give the first process's numbers; all have to give as many."""
-        shared = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        if self.count == 1:
+            return numbers
+        # 64 bits, so that seconds and lengths stay exact.
+        shared = torch.tensor(numbers, dtype=torch.float64, device=self._meeting_device)
         self.share_tensors([shared])
         return [float(number) for number in shared]
 
@@ -76,7 +87,7 @@ class Ranks:
         values = np.zeros(int(length), dtype=np.uint8)
         if self.is_first and content is not None:
             values = np.frombuffer(content, dtype=np.uint8).copy()
-        shared = torch.from_numpy(values).to(self.device)
+        shared = torch.from_numpy(values).to(self._meeting_device)
         self.share_tensors([shared])
         return shared.cpu().numpy().tobytes()
 
@@ -84,7 +95,7 @@ class Ranks:
         """Give the smallest of all processes' numbers."""
         if self.count == 1:
             return number
-        values = torch.tensor([number], dtype=torch.int64, device=self.device)
+        values = torch.tensor([number], dtype=torch.int64, device=self._meeting_device)
         torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MIN)
         return int(values[0])
 
@@ -92,7 +103,7 @@ class Ranks:
         """Give the sum of all processes' numbers."""
         if self.count == 1:
             return number
-        values = torch.tensor([number], dtype=torch.float32, device=self.device)
+        values = torch.tensor([number], dtype=torch.float32, device=self._meeting_device)
         torch.distributed.all_reduce(values)
         return float(values[0])
 

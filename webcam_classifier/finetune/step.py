@@ -102,7 +102,9 @@ class TrainingStep:
         inputs = inputs.to(device, non_blocking=True)
         targets = targets.to(device, non_blocking=True)
         is_mixed = self._use.precision != torch.float32
-        with torch.autocast(device.type, self._use.precision, enabled=is_mixed):
+        # Not opened where it would do nothing: older versions of torch have none for `mps`.
+        mixed = torch.autocast(device.type, self._use.precision) if is_mixed else nullcontext()
+        with mixed:
             logits = model(inputs)
         return functional.cross_entropy(
             logits.float(), targets, self._weights,
