@@ -22,10 +22,10 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.finetune import finetune
 from webcam_classifier.finetune.foreground import empty_labels
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.finetune.train_layers import train_layers
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
 
@@ -41,7 +41,7 @@ class Recipe:
     Attributes:
         settings: How to train; size, epochs and seed come from the command line.
         knows_rooms: Whether labels that name a room alone, such as `none`, keep their names.
-            Without them nothing is put into other surroundings.
+            Without them nothing is put before a synthetic background.
     """
 
     settings: FinetuneSettings = _OURS
@@ -51,12 +51,12 @@ class Recipe:
 RECIPES = {
     "ours": Recipe(),
     "ours, rooms unknown": Recipe(knows_rooms=False),
-    "all the way from the start": Recipe(FinetuneSettings(kept_share=1.0)),
-    "a quarter of the way": Recipe(FinetuneSettings(kept_share=0.25)),
+    "all the way from the start": Recipe(FinetuneSettings(interpolation_weight=1.0)),
+    "a quarter of the way": Recipe(FinetuneSettings(interpolation_weight=0.25)),
     "views in other colours only": Recipe(FinetuneSettings(views="colour")),
     "no views": Recipe(FinetuneSettings(views="none")),
-    "the last step, no mean": Recipe(FinetuneSettings(averages=False)),
-    "a random head at first": Recipe(FinetuneSettings(starts_warm=False)),
+    "the last step, no mean": Recipe(FinetuneSettings(ema=False)),
+    "a random head at first": Recipe(FinetuneSettings(head_init=False)),
     "no smoothed labels": Recipe(FinetuneSettings(label_smoothing=0.0)),
     "a third of the rate": Recipe(FinetuneSettings(learning_rate=1e-4)),
 }
@@ -127,7 +127,7 @@ def _accuracy(
     training = _Pictures(tuple(taught.images), taught.label_indices)
     nothing = _Pictures((), np.empty(0, dtype=np.int64))
     labels = taught.labels if knows_rooms else _renamed(taught.labels)
-    network = finetune(training, nothing, labels, pretrained, settings).network
+    network = train_layers(training, nothing, labels, pretrained, settings).network
     answers = []
     with torch.inference_mode():
         for start in range(0, len(asked), _ASKED_AT_ONCE):

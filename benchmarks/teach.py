@@ -30,10 +30,11 @@ import numpy as np
 from benchmarks.latency import write_jpegs
 from benchmarks.teach_child import Job
 from webcam_classifier.camera.scene import LABELS, draw_scene
-from webcam_classifier.cli.console import progress, run_script
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
+from webcam_classifier.progress import Stage, track
 
 COUNTS = (10, 100, 1000, 5000)
 
@@ -72,7 +73,7 @@ def write_snapshots(dataset: Path, count: int) -> None:
     missing = count - len(list(dataset.glob("*/*.jpg")))
     if missing <= 0:
         return
-    for number in progress(range(count), f"drawing {count} snapshots"):
+    for number in track(Stage.RECORD, range(count), subject="drawn snapshots"):
         burst, index = divmod(number, _BURST)
         label = LABELS[burst % len(LABELS)]
         name = SnapshotName("20260101T000000x000000", burst + 1, index + 1).format()

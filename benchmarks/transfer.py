@@ -146,12 +146,12 @@ def read(name: str, size: int, is_quick: bool) -> Data:
     taught, _, asked = name.partition(",")
     pictures = load_labelled_pictures(Path(taught), size)
     if is_quick:
-        ranks = [
+        group = [
             np.flatnonzero(pictures.label_indices == label) for label in range(len(pictures.labels))
         ]
         few = [
             members[np.linspace(0, members.size - 1, QUICK_PICTURES).astype(np.int64)]
-            for members in ranks
+            for members in group
             if members.size
         ]
         pictures = pictures.at(np.unique(np.concatenate(few)))
@@ -201,7 +201,7 @@ def teach(task: TrainingTask, case: Case) -> TrainingResult:
     settings = FinetuneSettings(
         backbone=case.backbone, input_size=case.input_size, epochs=case.epochs
     )
-    return prepare_finetune(settings, case.weights).teach(task, embedded)
+    return prepare_finetune(settings, case.weights).train(task, embedded)
 
 
 def ask(task: TrainingTask, outcome: TrainingResult) -> ModelEvaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,3 +48,14 @@ def small_pretrained(backbone: str = "squeezenet1_1") -> PretrainedWeights:
     head = heads[backbone]
     kept = {key: value for key, value in tensors.items() if not key.startswith(head)}
     return PretrainedWeights(kept, "random")
+
+
+def with_header_names(content: bytes, names: Mapping[str, str]) -> bytes:
+    """Rename what stands in the header of a safetensors file, as an earlier version wrote it."""
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].decode()
+    for name, earlier in names.items():
+        assert name in header
+        header = header.replace(name, earlier)
+    renamed = header.encode()
+    return len(renamed).to_bytes(8, "little") + renamed + content[8 + length :]

@@ -20,24 +20,27 @@ from tests.finetune_pictures import (
     Pictures,
     small_pretrained,
     squares_and_stripes,
+    with_header_names,
 )
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.device import choose_device
-from webcam_classifier.finetune.finetune import finetune
 from webcam_classifier.finetune.history import Epoch, is_out_of_patience
 from webcam_classifier.finetune.run import FinetunedNetwork
 from webcam_classifier.finetune.settings import FinetuneSettings, ViewKind
 from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.finetune.train_layers import train_layers
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.progress import Epoch as EpochEvent
+from webcam_classifier.progress import Event, listening
 
 LABELS = ("square", "stripes")
 
 
-def teach(
+def train(
     training: Pictures,
     validation: Pictures = NO_PICTURES,
     pretrained: PretrainedWeights | None = None,
@@ -49,7 +52,7 @@ def teach(
         backbone=backbone, input_size=48, epochs=epochs, batch_size=batch_size, device="cpu"
     )
     given = small_pretrained() if pretrained is None else pretrained
-    return finetune(training, validation, LABELS, given, settings)
+    return train_layers(training, validation, LABELS, given, settings)
 
 
 def answers(result: FinetunedNetwork, images: list[BgrImage], size: int) -> NDArray[np.int64]:
@@ -76,21 +79,21 @@ def test_a_gesture_is_recognised_of_a_person_never_seen(
     training, test = person(1, 2), person(2, 3)
     weights = load_pretrained("squeezenet1_1", str(shared_weights / "squeezenet1_1-fp32.pth"))
     settings = FinetuneSettings(input_size=size, epochs=4, device="cpu")
-    result = finetune(training, NO_PICTURES, labels, weights, settings)
+    result = train_layers(training, NO_PICTURES, labels, weights, settings)
     accuracy = (answers(result, test.images, size) == test.label_indices).mean()
     assert accuracy >= 0.75  # a guess gives 0.33
 
 
 def test_the_same_seed_gives_the_same_network() -> None:
     training = squares_and_stripes(12, 0)
-    first, second = teach(training), teach(training)
+    first, second = train(training), train(training)
     assert first.history[-1].training_loss == second.history[-1].training_loss
     for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
 def test_the_latest_of_the_best_epochs_is_kept() -> None:
-    result = teach(squares_and_stripes(24, 0), squares_and_stripes(10, 1), epochs=4)
+    result = train(squares_and_stripes(24, 0), squares_and_stripes(10, 1), epochs=4)
     accuracies = [epoch.validation_accuracy for epoch in result.history]
     assert [epoch.number for epoch in result.history] == [0, 1, 2, 3, 4]
     assert result.best.validation_accuracy == max(accuracies)
@@ -101,19 +104,19 @@ def test_the_latest_of_the_best_epochs_is_kept() -> None:
 
 
 def test_without_validation_pictures_the_last_epoch_is_kept() -> None:
-    result = teach(squares_and_stripes(8, 0), epochs=2)
+    result = train(squares_and_stripes(8, 0), epochs=2)
     assert result.best.number == 2
     assert math.isnan(result.best.validation_accuracy)
     assert "no validation pictures" in result.chosen_by
 
 
-def test_what_is_kept_lies_halfway_between_the_start_and_the_trained_network() -> None:
+def test_what_is_kept_is_interpolated_between_the_start_and_the_trained_network() -> None:
     pretrained = small_pretrained()
     settings = FinetuneSettings(input_size=48, epochs=2, batch_size=8, device="cpu")
     half, whole = (
-        finetune(
+        train_layers(
             squares_and_stripes(16, 0), NO_PICTURES, LABELS, pretrained,
-            dataclasses.replace(settings, kept_share=share),
+            dataclasses.replace(settings, interpolation_weight=share),
         ).network.network.state_dict()
         for share in (0.5, 1.0)
     )  # fmt: skip
@@ -126,13 +129,13 @@ def test_what_is_kept_lies_halfway_between_the_start_and_the_trained_network() -
 @pytest.mark.parametrize("count", [2, 9, 17])
 def test_a_rest_of_one_picture_does_not_crash_batch_normalisation(count: int) -> None:
     training = squares_and_stripes(count, 0)
-    result = teach(training, pretrained=NO_WEIGHTS, backbone="resnet18", batch_size=8)
+    result = train(training, pretrained=NO_WEIGHTS, backbone="resnet18", batch_size=8)
     assert math.isfinite(result.history[-1].training_loss)
 
 
 def test_what_batch_normalisation_knows_of_pretraining_is_kept() -> None:
     pretrained = small_pretrained("resnet18")
-    result = teach(squares_and_stripes(8, 0), pretrained=pretrained, backbone="resnet18")
+    result = train(squares_and_stripes(8, 0), pretrained=pretrained, backbone="resnet18")
     after = result.network.network.state_dict()
     np.testing.assert_array_equal(after["bn1.running_mean"], pretrained.tensors["bn1.running_mean"])
     assert not np.array_equal(after["conv1.weight"], pretrained.tensors["conv1.weight"])
@@ -140,14 +143,15 @@ def test_what_batch_normalisation_knows_of_pretraining_is_kept() -> None:
 
 def test_ctrl_c_keeps_the_best_so_far() -> None:
     pretrained = small_pretrained()
-    timer = threading.Timer(3.0, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    try:
-        result = teach(squares_and_stripes(16, 0), pretrained=pretrained, epochs=10_000)
-    finally:
-        timer.cancel()
+
+    def interrupt_after_an_epoch(event: Event) -> None:
+        if isinstance(event, EpochEvent) and event.number == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with listening(interrupt_after_an_epoch):
+        result = train(squares_and_stripes(16, 0), pretrained=pretrained, epochs=10_000)
     assert result.interrupted
-    assert len(result.history) < 10_000
+    assert [epoch.number for epoch in result.history] == [0, 1]
     assert answers(result, squares_and_stripes(4, 2).images, 48).shape == (4,)
 
 
@@ -159,7 +163,7 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
         (FinetuneSettings(input_size=16), "16 pixels"),
         (FinetuneSettings(learning_rate=math.nan), "learning rate of nan"),
         (FinetuneSettings(label_smoothing=1.0), "smoothing of 1.0"),
-        (FinetuneSettings(kept_share=0.0), "kept share of 0.0"),
+        (FinetuneSettings(interpolation_weight=0.0), "interpolation weight of 0.0"),
         (FinetuneSettings(dropout=1.0), "dropout of 1.0"),
         (FinetuneSettings(hidden_units=(64, 0)), "Hidden units of"),
         (FinetuneSettings(patience=0), "patience of 0"),
@@ -169,7 +173,7 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
 )
 def test_an_impossible_setting_is_refused(settings: FinetuneSettings, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        finetune(squares_and_stripes(4, 0), NO_PICTURES, ("a", "b"), NO_WEIGHTS, settings)
+        train_layers(squares_and_stripes(4, 0), NO_PICTURES, ("a", "b"), NO_WEIGHTS, settings)
 
 
 @pytest.mark.parametrize("views", ["none", "colour"])
@@ -177,11 +181,11 @@ def test_a_frozen_body_stays_and_a_classifier_of_several_layers_learns(views: Vi
     pretrained = small_pretrained("resnet18")
     settings = FinetuneSettings(
         backbone="resnet18", input_size=48, epochs=3, batch_size=4, optimizer="sgd",
-        learning_rate=0.05, schedule="constant", views=views, averages=False, starts_warm=False,
-        label_smoothing=0.0, freezes_body=True, hidden_units=(16, 8), dropout=0.3, device="cpu",
+        learning_rate=0.05, schedule="constant", views=views, ema=False, head_init=False,
+        label_smoothing=0.0, freeze_backbone=True, hidden_units=(16, 8), dropout=0.3, device="cpu",
     )  # fmt: skip
     training = squares_and_stripes(12, 0)
-    result = finetune(training, squares_and_stripes(6, 1), LABELS, pretrained, settings)
+    result = train_layers(training, squares_and_stripes(6, 1), LABELS, pretrained, settings)
     state = result.network.network.state_dict()
     for name, before in pretrained.tensors.items():
         np.testing.assert_array_equal(state[name], before, err_msg=name)
@@ -197,10 +201,10 @@ def test_a_frozen_body_stays_and_a_classifier_of_several_layers_learns(views: Vi
 def test_what_frozen_layers_give_is_what_the_whole_network_gives() -> None:
     # The classifier alone learns on what was computed once; the whole network gives the answers.
     settings = FinetuneSettings(
-        input_size=48, epochs=2, batch_size=4, views="none", freezes_body=True, device="cpu"
+        input_size=48, epochs=2, batch_size=4, views="none", freeze_backbone=True, device="cpu"
     )
     asked = squares_and_stripes(8, 1)
-    result = finetune(squares_and_stripes(12, 0), asked, LABELS, small_pretrained(), settings)
+    result = train_layers(squares_and_stripes(12, 0), asked, LABELS, small_pretrained(), settings)
     right = answers(result, asked.images, 48) == asked.label_indices
     assert right.mean() == pytest.approx(result.best.validation_accuracy)
 
@@ -222,7 +226,7 @@ def test_it_stops_early_and_keeps_the_best() -> None:
         input_size=48, epochs=60, batch_size=8, learning_rate=1e-12, patience=2, device="cpu"
     )
     training, asked = squares_and_stripes(12, 0), squares_and_stripes(4, 1)
-    result = finetune(training, asked, LABELS, small_pretrained(), settings)
+    result = train_layers(training, asked, LABELS, small_pretrained(), settings)
     assert result.out_of_patience
     assert not result.interrupted
     losses = [epoch.validation_loss for epoch in result.history]
@@ -239,7 +243,7 @@ def test_after_ctrl_c_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
     )  # fmt: skip
 
     def train(state_file: StateFile | None) -> FinetunedNetwork:
-        return finetune(training, asked, LABELS, NO_WEIGHTS, settings, state_file)
+        return train_layers(training, asked, LABELS, NO_WEIGHTS, settings, state_file)
 
     whole = train(None)
     path = tmp_path / "training.safetensors"
@@ -272,7 +276,7 @@ def test_another_training_or_a_damaged_state_is_not_gone_on_with(tmp_path: Path)
 
     def train(epochs: str) -> None:
         state_file = StateFile(path, True, {"epochs": epochs})
-        finetune(training, NO_PICTURES, LABELS, small_pretrained(), settings, state_file)
+        train_layers(training, NO_PICTURES, LABELS, small_pretrained(), settings, state_file)
 
     train("1")
     with pytest.raises(UserError, match=r"its epochs was 1, and now it is 2"):
@@ -280,6 +284,27 @@ def test_another_training_or_a_damaged_state_is_not_gone_on_with(tmp_path: Path)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UserError, match="not a whole state"):
         train("1")
+
+
+def test_a_training_kept_by_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    settings = FinetuneSettings(input_size=48, batch_size=4, epochs=2, device="cpu")
+    identity = {name: str(value) for name, value in dataclasses.asdict(settings).items()}
+    given = squares_and_stripes(8, 0), NO_PICTURES, LABELS, small_pretrained(), settings
+    whole = train_layers(*given, StateFile(path, False, identity))
+    earlier = {
+        '"ema.': '"average.',
+        '\\"ema\\"': '\\"averages\\"',
+        "head_init": "starts_warm",
+        "interpolation_weight": "kept_share",
+        "freeze_backbone": "freezes_body",
+        "micro_batch_size": "at_once",
+    }
+    path.write_bytes(with_header_names(path.read_bytes(), earlier))
+    resumed = train_layers(*given, StateFile(path, True, identity))
+    assert resumed.resumed_from == 2
+    state, expected = resumed.network.state_dict(), whole.network.state_dict()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -28,9 +28,9 @@ def inputs(seed: int = 0) -> PictureInputs:
     return PictureInputs(pictures, RandomViews(pictures, LABELS, 48), 48, seed)
 
 
-def blended_batch() -> Batch:
+def mixed_batch() -> Batch:
     plans = (plan_epoch(12, 2, 1.0, 0, epoch) for epoch in range(1, 50))
-    return next(batch for plan in plans for batch in plan if 0.2 < batch.share < 0.8)
+    return next(batch for plan in plans for batch in plan if 0.2 < batch.mixup_weight < 0.8)
 
 
 def test_each_picture_is_seen_once_an_epoch_in_an_order_of_its_own() -> None:
@@ -46,13 +46,13 @@ def test_views_depend_on_seed_and_epoch_and_on_nothing_that_came_before() -> Non
     fresh, used = inputs(), inputs()
     used.batch(first, rows)
     assert torch.equal(fresh.batch(second, rows), used.batch(second, rows))
-    same_pictures = Batch(1, second.pictures, second.partners, second.share)
+    same_pictures = Batch(1, second.pictures, second.partners, second.mixup_weight)
     assert not torch.equal(fresh.batch(second, rows), fresh.batch(same_pictures, rows))
     assert not torch.equal(fresh.batch(second, rows), inputs(seed=1).batch(second, rows))
 
 
-def test_the_shares_of_two_processes_are_the_whole_batch_blended_or_not() -> None:
-    batch = blended_batch()
+def test_the_shards_of_two_processes_are_the_whole_batch_with_mixup_too() -> None:
+    batch = mixed_batch()
     rows = np.arange(len(batch.pictures))
     halves = np.array_split(rows, 2)
     labels = squares_and_stripes(12, 0).label_indices
@@ -62,7 +62,7 @@ def test_the_shares_of_two_processes_are_the_whole_batch_blended_or_not() -> Non
     assert torch.equal(torch.cat(targets), targets_of(batch, rows, labels, 2))
 
 
-def test_a_blended_picture_shows_both_labels_by_their_share() -> None:
+def test_mixup_mixes_the_targets_as_it_mixes_the_pictures() -> None:
     batch = Batch(1, np.array([0, 1]), np.array([1, 0]), 0.75)
     found = targets_of(batch, np.array([0, 1]), np.array([0, 1]), 2)
     assert found.tolist() == [[0.75, 0.25], [0.25, 0.75]]

@@ -127,9 +127,9 @@ def test_parts_are_found_whatever_else_lies_beside_them(tmp_path: Path) -> None:
 def test_a_label_that_training_lacks_is_refused(tmp_path: Path) -> None:
     folder = write_parts(tmp_path / "data", train=6, test=5)
     shutil.rmtree(folder / "train" / "10")
+    dataset = Dataset(folder)
+    dataset.refresh()
     with pytest.raises(UserError, match="train '10' has 0"):
-        dataset = Dataset(folder)
-        dataset.refresh()
         check_enough(dataset)
 
 

@@ -33,9 +33,9 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation",),
     ("head",),
     ("live",),
-    ("report", "finetune", "teaching"),
+    ("report", "finetune"),
     ("training",),
-    ("export",),
+    ("export", "teaching"),
     ("ui", "web"),
     ("cli",),
 )
@@ -43,15 +43,6 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
 _AGAINST_THE_ARROWS: Mapping[tuple[str, str], str] = {
     ("backbone.load", "finetune.network_export"): "features of another backbone take torch",
     ("backbone.load", "finetune.torch_weights"): "features of another backbone take torch",
-    # How far long work is belongs below all of these; so far it stands beside what ends a script.
-    ("dataset.labelled_pictures", "cli.console"): "progress",
-    ("evaluation.model_evaluation", "cli.console"): "progress",
-    ("finetune.run", "cli.console"): "progress",
-    ("export.advise", "cli.console"): "progress",
-    ("export.agreement", "cli.console"): "progress",
-    ("export.candidate_trials", "cli.console"): "progress",
-    ("export.check_pictures", "cli.console"): "progress",
-    ("export.integer_precision", "cli.console"): "progress",
 }
 """Imports from a higher layer, with the reason; each must still be there."""
 

@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 import torch
 
+from tests.finetune_pictures import with_header_names
 from webcam_classifier.backbone.feature_graph import middle_weights
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 from webcam_classifier.errors import UserError
@@ -68,7 +69,7 @@ def test_the_swapped_squeezenet_weighs_the_middle_of_torchvisions_feature_map(
         torch.testing.assert_close(ours(pictures), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_unit_embedding_is_a_signed_power_of_length_one_and_can_be_learnt_through() -> None:
+def test_a_normalised_embedding_is_a_signed_power_of_length_one_and_can_be_learnt_through() -> None:
     values = torch.tensor([[4.0, -9.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
     found = NormalisedEmbedding()(values)
     powers = np.array([4.0**0.7, -(9.0**0.7), 0.0])
@@ -80,11 +81,11 @@ def test_a_unit_embedding_is_a_signed_power_of_length_one_and_can_be_learnt_thro
 
 
 @pytest.mark.parametrize("backbone", ["squeezenet1_1", "resnet18", "alexnet"])
-def test_a_classifier_with_a_unit_embedding_takes_one_and_the_features_end_before_it(
+def test_a_classifier_with_a_normalised_embedding_takes_one_and_the_features_end_before_it(
     backbone: str,
 ) -> None:
     torch.manual_seed(0)
-    network = build_network(backbone, 5, NO_WEIGHTS, unit_embedding=True).eval()
+    network = build_network(backbone, 5, NO_WEIGHTS, normalised_embedding=True).eval()
     assert has_normalised_embedding(network)
     assert not has_normalised_embedding(build_network(backbone, 5, NO_WEIGHTS))
     pictures = torch.randn(2, 3, 64, 64)
@@ -201,10 +202,10 @@ def test_a_checkpoint_of_a_classifier_of_several_layers_gives_it_back(tmp_path: 
         torch.testing.assert_close(loaded(pixels), network(pixels))
 
 
-def test_a_checkpoint_remembers_the_unit_embedding(tmp_path: Path) -> None:
-    layers = build_network("squeezenet1_1", 2, NO_WEIGHTS, unit_embedding=True)
+def test_a_checkpoint_remembers_the_normalised_embedding(tmp_path: Path) -> None:
+    layers = build_network("squeezenet1_1", 2, NO_WEIGHTS, normalised_embedding=True)
     network = PixelNetwork(layers).eval()
-    card = CheckpointCard("squeezenet1_1", ("a", "b"), 64, "none", unit_embedding=True)
+    card = CheckpointCard("squeezenet1_1", ("a", "b"), 64, "none", normalised_embedding=True)
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(checkpoint_bytes(network, card))
     loaded, loaded_card = load_checkpoint(path)
@@ -213,6 +214,17 @@ def test_a_checkpoint_remembers_the_unit_embedding(tmp_path: Path) -> None:
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(pixels), network(pixels))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    layers = build_network("squeezenet1_1", 2, NO_WEIGHTS, normalised_embedding=True)
+    card = CheckpointCard("squeezenet1_1", ("a", "b"), 64, "none", normalised_embedding=True)
+    content = checkpoint_bytes(PixelNetwork(layers).eval(), card)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(with_header_names(content, {"normalised_embedding": "unit_embedding"}))
+    loaded, loaded_card = load_checkpoint(path)
+    assert loaded_card == card
+    assert has_normalised_embedding(loaded)
 
 
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from webcam_classifier.finetune.network import (
 from webcam_classifier.finetune.network_export import (
     check_export,
     export_features,
-    export_tuned_features,
-    tuned_head,
+    export_finetuned_features,
+    finetuned_head,
 )
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.head.discriminant import append_head
@@ -53,7 +53,9 @@ def real_pixels(folder: Path, size: int, count: int) -> NDArray[np.uint8]:
 def export_classifier(
     network: PixelNetwork, size: int, temperature: float = 1.0
 ) -> onnx.ModelProto:
-    return append_head(export_tuned_features(network, size), tuned_head(network, temperature))
+    return append_head(
+        export_finetuned_features(network, size), finetuned_head(network, temperature)
+    )
 
 
 def run(graph: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -166,18 +168,20 @@ def test_alexnet_exports_at_a_size_that_its_average_does_not_divide(
 @pytest.fixture(scope="module")
 def squeezenet(squeezenet_weights: Path) -> PixelNetwork:
     pretrained = load_pretrained("squeezenet1_1", str(squeezenet_weights))
-    return PixelNetwork(build_network("squeezenet1_1", 3, pretrained, unit_embedding=True)).eval()
+    return PixelNetwork(
+        build_network("squeezenet1_1", 3, pretrained, normalised_embedding=True)
+    ).eval()
 
 
 @pytest.fixture(scope="module")
 def squeezenet_features(squeezenet: PixelNetwork) -> onnx.ModelProto:
-    return export_tuned_features(squeezenet, 96)
+    return export_finetuned_features(squeezenet, 96)
 
 
 def test_the_graph_is_one_valid_file_and_normalising_costs_no_node(
     squeezenet: PixelNetwork, squeezenet_features: onnx.ModelProto
 ) -> None:
-    graph = append_head(squeezenet_features, tuned_head(squeezenet, 1.0))
+    graph = append_head(squeezenet_features, finetuned_head(squeezenet, 1.0))
     onnx.checker.check_model(graph, full_check=True)
     kinds = [node.op_type for node in graph.graph.node]
     assert kinds[:3] == ["Transpose", "Cast", "Conv"]
@@ -208,7 +212,7 @@ def test_squeezenet_through_torch_gives_the_embedding_of_the_graph_that_needs_no
     np.testing.assert_allclose(found, expected, atol=1e-5)
     with torch.inference_mode():
         logits = squeezenet(torch.from_numpy(pixels)).numpy()
-    np.testing.assert_allclose(tuned_head(squeezenet, 1.0).logits(found), logits, atol=1e-5)
+    np.testing.assert_allclose(finetuned_head(squeezenet, 1.0).logits(found), logits, atol=1e-5)
 
 
 def test_batch_normalisation_goes_into_the_convolutions_and_the_network_stays_as_it_was() -> None:
@@ -238,6 +242,6 @@ def test_the_temperature_is_in_the_graph_and_in_the_check(shared_data: Path) -> 
 def test_a_classifier_of_several_layers_ends_the_features_before_its_last() -> None:
     network = PixelNetwork(build_network("squeezenet1_1", 3, NO_WEIGHTS, (16,), 0.5)).eval()
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    features = export_tuned_features(network, 64)
+    features = export_finetuned_features(network, 64)
     assert run(features, pixels).shape == (2, 16)
-    assert check_export(network, append_head(features, tuned_head(network, 1.0)), pixels) < 1e-4
+    assert check_export(network, append_head(features, finetuned_head(network, 1.0)), pixels) < 1e-4

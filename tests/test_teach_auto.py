@@ -107,9 +107,9 @@ def test_training_layers_is_kept_where_it_is_as_right_on_pictures_that_neither_s
     "settings",
     [
         # It learns nothing from where it starts, which is random.
-        dataclasses.replace(SETTINGS, starts_warm=False, learning_rate=1e-12),
+        dataclasses.replace(SETTINGS, head_init=False, learning_rate=1e-12),
         # It forgets all that it knew, so that what it began as is the best of it.
-        dataclasses.replace(SETTINGS, learning_rate=10.0, views="none", averages=False),
+        dataclasses.replace(SETTINGS, learning_rate=10.0, views="none", ema=False),
     ],
     ids=["learns nothing", "forgets all"],
 )
@@ -128,10 +128,10 @@ def test_training_that_does_no_better_gives_way_to_the_head(
     assert outcome.graph == train_head(task, embedded).graph
 
 
-def test_the_warm_start_is_the_head_that_was_fitted_on_the_frozen_embeddings(
+def test_the_last_layer_is_initialised_with_the_head_that_was_fitted_on_the_frozen_embeddings(
     task: TrainingTask, embedded: EmbeddedDataset, squeezenet_weights: Path
 ) -> None:
-    outcome = trainer_of(squeezenet_weights).teach(task, embedded, epochs=1)
+    outcome = trainer_of(squeezenet_weights).train(task, embedded, epochs=1)
     history = outcome.details["history"]
     assert isinstance(history, list)
     expected = right_of_head(task, embedded) / len(task.split.validation)
@@ -142,7 +142,7 @@ def test_the_warm_start_is_the_head_that_was_fitted_on_the_frozen_embeddings(
 def test_from_scratch_nothing_pretrained_is_used(
     task: TrainingTask, squeezenet_weights: Path
 ) -> None:
-    outcome = trainer_of(squeezenet_weights).teach_from_scratch(task, 1)
+    outcome = trainer_of(squeezenet_weights).train_from_scratch(task, 1)
     assert outcome.weights == "none: from scratch"
     assert probabilities(outcome, task).shape == (len(task.split.validation), 2)
     history = outcome.details["history"]

@@ -14,10 +14,10 @@ from torch.utils._pytree import tree_leaves
 
 from tests.finetune_pictures import small_pretrained, squares_and_stripes
 from webcam_classifier.finetune.device import DeviceTraits, choose_use, describe_device
-from webcam_classifier.finetune.finetune import finetune
-from webcam_classifier.finetune.process_group import Ranks
+from webcam_classifier.finetune.process_group import ProcessGroup
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.state_file import StateFile
+from webcam_classifier.finetune.train_layers import train_layers
 
 LABELS = ("square", "stripes")
 
@@ -97,7 +97,7 @@ def test_no_float64_tensor_comes_near_the_device_that_trains(
     )
     with NoFloat64():
         for resumes in (False, True):
-            result = finetune(
+            result = train_layers(
                 squares_and_stripes(8, 0), squares_and_stripes(4, 1), LABELS,
                 small_pretrained(backbone), settings,
                 StateFile(tmp_path / "state.safetensors", resumes, {}),
@@ -106,7 +106,7 @@ def test_no_float64_tensor_comes_near_the_device_that_trains(
 
 
 def test_numbers_of_one_process_need_no_device() -> None:
-    ranks = Ranks(0, 1, torch.device("meta"))  # which has no numbers to give back
-    assert ranks.share_numbers([0.1, 2.0**40 + 1.0]) == [0.1, 2.0**40 + 1.0]
-    assert ranks.share_bytes(b"state") == b"state"
-    assert (ranks.smallest(3), ranks.total(0.5)) == (3, 0.5)
+    group = ProcessGroup(0, 1, torch.device("meta"))  # which has no numbers to give back
+    assert group.broadcast_numbers([0.1, 2.0**40 + 1.0]) == [0.1, 2.0**40 + 1.0]
+    assert group.broadcast_bytes(b"state") == b"state"
+    assert (group.smallest(3), group.total(0.5)) == (3, 0.5)

@@ -1,4 +1,4 @@
-"""Memory that is out is answered with fewer pictures at once, not with a traceback."""
+"""Memory that is out is answered with a smaller micro-batch, not with a traceback."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tests.finetune_pictures import NO_WEIGHTS
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.device import DeviceTraits, choose_use
 from webcam_classifier.finetune.memory import (
-    PicturesAtOnce,
+    MicroBatch,
     explained_memory,
+    fitting_micro_batch_size,
     is_out_of_memory,
-    pictures_that_fit,
     training_bytes,
 )
 from webcam_classifier.finetune.network import PixelNetwork, build_network
-from webcam_classifier.finetune.process_group import Ranks
+from webcam_classifier.finetune.process_group import ProcessGroup
 from webcam_classifier.finetune.step import TrainingStep
+from webcam_classifier.progress import Event, Note, listening
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CPU = torch.device("cpu")
@@ -43,7 +44,7 @@ class SmallMemory(nn.Module):
         return output
 
 
-def step_of(network: SmallMemory, at_once: PicturesAtOnce) -> float:
+def step_of(network: SmallMemory, micro_batch: MicroBatch) -> float:
     """Take one step on ten inputs, and give the loss."""
     torch.manual_seed(0)
     nn.init.normal_(network.linear.weight)
@@ -51,33 +52,41 @@ def step_of(network: SmallMemory, at_once: PicturesAtOnce) -> float:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     use = choose_use(DeviceTraits("cpu", False, 2))
     step = TrainingStep(
-        network, optimizer, torch.tensor([1.0, 3.0]), 0.1, use, Ranks(0, 1, _CPU), at_once
+        network,
+        optimizer,
+        torch.tensor([1.0, 3.0]),
+        0.1,
+        use,
+        ProcessGroup(0, 1, _CPU),
+        micro_batch,
     )
     shares = torch.softmax(torch.randn(10, 2), dim=1)
     return step.take(torch.randn(10, 3), shares, 10)
 
 
-def test_fewer_pictures_at_once_give_the_same_step(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_smaller_micro_batch_gives_the_same_step() -> None:
     plenty, little = SmallMemory(10), SmallMemory(3)
-    at_once = PicturesAtOnce(10)
-    assert step_of(little, at_once) == pytest.approx(step_of(plenty, PicturesAtOnce(10)))
+    micro_batch = MicroBatch(10)
+    said: list[Event] = []
+    with listening(said.append):
+        loss = step_of(little, micro_batch)
+    assert loss == pytest.approx(step_of(plenty, MicroBatch(10)))
     torch.testing.assert_close(little.linear.weight, plenty.linear.weight)
-    assert at_once.size == 2
-    said = capsys.readouterr().err.splitlines()
+    assert micro_batch.size == 2
     assert said == [
-        "memory is out with 10 pictures at once: going on with 5, to the same result",
-        "memory is out with 5 pictures at once: going on with 2, to the same result",
+        Note("out of memory with a micro-batch of 10: going on with 5, to the same result"),
+        Note("out of memory with a micro-batch of 5: going on with 2, to the same result"),
     ]
 
 
 def test_a_single_picture_that_does_not_fit_ends_with_advice() -> None:
     with pytest.raises(UserError, match="--input-size 160"):
-        step_of(SmallMemory(0), PicturesAtOnce(4))
+        step_of(SmallMemory(0), MicroBatch(4))
 
 
 def test_the_step_is_that_of_the_mean_loss_over_the_batch() -> None:
     network = SmallMemory(10)
-    loss = step_of(network, PicturesAtOnce(4))
+    loss = step_of(network, MicroBatch(4))
     torch.manual_seed(0)
     weight = nn.init.normal_(torch.empty(2, 3)).requires_grad_()
     shares, inputs = torch.softmax(torch.randn(10, 2), dim=1), torch.randn(10, 3)
@@ -95,7 +104,7 @@ def test_other_errors_are_left_alone() -> None:
         raise RuntimeError("the shapes differ")
 
     with pytest.raises(RuntimeError, match="the shapes differ"):
-        PicturesAtOnce(4).run(fail)
+        MicroBatch(4).run(fail)
     with pytest.raises(RuntimeError, match="the shapes differ"), explained_memory():
         fail(1)
 
@@ -113,28 +122,30 @@ def test_training_goes_on_with_less_memory_than_the_batch_needs() -> None:
         "import resource, torch, numpy as np\n"
         "torch.set_num_threads(1)\n"
         "from tests.finetune_pictures import *\n"
-        "from webcam_classifier.finetune.finetune import finetune\n"
+        "from webcam_classifier.finetune.train_layers import train_layers\n"
         "from webcam_classifier.finetune.settings import FinetuneSettings\n"
+        "from webcam_classifier.progress import listening\n"
         "def train(pictures, batch_size):\n"
         "    settings = FinetuneSettings(\n"
-        "        input_size=128, epochs=1, batch_size=batch_size, starts_warm=False, device='cpu'\n"
+        "        input_size=128, epochs=1, batch_size=batch_size, head_init=False, device='cpu'\n"
         "    )\n"
         "    given = squares_and_stripes(pictures, 0, 64), NO_PICTURES, ('a', 'b')\n"
-        "    return finetune(*given, small_pretrained(), settings)\n"
+        "    return train_layers(*given, small_pretrained(), settings)\n"
         "train(2, 2)\n"  # what is loaded once is in memory now
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "limit = used + 250 * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
-        "done = train(64, 64)\n"
-        "print(done.at_once, np.isfinite(done.history[-1].training_loss))\n"
+        "with listening(print):\n"
+        "    done = train(64, 64)\n"
+        "print(done.micro_batch_size, np.isfinite(done.history[-1].training_loss))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "memory is out with 64 pictures at once: going on with 32" in done.stderr
-    at_once, is_finite = done.stdout.split()
-    assert 1 <= int(at_once) < 64
+    assert "out of memory with a micro-batch of 64: going on with 32" in done.stdout
+    micro_batch_size, is_finite = done.stdout.splitlines()[-1].split()
+    assert 1 <= int(micro_batch_size) < 64
     assert is_finite == "True"
 
 
@@ -150,5 +161,7 @@ def test_the_memory_of_a_picture_grows_with_its_area() -> None:
 @pytest.mark.parametrize(
     ("free", "expected"), [(None, 16), (100_000, 16), (10_000, 4), (3_000, 1), (0, 1)]
 )
-def test_as_many_pictures_go_at_once_as_fit(free: int | None, expected: int) -> None:
-    assert pictures_that_fit(16, free, parameter_bytes=200, bytes_a_picture=1_000) == expected
+def test_the_micro_batch_is_as_large_as_fits(free: int | None, expected: int) -> None:
+    assert (
+        fitting_micro_batch_size(16, free, parameter_bytes=200, bytes_a_picture=1_000) == expected
+    )

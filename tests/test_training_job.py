@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,14 +18,19 @@ from onnx import numpy_helper
 
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
+from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.camera.scene import LABELS, draw_scene
 from webcam_classifier.cli import evaluate, train
 from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
 from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.progress import Failed, Progress, Result, Stage
+from webcam_classifier.teaching.job_process import JobProcess
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +61,26 @@ def initializers(model: Path) -> dict[str, NDArray[np.float64]]:
 
 def check_saved(dataset: Path, output: Path) -> None:
     """Teach live, save, and compare with what live says, and with evaluate.py."""
-    with TeachingSession(dataset) as session, TrainingJobs() as jobs:
+    with (
+        TeachingSession(dataset, default_backbone()) as session,
+        TrainingJobs() as jobs,
+    ):
         session.classifier.warm_up()
         assert session.wait_until_learnt(60.0)
-        jobs.teach("head", dataset, output / "saved")
-        taught = session.classifier.taught
+        jobs.write(session, output / "saved")
+        taught = session.classifier.head
         job = jobs.wait(120.0)
     assert taught is not None
     assert job is not None
     assert (job.status, job.progress, job.error) == ("done", 1.0, "")
     assert job.message.startswith("accuracy ")
+    assert job.result is not None
+    metrics = json.loads((output / "saved" / "metrics.json").read_text())
+    assert job.result.accuracy == metrics["accuracy"]
+    assert job.result.interval == tuple(metrics["interval"])
+    assert job.result.count == metrics["count"]
+    assert job.result.right == sum(row[i] for i, row in enumerate(metrics["confusion"]))
+    assert job.result.output == str(output / "saved")
 
     model = Classifier(output / "saved" / "model.onnx")
     assert model.card.labels == taught.labels
@@ -133,9 +151,11 @@ def test_progress_grows_and_one_job_runs_at_a_time(
     assert (exported.number, exported.status) == (2, "done")
     assert exported.output == tmp_path / "model" / "model.fp16.onnx"
     assert exported.output.is_file()
+    assert exported.result is not None
+    assert exported.result.output == str(exported.output)
+    assert exported.message == exported.result.message
     command = json.loads((tmp_path / "model" / "metrics.json").read_text())["command"]
-    assert "--progress" not in command
-    assert "--mode head" in command
+    assert command.startswith(f"python train.py {colours} --mode head ")
 
 
 def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
@@ -145,6 +165,86 @@ def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
     assert state is not None
     assert state.status == "failed"
     assert "There is no model file" in state.error
+
+
+def test_a_process_that_dies_without_a_word_shows_what_it_printed(tmp_path: Path) -> None:
+    process = JobProcess(["train", str(tmp_path), "--input-size", "1"])
+    assert list(process.events()) == []
+    assert process.finish() == 2
+    assert "1 is not between 64 and 1024 pixels" in process.log[-1]
+
+
+def test_a_command_that_fails_says_so_in_an_event_and_in_its_log(tmp_path: Path) -> None:
+    process = JobProcess(["evaluate", str(tmp_path / "nothing.onnx"), str(tmp_path)])
+    (failed,) = process.events()
+    assert process.finish() == 1
+    assert isinstance(failed, Failed)
+    assert process.log[-1] == f"error: {failed.message}"
+
+
+def test_what_is_printed_is_kept_apart_from_the_events(
+    colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    output = tmp_path / "model"
+    process = JobProcess(
+        ["train", str(colours), "--mode", "head", "--input-size", "64", "--output", str(output)]
+    )
+    events = list(process.events())
+    assert process.finish() == 0
+    assert isinstance(events[-1], Result)
+    stages = {event.stage for event in events if isinstance(event, Progress)}
+    assert {Stage.READ, Stage.EVALUATE} <= stages  # embeddings may be known already
+    assert f"next: python live.py {output / 'model.onnx'}" in process.log
+
+
+_PARENT = """
+import sys
+from webcam_classifier.teaching.job_process import JobProcess
+process = JobProcess(sys.argv[1:])
+print(process.pid, flush=True)
+for event in process.events():
+    print(type(event).__name__, flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("seen", ["", "Progress", "Epoch"])
+def test_a_job_ends_with_a_parent_that_was_killed(
+    seen: str, colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = ["train", str(colours), "--mode", "finetune", "--epochs", "500"]
+    command += ["--input-size", "64", "--output", str(tmp_path / "model")]
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT, *command], cwd=ROOT, env=environment,
+        stdout=subprocess.PIPE, text=True,
+    ) as parent:  # fmt: skip
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        while seen and parent.stdout.readline().strip() != seen:
+            assert parent.poll() is None
+        if seen:
+            assert list(scratch.iterdir()), "the child has a folder of its own"
+        assert is_running(child)
+        parent.kill()
+    give_up_at = time.monotonic() + 20.0
+    while is_running(child) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not is_running(child)
+    assert list(scratch.iterdir()) == []
+    assert not (tmp_path / "model" / "model.onnx").exists()
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # nobody may be there to fetch its exit code
 
 
 def test_a_cancelled_job_leaves_what_was_there(
@@ -164,7 +264,7 @@ def test_a_cancelled_job_leaves_what_was_there(
         ended = jobs.wait(10.0)
     assert ended is not None
     assert ended.status == "cancelled"
-    assert ended.history[0].epoch == 0
+    assert ended.history[0].number == 0
     assert ended.history[0].training_loss is None
     assert ended.history[0].validation_accuracy is not None
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"

@@ -1,31 +1,22 @@
-"""What every script does at the terminal: end cleanly, show progress, never show a traceback.
-
-Progress is for a person at the terminal, and for a program that started the script: that one reads
-it from a file.
-"""
+"""What every script does at the terminal: end cleanly, show progress, never show a traceback."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.progress import Epoch, Event, Failed, Note, Progress, listening, tell
+from webcam_classifier.stage_captions import caption, describe_epoch
 from webcam_classifier.storage import explain_os_error
 
-Item = TypeVar("Item")
-
 _QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays silent
-_REDRAW_EVERY = 0.1  # seconds
-
-_told: ContextVar[Path | None] = ContextVar("told", default=None)
+_BAR_WIDTH = 24  # characters
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,20 +27,28 @@ def run_script(main: Callable[[], None]) -> None:
     """Run a script's `main` and turn every foreseeable end into a sentence and an exit code.
 
     A `UserError` or a failing disk ends with 1, Ctrl-C with 130, SIGTERM with 143, a closed pipe
-    with 0. What Ctrl-C keeps, SIGTERM keeps.
+    with 0. What Ctrl-C keeps, SIGTERM keeps. Progress is shown on stderr, and whoever listens
+    already is told why the script failed.
 
     Args:
         main: The script's work.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    line = ProgressLine()
     try:
-        main()
+        try:
+            with listening(line):
+                main()
+        finally:
+            line.clear()
         sys.stdout.flush()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        _fail(str(error))
     except Terminated:
+        tell(Failed("stopped"))
         sys.exit(143)
     except KeyboardInterrupt:
+        tell(Failed("stopped"))
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
@@ -57,77 +56,76 @@ def run_script(main: Callable[[], None]) -> None:
         sys.exit(0)
     except OSError as error:
         path = Path(error.filename) if isinstance(error.filename, str) else Path("a file")
-        sys.exit(f"error: {explain_os_error(error, path)}")
+        _fail(explain_os_error(error, path))
+
+
+def _fail(message: str) -> NoReturn:
+    tell(Failed(message))
+    sys.exit(f"error: {message}")
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-@contextmanager
-def progress_told_to(path: Path | None) -> Iterator[None]:
-    """Have `progress` and `tell` write to a file as well, as long as the context lasts.
+class ProgressLine:
+    """Shows events on stderr: a line that says how far it is and how long it will take.
 
-    Args:
-        path: A line of JSON is added to it for each step; None writes nothing.
+    The line appears after a second, so quick work stays silent; where stderr is no terminal it is
+    one line at the end of long work. Epochs and notes are lines of their own.
     """
-    token = _told.set(path)
-    try:
-        yield
-    finally:
-        _told.reset(token)
 
+    def __init__(self) -> None:
+        self._caption = ""
+        self._started = 0.0
+        self._first_done = 0
+        self._is_drawn = False
 
-def tell(fields: Mapping[str, object]) -> None:
-    """Tell the program that started this one how far it is, where it wants to know.
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, Progress):
+            self._show_progress(event)
+        elif isinstance(event, Epoch):
+            if event.number > 0:
+                self._print(describe_epoch(event))
+        elif isinstance(event, Note):
+            self._print(event.message)
 
-    Args:
-        fields: As JSON can hold them; `stage`, `done` and `total`, or something else.
-    """
-    path = _told.get()
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(fields) + "\n")
-
-
-def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Yield the items, with a line on stderr that says how far it is and how long it will take.
-
-    The line appears after a second, so quick work stays silent; where stderr is no terminal it
-    is one line at the end of long work.
-
-    Args:
-        items: What to go through.
-        what: Named at the start of the line.
-        total: How many items there are, where `items` can't tell.
-    """
-    if total is None and isinstance(items, Sized):
-        total = len(items)
-    started = drawn = time.monotonic()
-    live = sys.stderr.isatty()
-    done = 0
-    for item in items:
-        yield item
-        done += 1
-        now = time.monotonic()
-        if now - drawn <= _REDRAW_EVERY:
-            continue
-        drawn = now
-        tell({"stage": what, "done": done, "total": total})
-        if live and now - started > _QUIET_FOR:
-            sys.stderr.write("\r" + _progress_line(what, done, total, now - started) + "\x1b[K")
+    def clear(self) -> None:
+        """Remove the line, so that something else can be written in its place."""
+        if self._is_drawn:
+            sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-    elapsed = time.monotonic() - started
-    if elapsed > _QUIET_FOR:
-        sys.stderr.write(("\r" if live else "") + f"{what}: {done} in {elapsed:.1f} s")
-        sys.stderr.write("\x1b[K\n" if live else "\n")
-        sys.stderr.flush()
+            self._is_drawn = False
 
+    def _show_progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if caption(progress) != self._caption:
+            self._caption = caption(progress)
+            self._started, self._first_done = now, progress.done
+        elapsed = now - self._started
+        if progress.is_over:
+            self._caption = ""
+            self.clear()
+            if elapsed > _QUIET_FOR:
+                self._print(f"{caption(progress)}: {progress.done} in {elapsed:.1f} s")
+        elif elapsed > _QUIET_FOR and sys.stderr.isatty():
+            sys.stderr.write(f"\r{self._line(progress, elapsed)}\x1b[K")
+            sys.stderr.flush()
+            self._is_drawn = True
 
-def _progress_line(what: str, done: int, total: int | None, elapsed: float) -> str:
-    if not total:
-        return f"{what}: {done}"
-    width = 24
-    filled = round(width * min(1.0, done / total))
-    left = elapsed / done * max(0, total - done)
-    return f"{what} [{'#' * filled}{'.' * (width - filled)}] {done}/{total}, {left:.0f} s left"
+    def _line(self, progress: Progress, elapsed: float) -> str:
+        if not progress.total:
+            return f"{caption(progress)}: {progress.done}"
+        filled = round(_BAR_WIDTH * min(1.0, progress.done / progress.total))
+        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
+        line = f"{caption(progress)} [{bar}] {progress.done}/{progress.total}"
+        newly_done = progress.done - self._first_done
+        if newly_done <= 0:
+            return line
+        left = elapsed / newly_done * max(0, progress.total - progress.done)
+        return f"{line}, {left:.0f} s left"
+
+    def _print(self, text: str) -> None:
+        self.clear()
+        print(text, file=sys.stderr, flush=True)

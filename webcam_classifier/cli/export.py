@@ -40,6 +40,7 @@ from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
 from webcam_classifier.export.travelling_card import new_card
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.progress import Result, tell
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS, installed_providers
 from webcam_classifier.storage import check_writable, write_atomically
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choice = build_engine(source, _say)
         print(f"built: {choice.runtime.describe()} ({choice.reason})")
         print(f"next: python live.py {source}")
+        tell(Result(choice.reason))
     else:
         _convert(original, options, providers)
 
@@ -92,9 +94,11 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
         )
     card = new_card(original.card, options.precision, converted.done, comparison)
     write_model(converted.graph, card, output)
-    print(f"verdict: {verdict(comparison, PRECISIONS[options.precision].when_not_faster)}")
+    found = verdict(comparison, PRECISIONS[options.precision].when_not_faster)
+    print(f"verdict: {found}")
     print(f"written: {output}")
     print(f"next: python live.py {output}")
+    tell(Result(found, output=str(output)))
 
 
 def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:

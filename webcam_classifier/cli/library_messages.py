@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import webcam_classifier
+from webcam_classifier.progress import Note, tell
 
 
 class _PlainLines(logging.Handler):
     """Writes to whatever standard error is at that moment; a test or a torchrun may replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one message; a reader that has gone ends the script as it does elsewhere."""
-        print(self.format(record), file=sys.stderr, flush=True)
+        """Tell one message, or print it where nobody listens."""
+        message = self.format(record)
+        if not tell(Note(message)):
+            print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager

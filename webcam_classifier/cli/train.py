@@ -38,7 +38,7 @@ from webcam_classifier.backbone.load import (
     load_backbone,
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
-from webcam_classifier.cli.console import progress, progress_told_to
+from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.list_recipes import ListRecipes
 from webcam_classifier.dataset.category_names import display_names, read_category_names
@@ -60,32 +60,41 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.model_evaluation import check_labels
 from webcam_classifier.finetune.distributed import (
     PartIsDoneError,
-    only_the_first_speaks,
-    process_count,
-    process_number,
+    rank,
+    silence_other_ranks,
+    world_size,
 )
 from webcam_classifier.finetune.recipes import RECIPES, find_recipe
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable
 from webcam_classifier.training.auto import AutoTrainer
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
-from webcam_classifier.training.finish import describe_training, finish_training
+from webcam_classifier.training.finish import (
+    describe_training,
+    finish_training,
+    training_result,
+)
 from webcam_classifier.training.train_head import train_head
 
 if TYPE_CHECKING:
     from webcam_classifier.finetune.layer_trainer import LayerTrainer
 
 
-@only_the_first_speaks()
+@silence_other_ranks()
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the pictures, teach, measure, and write the model."""
+    """Read the pictures, train, measure, and write the model."""
     options = parse(arguments)
-    with progress_told_to(options.progress), contextlib.suppress(PartIsDoneError):
-        train_and_write(options, command_of(sys.argv[1:] if arguments is None else arguments))
+    command = command_of(sys.argv[1:] if arguments is None else arguments)
+    with (
+        progress_in_file(options.progress if rank() == 0 else None),
+        contextlib.suppress(PartIsDoneError),
+    ):
+        train_and_write(options, command)
 
 
 def train_and_write(options: argparse.Namespace, command: str) -> None:
@@ -106,13 +115,13 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     check_enough(dataset)
     if backbone is None:
         reading = read_pictures(dataset, options.input_size, memory)
-        for _ in progress(reading, "reading", len(dataset)):
+        for _ in track(Stage.READ, reading, len(dataset)):
             pass
     else:
         embedder = Embedder(backbone, dataset, seed=options.seed)
         embedder.recall(dataset.ordered())
         embedder.adapt(decide_mirroring(options, dataset, embedder))
-        for _ in progress(embedder.embed_all(), "embedding pictures", len(dataset)):
+        for _ in track(Stage.EMBED, embedder.embed_all(), len(dataset)):
             pass
         embedder.prune()
     pictures = labelled_pictures(dataset, options.input_size, memory)
@@ -125,6 +134,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
         embedded = embedded_dataset(dataset, backbone, task.test_pictures)
     findings = finish_training(task, train(task, embedded), embedded, output)
     print(describe_training(findings, output))
+    tell(training_result(findings, output))
 
 
 def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Embedder) -> bool:
@@ -247,8 +257,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=_positive,
         metavar="N",
         help="pictures for one step of fine-tuning, of all processes together (default: "
-        f"{FinetuneSettings.batch_size}); where memory is short it is halved by itself, to the "
-        "same result",
+        f"{FinetuneSettings.batch_size}); where memory is short gradients are accumulated over "
+        "parts of it, to the same result",
     )
     add(
         "--patience",
@@ -290,7 +300,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="write the very head that was measured; else it is measured first, and then learns "
         "from the test pictures as well")  # fmt: skip
     add("--progress", type=Path, metavar="FILE",
-        help="add lines of JSON to this file that say how far it is, for programs")  # fmt: skip
+        help="add lines of JSON to this file that say how far it is, for programs; they are told "
+        "what came out, too, by python -m webcam_classifier.cli --events train")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.recipe is not None:  # what the command line says goes before the recipe
         recipe = options.recipe
@@ -307,7 +318,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--resume goes on with --mode finetune: auto chooses anew, by the time it has")
     if options.mode != "auto" and options.minutes is not None:
         parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
-    if options.mode != "finetune" and process_count() > 1:
+    if options.mode != "finetune" and world_size() > 1:
         parser.error("torchrun starts several processes, which only --mode finetune can use")
     return options
 
@@ -339,8 +350,8 @@ def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> 
 def prepare_backbone(options: argparse.Namespace) -> Backbone | None:
     """Load the frozen network; None where training starts without one."""
     if options.mode == "finetune":
-        starts_warm = training_settings(options).starts_warm
-        if options.weights == "none" or not starts_warm or process_number() > 0:
+        head_init = training_settings(options).head_init
+        if options.weights == "none" or not head_init or rank() > 0:
             return None
     return load_backbone(options.backbone, options.weights, options.input_size)
 
@@ -353,7 +364,7 @@ def prepare_training(
         return lambda task, embedded: train_head(task, needed(embedded))
     settings = training_settings(options)
     if options.mode == "finetune":
-        return trainer_of(options, settings).teach
+        return trainer_of(options, settings).train
     build = functools.partial(trainer_of, options, settings) if has_torch() else None
     auto = AutoTrainer(build, options.minutes, settings.epochs)
     return lambda task, embedded: auto.teach(task, needed(embedded))

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 from webcam_classifier.camera.protocol import Camera
-from webcam_classifier.cli.console import progress
 from webcam_classifier.dataset.collection import CollectSession
 from webcam_classifier.errors import UserError
 from webcam_classifier.pace import Pace
+from webcam_classifier.progress import Stage, track
 
 _GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
 
@@ -54,7 +54,7 @@ def record_unattended(
     session.begin(label)
     wanted = count if count is not None else _expected(camera, every)
     recorded = _recorded(camera, session, pace, every, count)
-    return sum(1 for _ in progress(recorded, f"recording {label}", wanted))
+    return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
 
 
 def _expected(camera: Camera, every: int) -> int | None:

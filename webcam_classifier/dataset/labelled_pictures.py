@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.dataset.category_names import find_category_names
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, SMALL_SIDE
 from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART, find_parts
-from webcam_classifier.dataset.index import Dataset
+from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.listing import SkippedFile, printable
 from webcam_classifier.dataset.picture_images import ImageMemory, PictureImages
 from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.progress import Stage, track
 
 MINIMUM_PICTURES = 5
 """Of each label; with fewer, nothing can be held back to measure with."""
@@ -118,7 +118,28 @@ def labelled_pictures(
         UserError: The category names can't be read.
     """
     kept = [picture for picture in dataset.ordered() if picture.is_read]
-    labels = tuple(sorted(dataset.labels))
+    return pictures_of(dataset, kept, tuple(sorted(dataset.labels)), size, memory)
+
+
+def pictures_of(
+    dataset: Dataset,
+    kept: Sequence[Picture],
+    labels: tuple[str, ...],
+    size: int,
+    memory: ImageMemory | None = None,
+) -> LabelledPictures:
+    """Take some pictures of a data set.
+
+    Args:
+        dataset: Where they are.
+        kept: In the order in which the folder lists them; their files were read.
+        labels: Theirs, sorted.
+        size: The side of the square that the pictures are going to be, in pixels.
+        memory: Of pictures that were read already.
+
+    Raises:
+        UserError: The category names can't be read.
+    """
     numbers = {label: number for number, label in enumerate(labels)}
     small = [picture.small for picture in kept if picture.small is not None]
     bits = [picture.fingerprint for picture in kept if picture.fingerprint is not None]
@@ -155,7 +176,7 @@ def load_labelled_pictures(folder: Path, size: int) -> LabelledPictures:
     """
     dataset, memory = Dataset(existing(folder)), ImageMemory()
     dataset.refresh()
-    for _ in progress(read_pictures(dataset, size, memory), "reading", len(dataset)):
+    for _ in track(Stage.READ, read_pictures(dataset, size, memory), len(dataset)):
         pass
     return labelled_pictures(dataset, size, memory)
 

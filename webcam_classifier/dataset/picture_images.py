@@ -28,9 +28,14 @@ class ImageMemory:
     """
 
     def __init__(self, budget: int = MEMORY_BUDGET) -> None:
+        self._budget = budget
         self._left = budget
         self._lock = threading.Lock()
         self._images: dict[Path, BgrImage] = {}
+
+    def __reduce__(self) -> tuple[type[ImageMemory], tuple[int]]:
+        """Another process begins with nothing in memory."""
+        return ImageMemory, (self._budget,)
 
     def get(self, path: Path) -> BgrImage | None:
         """The picture of a file, where it is kept."""
@@ -87,6 +92,10 @@ class PictureImages(Sequence[BgrImage]):
                 ) from error
             self._memory.keep(path, image)
         return image
+
+    def __reduce__(self) -> tuple[type[PictureImages], tuple[tuple[Path, ...], int, ImageMemory]]:
+        """To another process go the files' names, not the pictures in this one's memory."""
+        return PictureImages, (self._paths, self._size, ImageMemory())
 
     def at(self, places: Sequence[int]) -> PictureImages:
         """Some of the pictures, by their places."""

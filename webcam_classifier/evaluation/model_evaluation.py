@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import Evaluation, evaluate_answers
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.progress import Stage, track
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def evaluate_model(classifier: Classifier, pictures: LabelledPictures) -> ModelE
     classifier.warm_up()
     predictions: list[Prediction] = []
     seconds: list[float] = []
-    for image in progress(pictures.images, "classifying"):
+    for image in track(Stage.EVALUATE, pictures.images):
         started = time.perf_counter()
         predictions.append(classifier.classify(image))
         seconds.append(time.perf_counter() - started)

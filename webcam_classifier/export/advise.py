@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.advise_words import (
     caution,
@@ -36,6 +35,7 @@ from webcam_classifier.export.sized_models import SizedModel, SizedModels, sized
 from webcam_classifier.export.travelling_card import new_card
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.device_name import device_name
 from webcam_classifier.runtime.providers import PROVIDERS, ExecutionConfig, versions
 
@@ -182,7 +182,7 @@ def _measure(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
     """
     pairs: list[tuple[TrialFile, ExecutionConfig]] = []
     problems: list[str] = []
-    for file in progress(files, "trying runtimes"):
+    for file in track(Stage.TRY_RUNTIMES, files):
         runtimes = usable_runtimes(file, providers)
         tried = try_files([(file, runtime) for runtime in runtimes], _QUICK_ROUNDS).on(providers)
         problems += tried.problems
@@ -191,7 +191,7 @@ def _measure(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
             pairs += [(file, trial.runtime) for trial in tried.usable]
         elif tried.usable:
             pairs.append((file, tried.fastest(file).runtime))
-    timed = try_files(pairs, _ROUNDS, "all candidates")
+    timed = try_files(pairs, _ROUNDS, is_told=True)
     return Trials(timed.usable, (*problems, *timed.problems))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.evaluation.metrics import Evaluation, describe_accuracy, evaluate_answers
 from webcam_classifier.export.candidate_trials import (
     Trial,
@@ -20,6 +19,7 @@ from webcam_classifier.export.candidate_trials import (
 from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures, spread
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.progress import Stage, track
 
 FEWEST_EQUAL = 0.99
 """Below this share of equal answers a converted model is not the same model."""
@@ -122,7 +122,7 @@ def ask(classifier: Classifier, compared: tuple[NDArray[np.uint8], ...]) -> Prob
 
 
 def _predict(classifier: Classifier, compared: tuple[NDArray[np.uint8], ...]) -> list[Prediction]:
-    return [classifier.classify_prepared(picture) for picture in progress(compared, "comparing")]
+    return [classifier.classify_prepared(picture) for picture in track(Stage.COMPARE, compared)]
 
 
 def _changed_sides(

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import OUTPUT_NAME
+from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.runtime.race import (
     choose_fastest,
@@ -115,7 +115,7 @@ def usable_runtimes(file: TrialFile, names: Sequence[str]) -> list[ExecutionConf
 
 
 def try_files(
-    pairs: Sequence[tuple[TrialFile, ExecutionConfig]], rounds: int, what: str = ""
+    pairs: Sequence[tuple[TrialFile, ExecutionConfig]], rounds: int, is_told: bool = False
 ) -> Trials:
     """Run files on runtimes, all of them side by side.
 
@@ -125,7 +125,7 @@ def try_files(
     Args:
         pairs: What to try.
         rounds: Of timing.
-        what: Named in the lines that show progress; empty shows none.
+        is_told: Whether progress is told.
     """
     usable: list[tuple[TrialFile, RuntimeTrial, Probabilities]] = []
     problems: list[str] = []
@@ -136,7 +136,7 @@ def try_files(
             (file, stack.enter_context(RuntimeTrial(file.path, runtime, stored[file], OUTPUT_NAME)))
             for file, runtime in pairs
         ]
-        for file, trial in progress(opened, f"{what}: starting") if what else opened:
+        for file, trial in track(Stage.START_CANDIDATES, opened) if is_told else opened:
             answers = trial.answers()
             problem = _problem(trial, answers, references.setdefault(file, answers))
             if problem or answers is None:
@@ -145,7 +145,7 @@ def try_files(
                 problems.append(f"{named} not taken: {problem.rstrip('.')}")
             else:
                 usable.append((file, trial, answers))
-        for _ in progress(range(rounds), f"{what}: timing") if what else range(rounds):
+        for _ in track(Stage.TIME_CANDIDATES, range(rounds)) if is_told else range(rounds):
             for _, trial, _ in usable:
                 trial.time_round()
         found = tuple(

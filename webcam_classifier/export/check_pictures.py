@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.dataset.given_parts import TEST_PART
 from webcam_classifier.dataset.listing import SkippedFile, list_dataset, list_pictures, printable
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
@@ -19,6 +18,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.progress import Stage, track
 
 UNKNOWN = -1
 """The truth of a picture that accuracy is not measured on."""
@@ -74,13 +74,13 @@ def find_pictures(
     training = spread(split.training, MOST_FOR_CALIBRATION)
     if not (split.validation or split.test or split.test_folder):  # all were learnt from
         return _learnt_pictures(split, reader, dataset is not None)
-    calibration = reader.read(training, "reading training pictures")
-    validation = reader.read(split.validation, "reading validation pictures")
-    test = reader.read(split.test, "reading test pictures")
+    calibration = reader.read(training, "training pictures")
+    validation = reader.read(split.validation, "validation pictures")
+    test = reader.read(split.test, "test pictures")
     test_reader = reader
     if split.test_folder is not None:
         test_reader = _Reader(Path(split.test_folder), card.input_size)
-        test = test_reader.read(_list_test_folder(test_reader.folder), "reading test pictures")
+        test = test_reader.read(_list_test_folder(test_reader.folder), "test pictures")
     truths = [UNKNOWN] * len(validation)
     truths += [UNKNOWN if split.test_was_learnt else _truth(name, card.labels) for name in test]
     readers = dict.fromkeys((reader, test_reader))
@@ -148,11 +148,11 @@ class _Reader:
         self._asked = 0
         self._lost: list[str] = []
 
-    def read(self, names: Sequence[str], what: str) -> dict[str, BgrImage]:
+    def read(self, names: Sequence[str], subject: str) -> dict[str, BgrImage]:
         """Read and prepare the pictures that are there, by name."""
         found: dict[str, BgrImage] = {}
         self._asked += len(names)
-        for name in progress(names, what):
+        for name in track(Stage.READ, names, subject=subject):
             try:
                 found[name] = prepare(read_picture(self.folder / name), self._size)
             except PictureError:
@@ -224,7 +224,7 @@ def _named_pictures(folder: Path, size: int) -> CheckPictures:
     reader = _Reader(folder, size)
     paths, skipped = list_pictures(folder)
     names = [path.relative_to(folder).as_posix() for path in paths]
-    found = tuple(reader.read(names, "reading pictures").values())
+    found = tuple(reader.read(names, "pictures").values())
     compared = found[1::2]
     if not compared:
         raise UserError(

@@ -23,7 +23,6 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from webcam_classifier.cli.console import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import FEWEST_EQUAL, Probabilities, ask, equal_share
 from webcam_classifier.export.check_pictures import CheckPictures
@@ -36,6 +35,7 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import INPUT_NAME
+from webcam_classifier.progress import Stage, track
 
 _logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has 
     """Hands the quantiser one picture after the other."""
 
     def __init__(self, pictures: tuple[BgrImage, ...]) -> None:
-        self._remaining: Iterator[BgrImage] = progress(pictures, "calibrating")
+        self._remaining: Iterator[BgrImage] = track(Stage.CALIBRATE, pictures)
 
     def get_next(self) -> dict[str, BgrImage] | None:
         """Give the next picture as the graph's input, or None at the end."""

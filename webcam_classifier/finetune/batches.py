@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from webcam_classifier.finetune.random_views import Examples, Views
 from webcam_classifier.preprocess import prepare
 
-_BLEND_SHAPE = 0.3  # of the beta distribution: mostly a faint second picture, seldom half of each
+_MIXUP_ALPHA = 0.3  # of the beta distribution: mostly a faint second picture, seldom half of each
 _ORDER = 0  # what a generator is for: these two never draw the same numbers
 _VIEW = 1
 
@@ -35,43 +35,44 @@ class Batch:
         epoch: From 1.
         pictures: (batch,) int64, their places among the examples.
         partners: (batch,) int64, for each the place in this batch of the one laid over it.
-        share: Of each picture itself in what is shown; 1 lays nothing over it.
+        mixup_weight: Of each picture itself in what is shown, 0 to 1 (the paper's lambda); 1 mixes
+            nothing in.
     """
 
     epoch: int
     pictures: NDArray[np.int64]
     partners: NDArray[np.int64]
-    share: float
+    mixup_weight: float
 
 
-def plan_epoch(count: int, batches: int, blended: float, seed: int, epoch: int) -> list[Batch]:
+def plan_epoch(count: int, batches: int, mixup_share: float, seed: int, epoch: int) -> list[Batch]:
     """Put pictures into a random order, in batches of nearly equal size.
 
     No batch is much smaller than the others: a last one of a single picture would have no
-    statistics. Some are blended (H. Zhang et al., "mixup: Beyond Empirical Risk Minimization",
-    2018): what the classes of a small data set have in common by chance, such as a wall or a
-    sleeve, decides less then.
+    statistics. To some mixup is applied (H. Zhang et al., "mixup: Beyond Empirical Risk
+    Minimization", 2018): what the classes of a small data set have in common by chance, such as a
+    wall or a sleeve, decides less then.
 
     Args:
         count: How many pictures; each is seen once.
         batches: How many batches.
-        blended: Share of the batches that are blended.
+        mixup_share: Share of the batches that mixup is applied to, 0 to 1.
         seed: Of the whole training.
         epoch: From 1.
     """
     generator = np.random.default_rng((seed, _ORDER, epoch))
     planned = []
     for pictures in np.array_split(generator.permutation(count), batches):
-        partners, share = np.arange(len(pictures)), 1.0
-        if generator.random() < blended:
-            share = float(generator.beta(_BLEND_SHAPE, _BLEND_SHAPE))
+        partners, weight = np.arange(len(pictures)), 1.0
+        if generator.random() < mixup_share:
+            weight = float(generator.beta(_MIXUP_ALPHA, _MIXUP_ALPHA))
             partners = generator.permutation(len(pictures))
-        planned.append(Batch(epoch, pictures, partners, share))
+        planned.append(Batch(epoch, pictures, partners, weight))
     return planned
 
 
 class PictureInputs:
-    """Gives views of pictures, as the network takes them.
+    """Views of pictures, as the network takes them.
 
     Args:
         examples: What is looked at.
@@ -85,28 +86,30 @@ class PictureInputs:
         self._views = views
         self._input_size = input_size
         self._seed = seed
-        self.blended = views.blended
+        self.mixup_share = views.mixup_share
 
     def __len__(self) -> int:
         return len(self._examples.images)
 
     def plain(self, places: range) -> torch.Tensor:
-        """Give pictures as live sees them, (places, size, size, 3) uint8."""
+        """Pictures as live sees them, (places, size, size, 3) uint8 BGR."""
         images = [prepare(self._examples.images[place], self._input_size) for place in places]
         return torch.from_numpy(np.stack(images))
 
     def viewed(self, places: range) -> torch.Tensor:
-        """Give a view of each of some pictures, as none of the epochs does, like `plain`."""
+        """A view of each of some pictures that no epoch shows, shaped as by `plain`."""
         return torch.from_numpy(np.stack([self._view(place, 0) for place in places]))
 
     def batch(self, batch: Batch, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Give what some rows of a batch show, (rows, size, size, 3) uint8."""
-        needed = rows if batch.share == 1.0 else np.union1d(rows, batch.partners[rows])
+        """Make the views of some rows of a batch, (rows, size, size, 3) uint8 BGR."""
+        needed = rows if batch.mixup_weight == 1.0 else np.union1d(rows, batch.partners[rows])
         made = {row: self._view(int(batch.pictures[row]), batch.epoch) for row in needed.tolist()}
         own = np.stack([made[row] for row in rows.tolist()])
-        if batch.share < 1.0:
+        if batch.mixup_weight < 1.0:
             others = np.stack([made[row] for row in batch.partners[rows].tolist()])
-            mixed = own * np.float32(batch.share) + others * np.float32(1.0 - batch.share)
+            mixed = own * np.float32(batch.mixup_weight) + others * np.float32(
+                1.0 - batch.mixup_weight
+            )
             own = np.rint(mixed).astype(np.uint8)
         return torch.from_numpy(own)
 
@@ -116,13 +119,13 @@ class PictureInputs:
 
 
 class FixedInputs:
-    """Gives what frozen layers made of the pictures, once for all.
+    """What frozen layers made of the pictures, once for all.
 
     Args:
         values: (pictures, features) float32.
     """
 
-    blended = 0.0
+    mixup_share = 0.0
 
     def __init__(self, values: torch.Tensor) -> None:
         self._values = values
@@ -131,28 +134,31 @@ class FixedInputs:
         return len(self._values)
 
     def plain(self, places: range) -> torch.Tensor:
-        """Give those of some pictures, (places, features)."""
+        """Those of some pictures, (places, features) float32."""
         return self._values[places.start : places.stop]
 
     def batch(self, batch: Batch, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Give those of some rows of a batch, (rows, features)."""
+        """Those of some rows of a batch, (rows, features) float32."""
         return self._values[torch.from_numpy(batch.pictures[rows])]
 
 
 def targets_of(
     batch: Batch, rows: NDArray[np.int64], label_indices: NDArray[np.int64], label_count: int
 ) -> torch.Tensor:
-    """Give how much of each label some rows of a batch show, (rows, labels) float32.
+    """Make soft targets: how much of each label some rows of a batch show.
 
     Args:
         batch: The batch.
         rows: Which of its rows.
         label_indices: (pictures,) of all examples.
         label_count: How many labels there are.
+
+    Returns:
+        (rows, labels) float32, each row adds up to 1.
     """
     shares = np.eye(label_count, dtype=np.float32)[label_indices[batch.pictures]]
-    mixed = shares * np.float32(batch.share) + shares[batch.partners] * np.float32(
-        1.0 - batch.share
+    mixed = shares * np.float32(batch.mixup_weight) + shares[batch.partners] * np.float32(
+        1.0 - batch.mixup_weight
     )
     return torch.from_numpy(mixed[rows].astype(np.float32))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -28,7 +30,8 @@ class CheckpointCard:
         weights: Where the pretrained weights came from.
         hidden_units: Of each further layer in the classifier, before its last one.
         dropout: Share of hidden units that were silent in each step.
-        unit_embedding: Whether the classifier begins as a head's does.
+        normalised_embedding: Whether the classifier begins with a `NormalisedEmbedding`. Files of
+            earlier versions call it `unit_embedding`.
     """
 
     backbone: str
@@ -37,11 +40,11 @@ class CheckpointCard:
     weights: str
     hidden_units: tuple[int, ...] = ()
     dropout: float = 0.0
-    unit_embedding: bool = False
+    normalised_embedding: bool = False
 
 
 def checkpoint_bytes(network: PixelNetwork, card: CheckpointCard) -> bytes:
-    """Give the content of a `.safetensors` file with a network's parameters and its card.
+    """Serialise a network's parameters and its card as the content of a `.safetensors` file.
 
     Args:
         network: On any device.
@@ -58,7 +61,7 @@ def checkpoint_bytes(network: PixelNetwork, card: CheckpointCard) -> bytes:
         "weights": card.weights,
         "hidden_units": list(card.hidden_units),
         "dropout": card.dropout,
-        "unit_embedding": card.unit_embedding,
+        "normalised_embedding": card.normalised_embedding,
     }
     content: bytes = safetensors.torch.save(tensors, {_KEY: json.dumps(fields)})
     return content
@@ -86,7 +89,7 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
             weights=str(fields["weights"]),
             hidden_units=tuple(int(units) for units in fields["hidden_units"]),
             dropout=float(fields["dropout"]),
-            unit_embedding=bool(fields["unit_embedding"]),
+            normalised_embedding=bool(_renamed(fields, "normalised_embedding", "unit_embedding")),
         )
         network = build_network(
             card.backbone,
@@ -94,7 +97,7 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
             PretrainedWeights({}, ""),
             card.hidden_units,
             card.dropout,
-            card.unit_embedding,
+            card.normalised_embedding,
         )
         network.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -104,3 +107,8 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
             "fine-tune again."
         ) from error
     return PixelNetwork(network).eval(), card
+
+
+def _renamed(fields: Mapping[str, Any], name: str, earlier: str) -> object:
+    """A field by its name, or by the one that it had in files of earlier versions."""
+    return fields[name] if name in fields else fields[earlier]

@@ -15,39 +15,39 @@ _HUE_JITTER = 9  # of OpenCV's 180 steps round the colour circle, to either side
 
 
 class PlainViews:
-    """Gives the pictures as live sees them.
+    """The pictures as live sees them.
 
     Args:
         examples: What is looked at.
         input_size: The side of the square that the network takes, in pixels.
     """
 
-    blended = 0.0
+    mixup_share = 0.0
 
     def __init__(self, examples: Examples, input_size: int) -> None:
         self._images = examples.images
         self._input_size = input_size
 
     def of(self, picture: int, generator: np.random.Generator) -> BgrImage:  # noqa: ARG002 a Views
-        """Give the picture, (size, size, 3) uint8."""
+        """The picture, (size, size, 3) uint8 BGR."""
         return prepare(self._images[picture], self._input_size)
 
 
 class ColourViews:
-    """Gives the pictures in other brightness, contrast, saturation and hue, and nothing moved.
+    """Colour jitter: other brightness, contrast, saturation and hue, and nothing moved.
 
     Args:
         examples: What is looked at.
         input_size: The side of the square that the network takes, in pixels.
     """
 
-    blended = 0.0
+    mixup_share = 0.0
 
     def __init__(self, examples: Examples, input_size: int) -> None:
         self._plain = PlainViews(examples, input_size)
 
     def of(self, picture: int, generator: np.random.Generator) -> BgrImage:
-        """Give a view; see `Views`."""
+        """Make a view; see `Views`."""
         image = self._plain.of(picture, generator)
         brightness, contrast, saturation = 1.0 + generator.uniform(-_JITTER, _JITTER, 3)
         hue = int(generator.integers(-_HUE_JITTER, _HUE_JITTER + 1))
@@ -65,7 +65,7 @@ class ColourViews:
 def choose_views(
     kind: ViewKind, examples: Examples, labels: tuple[str, ...], input_size: int
 ) -> Views:
-    """Give what makes views of a kind.
+    """Choose what makes views of a kind.
 
     Args:
         kind: See `FinetuneSettings.views`.

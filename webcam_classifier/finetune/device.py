@@ -47,12 +47,12 @@ class DeviceUse:
     view_threads: int
 
 
-def choose_device(name: str, local_number: int = 0) -> torch.device:
-    """Give the device by that name, or for `auto` the fastest that there is.
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """Find the device by that name, or for `auto` the fastest that there is.
 
     Args:
         name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-        local_number: Of this process on this machine; each takes a card of its own.
+        local_rank: Of this process on this machine, from 0; each takes a card of its own.
 
     Raises:
         UserError: It is unknown, or this machine has none, or torch can't use it.
@@ -65,7 +65,7 @@ def choose_device(name: str, local_number: int = 0) -> torch.device:
     if kind not in present:
         raise UserError(f"There is no device {name!r}. Choose auto, cpu, cuda, or mps.")
     try:
-        device = torch.device("cuda", local_number) if name == "cuda" else torch.device(name)
+        device = torch.device("cuda", local_rank) if name == "cuda" else torch.device(name)
         if present[kind]:
             torch.zeros(1, device=device)
             return device

@@ -1,4 +1,4 @@
-"""Which of the processes of one training this is, without torch.
+"""Which of the processes of a distributed training this is, without torch.
 
 `torchrun` starts several, numbers them, and says so in the environment.
 """
@@ -15,25 +15,25 @@ class PartIsDoneError(Exception):
     """This process trained along with the first one, which does the rest; it has nothing to do."""
 
 
-def process_count() -> int:
+def world_size() -> int:
     """How many processes train together; 1 where `torchrun` started none."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def process_number() -> int:
+def rank() -> int:
     """Which of them this is, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
-def local_number() -> int:
+def local_rank() -> int:
     """Which of those on this machine this is, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 @contextlib.contextmanager
-def only_the_first_speaks() -> Iterator[None]:
+def silence_other_ranks() -> Iterator[None]:
     """Keep all processes but the first from printing; errors are printed outside of this."""
-    if process_number() == 0:
+    if rank() == 0:
         yield
         return
     with (

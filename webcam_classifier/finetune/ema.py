@@ -1,4 +1,4 @@
-"""The kept network: halfway between the start and a moving mean over the last steps."""
+"""The network that is evaluated and kept: a mean over the steps, interpolated with the start."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from torch import nn
 _DECAY = 0.97  # a mean over about the last 33 steps
 
 
-class MovingAverage:
-    """A copy of a network that follows it: steadier than any one step.
+class ExponentialMovingAverage:
+    """A copy of a network whose weights are an exponential moving average (EMA) of its steps.
 
-    What is kept may stay nearer to the start (M. Wortsman et al., "Robust fine-tuning of zero-shot
-    models", 2022): training fits the room and the person that it sees, and where the frozen
-    network with its head was right about others, half of the way forgets less.
+    What is kept may lie between the start and that average: weight interpolation (WiSE-FT,
+    M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Training fits the room and
+    the person that it sees; where the frozen network with its head was right about others, half of
+    the way forgets less.
 
     Args:
-        source: The network that changes, as it is at the start.
-        averages: False makes the mean a plain copy of the last step.
-        share: How far from the start to the mean the kept network is, above 0, to 1.
+        source: The network that is trained, as it is at the start.
+        ema: False makes the average a plain copy of the last step.
+        interpolation_weight: Of the average in what is kept, above 0, to 1; the rest is the start.
     """
 
-    def __init__(self, source: nn.Module, averages: bool, share: float) -> None:
+    def __init__(self, source: nn.Module, ema: bool, interpolation_weight: float) -> None:
         self.model = copy.deepcopy(source).eval().requires_grad_(False)
         self.start: dict[str, torch.Tensor] = {}
-        self._averages = averages
-        self._share = share
-        self._kept = self.model
-        if share < 1.0:
-            self._kept = copy.deepcopy(self.model)
+        self._ema = ema
+        self._interpolation_weight = interpolation_weight
+        self._interpolated = self.model
+        if interpolation_weight < 1.0:
+            self._interpolated = copy.deepcopy(self.model)
             learning = (pair for pair in source.named_parameters() if pair[1].requires_grad)
             self.start = {name: value.detach().clone() for name, value in learning}
 
     @torch.no_grad()
-    def follow(self, source: nn.Module, step: int) -> None:
+    def update(self, source: nn.Module, step: int) -> None:
         """Take a step of the network in.
 
         Args:
@@ -43,7 +44,7 @@ class MovingAverage:
             step: From 1.
         """
         # Short at first, so that the start does not linger.
-        decay = min(_DECAY, (1 + step) / (10 + step)) if self._averages else 0.0
+        decay = min(_DECAY, (1 + step) / (10 + step)) if self._ema else 0.0
         pairs = zip(self.model.parameters(), source.parameters(), strict=True)
         for mean, parameter in pairs:
             if parameter.requires_grad:
@@ -51,15 +52,19 @@ class MovingAverage:
         _copy_buffers(source, self.model)
 
     @torch.no_grad()
-    def kept(self) -> nn.Module:
-        """Give the network that would be kept now; it changes with the next call."""
+    def interpolated(self) -> nn.Module:
+        """Interpolate start and average: the network that would be kept now.
+
+        The next call changes it.
+        """
         means = dict(self.model.named_parameters())
-        for name, parameter in self._kept.named_parameters():
+        for name, parameter in self._interpolated.named_parameters():
             if name in self.start:
-                parameter.copy_(torch.lerp(self.start[name], means[name], self._share))
-        if self._kept is not self.model:
-            _copy_buffers(self.model, self._kept)
-        return self._kept
+                start = self.start[name]
+                parameter.copy_(torch.lerp(start, means[name], self._interpolation_weight))
+        if self._interpolated is not self.model:
+            _copy_buffers(self.model, self._interpolated)
+        return self._interpolated
 
 
 def _copy_buffers(source: nn.Module, target: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What a network makes of pictures as they are: its answers, and what its layers are given."""
+"""Run a network on pictures as they are: its logits, and the inputs of one of its layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from webcam_classifier.finetune.memory import PicturesAtOnce
+from webcam_classifier.finetune.memory import MicroBatch
 
 
 class PlainInputs(Protocol):
@@ -19,39 +19,39 @@ class PlainInputs(Protocol):
         """How many there are."""
 
     def plain(self, places: range) -> torch.Tensor:
-        """Give some of them, (places, ...)."""
+        """Some of them, (places, ...)."""
 
 
 def logits_of(
-    model: nn.Module, inputs: PlainInputs, at_once: PicturesAtOnce, device: torch.device
+    model: nn.Module, inputs: PlainInputs, micro_batch: MicroBatch, device: torch.device
 ) -> torch.Tensor:
-    """Give the answers, (inputs, labels) on the CPU.
+    """Compute the logits, (inputs, labels) float32 on the CPU.
 
     Args:
         model: In evaluation mode.
-        inputs: What it is asked about.
-        at_once: How many go through it at once.
+        inputs: What it classifies.
+        micro_batch: How many go through it together.
         device: Where it is.
     """
-    return at_once.run(lambda size: _in_pieces(model, inputs.plain, len(inputs), size, device))
+    return micro_batch.run(lambda size: _in_pieces(model, inputs.plain, len(inputs), size, device))
 
 
-def given_to(
+def layer_inputs(
     layer: nn.Module,
     model: nn.Module,
     give: Callable[[range], torch.Tensor],
     count: int,
-    at_once: PicturesAtOnce,
+    micro_batch: MicroBatch,
     device: torch.device,
 ) -> torch.Tensor:
-    """Give what a layer is given, (count, features) on the CPU.
+    """Compute the inputs of a layer, (count, features) float32 on the CPU.
 
     Args:
         layer: Of the model.
         model: In evaluation mode.
         give: Gives some of the inputs.
         count: How many there are.
-        at_once: How many go through it at once.
+        micro_batch: How many go through it together.
         device: Where it is.
     """
     seen: list[torch.Tensor] = []
@@ -65,15 +65,15 @@ def given_to(
         return torch.cat(seen)
 
     with layer.register_forward_pre_hook(look):
-        return at_once.run(once).clone()  # out of inference mode
+        return micro_batch.run(once).clone()  # out of inference mode
 
 
 def loss_and_accuracy(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, float]:
-    """Give the mean cross entropy, and the share of right answers.
+    """Compute the mean cross-entropy, and the accuracy, 0 to 1.
 
     Args:
         logits: (pictures, labels).
-        targets: (pictures,) the right label of each.
+        targets: (pictures,) int64, the right label of each.
     """
     loss = float(functional.cross_entropy(logits, targets))
     return loss, float((logits.argmax(1) == targets).float().mean())

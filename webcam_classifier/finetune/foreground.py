@@ -16,7 +16,7 @@ Mask = NDArray[np.uint8]
 _EMPTY_WORDS = frozenset(
     {"none", "nothing", "nobody", "empty", "background", "blank", "nichts", "niemand", "leer"}
 ) | frozenset({"hintergrund", "rien", "vide", "fond", "nada", "vacio", "fondo", "niente", "vuoto"})
-_SIDE = 96  # pixels of a mask: hands are large, and noise averages out
+_SIDE = 96  # pixels of a mask: hands are large, and noise ema out
 _EMPTY_COUNT = 10  # pictures of the room alone that each picture is compared with
 _NEAREST = 3  # of them that count: those in which the light and the camera were the same
 _FEWEST_EMPTY = 4
@@ -85,7 +85,7 @@ def _small(image: BgrImage) -> NDArray[np.float32]:
 
 
 def _difference(picture: NDArray[np.float32], rooms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give how far a picture is from the nearest rooms, (side, side), whatever the exposure."""
+    """How far a picture is from the nearest rooms, (side, side), whatever the exposure."""
     # A ninth of the pixels is enough to find the nearest ones.
     sparse, sparse_rooms = picture[::3, ::3], rooms[:, ::3, ::3]
     ratios = (sparse + _DARK) / (sparse_rooms + _DARK)
@@ -97,7 +97,7 @@ def _difference(picture: NDArray[np.float32], rooms: NDArray[np.float32]) -> NDA
 
 
 def _mask(difference: NDArray[np.float32], is_empty: bool) -> Mask | None:
-    """Give where the difference is large, or None where that is no plausible thing."""
+    """Where the difference is large, or None where that is no plausible thing."""
     noise = float(np.median(difference))
     if noise > _SAME_VIEW:
         return None

@@ -1,4 +1,4 @@
-"""Give a network's new last layer a head's weights before its other layers move."""
+"""Initialise a network's new last layer with a fitted head before its other layers move."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ import torch
 from torch import nn
 
 from webcam_classifier.finetune.batches import PictureInputs
-from webcam_classifier.finetune.evaluate import given_to
-from webcam_classifier.finetune.memory import PicturesAtOnce
+from webcam_classifier.finetune.evaluate import layer_inputs
+from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.network import output_layer
-from webcam_classifier.finetune.training_inputs import Material
+from webcam_classifier.finetune.training_inputs import TrainingInputs
 from webcam_classifier.head.discriminant import LinearHead, fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 
 
-def warm_up_head(
+def initialise_head(
     model: nn.Module,
-    material: Material,
+    inputs: TrainingInputs,
     head: LinearHead | None,
-    at_once: PicturesAtOnce,
+    micro_batch: MicroBatch,
     device: torch.device,
 ) -> None:
-    """Start from a head on the frozen layers.
+    """Overwrite the last layer with a head that was fitted on the frozen layers.
+
+    Fine-tuning from a random last layer distorts pretrained features; from a fitted one it does
+    so less (LP-FT, A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution", 2022).
 
     Args:
         model: Its last layer is changed.
-        material: What to learn from.
+        inputs: What it is trained on.
         head: Fitted on what the frozen layers give; one for other embeddings, or None, is fitted
             here, on each picture as it is and in one view.
-        at_once: How many pictures go through the network at once.
+        micro_batch: How many pictures go through the network together.
         device: Where the network is.
     """
     last = output_layer(model)
     if head is None or head.weights.shape != tuple(last.weight.shape):
-        head = _fit(model, last, material, at_once, device)
+        head = _fit(model, last, inputs, micro_batch, device)
     with torch.no_grad():
         last.weight.copy_(torch.from_numpy(head.weights))
         last.bias.copy_(torch.from_numpy(head.bias))
@@ -43,21 +47,22 @@ def warm_up_head(
 def _fit(
     model: nn.Module,
     last: nn.Linear,
-    material: Material,
-    at_once: PicturesAtOnce,
+    inputs: TrainingInputs,
+    micro_batch: MicroBatch,
     device: torch.device,
 ) -> LinearHead:
     model.eval()
-    inputs = material.inputs
-    gives = [inputs.plain]
-    if isinstance(inputs, PictureInputs):
-        gives.append(inputs.viewed)
-    found = [given_to(last, model, give, len(inputs), at_once, device) for give in gives]
-    pictures = np.tile(np.arange(len(inputs)), len(gives))
+    training = inputs.training
+    gives = [training.plain]
+    if isinstance(training, PictureInputs):
+        gives.append(training.viewed)
+    count = len(training)
+    found = [layer_inputs(last, model, give, count, micro_batch, device) for give in gives]
+    pictures = np.tile(np.arange(count), len(gives))
     views = EmbeddedViews(
         torch.cat(found).numpy(),
-        material.label_indices[pictures],
+        inputs.training_labels[pictures],
         pictures,
-        np.arange(len(pictures)) < len(inputs),
+        np.arange(len(pictures)) < count,
     )
-    return fit_head(views, material.label_count)
+    return fit_head(views, inputs.label_count)

@@ -1,10 +1,12 @@
-"""The epochs so far: which is the best, whether it is time to stop, and what to say of them."""
+"""The epochs so far: which is the best, whether it is time to stop, and what is told of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from webcam_classifier import progress
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,28 @@ def is_out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:
     return len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
-def describe_last(history: Sequence[Epoch], epochs: int) -> str:
-    """Give the line of the last epoch.
+def epoch_event(history: Sequence[Epoch], epochs: int) -> progress.Epoch:
+    """What a listener is told of the last epoch.
 
     Args:
         history: At least one.
-        epochs: How many there are going to be.
+        epochs: How many there are going to be at the most.
     """
     epoch = history[-1]
-    left = (epoch.seconds - history[0].seconds) / max(1, len(history) - 1)
-    left *= epochs - epoch.number
-    text = f"epoch {epoch.number} of {epochs}: loss {epoch.training_loss:.3f}"
-    if not math.isnan(epoch.validation_accuracy):
-        text += f", validation {epoch.validation_accuracy:.3f}"
-    return f"{text}, {left:.0f} s left"
+    left = None
+    if len(history) > 1:
+        left = (epoch.seconds - history[0].seconds) / (len(history) - 1)
+        left *= epochs - epoch.number
+    return progress.Epoch(
+        number=epoch.number,
+        epochs=epochs,
+        training_loss=_or_none(epoch.training_loss),
+        validation_loss=_or_none(epoch.validation_loss),
+        validation_accuracy=_or_none(epoch.validation_accuracy),
+        seconds=epoch.seconds,
+        seconds_left=left,
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Teach by training the layers themselves with torch: better, and slower."""
+"""Fine-tuning as a way to a model: from a training task to a graph with its figures."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes
 from webcam_classifier.finetune.device import choose_device
-from webcam_classifier.finetune.distributed import PartIsDoneError, local_number, process_number
-from webcam_classifier.finetune.finetune import finetune
+from webcam_classifier.finetune.distributed import PartIsDoneError, local_rank, rank
 from webcam_classifier.finetune.network import what_is_missing
 from webcam_classifier.finetune.network_export import (
     check_export,
-    export_tuned_features,
-    tuned_head,
+    export_finetuned_features,
+    finetuned_head,
 )
 from webcam_classifier.finetune.run import FinetunedNetwork
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.step_time import seconds_per_epoch
 from webcam_classifier.finetune.torch_weights import load_pretrained
+from webcam_classifier.finetune.train_layers import train_layers
 from webcam_classifier.head.discriminant import append_head, fit_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
@@ -81,23 +81,23 @@ class LayerTrainer:
         training = task.pictures.at(task.split.training)
         return seconds_per_epoch(training, self.pretrained, settings)
 
-    def teach(
+    def train(
         self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None = None
     ) -> TrainingResult:
         """Train on from the pretrained weights; see `finetune_layers`.
 
         Args:
-            task: What to learn from.
+            task: What to train on.
             embedded: What the frozen network makes of it.
             epochs: Passes over the pictures; None takes those of the settings.
         """
         settings = dataclasses.replace(self.settings, epochs=epochs or self.settings.epochs)
         return finetune_layers(task, embedded, self.pretrained, settings, self.resumption)
 
-    def teach_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
+    def train_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
         """Train from random weights, in larger steps."""
         settings = dataclasses.replace(
-            self.settings, epochs=epochs, starts_warm=False, learning_rate=_RATE_FROM_SCRATCH
+            self.settings, epochs=epochs, head_init=False, learning_rate=_RATE_FROM_SCRATCH
         )
         nothing = PretrainedWeights({}, "none: from scratch")
         return finetune_layers(task, None, nothing, settings, self.resumption)
@@ -106,7 +106,7 @@ class LayerTrainer:
 def prepare_finetune(
     settings: FinetuneSettings, weights: str, resumption: Resumption | None = None
 ) -> LayerTrainer:
-    """Get hold of the pretrained weights and the device, and give what teaches with them.
+    """Get hold of the pretrained weights and the device, and return what trains with them.
 
     Args:
         settings: How to train; backbone, input size and seed become the task's.
@@ -116,7 +116,7 @@ def prepare_finetune(
     Raises:
         UserError: The device is absent, or the weights can't be had.
     """
-    choose_device(settings.device, local_number())
+    choose_device(settings.device, local_rank())
     pretrained = load_pretrained(settings.backbone, weights)
     missing = what_is_missing(settings.backbone, pretrained)
     if missing:
@@ -134,9 +134,10 @@ def finetune_layers(
     """Train a pretrained network with a new head, and export it.
 
     Args:
-        task: What to learn from; its validation pictures choose the best epoch, and say how
-            sure the network may be.
-        embedded: What the frozen network makes of it, for a head to start from; None fits one.
+        task: What to train on; its validation pictures choose the best epoch and the
+            temperature.
+        embedded: What the frozen network makes of it, for the head to be initialised with; None
+            fits one.
         pretrained: Of the task's backbone.
         settings: How to train; backbone, input size and seed become the task's.
         resumption: Where the training is kept; None keeps it nowhere.
@@ -153,9 +154,9 @@ def finetune_layers(
         identity = _identity(task, pretrained, settings)
         state_file = StateFile(resumption.folder / STATE_NAME, resumption.resumes, identity)
     head = None
-    if embedded is not None and settings.unit_embedding:
+    if embedded is not None and settings.normalised_embedding:
         head = fit_head(embedded.of(task.split.training), len(pictures.labels))
-    tuned = finetune(
+    tuned = train_layers(
         pictures.at(task.split.training),
         pictures.at(task.split.validation),
         pictures.labels,
@@ -164,7 +165,7 @@ def finetune_layers(
         state_file,
         head,
     )
-    if process_number() > 0:
+    if rank() > 0:
         raise PartIsDoneError
     graph, figures = _export(task, tuned)
     card = CheckpointCard(
@@ -174,7 +175,7 @@ def finetune_layers(
         pretrained.source,
         settings.hidden_units,
         settings.dropout,
-        settings.unit_embedding,
+        settings.normalised_embedding,
     )
     is_whole = state_file is not None and not tuned.interrupted
     return TrainingResult(
@@ -198,7 +199,7 @@ def _settings_of(task: TrainingTask, settings: FinetuneSettings) -> FinetuneSett
 def _identity(
     task: TrainingTask, pretrained: PretrainedWeights, settings: FinetuneSettings
 ) -> dict[str, str]:
-    """Give all that decides what comes out, for a resumption to be the same training."""
+    """All that decides what comes out, for a resumption to be the same training."""
     parts = {"training": task.split.training, "validation": task.split.validation}
     texts = {
         f"{part}_pictures": task.pictures.at(places).data_hash[:12]
@@ -209,24 +210,25 @@ def _identity(
     for name, tensor in sorted(pretrained.tensors.items()):
         tensors.update(name.encode() + tensor.tobytes())
     texts["pretrained_weights"] = tensors.hexdigest()[:12]
-    texts["device"] = choose_device(settings.device, local_number()).type
+    texts["device"] = choose_device(settings.device, local_rank()).type
     return texts
 
 
 def _export(
     task: TrainingTask, tuned: FinetunedNetwork
 ) -> tuple[onnx.ModelProto, dict[str, object]]:
-    """Give the graph with head, temperature and the score of the unknown, and figures about it."""
-    features = export_tuned_features(tuned.network, task.input_size)
-    learnt = _embed(task, features, task.split.training)
-    asked = _embed(task, features, task.split.validation)
-    logits = tuned_head(tuned.network, 1.0).logits(asked.embeddings)
-    temperature = fit_temperature(logits, asked.label_indices)
-    is_asked = len(asked.label_indices) > 0
-    novelty = fit_novelty(learnt, len(task.pictures.labels), asked if is_asked else None)
-    graph = append_head(features, tuned_head(tuned.network, temperature))
+    """Export a graph with head, temperature and novelty score, and measure the difference."""
+    features = export_finetuned_features(tuned.network, task.input_size)
+    training = _embed(task, features, task.split.training)
+    validation = _embed(task, features, task.split.validation)
+    logits = finetuned_head(tuned.network, 1.0).logits(validation.embeddings)
+    temperature = fit_temperature(logits, validation.label_indices)
+    is_validated = len(validation.label_indices) > 0
+    held_out = validation if is_validated else None
+    novelty = fit_novelty(training, len(task.pictures.labels), held_out)
+    graph = append_head(features, finetuned_head(tuned.network, temperature))
     graph = append_novelty(graph, novelty)
-    checked = task.split.validation if is_asked else task.split.training
+    checked = task.split.validation if is_validated else task.split.training
     images = task.pictures.at(checked[:_CHECKED]).images
     pixels = np.stack([prepare(image, task.input_size) for image in images])
     difference = check_export(tuned.network, graph, pixels, temperature)
@@ -257,7 +259,7 @@ def _details(tuned: FinetunedNetwork, settings: FinetuneSettings) -> dict[str, o
         "processes": tuned.processes,
         "threads": torch.get_num_threads(),
         "batch_size": settings.batch_size,
-        "pictures_at_once": tuned.at_once,
+        "pictures_at_once": tuned.micro_batch_size,
         "seconds": tuned.seconds,
         "best_epoch": tuned.best.number,
         "interrupted": tuned.interrupted,

@@ -1,4 +1,4 @@
-"""How many pictures go through a network at once: as many as memory holds."""
+"""The micro-batch size: how many pictures go through a network together, as memory allows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ _TOO_SMALL = (
 Made = TypeVar("Made")
 
 
-class PicturesAtOnce:
-    """Runs work on as many pictures at once as memory holds, and finds out how many that is.
+class MicroBatch:
+    """Runs work on as many pictures together as memory holds, and finds out how many that is.
+
+    A batch that does not fit is split into micro-batches, whose gradients are accumulated.
 
     Args:
-        size: How many to begin with.
+        size: How many pictures to begin with.
     """
 
     def __init__(self, size: int) -> None:
@@ -42,7 +44,7 @@ class PicturesAtOnce:
         """Do the work, from its beginning again with half as many where memory is out.
 
         Args:
-            work: Given how many pictures it may take at once.
+            work: Called with how many pictures it may take together.
 
         Raises:
             UserError: A single picture is too much.
@@ -94,13 +96,13 @@ def explained_memory() -> Iterator[None]:
         raise UserError(_TOO_SMALL) from error
 
 
-def pictures_that_fit(
+def fitting_micro_batch_size(
     wanted: int, free: int | None, parameter_bytes: int, bytes_a_picture: int
 ) -> int:
-    """Halve a number of pictures until they fit into memory.
+    """Halve a micro-batch until it fits into memory.
 
     Args:
-        wanted: How many would be best.
+        wanted: How many pictures would be best.
         free: Bytes of memory; None where it is not known.
         parameter_bytes: Of the whole network.
         bytes_a_picture: From `training_bytes`.
@@ -148,7 +150,7 @@ def _kept_bytes(model: nn.Module, input_size: int, pictures: int) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Give the memory that a device has left, or None where it can't be told."""
+    """The memory that a device has left, in bytes, or None where it can't be told."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

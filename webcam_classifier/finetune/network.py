@@ -48,7 +48,7 @@ class PixelNetwork(nn.Module):
         self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Give what the network gives.
+        """Run the network.
 
         Args:
             pixels: (N, size, size, 3) uint8, blue green red.
@@ -63,7 +63,7 @@ class MiddlePool(nn.Module):
     """The mean of a feature map in which its middle counts most; see `features.middle_weights`."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Give the means.
+        """Compute the weighted means.
 
         Args:
             maps: (N, channels, side, side).
@@ -79,7 +79,7 @@ class NormalisedEmbedding(nn.Module):
     """A signed power, then length one, as `features.with_normalised_embedding` does in a graph."""
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Give the unit embeddings, (N, features), of embeddings."""
+        """Normalise embeddings, (N, features) float32, whatever their precision was."""
         sizes = (embeddings.float().abs() + _SMALLEST_SIZE).pow(POWER)
         return nn.functional.normalize(sizes * embeddings.sign(), dim=1)
 
@@ -103,7 +103,7 @@ def build_network(
     pretrained: PretrainedWeights,
     hidden_units: Sequence[int] = (),
     dropout: float = 0.0,
-    unit_embedding: bool = False,
+    normalised_embedding: bool = False,
 ) -> nn.Module:
     """Build a torchvision network whose last layer is a new one with the user's classes.
 
@@ -116,7 +116,8 @@ def build_network(
         pretrained: From `load_pretrained`; what it lacks starts random.
         hidden_units: Of each further layer before the last one, if any.
         dropout: Share of the hidden units that are silent in each step of training.
-        unit_embedding: Whether the classifier begins with `NormalisedEmbedding`, as a head does.
+        normalised_embedding: Whether the classifier begins with a `NormalisedEmbedding`, as a
+            head does.
 
     Returns:
         From (N, 3, size, size) to logits (N, class_count).
@@ -126,7 +127,7 @@ def build_network(
     """
     network = _load(backbone, pretrained)
     name, last = _output_layer_by_name(network)
-    layers: list[nn.Module] = [NormalisedEmbedding()] if unit_embedding else []
+    layers: list[nn.Module] = [NormalisedEmbedding()] if normalised_embedding else []
     width = last.in_features
     for units in hidden_units:
         layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
@@ -270,7 +271,7 @@ def _bare(backbone: str) -> nn.Module:
     network: nn.Module = torchvision.models.get_model(backbone, weights=None)
     if backbone.startswith("squeezenet"):
         # A 1x1 convolution before the average is a linear layer behind it, and dearer. Without
-        # dropout: on blended pictures it makes people never seen no better recognised.
+        # dropout: with mixup it makes people never seen no better recognised.
         linear = nn.Linear(512, _IMAGENET_CLASSES)
         network.classifier = nn.Sequential(MiddlePool(), nn.Identity(), linear)
     return network
@@ -284,14 +285,14 @@ def _output_layer_by_name(network: nn.Module) -> tuple[str, nn.Linear]:
 
 
 def _head_prefix(backbone: str) -> str:
-    """Give the start of the names that torchvision's own last layer has in a file of weights."""
+    """The start of the names that torchvision's own last layer has in a file of weights."""
     if backbone.startswith("squeezenet"):
         return "classifier."
     return _output_layer_by_name(_on_no_memory(backbone))[0] + "."
 
 
 def _body_shapes(backbone: str) -> dict[str, tuple[int, ...]]:
-    """Give every floating-point tensor's shape but the last layer's, by torchvision's names."""
+    """Every floating-point tensor's shape but the last layer's, by torchvision's names."""
     head = _head_prefix(backbone)
     state = _on_no_memory(backbone).state_dict()
     return {

@@ -34,7 +34,7 @@ LARGEST_DIFFERENCE = 1e-3
 _OPSET = 18  # what torch's exporter writes without converting afterwards
 
 
-def export_tuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
+def export_finetuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
     """Write a trained network without its last layer.
 
     Args:
@@ -50,8 +50,8 @@ def export_tuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelP
     return with_normalised_embedding(features) if has_normalised_embedding(network) else features
 
 
-def tuned_head(network: PixelNetwork, temperature: float) -> LinearHead:
-    """Give a trained network's last layer, for embeddings of `export_tuned_features`.
+def finetuned_head(network: PixelNetwork, temperature: float) -> LinearHead:
+    """Take a trained network's last layer, for embeddings of `export_finetuned_features`.
 
     Args:
         network: Gives logits (N, classes).
@@ -92,7 +92,7 @@ def check_export(
 
     Args:
         network: What was exported.
-        graph: From `export_tuned_features`, with `tuned_head` on it.
+        graph: From `export_finetuned_features`, with `finetuned_head` on it.
         prepared: Real pictures, (N, size, size, 3) uint8.
         temperature: What the network's logits are to be divided by.
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from webcam_classifier.finetune.settings import FinetuneSettings
 
-_HEAD_RATE = 200.0  # a warm head's rate, in multiples of the others' and of its weights' size
+_HEAD_RATE = 200.0  # a fitted head's rate, in multiples of the others' and of its weights' size
 _WEIGHT_DECAY = 0.01
 _MOMENTUM = 0.9
 _WARM_UP = 0.2  # share of all steps in which the rate rises
@@ -19,15 +19,16 @@ _LAST = 0.001  # of the highest rate, in the last step
 
 
 def build_optimizer(
-    model: nn.Module, head: nn.Linear, settings: FinetuneSettings, is_warm: bool
+    model: nn.Module, head: nn.Linear, settings: FinetuneSettings, head_is_fitted: bool
 ) -> torch.optim.Optimizer:
-    """Give the optimizer of all parameters that learn.
+    """Build the optimizer of all parameters that are trained.
 
     Args:
         model: What is trained.
         head: Its last layer.
         settings: Which optimizer, and its highest rate.
-        is_warm: Whether the head was fitted already; it moves at a rate of its own then.
+        head_is_fitted: Whether the head was initialised with a fitted one; it has a learning rate
+            of its own then.
     """
     of_head = {id(parameter) for parameter in head.parameters()}
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -35,7 +36,7 @@ def build_optimizer(
     rate = settings.learning_rate
     # AdamW moves every weight by about its rate, so a head on large embeddings, whose weights
     # are small, needs a small one.
-    scaled = is_warm and settings.optimizer == "adamw"
+    scaled = head_is_fitted and settings.optimizer == "adamw"
     head_rate = rate * _HEAD_RATE * float(head.weight.detach().std()) if scaled else rate
     groups = [{"params": list(head.parameters()), "lr": head_rate}]
     if body:
@@ -46,7 +47,7 @@ def build_optimizer(
 
 
 def highest_rates(optimizer: torch.optim.Optimizer) -> list[float]:
-    """Give the rate of each group, before any step."""
+    """The learning rate of each parameter group, before any step."""
     return [float(group["lr"]) for group in optimizer.param_groups]
 
 
@@ -63,7 +64,7 @@ def set_rates(optimizer: torch.optim.Optimizer, highest: Sequence[float], factor
 
 
 def rate_factor(step: int, steps: int, schedule: str) -> float:
-    """Give a step's rate as a share of the highest.
+    """Compute a step's learning rate as a share of the highest.
 
     One cycle (L. Smith and N. Topin, "Super-Convergence", 2018): up and down in half waves of a
     cosine, so that the first steps don't tear the layers apart and the last ones settle.

@@ -1,4 +1,4 @@
-"""What fine-tuning is shown: strong random views of the pictures, some in other surroundings."""
+"""Data augmentation: strong random views of the pictures, some before synthetic backgrounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.backbone.views import flip_is_safe
 from webcam_classifier.finetune.foreground import Mask, empty_labels, find_foregrounds
-from webcam_classifier.finetune.synthetic_backgrounds import paint_surroundings
+from webcam_classifier.finetune.synthetic_backgrounds import paint_background
 from webcam_classifier.frame import BgrImage
 
 _TURN = 15.0  # degrees to either side
@@ -21,7 +21,7 @@ _SHIFT = 0.12  # share of the side, to all sides
 _GAIN = 0.3  # share of brightness and of contrast, up and down
 _TINT = 0.12  # share of one colour channel, up and down
 
-_MOVED = 0.5  # share of the views put into other surroundings, where the room can be told apart
+_MOVED = 0.5  # share of the views with another background, where the room can be told apart
 
 _PAINTED = 32
 _PAINTED_SIDE = 160  # pixels
@@ -45,11 +45,11 @@ class Views(Protocol):
     """Makes views of the pictures that are trained on; several threads may ask at once."""
 
     @property
-    def blended(self) -> float:
-        """Share of the batches whose pictures are blended with one another."""
+    def mixup_share(self) -> float:
+        """Share of the batches that mixup is applied to."""
 
     def of(self, picture: int, generator: np.random.Generator) -> BgrImage:
-        """Give a view, (size, size, 3) uint8; equal generators give equal views.
+        """Make a view, (size, size, 3) uint8 BGR; equal generators make equal views.
 
         Args:
             picture: Its place among the examples.
@@ -58,12 +58,12 @@ class Views(Protocol):
 
 
 class RandomViews:
-    """Gives views of pictures as another moment, place and light might have given them.
+    """Views of pictures as another moment, place and light might have given them.
 
     A few hundred pictures show one room or two, and a network learns the room sooner than the
     hand. So where a label such as `none` shows the room alone, and the camera stood still, what
-    is before the room is cut out and put elsewhere in half of the views. Pictures of the room
-    alone are put elsewhere as often: surroundings must tell nothing.
+    is before the room is cut out and put before a synthetic background in half of the views.
+    Pictures of the room alone get one as often: the background must tell nothing.
 
     Args:
         examples: What is looked at.
@@ -71,7 +71,7 @@ class RandomViews:
         input_size: The side of the square that the network takes, in pixels.
     """
 
-    blended = 0.7
+    mixup_share = 0.7
 
     def __init__(self, examples: Examples, labels: tuple[str, ...], input_size: int) -> None:
         self._images = examples.images
@@ -81,26 +81,26 @@ class RandomViews:
             examples.images, examples.label_indices, empty_labels(labels)
         )
         painter = np.random.default_rng(_PAINTED_SEED)
-        self._painted = [paint_surroundings(_PAINTED_SIDE, painter) for _ in range(_PAINTED)]
+        self._painted = [paint_background(_PAINTED_SIDE, painter) for _ in range(_PAINTED)]
 
     def of(self, picture: int, generator: np.random.Generator) -> BgrImage:
-        """Give a view; see `Views`."""
+        """Make a view; see `Views`."""
         image, foreground = self._images[picture], self._foregrounds[picture]
         matrix = self._placement(image, _SCALES, generator)
         view = self._placed(image, matrix)
         if foreground is not None and generator.random() < _MOVED:
             front = self._placed(foreground, matrix @ _enlarging(foreground, image))
-            view = _put_before(view, front, self._elsewhere(generator))
+            view = _put_before(view, front, self._background(generator))
         return _in_other_light(view, generator)
 
-    def _elsewhere(self, generator: np.random.Generator) -> BgrImage:
+    def _background(self, generator: np.random.Generator) -> BgrImage:
         painted = self._painted[generator.integers(_PAINTED)]
         return self._placed(painted, self._placement(painted, _PAINTED_SCALES, generator))
 
     def _placement(
         self, image: BgrImage, scales: tuple[float, float], generator: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Give the (3, 3) matrix from a picture's pixels to a view's.
+        """Draw the (3, 3) matrix from a picture's pixels to a view's.
 
         The picture fills the square, then is turned, scaled, shifted, and mirrored half of the
         time where that is safe. Never upside down: a thumb up is not a thumb down.
@@ -128,7 +128,7 @@ class RandomViews:
 
 
 def _enlarging(mask: Mask, image: BgrImage) -> NDArray[np.float64]:
-    """Give the (3, 3) matrix from a mask's pixels to its picture's."""
+    """The (3, 3) matrix from a mask's pixels to its picture's."""
     down, across = np.divide(image.shape[:2], mask.shape)
     return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1.0]])
 

@@ -18,7 +18,7 @@ class Recipe:
     Attributes:
         name: For `--recipe`.
         summary: What it does and with which pictures, in a few sentences.
-        mode: How it teaches.
+        mode: Whether a head is fitted or layers are trained.
         backbone: torchvision's name of the network.
         input_size: The side of the square picture, in pixels.
         shares: Of training, validation and test, where the folder does not come split.
@@ -37,8 +37,8 @@ class Recipe:
 _AS_TUTORIALS_DO = FinetuneSettings(
     learning_rate=0.001,
     schedule="constant",
-    averages=False,
-    starts_warm=False,
+    ema=False,
+    head_init=False,
     label_smoothing=0.0,
 )
 """One rate from the first to the last step, from a random last layer on."""
@@ -73,7 +73,7 @@ RECIPES = (
             _AS_TUTORIALS_DO,
             epochs=30,
             batch_size=32,
-            freezes_body=True,
+            freeze_backbone=True,
             hidden_units=(256,),
             dropout=0.4,
             patience=5,
@@ -90,7 +90,7 @@ RECIPES = (
             _AS_TUTORIALS_DO,
             epochs=20,
             batch_size=32,
-            freezes_body=True,
+            freeze_backbone=True,
             hidden_units=(512,),
             dropout=0.5,
             patience=5,
@@ -108,7 +108,7 @@ RECIPES = (
 
 
 def find_recipe(name: str) -> Recipe:
-    """Give a recipe by its name.
+    """Find a recipe by its name.
 
     Raises:
         UserError: There is none of this name.

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from webcam_classifier.cli.console import tell
+from webcam_classifier import progress
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.batches import Batch, made_ahead, plan_epoch, targets_of
 from webcam_classifier.finetune.device import choose_use, describe_device
-from webcam_classifier.finetune.ema import MovingAverage
+from webcam_classifier.finetune.ema import ExponentialMovingAverage
 from webcam_classifier.finetune.evaluate import logits_of, loss_and_accuracy
-from webcam_classifier.finetune.head_init import warm_up_head
+from webcam_classifier.finetune.head_init import initialise_head
 from webcam_classifier.finetune.history import (
     Epoch,
-    describe_last,
+    epoch_event,
     is_best,
     is_out_of_patience,
 )
 from webcam_classifier.finetune.memory import (
-    PicturesAtOnce,
+    MicroBatch,
+    fitting_micro_batch_size,
     free_bytes,
-    pictures_that_fit,
     training_bytes,
 )
 from webcam_classifier.finetune.network import PixelNetwork, new_classifier, output_layer
@@ -40,7 +37,7 @@ from webcam_classifier.finetune.optimizer import (
     rate_factor,
     set_rates,
 )
-from webcam_classifier.finetune.process_group import Ranks
+from webcam_classifier.finetune.process_group import ProcessGroup
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.state_file import (
     StateFile,
@@ -50,7 +47,7 @@ from webcam_classifier.finetune.state_file import (
     restore_optimizer,
 )
 from webcam_classifier.finetune.step import TrainingStep
-from webcam_classifier.finetune.training_inputs import Material, behind_frozen_layers
+from webcam_classifier.finetune.training_inputs import TrainingInputs, behind_frozen_layers
 from webcam_classifier.head.discriminant import LinearHead
 
 
@@ -69,7 +66,7 @@ class FinetunedNetwork:
         resumed_from: The epoch after which it went on from disk; None where it did not.
         device: What it was trained on.
         processes: How many trained together.
-        at_once: How many pictures went through the network at once, in each process.
+        micro_batch_size: How many pictures went through the network together, in each process.
     """
 
     network: PixelNetwork
@@ -82,7 +79,7 @@ class FinetunedNetwork:
     resumed_from: int | None
     device: str
     processes: int
-    at_once: int
+    micro_batch_size: int
 
 
 @dataclass
@@ -92,18 +89,18 @@ class FinetuneRun:
     Attributes:
         network: All of it, where it is trained.
         is_pretrained: Whether it has anything to lose.
-        material: What it is trained on and asked about.
+        inputs: What it is trained on and validated with.
         settings: How to train.
-        ranks: The processes that train together.
+        group: The processes that train together.
         state_file: Where to keep the training, if anywhere.
-        head: What a warm start begins with, if it was fitted already.
+        head: What the last layer is initialised with, if it was fitted already.
     """
 
     network: PixelNetwork
     is_pretrained: bool
-    material: Material
+    inputs: TrainingInputs
     settings: FinetuneSettings
-    ranks: Ranks
+    group: ProcessGroup
     state_file: StateFile | None
     head: LinearHead | None = None
     started: float = field(default_factory=time.monotonic)
@@ -114,21 +111,21 @@ class FinetuneRun:
     resumed_from: int | None = None
 
     def __post_init__(self) -> None:
-        self.use = choose_use(describe_device(self.ranks.device))
+        self.use = choose_use(describe_device(self.group.device))
         if self.use.channels_last:
             self.network.to(memory_format=torch.channels_last)
         self.classifier = new_classifier(self.network.network, self.settings.backbone)
-        if self.settings.freezes_body:
+        if self.settings.freeze_backbone:
             self.network.requires_grad_(False)
             self.classifier.requires_grad_(True)
         self.model: nn.Module = self.network
-        self.at_once = PicturesAtOnce(self._how_many_at_once())
-        self.batches = max(1, len(self.material.inputs) // self.settings.batch_size)
+        self.micro_batch = MicroBatch(self._first_micro_batch_size())
+        self.batches = max(1, len(self.inputs.training) // self.settings.batch_size)
         self.steps = self.batches * self.settings.epochs
 
     def train(self) -> FinetunedNetwork:
-        """Train, or go on training, and give the best network; see `finetune`."""
-        self._check_shares()
+        """Train, or go on training, and return the best network; see `train_layers`."""
+        self._check_shards()
         interrupted = False
         try:
             self._prepare()
@@ -139,82 +136,76 @@ class FinetuneRun:
             interrupted = True
         return self._result(interrupted)
 
-    def _how_many_at_once(self) -> int:
-        free = free_bytes(self.ranks.device)
-        if free is not None and self.ranks.device.type == "cpu":
-            free //= self.ranks.count  # the others' networks share this memory
-        wanted = -(-self.settings.batch_size // self.ranks.count)
+    def _first_micro_batch_size(self) -> int:
+        free = free_bytes(self.group.device)
+        if free is not None and self.group.device.type == "cpu":
+            free //= self.group.world_size  # the others' networks share this memory
+        wanted = -(-self.settings.batch_size // self.group.world_size)
         parameters = sum(p.numel() * p.element_size() for p in self.network.parameters())
         each = training_bytes(self.network, self.settings.input_size)
-        return pictures_that_fit(wanted, free, parameters, each)
+        return fitting_micro_batch_size(wanted, free, parameters, each)
 
-    def _check_shares(self) -> None:
-        smallest = len(self.material.inputs) // self.batches
-        if smallest < self.ranks.count:
+    def _check_shards(self) -> None:
+        smallest = len(self.inputs.training) // self.batches
+        if smallest < self.group.world_size:
             raise UserError(
-                f"{self.ranks.count} processes are too many for batches of {smallest} pictures. "
-                "Start fewer with --nproc-per-node."
+                f"{self.group.world_size} processes are too many for batches of {smallest} "
+                "pictures. Start fewer with --nproc-per-node."
             )
 
     def _prepare(self) -> None:
         """Set up everything as it is before the next epoch: the first one, or another."""
-        settings, device = self.settings, self.ranks.device
-        if settings.freezes_body and settings.views == "none":
+        settings, device = self.settings, self.group.device
+        if settings.freeze_backbone and settings.views == "none":
             self.model = self.classifier
-            self.material = behind_frozen_layers(
-                self.material, self.network, self.classifier, self.at_once, device
+            self.inputs = behind_frozen_layers(
+                self.inputs, self.network, self.classifier, self.micro_batch, device
             )
         content = self._kept_state()
-        starts_warm = settings.starts_warm and self.is_pretrained
-        if content is None and starts_warm and self.ranks.is_first:
-            # A random network's embeddings would teach a head nothing.
-            warm_up_head(self.model, self.material, self.head, self.at_once, device)
-        self.ranks.share_tensors(self.model.state_dict().values())
-        share = settings.kept_share if starts_warm else 1.0
-        self.average = MovingAverage(self.model, settings.averages, share)
-        self.optimizer = build_optimizer(
-            self.model, output_layer(self.model), settings, starts_warm
-        )
+        head_init = settings.head_init and self.is_pretrained
+        if content is None and head_init and self.group.is_first:
+            # A head learns nothing from a random network's embeddings.
+            initialise_head(self.model, self.inputs, self.head, self.micro_batch, device)
+        self.group.broadcast_tensors(self.model.state_dict().values())
+        weight = settings.interpolation_weight if head_init else 1.0
+        self.ema = ExponentialMovingAverage(self.model, settings.ema, weight)
+        self.optimizer = build_optimizer(self.model, output_layer(self.model), settings, head_init)
         self.rates = highest_rates(self.optimizer)
         self.stepping = TrainingStep(
-            self.model, self.optimizer, self.material.label_weights(),
-            settings.label_smoothing, self.use, self.ranks, self.at_once,
+            self.model, self.optimizer, self.inputs.label_weights(),
+            settings.label_smoothing, self.use, self.group, self.micro_batch,
         )  # fmt: skip
         if content is not None and self.state_file is not None:
             self._restore(read_state(content, self.state_file.path))
-        elif starts_warm:
+        elif head_init:
             self._finish_epoch(0, math.nan)
 
     def _kept_state(self) -> bytes | None:
         content = None
-        if self.state_file is not None and self.ranks.is_first:
+        if self.state_file is not None and self.group.is_first:
             content = self.state_file.load()
-        return self.ranks.share_bytes(content)
+        return self.group.broadcast_bytes(content)
 
     def _train_epochs(self) -> None:
         settings = self.settings
-        if self.ranks.count > 1:
-            self._rehearse()
+        if self.group.world_size > 1:
+            self._find_micro_batch_size()
         first = self.history[-1].number + 1 if self.history else 1
-        # `disable=None`: no bar where stderr is no terminal; the line of each epoch stays.
-        with tqdm(
-            total=self.steps, initial=self.step, unit="batch", leave=False,
-            disable=None if self.ranks.is_first else True,
-        ) as bar:  # fmt: skip
-            for number in range(first, settings.epochs + 1):
-                if is_out_of_patience(self.history, settings.patience):
-                    return
-                self._finish_epoch(number, self._train_epoch(number, bar))
-                bar.write(describe_last(self.history, settings.epochs), file=sys.stderr)
+        counter = progress.Counter(progress.Stage.TRAIN, self.steps, done=self.step)
+        for number in range(first, settings.epochs + 1):
+            if is_out_of_patience(self.history, settings.patience):
+                break
+            self._finish_epoch(number, self._train_epoch(number, counter))
+        counter.finish()
 
-    def _train_epoch(self, number: int, bar: tqdm) -> float:
-        """Take the steps of one epoch, and give the mean loss of a picture."""
+    def _train_epoch(self, number: int, counter: progress.Counter) -> float:
+        """Take the steps of one epoch, and return the mean loss of a picture."""
         self._set_training()
-        seeds = np.random.SeedSequence((self.settings.seed, number, self.ranks.number))
+        seeds = np.random.SeedSequence((self.settings.seed, number, self.group.rank))
         torch.manual_seed(int(seeds.generate_state(1)[0]))
-        count, total = len(self.material.inputs), 0.0
+        count, total = len(self.inputs.training), 0.0
         planned = plan_epoch(
-            count, self.batches, self.material.inputs.blended, self.settings.seed, number
+            count, self.batches, self.inputs.training.mixup_share, self.settings.seed, number
         )
         made = made_ahead(planned, self._make, self.use.view_threads)
         with contextlib.closing(made) as batches:
@@ -223,37 +214,35 @@ class FinetuneRun:
                 set_rates(self.optimizer, self.rates, factor)
                 total += self.stepping.take(inputs, targets, size) * size
                 self.step += 1
-                self.average.follow(self.model, self.step)
-                bar.update()
-                if self.ranks.is_first:
-                    tell({"stage": "training", "done": self.step, "total": self.steps})
-        return self.ranks.total(total) / count
+                self.ema.update(self.model, self.step)
+                counter.advance()
+        return self.group.sum(total) / count
 
     def _make(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]:
-        rows = self.ranks.rows(len(batch.pictures))
-        inputs = self.material.inputs.batch(batch, rows)
-        targets = targets_of(batch, rows, self.material.label_indices, self.material.label_count)
+        rows = self.group.shard(len(batch.pictures))
+        inputs = self.inputs.training.batch(batch, rows)
+        targets = targets_of(batch, rows, self.inputs.training_labels, self.inputs.label_count)
         if self.use.pins_memory:
             inputs, targets = inputs.pin_memory(), targets.pin_memory()
         return inputs, targets, len(batch.pictures)
 
-    def _rehearse(self) -> None:
-        (batch,) = plan_epoch(len(self.material.inputs), 1, 0.0, self.settings.seed, 0)
+    def _find_micro_batch_size(self) -> None:
+        (batch,) = plan_epoch(len(self.inputs.training), 1, 0.0, self.settings.seed, 0)
         largest = batch.pictures[: -(-len(batch.pictures) // self.batches)]
-        rows = self.ranks.rows(len(largest))
-        inputs = self.material.inputs.plain(range(len(rows)))
+        rows = self.group.shard(len(largest))
+        inputs = self.inputs.training.plain(range(len(rows)))
         targets = targets_of(
-            batch, np.arange(len(rows)), self.material.label_indices, self.material.label_count
+            batch, np.arange(len(rows)), self.inputs.training_labels, self.inputs.label_count
         )
         self._set_training()
-        self.stepping.rehearse(inputs, targets)
+        self.stepping.find_micro_batch_size(inputs, targets)
 
     def _set_training(self) -> None:
         """Set layers to training, but keep what batch normalisation learnt from ImageNet.
 
         A few hundred pictures, many of them near copies, are too few for better statistics.
         """
-        self.network.train(not self.settings.freezes_body)
+        self.network.train(not self.settings.freeze_backbone)
         self.classifier.train()
         if self.is_pretrained:
             for layer in self.network.modules():
@@ -262,27 +251,29 @@ class FinetuneRun:
 
     def _finish_epoch(self, number: int, training_loss: float) -> None:
         loss, accuracy = math.nan, math.nan
-        if len(self.material.asked) and self.ranks.is_first:
+        if len(self.inputs.validation) and self.group.is_first:
             logits = logits_of(
-                self.average.kept(), self.material.asked, self.at_once, self.ranks.device
+                self.ema.interpolated(), self.inputs.validation, self.micro_batch, self.group.device
             )
-            loss, accuracy = loss_and_accuracy(logits, torch.from_numpy(self.material.asked_labels))
-        loss, accuracy, elapsed = self.ranks.share_numbers([loss, accuracy, self._elapsed()])
+            loss, accuracy = loss_and_accuracy(
+                logits, torch.from_numpy(self.inputs.validation_labels)
+            )
+        loss, accuracy, elapsed = self.group.broadcast_numbers([loss, accuracy, self._elapsed()])
         epoch = Epoch(number, training_loss, loss, accuracy, elapsed)
         self.history.append(epoch)
-        if self.ranks.is_first:
-            tell({"epoch": dataclasses.asdict(epoch)})
         if is_best(self.history, self.best):
             self.best = epoch
-            self.best_state = self._learnt(self.average.kept(), copied=True)
-        if self.state_file is not None and self.ranks.is_first:
+            self.best_state = self._trained(self.ema.interpolated(), copied=True)
+        if self.state_file is not None and self.group.is_first:
             self.state_file.save(self._state())
+        if self.group.is_first:  # told once it is kept, so that nobody counts on what may be lost
+            progress.tell(epoch_event(self.history, self.settings.epochs))
 
     def _elapsed(self) -> float:
         return time.monotonic() - self.started
 
-    def _learnt(self, model: nn.Module, copied: bool = False) -> dict[str, torch.Tensor]:
-        """Give what training changes, by name: not the layers that are frozen."""
+    def _trained(self, model: nn.Module, copied: bool = False) -> dict[str, torch.Tensor]:
+        """What training changes, by name: not the layers that are frozen."""
         frozen = {name for name, value in self.model.named_parameters() if not value.requires_grad}
         return {
             name: value.clone() if copied else value
@@ -299,32 +290,32 @@ class FinetuneRun:
             best_number=self.best.number,
             step=self.step,
             rates=tuple(self.rates),
-            at_once=self.at_once.size,
+            micro_batch_size=self.micro_batch.size,
             scaler=self.stepping.scaler.state_dict(),
-            network=self._learnt(self.model),
-            average=self._learnt(self.average.model),
+            network=self._trained(self.model),
+            ema=self._trained(self.ema.model),
             best=self.best_state,
-            start=self.average.start,
+            start=self.ema.start,
             optimizer=optimizer_tensors(self.optimizer),
         )
 
     def _restore(self, state: TrainingState) -> None:
         self.model.load_state_dict(state.network, strict=False)
-        self.average.model.load_state_dict(state.average, strict=False)
-        self.average.start = {
-            name: tensor.to(self.ranks.device) for name, tensor in state.start.items()
+        self.ema.model.load_state_dict(state.ema, strict=False)
+        self.ema.start = {
+            name: tensor.to(self.group.device) for name, tensor in state.start.items()
         }
         restore_optimizer(self.optimizer, state.optimizer)
         self.stepping.scaler.load_state_dict(dict(state.scaler))
         self.rates = list(state.rates)
         self.step = state.step
-        self.at_once.size = min(self.at_once.size, state.at_once)
+        self.micro_batch.size = min(self.micro_batch.size, state.micro_batch_size)
         self.history = list(state.history)
         self.resumed_from = self.history[-1].number
         self.started = time.monotonic() - self.history[-1].seconds
         self.best = next(one for one in self.history if one.number == state.best_number)
         self.best_state = {
-            name: tensor.to(self.ranks.device) for name, tensor in state.best.items()
+            name: tensor.to(self.group.device) for name, tensor in state.best.items()
         }
 
     def _result(self, interrupted: bool) -> FinetunedNetwork:
@@ -332,8 +323,8 @@ class FinetuneRun:
             raise RuntimeError("no epoch was finished")
         self.model.load_state_dict(self.best_state, strict=False)
         chosen_by = "the last epoch: there were no validation pictures"
-        if len(self.material.asked):
-            count = len(self.material.asked)
+        if len(self.inputs.validation):
+            count = len(self.inputs.validation)
             chosen_by = (
                 f"the most right answers on {count} validation pictures; of equals, the latest"
             )
@@ -347,7 +338,7 @@ class FinetuneRun:
             interrupted=interrupted,
             out_of_patience=out_of_patience,
             resumed_from=self.resumed_from,
-            device=self.ranks.device.type,
-            processes=self.ranks.count,
-            at_once=self.at_once.size,
+            device=self.group.device.type,
+            processes=self.group.world_size,
+            micro_batch_size=self.micro_batch.size,
         )

@@ -24,14 +24,16 @@ class FinetuneSettings:
         learning_rate: Of the pretrained layers, at its highest.
         optimizer: `adamw`, or `sgd` with a momentum of 0.9.
         schedule: `one_cycle` rises and falls, `constant` stays.
-        views: What is made of a picture each time: `strong` ones, blended with each other; the
-            same picture in another `colour`; or `none`.
-        averages: Whether the kept network is a moving mean over the last steps.
-        starts_warm: Whether it starts as the frozen network with a head, whose last layer then
-            moves faster than the others. Its embedding is of length one then, as a head's is.
-        kept_share: How far from that start to the trained network the kept one is, above 0, to 1.
+        views: What is made of a picture each time: `strong` ones, with mixup; the same picture
+            in another `colour`; or `none`.
+        ema: Whether the kept network is an exponential moving average of the steps.
+        head_init: Whether it starts as the frozen network with a fitted head, whose learning rate
+            is then higher than that of the other layers. Its embedding is normalised then, as a
+            head's is.
+        interpolation_weight: Of the trained network in the one that is kept, above 0, to 1; the
+            rest is that start (weight interpolation, as in WiSE-FT). Used with `head_init` alone.
         label_smoothing: Share of each target that is spread over all labels.
-        freezes_body: Whether only the new classifier learns, and the pretrained layers stay.
+        freeze_backbone: Whether only the new classifier learns, and the pretrained layers stay.
         hidden_units: Of each further layer in the new classifier, before its last one.
         dropout: Share of hidden units that are silent in each step.
         patience: Epochs without a lower validation loss after which it stops; None never stops.
@@ -47,11 +49,11 @@ class FinetuneSettings:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     views: ViewKind = "strong"
-    averages: bool = True
-    starts_warm: bool = True
-    kept_share: float = 0.5
+    ema: bool = True
+    head_init: bool = True
+    interpolation_weight: float = 0.5
     label_smoothing: float = 0.1
-    freezes_body: bool = False
+    freeze_backbone: bool = False
     hidden_units: tuple[int, ...] = ()
     dropout: float = 0.0
     patience: int | None = None
@@ -59,9 +61,9 @@ class FinetuneSettings:
     device: str = "auto"
 
     @property
-    def unit_embedding(self) -> bool:
-        """Whether the new classifier begins as a head's does, with a unit embedding."""
-        return self.starts_warm and not self.hidden_units
+    def normalised_embedding(self) -> bool:
+        """Whether the new classifier begins as a head's does, with a normalised embedding."""
+        return self.head_init and not self.hidden_units
 
 
 def check_settings(settings: FinetuneSettings) -> None:
@@ -86,10 +88,10 @@ def check_settings(settings: FinetuneSettings) -> None:
             f"A label smoothing of {settings.label_smoothing} leaves nothing of the labels. Give "
             "0, or a share below 1."
         )
-    if not 0.0 < settings.kept_share <= 1.0:
+    if not 0.0 < settings.interpolation_weight <= 1.0:
         raise UserError(
-            f"A kept share of {settings.kept_share} keeps nothing of the training, or more than "
-            "there is. Give one above 0, to 1."
+            f"An interpolation weight of {settings.interpolation_weight} keeps nothing of the "
+            "training, or more than there is. Give one above 0, to 1."
         )
     if not 0.0 <= settings.dropout < 1.0:
         raise UserError(

@@ -27,7 +27,16 @@ from webcam_classifier.storage import write_atomically
 _logger = logging.getLogger(__name__)
 
 _KEY = "webcam_classifier.training"
-_PARTS = ("network", "average", "best", "start", "optimizer")
+_PARTS = ("network", "ema", "best", "start", "optimizer")
+
+_EARLIER_PARTS = {"average": "ema"}
+_EARLIER_SETTINGS = {
+    "averages": "ema",
+    "starts_warm": "head_init",
+    "kept_share": "interpolation_weight",
+    "freezes_body": "freeze_backbone",
+}
+"""What files of earlier versions call parts and settings, and what they are called now."""
 
 Tensors = dict[str, torch.Tensor]
 
@@ -42,12 +51,12 @@ class TrainingState:
         best_number: Which of them is the best.
         step: How many steps were taken.
         rates: The highest learning rate of each group.
-        at_once: How many pictures went through the network at once.
+        micro_batch_size: How many pictures went through the network together.
         scaler: State of the loss scaling; empty where there is none.
         network: What learns, by its names.
-        average: Its moving mean.
+        ema: Its exponential moving average.
         best: What is kept of the best epoch.
-        start: What the kept network stays near to; empty where that is nothing.
+        start: What the kept network is interpolated with; empty where that is nothing.
         optimizer: From `optimizer_tensors`.
     """
 
@@ -56,17 +65,17 @@ class TrainingState:
     best_number: int
     step: int
     rates: tuple[float, ...]
-    at_once: int
+    micro_batch_size: int
     scaler: Mapping[str, float]
     network: Tensors
-    average: Tensors
+    ema: Tensors
     best: Tensors
     start: Tensors
     optimizer: Tensors
 
 
 def state_bytes(state: TrainingState) -> bytes:
-    """Give the content of a `.safetensors` file with a training's state."""
+    """Serialise a training's state as the content of a `.safetensors` file."""
     tensors = {
         f"{part}.{name}": tensor.detach().cpu().contiguous()
         for part in _PARTS
@@ -78,7 +87,7 @@ def state_bytes(state: TrainingState) -> bytes:
         "best_number": state.best_number,
         "step": state.step,
         "rates": state.rates,
-        "at_once": state.at_once,
+        "micro_batch_size": state.micro_batch_size,
         "scaler": dict(state.scaler),
     }
     content: bytes = safetensors.torch.save(tensors, {_KEY: json.dumps(fields)})
@@ -86,7 +95,7 @@ def state_bytes(state: TrainingState) -> bytes:
 
 
 def read_state(content: bytes, path: Path) -> TrainingState:
-    """Read a training's state back.
+    """Read a training's state back, also one that an earlier version wrote.
 
     Args:
         content: From `state_bytes`.
@@ -103,18 +112,22 @@ def read_state(content: bytes, path: Path) -> TrainingState:
         parts: dict[str, Tensors] = {part: {} for part in _PARTS}
         for name, tensor in safetensors.torch.load(content).items():
             part, _, own_name = name.partition(".")
-            parts[part][own_name] = tensor
+            parts[_EARLIER_PARTS.get(part, part)][own_name] = tensor
+        size = fields["micro_batch_size"] if "micro_batch_size" in fields else fields["at_once"]
         return TrainingState(
-            identity=fields["identity"],
+            identity={
+                _EARLIER_SETTINGS.get(name, name): value
+                for name, value in fields["identity"].items()
+            },
             history=tuple(Epoch(*epoch) for epoch in fields["history"]),
             best_number=int(fields["best_number"]),
             step=int(fields["step"]),
             rates=tuple(fields["rates"]),
-            at_once=int(fields["at_once"]),
+            micro_batch_size=int(size),
             scaler=fields["scaler"],
             **parts,
         )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is not a whole state of a training. Remove it, and train anew without "
             "--resume."
@@ -142,7 +155,7 @@ def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
-    """Give all that an optimizer remembers, by the number of the parameter and a name."""
+    """The state of an optimizer, by the number of the parameter and a name."""
     return {
         f"{number}.{name}": torch.as_tensor(value)
         for number, values in optimizer.state_dict()["state"].items()

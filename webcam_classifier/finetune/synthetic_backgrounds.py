@@ -1,4 +1,4 @@
-"""Paint surroundings that no camera saw: walls, clouds of colour, and things lying about."""
+"""Paint synthetic backgrounds: walls, clouds of colour, and things lying about."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _MOST_THINGS = 8
 _PLAIN = 0.25  # share of walls without any pattern
 
 
-def paint_surroundings(side: int, generator: np.random.Generator) -> BgrImage:
-    """Paint one picture, (side, side, 3) uint8, unlike every other.
+def paint_background(side: int, generator: np.random.Generator) -> BgrImage:
+    """Paint one background, (side, side, 3) uint8 BGR, unlike every other.
 
     Its pattern has the falling spectrum of natural pictures (D. Field, "Relations between the
     statistics of natural images and the response properties of cortical cells", 1987).
@@ -35,7 +35,7 @@ def paint_surroundings(side: int, generator: np.random.Generator) -> BgrImage:
 
 
 def _clouds(side: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Give noise of deviation 1, (side, side, 3), whose colours go together more or less."""
+    """Noise of deviation 1, (side, side, 3), whose colours go together more or less."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, np.newaxis], np.fft.rfftfreq(side))
     frequency[0, 0] = np.inf  # no change of the mean
     spectrum = np.fft.rfft2(generator.standard_normal((3, side, side)))

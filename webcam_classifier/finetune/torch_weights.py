@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 
 def load_pretrained(backbone: str, weights: str) -> PretrainedWeights:
-    """Give a network's pretrained weights.
+    """Get a network's pretrained weights.
 
     Args:
         backbone: One of `network.BACKBONES`.

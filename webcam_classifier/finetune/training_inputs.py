@@ -1,4 +1,4 @@
-"""What a network is trained on and asked about, in the form that it takes."""
+"""What a network is trained on and validated with, in the form that it takes."""
 
 from __future__ import annotations
 
@@ -12,76 +12,76 @@ from torch import nn
 
 from webcam_classifier.finetune.batches import FixedInputs, PictureInputs
 from webcam_classifier.finetune.classic_views import PlainViews, choose_views
-from webcam_classifier.finetune.evaluate import given_to
-from webcam_classifier.finetune.memory import PicturesAtOnce
+from webcam_classifier.finetune.evaluate import layer_inputs
+from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.random_views import Examples
 from webcam_classifier.finetune.settings import FinetuneSettings
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """What a network is trained on and asked about.
+class TrainingInputs:
+    """What a network is trained on and validated with.
 
     Attributes:
-        inputs: What it is trained on.
-        label_indices: (inputs,) int64, what each shows.
+        training: What it is trained on.
+        training_labels: (training,) int64, the label's index of each.
         label_count: How many labels there are.
-        asked: What it is asked about after each epoch; it may be empty.
-        asked_labels: (asked,) int64, what each shows.
+        validation: What it is evaluated on after each epoch; it may be empty.
+        validation_labels: (validation,) int64, the label's index of each.
     """
 
-    inputs: PictureInputs | FixedInputs
-    label_indices: NDArray[np.int64]
+    training: PictureInputs | FixedInputs
+    training_labels: NDArray[np.int64]
     label_count: int
-    asked: PictureInputs | FixedInputs
-    asked_labels: NDArray[np.int64]
+    validation: PictureInputs | FixedInputs
+    validation_labels: NDArray[np.int64]
 
     def label_weights(self) -> torch.Tensor:
-        """Give each label's weight, (labels,), so that rare ones count as much as frequent ones."""
-        counts = np.bincount(self.label_indices, minlength=self.label_count)
-        weights = len(self.label_indices) / (self.label_count * np.maximum(counts, 1))
+        """Balanced class weights, (labels,): rare labels count as much as frequent ones."""
+        counts = np.bincount(self.training_labels, minlength=self.label_count)
+        weights = len(self.training_labels) / (self.label_count * np.maximum(counts, 1))
         return torch.tensor(weights, dtype=torch.float32)
 
 
-def gather_material(
+def gather_training_inputs(
     training: Examples,
     validation: Examples,
     labels: tuple[str, ...],
     settings: FinetuneSettings,
-) -> Material:
-    """Give pictures and views of them to a training.
+) -> TrainingInputs:
+    """Put pictures together with what makes views of them.
 
     Args:
-        training: What to learn from.
-        validation: What to ask about.
+        training: What to train on.
+        validation: What to evaluate on.
         labels: Their names.
         settings: Which views, and of what size.
     """
     size, seed = settings.input_size, settings.seed
     views = choose_views(settings.views, training, labels, size)
-    return Material(
-        inputs=PictureInputs(training, views, size, seed),
-        label_indices=training.label_indices,
+    return TrainingInputs(
+        training=PictureInputs(training, views, size, seed),
+        training_labels=training.label_indices,
         label_count=len(labels),
-        asked=PictureInputs(validation, PlainViews(validation, size), size, seed),
-        asked_labels=validation.label_indices,
+        validation=PictureInputs(validation, PlainViews(validation, size), size, seed),
+        validation_labels=validation.label_indices,
     )
 
 
 def behind_frozen_layers(
-    material: Material,
+    inputs: TrainingInputs,
     network: nn.Module,
     classifier: nn.Module,
-    at_once: PicturesAtOnce,
+    micro_batch: MicroBatch,
     device: torch.device,
-) -> Material:
+) -> TrainingInputs:
     """Compute what frozen layers make of each picture, once for all epochs.
 
     Args:
-        material: Pictures that are always shown as they are.
+        inputs: Pictures that are always shown as they are.
         network: With the classifier in it.
-        classifier: The part that learns.
-        at_once: How many pictures go through the network at once.
+        classifier: The part that is trained.
+        micro_batch: How many pictures go through the network together.
         device: Where the network is.
     """
     network.eval()
@@ -90,6 +90,8 @@ def behind_frozen_layers(
         count = len(pictures)
         if count == 0:
             return FixedInputs(torch.zeros(0, 1))
-        return FixedInputs(given_to(classifier, network, pictures.plain, count, at_once, device))
+        features = layer_inputs(classifier, network, pictures.plain, count, micro_batch, device)
+        return FixedInputs(features)
 
-    return dataclasses.replace(material, inputs=fixed(material.inputs), asked=fixed(material.asked))
+    training, validation = fixed(inputs.training), fixed(inputs.validation)
+    return dataclasses.replace(inputs, training=training, validation=validation)

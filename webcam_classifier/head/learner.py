@@ -166,6 +166,15 @@ class Learner:
                 self._fitted_with = calibration
             return self._fitted
 
+    def recall(self, calibration: Calibration) -> None:
+        """Hold the pictures of a calibration and no others, and what it found out about them."""
+        pictures: dict[str, list[Picture]] = {label: [] for label in calibration.labels}
+        for picture in calibration.pictures:
+            pictures[picture.label].append(picture)
+        with self._lock:
+            self.follow(pictures)
+            self._calibration = calibration
+
     def cross_validate(self) -> Calibration | None:
         """Ask about each picture whose file was embedded, by heads that never saw its burst.
 

@@ -1,86 +1,114 @@
-"""The process of a job: started so that it gives way, and read while it goes on."""
+"""The process of a job: a command that gives way to everything, and ends when this process does."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
-SCRIPTS = Path(__file__).resolve().parents[2]
-"""The folder that train.py and the package `export` are in."""
+import webcam_classifier
+from webcam_classifier.progress import Event, from_json
 
 _NICENESS = 10
-_PROGRESS_NAME, _OUTPUT_NAME, _ERROR_NAME = "progress.jsonl", "said.txt", "complaint.txt"
+_LOG_LINES = 200  # of the end of what it prints
+_LOG_WAIT = 1.0  # seconds for the rest of it, once the process has ended
+_INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
 
 
 class JobProcess:
-    """A script of ours that runs beside the live picture, with a folder for what it says.
+    """A command of this package as a child process, whose events are read while it goes on.
+
+    It lives no longer than this process, however this one ends: it ends when its standard input is
+    closed.
 
     Args:
-        command: What follows the interpreter.
-        tells: Whether it takes `--progress`.
+        command: One of `webcam_classifier.cli`, with its arguments.
     """
 
-    def __init__(self, command: Sequence[str], tells: bool) -> None:
-        # A context manager's work, but one thread opens it and another one closes it.
-        self._folder = tempfile.TemporaryDirectory(prefix="teaching-")
-        self._told = Path(self._folder.name) / _PROGRESS_NAME
-        self._read = 0  # bytes
-        follow = ["--progress", str(self._told)] if tells else []
-        paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-        surroundings = os.environ | {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "PYTHONIOENCODING": "utf-8",
-            "TMPDIR": self._folder.name,
-        }
-        with self._file(_OUTPUT_NAME).open("wb") as said, self._file(_ERROR_NAME).open("wb") as bad:
-            self._process = subprocess.Popen(
-                [sys.executable, *command, *follow],
-                stdin=subprocess.DEVNULL, stdout=said, stderr=bad, env=surroundings,
-            )  # fmt: skip
+    def __init__(self, command: Sequence[str]) -> None:
+        # Named here and made there, so that nothing is left by an end of this process in between.
+        self._folder = Path(tempfile.gettempdir()) / f"webcam-classifier-{secrets.token_hex(8)}"
+        ours = ["-m", "webcam_classifier.cli", "--events", "--ends-with-parent", str(self._folder)]
+        self._process = subprocess.Popen(
+            [sys.executable, *ours, *command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=_environment(),
+        )  # fmt: skip
         if hasattr(os, "setpriority"):  # not on Windows
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._log_lock = threading.Lock()
+        self._log_reader = threading.Thread(target=self._read_log, name="job-log", daemon=True)
+        self._log_reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def events(self) -> Iterator[Event]:
+        """Yield its events as they come, to its end; those that are not known are passed over."""
+        for line in _lines(self._process.stdout):
+            try:
+                event = from_json(line)
+            except ValueError:
+                self._add_to_log(line)  # nothing of ours, but it may say why it ends
+                continue
+            if event is not None:
+                yield event
 
     def kill(self) -> None:
         """End it at once; only whole files are left."""
         self._process.kill()
 
-    def wait(self, seconds: float) -> int | None:
-        """Wait for its end, so many seconds at the most; give its code, or None while it runs."""
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+    def finish(self) -> int:
+        """Wait for its end, remove its temporary files, and return its exit code.
 
-    def new_lines(self) -> list[str]:
-        """Give the lines of JSON that it has told since the last time."""
-        if not self._told.is_file():
-            return []
-        content = self._told.read_bytes()[self._read :]
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return whole.decode().splitlines()
+        Called once, after the last of its events.
+        """
+        code = self._process.wait()
+        self._log_reader.join(_LOG_WAIT)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        shutil.rmtree(self._folder, ignore_errors=True)  # it does so itself unless it was killed
+        return code
 
     @property
-    def said(self) -> list[str]:
-        """The lines of its standard output."""
-        return self._lines(_OUTPUT_NAME)
+    def log(self) -> list[str]:
+        """The last lines that it printed."""
+        with self._log_lock:
+            return list(self._log)
 
-    @property
-    def complaints(self) -> list[str]:
-        """The lines of its standard error output."""
-        return self._lines(_ERROR_NAME)
+    def _read_log(self) -> None:
+        for line in _lines(self._process.stderr):
+            self._add_to_log(line)
 
-    def clean_up(self) -> None:
-        """Remove its folder; it must have ended."""
-        self._folder.cleanup()
+    def _add_to_log(self, line: str) -> None:
+        with self._log_lock:
+            self._log.append(line)
 
-    def _lines(self, name: str) -> list[str]:
-        text = self._file(name).read_text(encoding="utf-8", errors="replace")
-        return [line for line in text.splitlines() if line.strip()]
 
-    def _file(self, name: str) -> Path:
-        return Path(self._folder.name) / name
+def _lines(stream: IO[bytes] | None) -> Iterator[str]:
+    if stream is None:
+        raise RuntimeError("the process has no such pipe")
+    with stream:
+        for line in stream:
+            yield line.decode("utf-8", "replace").rstrip()
+
+
+def _environment() -> dict[str, str]:
+    """Have the child find this very package, print UTF-8, and import nothing from where it runs."""
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONSAFEPATH": "1"}
+    root = Path(webcam_classifier.__file__).resolve().parents[1]
+    if root.name not in _INSTALLED_IN:
+        paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,10 +18,12 @@ from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.dataset.index import Dataset, check_is_whole
 from webcam_classifier.dataset.label_names import check_labels
-from webcam_classifier.head.learner import Learner
+from webcam_classifier.dataset.labelled_pictures import check_enough
+from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
+from webcam_classifier.progress import Counter, Result, Stage
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.storage import check_writable, write_atomically
 from webcam_classifier.teaching.background_learner import BackgroundLearner
@@ -32,6 +35,8 @@ from webcam_classifier.teaching.describe import (
 from webcam_classifier.teaching.edits import Edits
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.state import LearntAccuracy, Refusal, TeachingState
+
+_TELL_EVERY = 0.2  # seconds, while pictures are waited for
 
 
 class TeachingSession:
@@ -281,6 +286,52 @@ class TeachingSession:
             Whether it is.
         """
         return self._background.wait(timeout)
+
+    def write(self, output: Path) -> Result:
+        """Write a model of the pictures that there are, as `train.py --mode head` does.
+
+        It is the learner's own head. This takes some seconds, and holds up neither the picture nor
+        the learning; what is recorded meanwhile is not in the model. Progress is told.
+
+        Args:
+            output: The folder for model, metrics and report.
+
+        Returns:
+            What it came to.
+
+        Raises:
+            UserError: There are too few pictures, or the folder can't be written.
+        """
+        # Loaded only now: drawing and analysing take longer to load than all else.
+        from webcam_classifier.training.write_learnt import write_learnt
+
+        check_enough(self._dataset)
+        check_writable(output)
+        started = time.monotonic()
+        calibration = self._calibrated()
+        return write_learnt(self._dataset, self._backbone, calibration, output, started)
+
+    def _calibrated(self) -> Calibration:
+        """Wait until the pictures of this moment are calibrated, and tell how far that is."""
+        wanted = {(one.label, one.key) for one in self._dataset.every()}
+        counter = Counter(Stage.EMBED, len(wanted))
+        done = 0
+        while True:
+            self._background.wait(_TELL_EVERY)
+            calibration = self._learner.calibration
+            known = set[tuple[str, str]]()
+            if calibration is not None:
+                known = {(one.label, one.key) for one in calibration.pictures}
+            there = {(one.label, one.key) for one in self._dataset.every()}
+            views = self._learner.views
+            embedded = sum(one.is_embedded(views) for one in self._dataset.every())
+            while done < min(embedded, len(wanted)):
+                done += 1
+                counter.advance()
+            # What was removed meanwhile is not waited for.
+            if calibration is not None and (wanted & there) <= known <= there:
+                counter.finish()
+                return calibration
 
     def close(self) -> None:
         """Write what is still waiting, and stop; a second call does nothing.

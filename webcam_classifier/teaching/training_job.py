@@ -1,4 +1,4 @@
-"""Run train.py and the export beside the live picture: as processes that give way to it.
+"""Write, train and export beside the live picture: in a thread, or in processes that give way.
 
 What they write is what a person would have got from the same command, and where one is killed,
 what was there before stays.
@@ -6,50 +6,43 @@ what was there before stays.
 
 from __future__ import annotations
 
-import json
-import math
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.teaching.job_process import SCRIPTS, JobProcess
+from webcam_classifier.progress import (
+    Epoch,
+    Event,
+    Failed,
+    Note,
+    Progress,
+    Result,
+    Stage,
+    listening,
+)
+from webcam_classifier.stage_captions import describe_progress
+from webcam_classifier.teaching.job_process import JobProcess
+from webcam_classifier.teaching.session import TeachingSession
 
 JobKind = Literal["head", "finetune", "export"]
 JobStatus = Literal["running", "done", "failed", "cancelled"]
 
-_LOOK_EVERY = 0.1  # seconds
-
-_SHARES: Mapping[JobKind, Mapping[str, tuple[float, float]]] = {
-    "head": {"reading": (0.0, 0.2), "looking at pictures": (0.2, 0.8)},
+_SHARES: Mapping[JobKind, Mapping[Stage, tuple[float, float]]] = {
+    "head": {Stage.READ: (0.0, 0.2), Stage.EMBED: (0.2, 0.8), Stage.EVALUATE: (0.8, 0.95)},
     "finetune": {
-        "reading": (0.0, 0.04), "looking at pictures": (0.04, 0.1), "training": (0.1, 0.95),
+        Stage.READ: (0.0, 0.04),
+        Stage.EMBED: (0.04, 0.1),
+        Stage.TRAIN: (0.1, 0.95),
+        Stage.EVALUATE: (0.95, 0.99),
     },
     "export": {},
-}  # fmt: skip
+}
 """From where to where the progress goes in a stage; those not named don't move it."""
-
-
-@dataclass(frozen=True)
-class EpochState:
-    """One epoch of fine-tuning; epoch 0 is the network with only its head fitted.
-
-    Attributes:
-        epoch: From 0.
-        training_loss: None for epoch 0.
-        validation_loss: None without validation pictures.
-        validation_accuracy: 0 to 1; None without validation pictures.
-        seconds: Since training began.
-    """
-
-    epoch: int
-    training_loss: float | None
-    validation_loss: float | None
-    validation_accuracy: float | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -60,11 +53,12 @@ class JobState:
         number: Counts the jobs of this run, from 1.
         kind: What is done.
         status: Whether it goes on, and else how it ended.
-        progress: 0 to 1; None where that can't be told.
+        progress: 0 to 1, never falling; None where that can't be told.
         message: What is being done, or what came out, in a line.
         history: The epochs so far, where layers are trained.
-        error: Why it failed, in the sentences of the script; empty else.
+        error: Why it failed, in the sentences of the command; empty else.
         output: The folder, or for an export the file, that is written.
+        result: What came out, with its figures; None before the end.
     """
 
     number: int
@@ -72,9 +66,10 @@ class JobState:
     status: JobStatus
     progress: float | None
     message: str
-    history: tuple[EpochState, ...]
+    history: tuple[Epoch, ...]
     error: str
     output: Path
+    result: Result | None = None
 
     @property
     def is_running(self) -> bool:
@@ -113,7 +108,7 @@ class TrainingJobs:
         backbone: str | None = None,
         input_size: int | None = None,
     ) -> JobState:
-        """Begin to teach as `train.py DATASET --mode KIND --output OUTPUT` does.
+        """Begin to train as `train.py DATASET --mode KIND --output OUTPUT` does.
 
         Args:
             kind: A head, or layers as well, which needs torch.
@@ -126,11 +121,30 @@ class TrainingJobs:
         Raises:
             UserError: Another job is running.
         """
-        command = [str(SCRIPTS / "train.py"), str(dataset), "--mode", kind, "--output", str(output)]
+        command = ["train", str(dataset), "--mode", kind, "--output", str(output)]
         chosen = {"--epochs": epochs, "--backbone": backbone, "--input-size": input_size}
         for option, value in chosen.items():
             command += [] if value is None else [option, str(value)]
         return self._begin(kind, command, output)
+
+    def write(self, session: TeachingSession, output: Path) -> JobState:
+        """Begin to write the model that a session has learnt, in a thread; see its `write`.
+
+        Args:
+            session: What was learnt.
+            output: The folder of the model.
+
+        Raises:
+            UserError: Another job is running.
+        """
+        with self._lock:
+            state = self._begun("head", output)
+            self._thread = threading.Thread(
+                target=self._write, args=[session, state], name="writing-model", daemon=True
+            )
+            self._thread.start()
+        self._on_change()
+        return state
 
     def export(
         self,
@@ -151,7 +165,7 @@ class TrainingJobs:
         """
         file = model / "model.onnx" if model.is_dir() else model
         output = file.with_name(f"{file.stem}.{precision}.onnx")
-        command = ["-m", "export", str(file), "--precision", precision, "--output", str(output)]
+        command = ["export", str(file), "--precision", precision, "--output", str(output)]
         command += [] if pictures is None else ["--pictures", str(pictures)]
         return self._begin("export", command, output)
 
@@ -164,11 +178,11 @@ class TrainingJobs:
                 self._process.kill()
 
     def state(self) -> JobState | None:
-        """Give how the last job goes or went; None before the first."""
+        """How the last job goes or went; None before the first."""
         return self._state
 
     def wait(self, timeout: float) -> JobState | None:
-        """Wait for the end of the running job, so many seconds at the most; give its state."""
+        """Wait for the end of the running job, so many seconds at the most; return its state."""
         if self._thread is not None:
             self._thread.join(timeout)
         return self._state
@@ -192,12 +206,8 @@ class TrainingJobs:
 
     def _begin(self, kind: JobKind, command: Sequence[str], output: Path) -> JobState:
         with self._lock:
-            if self._state is not None and self._state.is_running:
-                raise UserError("Something is being taught or exported. Wait, or cancel it first.")
-            number = 1 if self._state is None else self._state.number + 1
-            state = JobState(number, kind, "running", None, "starting", (), "", output)
-            process = JobProcess(command, tells=kind != "export")
-            self._state, self._process, self._is_cancelled = state, process, False
+            state = self._begun(kind, output)
+            process = self._process = JobProcess(command)
             self._thread = threading.Thread(
                 target=self._follow, args=[process, state], name="training-job", daemon=True
             )
@@ -205,57 +215,80 @@ class TrainingJobs:
         self._on_change()
         return state
 
+    def _begun(self, kind: JobKind, output: Path) -> JobState:
+        """The state of a job that begins, unless another one is running."""
+        if self._state is not None and self._state.is_running:
+            raise UserError("Something is being trained or exported. Wait, or cancel it first.")
+        number = 1 if self._state is None else self._state.number + 1
+        state = JobState(number, kind, "running", None, "starting", (), "", output)
+        self._state, self._is_cancelled = state, False
+        return state
+
+    def _write(self, session: TeachingSession, state: JobState) -> None:
+        def hear(event: Event) -> None:
+            self._state = _after(self._state or state, event)
+            self._on_change()
+
+        try:
+            with listening(hear):
+                result = session.write(state.output)
+        except Exception as error:  # whatever it is, somebody waits for the end of the job
+            message = str(error) if isinstance(error, UserError) else repr(error)
+            ended = replace(state, status="failed", message="failed", error=message)
+        else:
+            ended = replace(
+                state, status="done", progress=1.0, message=result.message, result=result
+            )
+        self._state = ended
+        self._on_change()
+
     def _follow(self, process: JobProcess, state: JobState) -> None:
-        code = None
-        while code is None:
-            code = process.wait(_LOOK_EVERY)
-            lines = process.new_lines()
-            if lines:
-                self._state = state = _with_progress(state, lines)
-                self._on_change()
+        for event in process.events():
+            self._state = state = _after(state, event)
+            self._on_change()
+        code = process.finish()
         with self._lock:
             self._process = None
             if self._is_cancelled:
-                state = replace(state, status="cancelled", message="cancelled")
+                state = replace(state, status="cancelled", message="cancelled", error="")
             elif code == 0:
-                message = _outcome(process.said)
-                state = replace(state, status="done", progress=1.0, message=message)
+                message = "done" if state.result is None else state.result.message
+                state = replace(state, status="done", progress=1.0, message=message, error="")
             else:
-                error = _error(process.complaints, code)
+                error = state.error or _describe_end(code, process.log)
                 state = replace(state, status="failed", message="failed", error=error)
             self._state = state
-        process.clean_up()
         self._on_change()
 
 
-def _with_progress(state: JobState, lines: Sequence[str]) -> JobState:
-    for line in lines:
-        fields: dict[str, Any] = json.loads(line)
-        if "epoch" in fields:
-            state = replace(state, history=(*state.history, _epoch(fields["epoch"])))
-            continue
-        stage, done, total = fields["stage"], fields["done"], fields["total"]
-        message = f"{stage}: {done} of {total}" if total else f"{stage}: {done}"
-        progress = state.progress
-        if total and stage in _SHARES[state.kind]:
-            first, last = _SHARES[state.kind][stage]
-            progress = first + (last - first) * min(1.0, done / total)
-        state = replace(state, message=message, progress=progress)
-    return state
+def _after(state: JobState, event: Event) -> JobState:
+    """What the state is once an event was told."""
+    if isinstance(event, Epoch):
+        return replace(state, history=(*state.history, event))
+    if isinstance(event, Note):
+        return replace(state, message=event.message)
+    if isinstance(event, Result):
+        return replace(state, result=event)
+    if isinstance(event, Failed):
+        return replace(state, error=event.message)
+    return replace(state, message=describe_progress(event), progress=_share(state, event))
 
 
-def _epoch(fields: Mapping[str, float]) -> EpochState:
-    losses = (fields["training_loss"], fields["validation_loss"], fields["validation_accuracy"])
-    training, validation, accuracy = (None if math.isnan(value) else value for value in losses)
-    return EpochState(int(fields["number"]), training, validation, accuracy, fields["seconds"])
+def _share(state: JobState, event: Progress) -> float | None:
+    """How much of the whole job is done."""
+    shares = _SHARES[state.kind]
+    if not event.total or event.stage not in shares:
+        return state.progress
+    first, last = shares[event.stage]
+    share = first + (last - first) * min(1.0, event.done / event.total)
+    return max(share, state.progress or 0.0)
 
 
-def _outcome(said: Sequence[str]) -> str:
-    """Give the line that says how good it is."""
-    told = [line for line in said if line.startswith(("accuracy ", "verdict: "))]
-    return (told or said or ["done"])[-1].removeprefix("verdict: ")
-
-
-def _error(complaints: Sequence[str], code: int) -> str:
-    told = [line.removeprefix("error: ") for line in complaints if line.startswith("error: ")]
-    return (told or complaints or [f"It ended with code {code}."])[-1]
+def _describe_end(code: int, log: Sequence[str]) -> str:
+    """Say why a process ended that did not say so itself."""
+    said = next((line for line in reversed(log) if line.strip()), "")
+    if said:
+        return said.removeprefix("error: ")
+    if code < 0:
+        return f"It was ended from outside, by {signal.Signals(-code).name}. Start it again."
+    return f"It ended with code {code} and said nothing. Start it again."

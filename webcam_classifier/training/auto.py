@@ -30,12 +30,12 @@ class Trainer(Protocol):
     def seconds_per_epoch(self, task: TrainingTask) -> float:
         """Measure what one pass over the pictures takes."""
 
-    def teach(
+    def train(
         self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None
     ) -> TrainingResult:
         """Train on from pretrained weights."""
 
-    def teach_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
+    def train_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
         """Train from random weights."""
 
 
@@ -68,9 +68,9 @@ class AutoTrainer:
         if choice.mode == "head" or trainer is None:
             return dataclasses.replace(head, note=f"chosen: {choice.reason}")
         if choice.mode == "scratch":
-            trained = trainer().teach_from_scratch(task, choice.epochs)
+            trained = trainer().train_from_scratch(task, choice.epochs)
         else:
-            trained = trainer().teach(task, embedded, choice.epochs)
+            trained = trainer().train(task, embedded, choice.epochs)
         of_head = _right_of_head(task, embedded)
         of_trained = _right_of_graph(task, trained.graph)
         count = len(task.split.validation)

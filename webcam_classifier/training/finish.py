@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -34,6 +34,7 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes, write_model
 from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, ModelCard
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.progress import Result
 from webcam_classifier.report.analysis import analyse
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
@@ -46,7 +47,11 @@ _TIMED = 40  # pictures that the written model is asked about after cross-valida
 
 
 def finish_training(
-    task: TrainingTask, outcome: TrainingResult, embedded: EmbeddedDataset | None, folder: Path
+    task: TrainingTask,
+    outcome: TrainingResult,
+    embedded: EmbeddedDataset | None,
+    folder: Path,
+    render: Callable[[Findings, str], str] = render_report,
 ) -> Findings:
     """Measure what was trained on pictures that it never saw, and write it all down.
 
@@ -59,6 +64,7 @@ def finish_training(
         embedded: What the frozen network makes of the data set; None leaves out what is asked of
             it.
         folder: Where model, metrics, report and checkpoint go.
+        render: Draws the report.
 
     Raises:
         UserError: The folder can't be written.
@@ -94,7 +100,7 @@ def finish_training(
     if outcome.checkpoint is not None:
         files[CHECKPOINT_NAME] = outcome.checkpoint
     files[MODEL_NAME] = model_bytes(outcome.graph, card)
-    files[REPORT_NAME] = render_report(findings, folder.resolve().name).encode("utf-8", "replace")
+    files[REPORT_NAME] = render(findings, folder.resolve().name).encode("utf-8", "replace")
     for name, content in files.items():
         write_atomically(folder / name, content)
     for path in outcome.superseded:
@@ -156,6 +162,25 @@ def _cross_validated(
         evaluation = evaluate_answers(card.labels, nothing, nothing)
     measured = replace(timed, evaluation=evaluation, predictions=predictions)
     return task.pictures.at(asked), measured
+
+
+def training_result(findings: Findings, folder: Path) -> Result:
+    """What a training came to, for a program that follows it.
+
+    Args:
+        findings: From `finish_training`.
+        folder: Where it was written.
+    """
+    evaluation = findings.evaluation
+    is_measured = evaluation.count > 0
+    return Result(
+        f"accuracy {describe_accuracy(evaluation)}, measured on {findings.card.accuracy_rests_on}",
+        output=str(folder),
+        accuracy=evaluation.accuracy if is_measured else None,
+        interval=evaluation.interval if is_measured else None,
+        right=int(np.trace(evaluation.confusion)) if is_measured else None,
+        count=evaluation.count,
+    )
 
 
 def describe_training(findings: Findings, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.learner import Learner
 from webcam_classifier.head.novelty import UNKNOWN_FROM
@@ -27,18 +28,30 @@ def train_head(task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
     for place, picture in enumerate(embedded.pictures):
         if place in learnt:
             learner.add(picture)
-    calibration = learner.calibrate()
-    head = learner.fit()
+    if learner.calibrate() is None:
+        raise ValueError("a head needs pictures of two labels")
+    return head_result(learner, embedded.backbone, task.is_cross_validated)
+
+
+def head_result(learner: Learner, backbone: Backbone, is_cross_validated: bool) -> TrainingResult:
+    """What a calibrated learner comes to.
+
+    Args:
+        learner: With pictures of two labels at least.
+        backbone: The frozen network.
+        is_cross_validated: Whether the figure is that of its cross-validation.
+    """
+    calibration, head = learner.calibration, learner.fit()
     if calibration is None or head is None:
         raise ValueError("a head needs pictures of two labels")
     return TrainingResult(
         graph=learner.model(),
         mode="head",
-        weights=embedded.backbone.source,
+        weights=backbone.source,
         details={
             "views": int(np.size(calibration.views.label_indices)),
             "temperature": head.linear.temperature,
         },
         unknown_threshold=UNKNOWN_FROM,
-        cross_validation=calibration if task.is_cross_validated else None,
+        cross_validation=calibration if is_cross_validated else None,
     )

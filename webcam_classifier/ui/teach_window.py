@@ -238,7 +238,7 @@ class TeachWindow:
             self._tell("nothing to write yet: two labels need snapshots", now, is_warning=True)
             return
         try:
-            self._jobs.teach("head", state.dataset, self._output)
+            self._jobs.write(self._session, self._output)
         except UserError as error:
             self._tell(str(error), now, is_warning=True)
             return

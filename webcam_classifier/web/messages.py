@@ -66,7 +66,7 @@ def job_message(job: JobState | None) -> dict[str, Any] | None:
         "message": job.message,
         "history": [
             {
-                "epoch": epoch.epoch,
+                "epoch": epoch.number,
                 "training_loss": epoch.training_loss,
                 "validation_loss": epoch.validation_loss,
                 "validation_accuracy": epoch.validation_accuracy,

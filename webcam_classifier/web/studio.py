@@ -99,12 +99,15 @@ class Studio:
         Raises:
             UserError: Another job is running.
         """
+        if mode == "head":
+            self.jobs.write(self.session, self.models.folder)
+            return
         teaching = self.session.state()
         self.jobs.teach(
             mode,
             teaching.dataset,
             self.models.folder,
-            epochs=epochs if mode == "finetune" else None,
+            epochs=epochs,
             backbone=teaching.backbone,
             input_size=teaching.input_size,
         )

@@ -1,6 +1,6 @@
 """Train the layers of a pretrained network themselves on the user's pictures.
 
-It begins as the frozen network with a head: the first steps don't tear its layers apart with a
+It starts as the frozen network with a fitted head: the first steps don't distort its layers with a
 random head's errors, and it can only get better. Then all layers are trained together, the
 pretrained ones in small steps, on random views of the pictures.
 """
@@ -11,19 +11,19 @@ import torch
 
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.finetune.device import allow_fast_products, choose_device
-from webcam_classifier.finetune.distributed import local_number
+from webcam_classifier.finetune.distributed import local_rank
 from webcam_classifier.finetune.memory import explained_memory
 from webcam_classifier.finetune.network import PixelNetwork, build_network
-from webcam_classifier.finetune.process_group import joined_ranks
+from webcam_classifier.finetune.process_group import join_process_group
 from webcam_classifier.finetune.random_views import Examples
 from webcam_classifier.finetune.run import FinetunedNetwork, FinetuneRun
 from webcam_classifier.finetune.settings import FinetuneSettings, check_settings
 from webcam_classifier.finetune.state_file import StateFile
-from webcam_classifier.finetune.training_inputs import gather_material
+from webcam_classifier.finetune.training_inputs import gather_training_inputs
 from webcam_classifier.head.discriminant import LinearHead
 
 
-def finetune(
+def train_layers(
     training: Examples,
     validation: Examples,
     labels: tuple[str, ...],
@@ -34,8 +34,8 @@ def finetune(
 ) -> FinetunedNetwork:
     """Train a network. Ctrl-C ends it early and keeps the best so far.
 
-    Progress goes to stderr. Where `torchrun` started several processes, each calls this with the
-    same arguments, and each gets the same network.
+    Where `torchrun` started several processes, each calls this with the same arguments, and each
+    gets the same network.
 
     Args:
         training: At least one picture of each label.
@@ -44,7 +44,8 @@ def finetune(
         pretrained: From `load_pretrained`.
         settings: How to train.
         state_file: Where to keep the training after each epoch, and whether to go on from there.
-        head: Fitted on the unit embeddings of the frozen network, to start from; None fits one.
+        head: Fitted on the normalised embeddings of the frozen network, to start from; None fits
+            one.
 
     Raises:
         UserError: A setting is impossible, the backbone unknown, the weights another's, the kept
@@ -52,10 +53,10 @@ def finetune(
         KeyboardInterrupt: Ctrl-C before there was anything to keep.
     """
     check_settings(settings)
-    device = choose_device(settings.device, local_number())
+    device = choose_device(settings.device, local_rank())
     allow_fast_products(device)
     cards = [device] if device.type == "cuda" else []
-    with explained_memory(), joined_ranks(device) as ranks, torch.random.fork_rng(cards):
+    with explained_memory(), join_process_group(device) as group, torch.random.fork_rng(cards):
         torch.manual_seed(settings.seed)
         layers = build_network(
             settings.backbone,
@@ -63,11 +64,11 @@ def finetune(
             pretrained,
             settings.hidden_units,
             settings.dropout,
-            settings.unit_embedding,
+            settings.normalised_embedding,
         )
         network = PixelNetwork(layers).to(device)
-        material = gather_material(training, validation, labels, settings)
+        inputs = gather_training_inputs(training, validation, labels, settings)
         run = FinetuneRun(
-            network, bool(pretrained.tensors), material, settings, ranks, state_file, head
+            network, bool(pretrained.tensors), inputs, settings, group, state_file, head
         )
         return run.train()

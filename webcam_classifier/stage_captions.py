@@ -1,0 +1,44 @@
+"""What a person is told of a stage or an epoch: at the terminal, in the window, and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from webcam_classifier.progress import Epoch, Progress, Stage
+
+_CAPTIONS: Mapping[Stage, str] = {
+    Stage.RECORD: "recording",
+    Stage.READ: "reading",
+    Stage.EMBED: "looking at pictures",
+    Stage.TRAIN: "training",
+    Stage.EVALUATE: "classifying",
+    Stage.CALIBRATE: "calibrating",
+    Stage.COMPARE: "comparing",
+    Stage.TRY_RUNTIMES: "trying runtimes",
+    Stage.START_CANDIDATES: "starting all candidates",
+    Stage.TIME_CANDIDATES: "timing all candidates",
+}
+
+
+def caption(progress: Progress) -> str:
+    """What is being done, in a few words, such as `recording cup`."""
+    return f"{_CAPTIONS[progress.stage]} {progress.subject}".rstrip()
+
+
+def describe_progress(progress: Progress) -> str:
+    """What is being done and how far it is, such as `reading: 12 of 90`."""
+    of_total = f" of {progress.total}" if progress.total else ""
+    return f"{caption(progress)}: {progress.done}{of_total}"
+
+
+def describe_epoch(epoch: Epoch) -> str:
+    """How an epoch went, such as `epoch 3 of 12: loss 0.612, validation 0.950, 24 s left`."""
+    parts = []
+    if epoch.training_loss is not None:
+        parts.append(f"loss {epoch.training_loss:.3f}")
+    if epoch.validation_accuracy is not None:
+        parts.append(f"validation {epoch.validation_accuracy:.3f}")
+    if epoch.seconds_left is not None:
+        parts.append(f"{epoch.seconds_left:.0f} s left")
+    text = f"epoch {epoch.number} of {epoch.epochs}"
+    return f"{text}: {', '.join(parts)}" if parts else text

@@ -1,0 +1,60 @@
+"""Write what a learner has learnt while a camera runs: model, metrics and report."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from webcam_classifier.backbone.load import Backbone
+from webcam_classifier.dataset.facts import split_data_set
+from webcam_classifier.dataset.index import Dataset
+from webcam_classifier.dataset.labelled_pictures import pictures_of
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset
+from webcam_classifier.head.learner import Calibration, Learner
+from webcam_classifier.head.training_task import TrainingTask
+from webcam_classifier.progress import Result
+from webcam_classifier.report.in_process import render_in_process
+from webcam_classifier.training.finish import finish_training, training_result
+from webcam_classifier.training.train_head import head_result
+
+
+def write_learnt(
+    dataset: Dataset, backbone: Backbone, calibration: Calibration, output: Path, started: float
+) -> Result:
+    """Write the model of the pictures of a calibration, as `train.py --mode head` does.
+
+    The report is drawn in another process, as drawing would hold up the live picture.
+
+    Args:
+        dataset: Where the pictures are.
+        backbone: The frozen network.
+        calibration: Of the pictures.
+        output: The folder for model, metrics and report.
+        started: When the work began, seconds on the monotonic clock.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    pictures = pictures_of(dataset, calibration.pictures, calibration.labels, backbone.input_size)
+    split, facts = split_data_set(pictures)
+    task = TrainingTask(
+        pictures=pictures,
+        split=split,
+        test_pictures=None,
+        backbone=backbone.name,
+        input_size=backbone.input_size,
+        seed=0,
+        measured_only=False,
+        started=started,
+        command=f"python train.py {shlex.quote(str(dataset.folder))} --mode head",
+        facts=facts,
+    )
+    learner = Learner(backbone)
+    learner.recall(calibration)
+    views = calibration.views
+    embedded = EmbeddedDataset(
+        backbone, calibration.pictures, views, len(views.bursts) // len(pictures), None
+    )
+    result = head_result(learner, backbone, is_cross_validated=True)
+    findings = finish_training(task, result, embedded, output, render_in_process)
+    return training_result(findings, output)
