@@ -24,7 +24,8 @@ _NAME = "webcam_classifier"
 # is tried on real pictures. `evaluation` is below `head`: a head is calibrated as it is fitted.
 # `report` is below `training`: what is written down is a part of every training.
 _LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "frame", "pace", "cache_folder", "private_onnxruntime"),
+    ("errors", "frame", "pace", "progress", "cache_folder", "private_onnxruntime"),
+    ("stage_captions",),
     ("storage", "prediction", "model_card", "preprocess"),
     ("display",),
     ("dataset",),
@@ -63,7 +64,7 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
 }
 """Libraries that take long to load, or that not everybody has, and the packages that use them."""
 
-_NAMED_AS_THEIR_FOLDER = {"finetune/finetune.py"}
+_NAMED_AS_THEIR_FOLDER: set[str] = set()
 _NAMESAKES: Mapping[str, str] = {
     "device.py": "a camera in `camera`, and what torch computes on in `finetune`",
     "session.py": "an opened graph in `runtime`, in onnxruntime's words; teaching in `teaching`",

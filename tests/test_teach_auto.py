@@ -14,6 +14,7 @@ from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.backbone.load import load_backbone
 from webcam_classifier.cli import train
+from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.dataset.split import split_pictures
 from webcam_classifier.finetune.layer_trainer import LayerTrainer
@@ -78,7 +79,8 @@ def right_of_head(task: TrainingTask, embedded: EmbeddedDataset) -> int:
 def test_without_torch_it_teaches_the_head_and_says_why(
     task: TrainingTask, embedded: EmbeddedDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = AutoTrainer(None, 10.0, 3).teach(task, embedded)
+    with library_messages():
+        outcome = AutoTrainer(None, 10.0, 3).teach(task, embedded)
     assert outcome.mode == "head"
     assert "torch, which fine-tuning needs, is missing" in outcome.note
     assert outcome.note in capsys.readouterr().err

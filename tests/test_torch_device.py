@@ -83,9 +83,9 @@ def test_a_float64_tensor_is_noticed(tensor: Callable[[], torch.Tensor]) -> None
     ("backbone", "choices"),
     [
         ("squeezenet1_1", {}),
-        ("squeezenet1_1", {"optimizer": "sgd", "views": "colour", "averages": False}),
-        ("resnet18", {"freezes_body": True, "views": "none", "hidden_units": (8,)}),
-        ("squeezenet1_1", {"starts_warm": False, "kept_share": 1.0, "patience": 1}),
+        ("squeezenet1_1", {"optimizer": "sgd", "views": "colour", "ema": False}),
+        ("resnet18", {"freeze_backbone": True, "views": "none", "hidden_units": (8,)}),
+        ("squeezenet1_1", {"head_init": False, "interpolation_weight": 1.0, "patience": 1}),
     ],
     ids=["usual", "sgd", "frozen", "cold"],
 )
@@ -109,4 +109,4 @@ def test_numbers_of_one_process_need_no_device() -> None:
     group = ProcessGroup(0, 1, torch.device("meta"))  # which has no numbers to give back
     assert group.broadcast_numbers([0.1, 2.0**40 + 1.0]) == [0.1, 2.0**40 + 1.0]
     assert group.broadcast_bytes(b"state") == b"state"
-    assert (group.smallest(3), group.total(0.5)) == (3, 0.5)
+    assert (group.minimum(3), group.sum(0.5)) == (3, 0.5)

@@ -194,7 +194,7 @@ def test_what_is_printed_is_kept_apart_from_the_events(
     assert process.finish() == 0
     assert isinstance(events[-1], Result)
     stages = {event.stage for event in events if isinstance(event, Progress)}
-    assert {Stage.READ, Stage.EVALUATE} <= stages  # embeddings may be known already
+    assert Stage.EVALUATE in stages  # embeddings may be known already
     assert f"next: python live.py {output / 'model.onnx'}" in process.log
 
 

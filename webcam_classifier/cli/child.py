@@ -27,9 +27,9 @@ def ending_with_parent(folder: Path) -> Iterator[None]:
         folder: For temporary files; it is made, and removed at the end, also when the parent has
             died and nobody else can.
     """
+    folder.mkdir(mode=0o700)  # before anybody may remove it
     watch = threading.Thread(target=_watch, args=[folder], name="parent-watch", daemon=True)
     watch.start()
-    folder.mkdir(mode=0o700)
     for name in ("TMPDIR", "TEMP", "TMP"):
         os.environ[name] = str(folder)
     tempfile.tempdir = str(folder)

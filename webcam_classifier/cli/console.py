@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.errors import UserError
 from webcam_classifier.progress import Epoch, Event, Failed, Note, Progress, listening, tell
 from webcam_classifier.stage_captions import caption, describe_epoch
@@ -37,7 +38,7 @@ def run_script(main: Callable[[], None]) -> None:
     line = ProgressLine()
     try:
         try:
-            with listening(line):
+            with listening(line), library_messages():
                 main()
         finally:
             line.clear()

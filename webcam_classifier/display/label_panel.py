@@ -75,7 +75,7 @@ def scale_for(view: BgrImage) -> float:
 
 
 def pixels(length: float, scale: float) -> int:
-    """Give a length of the design at a scale, in whole pixels."""
+    """Convert a length of the design to whole pixels at a scale, from `scale_for`."""
     return round(length * scale)
 
 

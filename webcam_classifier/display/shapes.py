@@ -29,12 +29,29 @@ _BAND_BRIGHTNESS = 0.28  # of the picture below a band
 
 
 def fill(image: BgrImage, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
-    """Paint a box over."""
+    """Paint a box over.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        left: The first column, in pixels.
+        top: The first row.
+        right: The first column that is not painted.
+        bottom: The first row that is not painted.
+        colour: Of the whole box.
+    """
     image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = np.array(colour, np.uint8)
 
 
 def darken(image: BgrImage, left: int, top: int, right: int, bottom: int) -> None:
-    """Make a band that text stands out from: dark, and blurred like frosted glass."""
+    """Make a band that text stands out from: dark, and blurred like frosted glass.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        left: The first column, in pixels.
+        top: The first row.
+        right: The first column beyond the band.
+        bottom: The first row beyond the band.
+    """
     region = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     if region.size:
         side = max(3, min(region.shape[:2]) // 4)

@@ -61,6 +61,11 @@ def draw_text(
 def text_size(text: str, size_pixels: int, *, bold: bool = False) -> tuple[int, int]:
     """Tell the size of the box that `draw_text` fills.
 
+    Args:
+        text: As for `draw_text`, like the others.
+        size_pixels: The height of the font.
+        bold: Heavier strokes.
+
     Returns:
         (width, height) in pixels; the height depends on `size_pixels` alone.
     """

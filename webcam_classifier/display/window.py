@@ -85,7 +85,11 @@ class Window:
         self._closed = False
 
     def show(self, picture: BgrImage) -> None:
-        """Show a picture at its own size, unless the window was closed."""
+        """Show a picture at its own size, unless the window was closed.
+
+        Args:
+            picture: (height, width, 3) uint8, blue green red.
+        """
         if self.is_open:
             cv2.imshow(self._title, picture)
 
@@ -126,14 +130,14 @@ class Window:
 
 
 def fit_view(image: BgrImage, mirrored: bool) -> BgrImage:
-    """Give a picture the size that it is looked at: large enough to read what is drawn on it.
+    """Resize a picture for looking at it: large enough to read what is drawn on it.
 
     Args:
         image: (height, width, 3) uint8; stays as it is.
         mirrored: Flip it, as people expect to see themselves.
 
     Returns:
-        A new picture of the same proportions, to be drawn on.
+        A new picture of the same proportions, (height, width, 3) uint8, to be drawn on.
     """
     height, width = image.shape[:2]
     smallest = max(_SMALLEST_VIEW[0] / width, _SMALLEST_VIEW[1] / height)
