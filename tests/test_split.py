@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
-from webcam_classifier.dataset.split import describe_split, find_bursts, split_pictures
+from webcam_classifier.dataset.split import (
+    Split,
+    burst_folds,
+    describe_split,
+    find_bursts,
+    split_as_given,
+    split_pictures,
+)
 
 
 def distinct(count: int, seed: int = 0) -> NDArray[np.bool_]:
@@ -136,6 +146,134 @@ def test_without_a_test_part_training_takes_its_share() -> None:
     names = bursts("a", [5] * 20)
     split = split_pictures(names, np.zeros(100, np.int64), ["a"], distinct(100), hold_test=False)
     assert (len(split.training), len(split.validation), len(split.test)) == (80, 20, 0)
+
+
+def test_of_two_recordings_one_measures_and_nothing_else() -> None:
+    names = bursts("a", [40, 40]) + bursts("b", [20, 60]) + bursts("c", [20] * 4)
+    labels = np.repeat([0, 1, 2], 80)
+    split = split_pictures(names, labels, ["a", "b", "c"], distinct(240))
+    assert split.cut_labels == ()
+    assert split.validation_cut_labels == ("a", "b")
+    parts = {part: indices.tolist() for part, indices in split.parts().items()}
+    assert [index for index in parts["training"] if index < 80] == list(range(30))
+    assert [index for index in parts["validation"] if index < 80] == list(range(30, 40))
+    assert [index for index in parts["test"] if index < 80] == list(range(40, 80))
+    # The larger one is learnt from.
+    assert [index for index in parts["test"] if 80 <= index < 160] == list(range(80, 100))
+    assert not set(split.bursts[split.learnt].tolist()) & set(split.bursts[split.test].tolist())
+    said = describe_split(split, labels, ["a", "b", "c"])
+    assert "too few recordings of a, b" in said
+    elsewhere = split_pictures(names, labels, ["a", "b", "c"], distinct(240), hold_test=False)
+    assert elsewhere.validation_cut_labels == ()
+
+
+def test_a_part_held_back_from_one_recording_is_said_to_be_cut() -> None:
+    names = [f"test/{name}" for name in bursts("a", [10])]
+    names += [f"train/{name}" for name in bursts("a", [40])]
+    given_parts = np.repeat([2, 0], [10, 40])
+    split = split_as_given(names, np.zeros(50, np.int64), ["a"], distinct(50), given_parts)
+    assert split.test.tolist() == list(range(10))
+    assert split.validation_cut_labels == ("a",)
+    assert split.cut_labels == ()
+
+
+def test_snapshots_are_cut_in_time_where_their_numbers_grow_longer() -> None:
+    names = [f"a/20260101T000000x00000a-{burst}-0001.jpg" for burst in (998, 999, 1000, 1001)]
+    later = "20260201T000000x00000b"
+    names += [f"a/{later}-001-{index:04}.jpg" for index in (9999, 10000, 10001, 10002)]
+    fingerprints = np.repeat(distinct(1), 8, axis=0)  # all look the same: one recording
+    split = split_pictures(sorted(names), np.zeros(8, np.int64), ["a"], fingerprints)
+    parts = {
+        part: {sorted(names)[index] for index in indices} for part, indices in split.parts().items()
+    }
+    assert parts["training"] == set(names[:5])
+    assert parts["test"] == set(names[6:])
+
+
+def test_folds_are_whole_recordings_and_pieces_of_an_only_one() -> None:
+    names = bursts("a", [50]) + bursts("b", [10] * 5) + bursts("c", [3, 40]) + bursts("e", [2])
+    labels = np.repeat([0, 1, 2, 4], [50, 50, 43, 2])
+    numbers, cut, are_named = burst_folds(names, labels, list("abcde"), distinct(145))
+    assert (cut, are_named) == (("a", "c", "e"), True)
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers)) + 1)
+    assert [len(run) for run in runs] == [10] * 5 + [10] * 5 + [3] + [8] * 5 + [1, 1]
+    assert len(set(numbers.tolist())) == len(runs)
+
+
+@st.composite
+def data_sets(
+    draw: st.DrawFn,
+) -> tuple[list[str], NDArray[np.int64], list[str], NDArray[np.bool_]]:
+    """Labels with few or many recordings, some by name, some by their looks, in any order."""
+    labels = ["a", "b", "c"][: draw(st.integers(1, 3))]
+    names: list[str] = []
+    looks: list[int] = []
+    for label in labels:
+        own = bursts(label, draw(st.lists(st.integers(1, 12), min_size=0, max_size=6)))
+        foreign = draw(st.lists(st.integers(0, 3), min_size=0, max_size=6))
+        names += own + [f"{label}/photo {place}.jpg" for place in range(len(foreign))]
+        looks += [100 + len(looks) + place for place in range(len(own))] + foreign
+    order = draw(st.permutations(range(len(names))))
+    scenes = distinct(400)
+    return (
+        [names[place] for place in order],
+        np.array([labels.index(names[place][0]) for place in order], dtype=np.int64),
+        labels,
+        np.array([scenes[looks[place]] for place in order], dtype=np.bool_).reshape(-1, 256),
+    )
+
+
+def parts_by_name(split: Split, names: list[str]) -> dict[str, str]:
+    return {names[index]: part for part, indices in split.parts().items() for index in indices}
+
+
+@settings(deadline=None, max_examples=150, database=None)
+@given(data_sets(), st.booleans(), st.sampled_from([(0.6, 0.2, 0.2), (0.5, 0.25, 0.25)]))
+def test_whatever_was_recorded_no_recording_is_on_two_sides(
+    data: tuple[list[str], NDArray[np.int64], list[str], NDArray[np.bool_]],
+    hold_test: bool,
+    shares: tuple[float, float, float],
+) -> None:
+    names, label_indices, labels, fingerprints = data
+    split = split_pictures(names, label_indices, labels, fingerprints, hold_test, shares)
+    everywhere = np.concatenate(list(split.parts().values()))
+    assert sorted(everywhere.tolist()) == list(range(len(names)))
+    assert hold_test or not split.test.size
+
+    part_of = parts_by_name(split, names)
+    for number, label in enumerate(labels):
+        members = np.flatnonzero(label_indices == number)
+        own = find_bursts([names[index] for index in members], fingerprints[members])
+        for numbers in (split.bursts[members], own if label not in split.cut_labels else None):
+            if numbers is None:
+                continue
+            for burst in set(numbers.tolist()):
+                sides = {part_of[names[index]] for index in members[numbers == burst]}
+                if label in split.validation_cut_labels:
+                    assert sides in ({"training", "validation"}, {"training"}, {"test"})
+                else:
+                    assert len(sides) == 1
+        sizes = [np.isin(indices, members).sum() for indices in split.parts().values()]
+        assert sizes[0] or not members.size
+        assert sizes[2] or not hold_test or len(members) < 2
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(data_sets(), st.randoms(use_true_random=False))
+def test_the_order_of_the_pictures_does_not_matter(
+    data: tuple[list[str], NDArray[np.int64], list[str], NDArray[np.bool_]],
+    random: Random,
+) -> None:
+    names, label_indices, labels, fingerprints = data
+    split = split_pictures(names, label_indices, labels, fingerprints)
+    other = list(range(len(names)))
+    random.shuffle(other)
+    again = split_pictures(
+        [names[index] for index in other], label_indices[other], labels, fingerprints[other]
+    )
+    assert parts_by_name(split, names) == parts_by_name(again, [names[index] for index in other])
+    np.testing.assert_array_equal(split.bursts[other], again.bursts)
+    assert split.cut_labels == again.cut_labels
 
 
 def test_frames_of_a_webcam_recording_are_found_to_belong_together(shared_data: Path) -> None:

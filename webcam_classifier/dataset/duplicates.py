@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import PARTS
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.dataset.split import NEAR_COPY, Split
-from webcam_classifier.frame import BgrImage
+from webcam_classifier.dataset.near_copies import are_near_copies, near_copy_groups
+from webcam_classifier.dataset.same_picture import PictureComparison
+from webcam_classifier.dataset.split import Split
 
-_BLOCK = 1024  # pictures compared with all others at once
-_SIDE = 32  # pixels of the small grey pictures that settle it
-_SAME_GREY = 4.0  # of 255, mean difference from place to place: what another encoding makes
+_BLOCK = 256  # pictures compared with all of their group at once
+_PART_PAIRS = tuple(itertools.combinations(range(len(PARTS)), 2))
 _MOST_LISTED = 5
 
 
@@ -74,16 +74,36 @@ def find_duplicates(pictures: LabelledPictures) -> Duplicates:
     Args:
         pictures: All of a data set.
     """
-    copies = _copies(pictures, pictures.label_indices)
-    copies.sort(key=lambda copy: not copy.is_identical)
-    paired: set[int] = set()
-    across = []
-    for copy in copies:
-        if not paired & {copy.first, copy.second}:
-            across.append(copy)
-            paired |= {copy.first, copy.second}
-    contents = set(zip(pictures.label_indices.tolist(), pictures.content_hashes, strict=True))
-    return Duplicates(tuple(across), len(pictures) - len(contents))
+    labels = pictures.label_indices
+    copies = _NearCopies(pictures)
+    partners: dict[int, int] = {}
+    is_free = np.ones(len(pictures), dtype=np.bool_)
+
+    def pair_up(first: int, second: int) -> None:
+        partners[first] = second
+        is_free[[first, second]] = False
+
+    for members in _members(copies.content_numbers, labels):
+        for first in members.tolist():
+            if is_free[first]:
+                later = members[is_free[members] & (labels[members] != labels[first])]
+                if later.size:
+                    pair_up(first, int(later[0]))
+    identical = len(partners)
+    for members in _members(copies.groups, labels):
+        for first, near in copies.compare(members):
+            if is_free[first]:
+                later = near[(near > first) & is_free[near] & (labels[near] != labels[first])]
+                second = copies.first_same(first, later)
+                if second is not None:
+                    pair_up(first, second)
+    found = [
+        Copy(first, second, place < identical)
+        for place, (first, second) in enumerate(partners.items())
+    ]
+    found.sort(key=lambda copy: (not copy.is_identical, copy.first))
+    contents = set(zip(labels.tolist(), pictures.content_hashes, strict=True))
+    return Duplicates(tuple(found), len(pictures) - len(contents))
 
 
 def find_leaks(pictures: LabelledPictures, split: Split) -> tuple[Leak, ...]:
@@ -96,19 +116,29 @@ def find_leaks(pictures: LabelledPictures, split: Split) -> tuple[Leak, ...]:
     part_of = np.full(len(pictures), -1, dtype=np.int64)
     for number, indices in enumerate(split.parts().values()):
         part_of[indices] = number
-    identical: dict[tuple[int, int], set[int]] = {}
-    near: dict[tuple[int, int], set[int]] = {}
-    for copy in _copies(pictures, part_of):
-        earlier, later = sorted((copy.first, copy.second), key=lambda index: int(part_of[index]))
-        found = identical if copy.is_identical else near
-        found.setdefault((int(part_of[earlier]), int(part_of[later])), set()).add(later)
-    leaks = []
-    for earlier, later in sorted(identical.keys() | near.keys()):
-        same = identical.get((earlier, later), set())
-        alike = near.get((earlier, later), set()) - same
-        count = int((part_of == later).sum())
-        leaks.append(Leak(PARTS[later], PARTS[earlier], len(same), len(alike), count))
-    return tuple(leaks)
+    copies = _NearCopies(pictures)
+    identical: dict[tuple[int, int], int] = {}
+    is_identical = np.zeros((len(PARTS), len(pictures)), dtype=np.bool_)
+    for earlier, later in _PART_PAIRS:
+        known = copies.content_numbers[part_of == earlier]
+        is_identical[earlier] = np.isin(copies.content_numbers, known)
+        identical[earlier, later] = int((is_identical[earlier] & (part_of == later)).sum())
+    near = dict.fromkeys(_PART_PAIRS, 0)
+    for members in _members(copies.groups, part_of):
+        for picture, alike in copies.compare(members):
+            later = int(part_of[picture])
+            for earlier in range(later):
+                if not is_identical[earlier, picture]:
+                    learnt = alike[part_of[alike] == earlier]
+                    near[earlier, later] += copies.first_same(picture, learnt) is not None
+    return tuple(
+        Leak(
+            PARTS[later], PARTS[earlier],
+            identical[earlier, later], near[earlier, later], int((part_of == later).sum()),
+        )
+        for earlier, later in _PART_PAIRS
+        if identical[earlier, later] or near[earlier, later]
+    )  # fmt: skip
 
 
 def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> list[str]:
@@ -152,39 +182,48 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what} is" if count == 1 else f"{count} {what}s are"
 
 
-def _copies(pictures: LabelledPictures, groups: NDArray[np.int64]) -> list[Copy]:
-    """Find the pairs of equal and nearly equal pictures of two different groups, in order."""
-    small: dict[int, NDArray[np.float32]] = {}
+class _NearCopies:
+    """Finds near copies among pictures, without comparing all with all.
 
-    def grey(index: int) -> NDArray[np.float32]:
-        if index not in small:
-            small[index] = _small_grey(pictures.images[index])
-        return small[index]
+    Args:
+        pictures: A data set.
 
-    copies = []
-    for first, second in _alike(pictures.fingerprints, groups):
-        same = pictures.content_hashes[first] == pictures.content_hashes[second]
-        # Plain walls have alike fingerprints whatever is before them: the pictures settle it.
-        if same or float(np.abs(grey(first) - grey(second)).mean()) <= _SAME_GREY:
-            copies.append(Copy(first, second, same))
-    return copies
+    Attributes:
+        content_numbers: (pictures,) int64: equal files have one number.
+        groups: (pictures,) int64: near copies have one number; it does not make them copies.
+    """
+
+    def __init__(self, pictures: LabelledPictures) -> None:
+        numbers: dict[str, int] = {}
+        self.content_numbers = np.array(
+            [numbers.setdefault(content, len(numbers)) for content in pictures.content_hashes],
+            dtype=np.int64,
+        )
+        self.groups = near_copy_groups(pictures.fingerprints)
+        self._fingerprints = pictures.fingerprints
+        self._colours = PictureComparison(pictures.small)
+
+    def compare(self, members: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield each picture of a group, and those of the group with a like fingerprint.
+
+        Args:
+            members: Of one of `groups`, in order.
+        """
+        bits = self._fingerprints[members]
+        for start in range(0, len(members), _BLOCK):
+            alike = are_near_copies(bits[start : start + _BLOCK], bits)
+            for picture, row in zip(members[start : start + _BLOCK].tolist(), alike, strict=True):
+                yield picture, members[row]
+
+    def first_same(self, picture: int, others: NDArray[np.int64]) -> int | None:
+        """Find the first of some pictures that shows the same in colour; see `compare`."""
+        return self._colours.first_same(picture, others) if others.size else None
 
 
-def _alike(fingerprints: NDArray[np.bool_], groups: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Give the pairs of different groups whose fingerprints differ in few bits."""
-    bits = fingerprints.astype(np.float32)
-    ones = bits.sum(axis=1)
-    for start in range(0, len(bits), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        differing = ones[block, np.newaxis] + ones - 2.0 * (bits[block] @ bits.T)
-        found = (differing <= NEAR_COPY + 0.5) & (groups[block, np.newaxis] != groups)
-        for row, column in np.argwhere(found).tolist():
-            if start + row < column:
-                yield start + row, column
-
-
-def _small_grey(image: BgrImage) -> NDArray[np.float32]:
-    """Give the picture at 32 x 32 in grey, without its mean: a lamp makes no other picture."""
-    small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    return np.asarray(grey - grey.mean(), dtype=np.float32)
+def _members(numbers: NDArray[np.int64], sides: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the pictures of each number that are on more than one side, in order."""
+    order = np.argsort(numbers, kind="stable")
+    ends = np.flatnonzero(np.diff(numbers[order])) + 1
+    for members in np.split(order, ends):
+        if len(np.unique(sides[members])) > 1:
+            yield members

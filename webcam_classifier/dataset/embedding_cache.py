@@ -80,9 +80,9 @@ class PictureEmbeddings:
 
     Attributes:
         embeddings: (looks, features) float32: of the picture itself, then of views of it.
-        fingerprint: (256,) bool, see `labelled_pictures.fingerprint`.
+        fingerprint: (256,) bool, see `fingerprints.fingerprint`.
         size: Width and height of the file's picture, in pixels.
-        small: (32, 32, 3) uint8, from `small_picture`.
+        small: (32, 32, 3) uint8, from `fingerprints.small_copy`.
     """
 
     embeddings: NDArray[np.float32]

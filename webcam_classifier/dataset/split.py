@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART, VALIDATION_PART
+from webcam_classifier.dataset.near_copies import differing_bits, near_copy_groups
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 
 Shares = tuple[float, float, float]
 """Of training, validation and test; they sum to 1."""
 
 SHARES: Shares = (0.6, 0.2, 0.2)
-
-NEAR_COPY = 24
-"""Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
-place differ in 40 and more, neighbours in a recording mostly in fewer than 40."""
 
 _NEIGHBOUR = 48  # bits of 256
 _SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
@@ -45,7 +42,11 @@ class Split:
         test: Likewise; empty where another folder is tested on.
         bursts: (pictures,) int64: pictures of one recording have one number.
         cut_labels: Labels of which nearly all pictures are one recording, which had to be cut:
-            a figure for them says how the model does in this recording, not in a new one.
+            a figure for them says how the model does in this recording, not in a new one. The
+            pieces have numbers of their own in `bursts`.
+        validation_cut_labels: Labels whose validation pictures are the end of a recording that
+            training has the beginning of, as there are no more recordings: what is chosen by them
+            may be too sure of itself. What measures them is whole.
         are_named: Whether all names say which pictures were recorded together, as those from
             collect.py do. Else only near copies and neighbours are known to belong together.
         given: Which of `PARTS` the folder came with; none where it came whole. Without a test
@@ -60,6 +61,7 @@ class Split:
     bursts: NDArray[np.int64]
     cut_labels: tuple[str, ...]
     are_named: bool
+    validation_cut_labels: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     leaked: int = 0
 
@@ -88,36 +90,85 @@ def split_pictures(
 ) -> Split:
     """Split pictures by recording, label by label; the same names give the same split.
 
+    Of two recordings of a label the larger one is learnt from, or the earlier of two equal ones,
+    and the other one measures, whole; validation gets the end of the first.
+
     Args:
-        names: Each picture's path below the data set, in sorted order.
+        names: Each picture's path below the data set, in any order.
         label_indices: (pictures,) int64.
         labels: The labels' names.
-        fingerprints: (pictures, 256) bool, see `labelled_pictures.fingerprint`.
+        fingerprints: (pictures, 256) bool, see `fingerprints.fingerprint`.
         hold_test: False leaves the test part empty, for a test set from elsewhere.
         shares: How much each part gets, as near as whole recordings allow.
     """
     if not hold_test:
         shares = (shares[0] + shares[2], shares[1], 0.0)
-    parts: tuple[list[int], ...] = ([], [], [])
+    bursts, cut_labels, are_named = burst_folds(names, label_indices, labels, fingerprints)
+    part_of = np.full(len(names), TRAINING_PART, dtype=np.int64)
+    validation_cut: list[str] = []
+    for label_index, label in enumerate(labels):
+        members = _in_time(names, np.flatnonzero(label_indices == label_index))
+        own_names = [names[index] for index in members.tolist()]
+        _, own_bursts = np.unique(bursts[members], return_inverse=True)
+        if label in cut_labels:
+            part_of[members] = _cut_in_time(len(members), shares)
+        elif hold_test and own_bursts.max(initial=0) == 1:
+            part_of[members] = _measure_with_one_of_two(own_bursts, shares)
+            validation_cut.append(label)
+        else:
+            part_of[members] = _assign(own_names, own_bursts, shares)
+    # A recording that was cut is several, so that no number is on two sides.
+    is_cut = np.isin(label_indices, [labels.index(label) for label in cut_labels])
+    by_part = bursts * len(PARTS) + np.where(is_cut, part_of, 0)
+    _, numbers = np.unique(by_part, return_inverse=True)
+    training, validation, test = (np.flatnonzero(part_of == part) for part in range(len(PARTS)))
+    return Split(
+        training=training,
+        validation=validation,
+        test=test,
+        bursts=numbers.reshape(-1).astype(np.int64),
+        cut_labels=cut_labels,
+        are_named=are_named,
+        validation_cut_labels=tuple(validation_cut),
+    )
+
+
+def burst_folds(
+    names: Sequence[str],
+    label_indices: NDArray[np.int64],
+    labels: Sequence[str],
+    fingerprints: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], tuple[str, ...], bool]:
+    """Number what cross-validation leaves out together: recordings, or pieces of an only one.
+
+    Args:
+        names: See `split_pictures`.
+        label_indices: Likewise.
+        labels: Likewise.
+        fingerprints: Likewise.
+
+    Returns:
+        (pictures,) int64, numbers that no two labels share; the labels of which nearly all pictures
+        are one recording, which was cut into five pieces in time; and whether all names say which
+        pictures were recorded together, see `Split.are_named`.
+    """
     bursts = np.zeros(len(names), dtype=np.int64)
     cut: list[str] = []
+    count = 0
     for label_index, label in enumerate(labels):
-        members = np.flatnonzero(label_indices == label_index)
-        own_names = [names[index] for index in members.tolist()]
-        own_recordings = find_bursts(own_names, fingerprints[members])
-        largest = int(np.bincount(own_recordings).max(initial=0))
-        if len(members) - largest < _SMALLEST_REST * len(members):
+        members = _in_time(names, np.flatnonzero(label_indices == label_index))
+        if not members.size:
+            continue
+        own = find_bursts([names[index] for index in members.tolist()], fingerprints[members])
+        largest = np.flatnonzero(own == np.bincount(own).argmax())
+        if len(members) - len(largest) < _SMALLEST_REST * len(members):
             cut.append(label)
-            own_recordings = _pieces(len(members), _FOLDS)
-            own_parts = _cut_in_order(len(members), shares)
-        else:
-            own_parts = _assign(own_names, own_recordings, shares)
-        bursts[members] = own_recordings + bursts.max(initial=0) + 1
-        for part, found in zip(parts, own_parts, strict=True):
-            part.extend(members[found].tolist())
-    training, validation, test = (np.array(sorted(part), dtype=np.int64) for part in parts)
+            own[largest] = own.max() + 1 + np.arange(len(largest)) * _FOLDS // len(largest)
+        bursts[members] = count + own
+        count += int(own.max()) + 1
+    _, numbers = np.unique(bursts, return_inverse=True)
     are_named = all(parse_snapshot_name(PurePosixPath(name).stem) for name in names)
-    return Split(training, validation, test, bursts, tuple(cut), are_named)
+    return numbers.reshape(-1).astype(np.int64), tuple(cut), are_named
 
 
 def split_as_given(
@@ -157,19 +208,24 @@ def split_as_given(
         fingerprints[learnt],
         hold_test=lacks_test,
     )
-    if VALIDATION_PART not in own:
+    holds_validation = VALIDATION_PART not in own
+    if holds_validation:
         own[learnt[inner.validation]] = VALIDATION_PART
     if lacks_test:
         own[learnt[inner.test]] = TEST_PART
-    whole = split_pictures(names, label_indices, labels, fingerprints)
+    bursts, _, are_named = burst_folds(names, label_indices, labels, fingerprints)
     training, validation, test = (np.flatnonzero(own == part) for part in range(len(PARTS)))
+    validation_cut = inner.validation_cut_labels if holds_validation else ()
+    if holds_validation and not lacks_test:
+        validation_cut = inner.cut_labels
     return Split(
         training=training,
         validation=validation,
         test=test,
-        bursts=whole.bursts,
+        bursts=bursts,
         cut_labels=inner.cut_labels if lacks_test else (),
-        are_named=whole.are_named,
+        are_named=are_named,
+        validation_cut_labels=validation_cut,
         given=given,
     )
 
@@ -191,7 +247,13 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
             "was cut in time, so the figures say how the model does in this very recording. "
             "Record again at another time or place to learn how it does there."
         )
-    elif not split.are_named:
+    if split.validation_cut_labels:
+        lines.append(
+            f"note: there are too few recordings of {', '.join(split.validation_cut_labels)} to "
+            "choose by a whole one, so the end of one that is learnt from does; no part of it "
+            "measures. Record once more for a better choice."
+        )
+    if not (split.given or split.cut_labels or split.are_named):
         lines.append(
             "note: these names don't say which pictures were recorded together (those of "
             "collect.py do), so only near copies are kept on one side. Another person or room may "
@@ -262,64 +324,83 @@ def find_bursts(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArra
     the same, or when they follow each other by name and look alike.
 
     Args:
-        names: In sorted order.
+        names: In any order.
         fingerprints: (pictures, 256) bool.
 
     Returns:
-        (pictures,) int64, from 0.
+        (pictures,) int64, from 0, in the order of each recording's first picture in time.
     """
-    # Loaded only now: it takes longer than all else that a live picture needs to begin.
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    order = _in_time(names, np.arange(len(names)))
+    numbers = np.zeros(len(names), dtype=np.int64)
+    ordered = [names[index] for index in order.tolist()]
+    numbers[order] = _find_bursts_in_order(ordered, fingerprints[order])
+    return numbers
 
-    count = len(names)
-    if count == 0:
-        return np.zeros(0, dtype=np.int64)
-    differing = _differing_bits(fingerprints)
-    linked = differing <= NEAR_COPY
-    following = np.arange(count - 1)
-    linked[following, following + 1] |= differing[following, following + 1] <= _NEIGHBOUR
+
+def _find_bursts_in_order(
+    names: Sequence[str], fingerprints: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    alike = differing_bits(fingerprints[:-1], fingerprints[1:]) <= _NEIGHBOUR
+    links = [(place, place + 1) for place in np.flatnonzero(alike).tolist()]
     bursts: dict[object, int] = {}
     for index, name in enumerate(names):
         parsed = parse_snapshot_name(PurePosixPath(name).stem)
         if parsed is not None:
             first = bursts.setdefault((PurePosixPath(name).parent, *parsed[:2]), index)
-            linked[first, index] = True
-    _, bursts = connected_components(coo_matrix(linked), directed=False)
-    return np.asarray(bursts, dtype=np.int64)
+            links.append((first, index))
+    return near_copy_groups(fingerprints, np.array(links, dtype=np.int64).reshape(-1, 2))
 
 
-def _differing_bits(fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count differing bits for each pair: |a| + |b| - 2 a.b, as one product of matrices."""
-    bits = fingerprints.astype(np.float32)
-    ones = bits.sum(axis=1)
-    differing = ones[:, np.newaxis] + ones[np.newaxis, :] - 2.0 * (bits @ bits.T)
-    return np.asarray(np.rint(differing), dtype=np.int64)
+def _in_time(names: Sequence[str], members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order pictures by when they were recorded, as far as their names say; else by name."""
+    keys = {index: _time_key(names[index]) for index in members.tolist()}
+    return np.array(sorted(keys, key=lambda index: keys[index]), dtype=np.int64)
 
 
-def _pieces(count: int, pieces: int) -> NDArray[np.int64]:
-    return np.arange(count, dtype=np.int64) * pieces // max(1, count)
+def _time_key(name: str) -> tuple[str, int, int, list[str]]:
+    session, burst, index = parse_snapshot_name(PurePosixPath(name).stem) or ("", 0, 0)
+    return session, burst, index, name.split("/")
 
 
-def _cut_in_order(count: int, shares: Sequence[float]) -> tuple[NDArray[np.int64], ...]:
-    """Cut one recording into its beginning, middle and end, none of them empty if it can be."""
-    order = np.arange(count, dtype=np.int64)
-    ends = np.rint(np.cumsum(shares) * count).astype(int)
-    first = min(int(ends[0]), count - (2 if shares[2] else 1))
-    second = max(first + 1, int(ends[1])) if shares[2] else count
-    second = min(second, count - 1) if shares[2] else count
-    return order[:first], order[first:second], order[second:]
+def _cut_in_time(count: int, shares: Sequence[float]) -> NDArray[np.int64]:
+    """Cut one recording into beginning, middle and end, none of them empty if it can be.
+
+    Returns:
+        (count,) int64, the part of each picture in order of time.
+    """
+    sizes = np.diff(np.rint(np.cumsum([0.0, *shares]) * count).astype(np.int64))
+    wanted = [part for part in (TRAINING_PART, TEST_PART, VALIDATION_PART) if shares[part] > 0]
+    for part in wanted[:count]:
+        if not sizes[part]:
+            # From the largest; of equal ones from the part that is missed least.
+            giver = max(reversed(wanted), key=lambda other: sizes[other])
+            sizes[giver] -= 1
+            sizes[part] += 1
+    return np.repeat(np.arange(len(PARTS)), sizes)
+
+
+def _measure_with_one_of_two(
+    bursts: NDArray[np.int64], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """Give the part of each picture of two recordings, in order of time."""
+    parts = np.full(len(bursts), TEST_PART, dtype=np.int64)
+    learnt = np.flatnonzero(bursts == np.bincount(bursts).argmax())
+    both = shares[TRAINING_PART] + shares[VALIDATION_PART]
+    parts[learnt] = _cut_in_time(len(learnt), (shares[0] / both, shares[1] / both, 0.0))
+    return parts
 
 
 def _assign(
     names: Sequence[str], bursts: NDArray[np.int64], shares: Sequence[float]
-) -> tuple[NDArray[np.int64], ...]:
-    """Give whole recordings to the part that lacks most, the largest first."""
-    sizes = np.bincount(bursts)
-    firsts = [names[int(np.flatnonzero(bursts == number)[0])] for number in range(len(sizes))]
-    order = sorted(
-        range(len(sizes)), key=lambda number: (-sizes[number], _shuffled(firsts[number]))
-    )
+) -> NDArray[np.int64]:
+    """Give whole recordings to the part that lacks most, the largest first.
+
+    Returns:
+        (pictures,) int64, the part of each.
+    """
+    numbers, firsts, sizes = np.unique(bursts, return_index=True, return_counts=True)
+    shuffled = [_shuffled(names[first]) for first in firsts.tolist()]
+    order = sorted(numbers.tolist(), key=lambda number: (-sizes[number], shuffled[number]))
     wanted = [part for part, share in enumerate(shares) if share > 0]
     lacking = np.array(shares) * len(names)
     chosen = np.zeros(len(sizes), dtype=np.int64)
@@ -332,12 +413,7 @@ def _assign(
         chosen[number] = part
         lacking[part] -= sizes[number]
         taken.add(part)
-    own = chosen[bursts]
-    split = [np.flatnonzero(own == part) for part in range(len(PARTS))]
-    if shares[2] and split[2].size == 0:  # two recordings: the second one serves both purposes
-        middle = split[1].size // 2
-        split[1], split[2] = split[1][:middle], split[1][middle:]
-    return tuple(split)
+    return chosen[bursts]
 
 
 def _shuffled(name: str) -> str:

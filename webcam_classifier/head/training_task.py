@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from webcam_classifier.dataset.burst_numbers import labels_of_one_burst, number_bursts
 from webcam_classifier.dataset.facts import DataFacts
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import Split
@@ -55,9 +56,16 @@ class TrainingTask:
 
     def without_held_back(self) -> TrainingTask:
         """The same with all pictures to learn from, as cross-validation does."""
-        nothing = np.zeros(0, dtype=np.int64)
-        every = np.arange(len(self.pictures))
-        split = replace(self.split, training=every, validation=nothing, test=nothing)
+        pictures, nothing = self.pictures, np.zeros(0, dtype=np.int64)
+        bursts = number_bursts(pictures.names, pictures.label_indices, pictures.fingerprints)
+        split = Split(
+            training=np.arange(len(pictures)),
+            validation=nothing,
+            test=nothing,
+            bursts=bursts,
+            cut_labels=labels_of_one_burst(pictures.label_indices, bursts, pictures.labels),
+            are_named=self.split.are_named,
+        )
         return replace(self, split=split)
 
     @property

@@ -225,6 +225,7 @@ class Findings:
                 },
                 "per_label": self.part_counts(),
                 "cut_labels": list(task.split.cut_labels),
+                "validation_cut_labels": list(task.split.validation_cut_labels),
                 "test_dataset": None if elsewhere is None else str(elsewhere.folder),
                 "random_split": _as_dict(self.analysis.random_split),
             },

@@ -1,0 +1,98 @@
+"""Settle whether two pictures are the same one, by their colours at 32 x 32 pixels.
+
+Fingerprints know brightness from place to place alone: a red and a green lamp have the same, and so
+have different things before a plain wall. Here the colours are compared, over the whole picture and
+in each part of it. Light that has changed all over is forgiven, as an offset or as a factor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.fingerprints import SMALL_SIDE
+
+# Of 255. 900 copies of webcam pictures, re-encoded at quality 40 to 90, resized to half or in other
+# light, differ by 2 to 4 all over, and by at most 15 in a cell unless light is cut off; a lamp of
+# 40 pixels that changes from red to green in a picture of 320 x 240 by 3 all over and 40 in a cell.
+_SAME_ALL_OVER = 4.0
+_SAME_IN_A_CELL = 24.0
+_PLAIN = 8.0  # standard deviation of brightness; below, light is all that a picture shows
+_CELLS = 8  # along each side
+_FIRST_LOOK = 16  # pictures; where many are the same, one of the first is
+_NEXT_LOOK = 1024  # pictures compared at once
+
+
+class PictureComparison:
+    """Compares pictures by colour.
+
+    Args:
+        small: (pictures, 32, 32, 3) uint8, from `fingerprints.small_copy`.
+    """
+
+    def __init__(self, small: NDArray[np.uint8]) -> None:
+        count, pixels = len(small), SMALL_SIDE // _CELLS
+        by_cell = small.reshape(count, _CELLS, pixels, _CELLS, pixels, 3).swapaxes(2, 3)
+        self._pixels = by_cell.reshape(count, _CELLS**2, pixels**2, 3)
+        self._cells = self._pixels.mean(axis=2, keepdims=True, dtype=np.float32)
+        self._light = self._cells.mean(axis=(1, 2, 3), dtype=np.float32)
+        brightness = small.mean(axis=3, dtype=np.float32).reshape(count, -1)
+        self._is_plain = brightness.std(axis=1) < _PLAIN
+
+    def first_same(self, picture: int, others: NDArray[np.int64]) -> int | None:
+        """Find the first of some pictures that is the same as one.
+
+        Args:
+            picture: Its index.
+            others: (count,) int64, indices of those.
+        """
+        start, count = 0, _FIRST_LOOK
+        while start < len(others):
+            some = others[start : start + count]
+            found = np.flatnonzero(self.are_same(picture, some))
+            if found.size:
+                return int(some[found[0]])
+            start, count = start + count, _NEXT_LOOK
+        return None
+
+    def are_same(self, picture: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which of some pictures are the same as one.
+
+        Args:
+            picture: Its index.
+            others: (count,) int64, indices of those.
+
+        Returns:
+            (count,) bool.
+        """
+        # The means of cells never differ by more than their pixels do, and are few.
+        same = self._are_alike(self._cells, picture, others)
+        same[same] = self._are_alike(self._pixels, picture, others[same])
+        return same
+
+    def _are_alike(
+        self,
+        values: NDArray[np.uint8] | NDArray[np.float32],
+        picture: int,
+        others: NDArray[np.int64],
+    ) -> NDArray[np.bool_]:
+        one, many = values[picture].astype(np.float32), values[others].astype(np.float32)
+        is_plain = self._is_plain[others] | self._is_plain[picture]
+        own_light, light = self._light[picture], self._light[others]
+        brighter = np.maximum(own_light, light)
+        offset = np.where(is_plain, 0, light - own_light)
+        own_factor = np.where(is_plain, 1, brighter / np.maximum(own_light, 1))
+        factor = np.where(is_plain, 1, brighter / np.maximum(light, 1))
+        by_offset = one + _each(offset) - many
+        by_factor = one * _each(own_factor) - many * _each(factor)
+        return _is_small(by_offset) | _is_small(by_factor)
+
+
+def _each(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values.astype(np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
+
+
+def _is_small(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
+    by_cell = np.abs(difference).mean(axis=(2, 3))
+    all_over = by_cell.mean(axis=1)
+    return np.asarray((all_over <= _SAME_ALL_OVER) & (by_cell.max(axis=1) <= _SAME_IN_A_CELL))
