@@ -159,6 +159,22 @@ def test_without_a_window_a_changed_label_is_said_once(
     assert said == ["blue", "green", "red"]
 
 
+def test_a_changed_label_is_said_as_sure_as_the_frames_are_however_long_the_smoothing(
+    model: Path, clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "labels.jsonl"
+    live.main(
+        [str(model), "--source", str(clip), "--no-window", "--smoothing", "0.6",
+         "--json-lines", str(lines)]
+    )  # fmt: skip
+    said = [line.split()[2:] for line in capfd.readouterr().out.splitlines()]
+    assert [label for label, *_ in said] == ["blue", "green", "red"]
+    frames = [json.loads(line) for line in lines.read_text().splitlines()]
+    surest = {frame["label"]: 100 * frame["confidence"] for frame in frames}
+    for label, percent, _ in said:
+        assert float(percent) == pytest.approx(surest[label], abs=0.5)
+
+
 def test_the_start_tells_model_labels_accuracy_source_and_provider(
     model: Path, clip: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ def test_a_lasting_change_turns_the_label_within_the_time_constant() -> None:
 @pytest.mark.parametrize("rate", [10, 30, 120])
 def test_what_was_seen_one_time_constant_ago_counts_e_times_less_at_any_rate(rate: int) -> None:
     values = [(0.0, 1.0)] + [(index / rate, 0.0) for index in range(1, rate + 1)]
-    kept = run(values, 1.0).prediction.probabilities[0]
+    kept = run(values, 1.0).average.probabilities[0]
     assert kept == pytest.approx(np.exp(-1), abs=1e-4)
 
 
@@ -59,9 +61,9 @@ def test_probabilities_stay_probabilities() -> None:
 
 
 def test_the_prediction_that_went_in_stays_as_it_was() -> None:
-    before = SteadyPrediction(prediction(1.0), 0.0)
-    smooth(before, prediction(0.0), 0.1, 0.3)
-    assert before.prediction.probabilities[0] == 1.0
+    first = prediction(1.0)
+    smooth(smooth(None, first, 0.0, 0.3), prediction(0.0), 0.1, 0.3)
+    assert first.probabilities[0] == 1.0
 
 
 def unknown_run(scores: list[float], rate: int = 30) -> bool:
@@ -95,4 +97,69 @@ def test_other_labels_begin_anew() -> None:
     assert smooth(before, other, 1.0, 0.3).prediction is other
     nothing = Prediction((), np.zeros(0, np.float32))
     assert smooth(before, nothing, 1.0, 0.3).prediction is nothing
-    assert smooth(SteadyPrediction(nothing, 1.0), nothing, 1.1, 0.3).prediction.labels == ()
+    assert smooth(smooth(None, nothing, 1.0, 0.3), nothing, 1.1, 0.3).prediction.labels == ()
+
+
+def random_predictions(count: int, sureness: float) -> list[Prediction]:
+    """Frames that jitter between three labels, one of which is likelier for half a second each."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(count, 3)) * 1.5
+    logits[np.arange(count), np.arange(count) // 15 % 3] += sureness
+    values = np.exp(logits)
+    values = (values / values.sum(axis=1, keepdims=True)).astype(np.float32)
+    scores = generator.normal(size=count)
+    return [
+        Prediction(("a", "b", "c"), row, float(score), 1.0)
+        for row, score in zip(values, scores, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("sureness", [0.5, 2.0, 6.0])
+def test_the_average_of_all_frames_decides_the_label(sureness: float) -> None:
+    steady: SteadyPrediction | None = None
+    average = np.zeros(3)
+    for index, one in enumerate(random_predictions(3000, sureness)):
+        kept = math.exp(-1 / 30 / 0.3) if index else 0.0
+        average = kept * average + (1 - kept) * one.probabilities
+        steady = smooth(steady, one, index / 30, 0.3)
+        assert steady.prediction.label == one.labels[int(np.argmax(average))]
+        assert steady.prediction.is_unknown == steady.average.is_unknown
+
+
+def test_a_change_of_the_label_is_as_sure_as_the_frames_are() -> None:
+    steady: SteadyPrediction | None = None
+    shown: list[Prediction] = []
+    for index in range(60):
+        one = prediction(0.99 if index < 30 else 0.01)
+        steady = smooth(steady, one, index / 30, 0.3)
+        shown.append(steady.prediction)
+    assert {one.label for one in shown} == {"up", "down"}
+    assert all(one.confidence == pytest.approx(0.99) for one in shown if one.label == "down")
+    # Until the change it may look less and less sure: the frames say that something has changed.
+    assert all(one.confidence > 0.5 for one in shown)
+
+
+def test_what_is_known_again_is_as_sure_as_the_frames_are() -> None:
+    steady: SteadyPrediction | None = None
+    for index in range(60):
+        values = np.array([0.5, 0.5] if index < 30 else [0.02, 0.98], np.float32)
+        one = Prediction(LABELS, values, 5.0 if index < 30 else 0.0, 1.0)
+        was_unknown = steady is None or steady.prediction.is_unknown
+        steady = smooth(steady, one, index / 30, 0.3)
+        if was_unknown and not steady.prediction.is_unknown:
+            assert steady.prediction.label == "down"
+            assert steady.prediction.confidence == pytest.approx(0.98)
+            return
+    pytest.fail("it stayed unknown")
+
+
+def test_a_label_that_no_frame_says_is_no_surer_than_the_average() -> None:
+    labels = ("a", "b", "c")
+    steady: SteadyPrediction | None = None
+    for index in range(60):
+        values = [0.52, 0.48, 0.0] if index % 2 else [0.0, 0.48, 0.52]
+        one = Prediction(labels, np.array(values, np.float32))
+        steady = smooth(steady, one, index / 30, 1.0)
+    assert steady is not None
+    assert steady.prediction.label == "b"
+    assert steady.prediction.confidence == pytest.approx(0.48, abs=0.01)

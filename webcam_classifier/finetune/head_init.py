@@ -11,7 +11,8 @@ from webcam_classifier.finetune.evaluate import layer_inputs
 from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.network import output_layer
 from webcam_classifier.finetune.training_inputs import TrainingInputs
-from webcam_classifier.head.discriminant import LinearHead, fit_head
+from webcam_classifier.head.cross_validation import calibrated_head
+from webcam_classifier.head.discriminant import LinearHead
 from webcam_classifier.head.embedded_views import EmbeddedViews
 
 
@@ -65,4 +66,4 @@ def _fit(
         pictures,
         np.arange(len(pictures)) < count,
     )
-    return fit_head(views, inputs.label_count)
+    return calibrated_head(views, inputs.label_count)

@@ -32,7 +32,8 @@ from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.step_time import seconds_per_epoch
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
-from webcam_classifier.head.discriminant import append_head, fit_head
+from webcam_classifier.head.cross_validation import calibrated_head
+from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
@@ -155,7 +156,7 @@ def finetune_layers(
         state_file = StateFile(resumption.folder / STATE_NAME, resumption.resumes, identity)
     head = None
     if embedded is not None and settings.normalised_embedding:
-        head = fit_head(embedded.of(task.split.training), len(pictures.labels))
+        head = calibrated_head(embedded.of(task.split.training), len(pictures.labels))
     tuned = train_layers(
         pictures.at(task.split.training),
         pictures.at(task.split.validation),

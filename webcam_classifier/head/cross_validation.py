@@ -157,3 +157,9 @@ def fit_calibrated(views: EmbeddedViews, label_count: int) -> tuple[LinearHead, 
     if found.novelty is None:
         raise ValueError("cross-validation was asked for no novelty")
     return fit_head(views, label_count, temperature=found.temperature), found.novelty
+
+
+def calibrated_head(views: EmbeddedViews, label_count: int) -> LinearHead:
+    """Fit a head with an honest temperature, and no score of novelty; see `fit_calibrated`."""
+    found = cross_validate(views, label_count, with_novelty=False)
+    return fit_head(views, label_count, temperature=found.temperature)

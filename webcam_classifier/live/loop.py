@@ -44,7 +44,8 @@ class LabelledFrame:
     Attributes:
         frame: As the source gave it.
         prediction: What the model says about this frame alone; this is what is recorded.
-        steady: The same, smoothed over time; this is what is drawn.
+        steady: The same, smoothed over time; this is what is drawn. Its label is that of an
+            average, its confidence that of the frames since the label changed.
         labelled_at: Seconds on the monotonic clock: when the label was known.
         inference_seconds: How long the graph ran.
         frames_per_second: Labelled lately.

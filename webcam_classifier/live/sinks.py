@@ -96,6 +96,8 @@ class JsonLines:
 class TerminalLines:
     """Says what is seen in words: every picture, or of a stream whenever the label changes.
 
+    Smoothing says when the label changes; the confidence is that of the frames themselves.
+
     Args:
         stream: Where to write.
         top: How many labels of a picture are named.

@@ -1,4 +1,4 @@
-"""Teach a head, and more where more is measured to be worth it and there is time."""
+"""Teach a head, and train layers where there is time; keep those where they are measured better."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.head.cross_validation import left_out_logits
@@ -19,9 +20,11 @@ from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.auto_mode import Choice, chance_corrected_accuracy, choose
+from webcam_classifier.training.paired_comparison import PairedComparison, compare_paired
 from webcam_classifier.training.train_head import train_head
 
 _logger = logging.getLogger(__name__)
+_OFTEN = 0.5  # a bound on a probability from which on it says nothing but that it is high
 
 
 class Trainer(Protocol):
@@ -44,7 +47,7 @@ class AutoTrainer:
     """Teaches in the way that `auto_mode.choose` chooses.
 
     Attributes:
-        build_trainer: Gives what trains layers, once it is needed: torch takes seconds to come.
+        build_trainer: Builds what trains layers, once it is needed: torch takes seconds to come.
             None where it is not installed.
         minutes: What the user gives; None where no time was named.
         epochs: Of fine-tuning, where there is time enough.
@@ -55,7 +58,12 @@ class AutoTrainer:
     epochs: int
 
     def teach(self, task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
-        """Teach, and never give what is worse on the validation pictures than a head.
+        """Teach, and return trained layers only where they are measured to be better than a head.
+
+        That is asked on the validation pictures, which chose the best epoch as well, so the lead
+        has to be larger than chance gives the best of so many epochs. Where these pictures can't
+        tell, the head stays: it is calibrated on recordings that were left out, and the one that
+        is used learns from the validation and test pictures as well.
 
         Args:
             task: What to learn from.
@@ -71,14 +79,18 @@ class AutoTrainer:
             trained = trainer().train_from_scratch(task, choice.epochs)
         else:
             trained = trainer().train(task, embedded, choice.epochs)
-        of_head = _right_of_head(task, embedded)
-        of_trained = _right_of_graph(task, trained.graph)
-        count = len(task.split.validation)
-        compared = f"{of_trained} of {count} validation pictures right, the head {of_head}"
-        if count == 0 or of_trained < of_head or trained.details.get("best_epoch") == 0:
-            note = f"chosen: a head, as training layers did no better: {compared}"
+        compared = _compare(task, embedded, trained.graph)
+        is_head = trained.details.get("best_epoch") == 0
+        if is_head or not compared.is_better(choice.epochs):
+            note = f"chosen: a head: {_why_not(compared, choice, is_head)}"
+            if self.minutes is not None:
+                note += "; --minutes gives time to try, and changes nothing in what is kept"
+            note += ". --mode finetune keeps the trained network in any case"
             return dataclasses.replace(head, note=note, superseded=trained.superseded)
-        note = f"chosen: {choice.reason}; {compared}; {trained.note}"
+        note = (
+            f"chosen: {choice.reason}; it is better than a head: {_figures(compared)}, more than "
+            f"chance gives the best of {choice.epochs} epochs; {trained.note}"
+        )
         return dataclasses.replace(trained, note=note)
 
     def _choose(
@@ -87,35 +99,68 @@ class AutoTrainer:
         label_count = len(task.pictures.labels)
         learnt = embedded.of(task.split.learnt)
         asked, logits = left_out_logits(learnt, label_count)
-        alike = None
+        frozen_accuracy = None
         if asked.size:
             truths = learnt.label_indices[learnt.is_original][asked]
-            alike = chance_corrected_accuracy(
+            frozen_accuracy = chance_corrected_accuracy(
                 float((logits.argmax(axis=1) == truths).mean()), label_count
             )
         count = len(task.split.learnt) / label_count
         time_epoch = None if trainer is None else functools.partial(_time_epoch, trainer, task)
-        return choose(count, alike, time_epoch, self.minutes, self.epochs)
+        return choose(count, frozen_accuracy, time_epoch, self.minutes, self.epochs)
 
 
 def _time_epoch(trainer: Callable[[], Trainer], task: TrainingTask) -> float:
     return trainer().seconds_per_epoch(task)
 
 
-def _right_of_head(task: TrainingTask, embedded: EmbeddedDataset) -> int:
-    """How many validation pictures a head gets right that was taught with the others."""
-    label_count = len(task.pictures.labels)
+def _compare(
+    task: TrainingTask, embedded: EmbeddedDataset, graph: onnx.ModelProto
+) -> PairedComparison:
+    """Compare a trained graph on the validation pictures with a head that has not seen them."""
+    places = task.split.validation
+    truths = task.pictures.label_indices[places]
+    return compare_paired(
+        _answers_of_head(task, embedded) == truths,
+        _answers_of_graph(task, graph) == truths,
+        task.split.bursts[places],
+    )
+
+
+def _answers_of_head(task: TrainingTask, embedded: EmbeddedDataset) -> NDArray[np.int64]:
     asked = embedded.of(task.split.validation)
     asked = asked.only(asked.is_original)
+    label_count = len(task.pictures.labels)
     head = fit_head(embedded.of(task.split.training), label_count, temperature=1.0)
-    return int((head.logits(asked.embeddings).argmax(axis=1) == asked.label_indices).sum())
+    return np.asarray(head.logits(asked.embeddings).argmax(axis=1), dtype=np.int64)
 
 
-def _right_of_graph(task: TrainingTask, graph: onnx.ModelProto) -> int:
-    """How many validation pictures a classifier's graph gets right."""
+def _answers_of_graph(task: TrainingTask, graph: onnx.ModelProto) -> NDArray[np.int64]:
     asked = task.pictures.at(task.split.validation)
     if len(asked) == 0:
-        return 0
+        return np.zeros(0, dtype=np.int64)
     prepared = (prepare(image, task.input_size) for image in asked.images)
     answers = FeatureExtractor(graph).embed(prepared).argmax(axis=1)
-    return int(np.count_nonzero(answers == asked.label_indices))
+    return np.asarray(answers, dtype=np.int64)
+
+
+def _figures(compared: PairedComparison) -> str:
+    return (
+        f"{compared.candidate_right} of {compared.count} validation pictures right, the head "
+        f"{compared.baseline_right} (better on {compared.better} recordings, worse on "
+        f"{compared.worse})"
+    )
+
+
+def _why_not(compared: PairedComparison, choice: Choice, is_head: bool) -> str:
+    """Say why a head is kept and not what was trained."""
+    if compared.count == 0:
+        return "there are no validation pictures to tell whether trained layers are better"
+    if is_head or compared.candidate_right <= compared.baseline_right:
+        return f"training layers did no better: {_figures(compared)}"
+    probability = compared.p_value_of_best(choice.epochs)
+    often = "easily" if probability > _OFTEN else f"in up to {100 * probability:.0f} % of cases"
+    return (
+        f"that training layers did better may be chance: {_figures(compared)}; the best of "
+        f"{choice.epochs} epochs that are no better than a head gets such a lead {often}"
+    )

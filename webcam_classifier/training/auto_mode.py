@@ -1,8 +1,8 @@
-"""Choose how to teach: by how much there is to learn from, how alike to ImageNet, and the time.
+"""Choose how to teach: by how many pictures there are, how frozen features do, and the time.
 
 The four cases are those of Stanford's course CS231n, "Transfer Learning": few or many pictures,
-like or unlike what the network was pretrained on. Likeness is not asked but measured: by how well
-the frozen network's features tell the labels apart on recordings that were left out.
+similar or dissimilar to what the network was pretrained on. Similarity is not asked but measured:
+by how well a head on the frozen network's features does on recordings that were left out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ DEFAULT_MINUTES = 3.0
 MANY_PICTURES = 500
 """Of a label, from which on there is enough to move features rather than only use them."""
 
-ALIKE = 0.9
-"""Likeness from which on frozen features do."""
+GOOD_FROZEN_ACCURACY = 0.9
+"""Chance-corrected accuracy of a head from which on frozen features are good enough."""
 
 _MANY_FOR_SCRATCH = 5000  # of a label: ImageNet itself has about 1200, with pretrained ones to gain
-_STRANGE = 0.5  # chance_corrected_accuracy below which pretrained features may be no help at all
+_POOR_FROZEN_ACCURACY = 0.5  # chance-corrected; below, pretrained features may be no help at all
 _FEWEST_EPOCHS = 3  # fewer hardly move a network away from the head that it starts as
 _SCRATCH_EPOCHS = 30
 _SHARE_FOR_TRAINING = 0.9  # of the time; the rest exports and measures
@@ -44,7 +44,7 @@ class Choice:
 
 
 def chance_corrected_accuracy(accuracy: float, label_count: int) -> float:
-    """Give how much better than chance an accuracy is: 0 is chance or worse, 1 always right.
+    """Rescale an accuracy: 0 is chance or worse, 1 is always right.
 
     Args:
         accuracy: 0 to 1.
@@ -56,7 +56,7 @@ def chance_corrected_accuracy(accuracy: float, label_count: int) -> float:
 
 def choose(
     pictures_per_label: float,
-    alike: float | None,
+    frozen_accuracy: float | None,
     time_epoch: Callable[[], float] | None,
     minutes: float | None,
     default_epochs: int,
@@ -65,7 +65,8 @@ def choose(
 
     Args:
         pictures_per_label: How many there are to learn from, in the mean.
-        alike: The `likeness`; None where it could not be measured.
+        frozen_accuracy: Chance-corrected, of a head on frozen features, on recordings that were
+            left out, 0 to 1; None where it could not be measured.
         time_epoch: Measures how many seconds one pass over the pictures takes on this machine; not
             called where nothing depends on it. None where torch is not installed.
         minutes: The time that the user gives; None where none was named, and then time is taken
@@ -73,13 +74,16 @@ def choose(
         default_epochs: Of fine-tuning, where there is time enough.
     """
     is_many = pictures_per_label >= MANY_PICTURES
+    is_good = frozen_accuracy is not None and frozen_accuracy >= GOOD_FROZEN_ACCURACY
     found = f"{'many' if is_many else 'few'} pictures ({pictures_per_label:.0f} a label)"
-    if alike is None:
-        found += ", too few to measure how they suit the pretrained network"
+    if frozen_accuracy is None:
+        found += ", too few to measure how good frozen features are"
     else:
-        does = "suit" if alike >= ALIKE else "hardly suit"
-        found += f" that {does} the pretrained network ({alike:.2f} of 1 with frozen features)"
-    may_gain = is_many or (alike is not None and alike < ALIKE)
+        found += (
+            f", frozen features are {'good enough' if is_good else 'not good enough'} "
+            f"(chance-corrected accuracy {frozen_accuracy:.2f})"
+        )
+    may_gain = is_many or (frozen_accuracy is not None and not is_good)
     if minutes is None and not may_gain:
         more = "" if time_epoch is None else "; with --minutes 3 it would try fine-tuning as well"
         return Choice("head", 0, f"{found}: a head{more}")
@@ -88,8 +92,8 @@ def choose(
     per_epoch = time_epoch()
     seconds = 60.0 * (DEFAULT_MINUTES if minutes is None else minutes) * _SHARE_FOR_TRAINING
     affordable = int(seconds / per_epoch)
-    is_strange = alike is not None and alike < _STRANGE
-    if is_strange and pictures_per_label >= _MANY_FOR_SCRATCH and affordable >= _SCRATCH_EPOCHS:
+    is_poor = frozen_accuracy is not None and frozen_accuracy < _POOR_FROZEN_ACCURACY
+    if is_poor and pictures_per_label >= _MANY_FOR_SCRATCH and affordable >= _SCRATCH_EPOCHS:
         return Choice("scratch", _SCRATCH_EPOCHS, f"{found}: all layers from scratch")
     epochs = min(default_epochs, affordable)
     if epochs < min(_FEWEST_EPOCHS, default_epochs):
