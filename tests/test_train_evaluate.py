@@ -15,7 +15,7 @@ import pytest
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.backbone.views import ViewRange, flip_is_safe, random_view
+from webcam_classifier.backbone.views import ViewRange, random_view
 from webcam_classifier.cli import evaluate, live, train
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
@@ -280,22 +280,6 @@ def test_a_test_set_that_is_learnt_from_is_refused(
     write_coloured_pictures(pictures, 6)
     with pytest.raises(UserError, match=r"12 pictures .* as well"):
         teach(pictures, tmp_path / "m", squeezenet_weights, "--test-dataset", str(pictures))
-
-
-@pytest.mark.parametrize(
-    ("labels", "safe"),
-    [
-        (("thumbs_up", "thumbs_down"), True),
-        (("turn_left", "turn_right"), False),
-        (("Right hand", "fist"), False),
-        (("bright", "cleft"), True),
-        (("links", "geradeaus"), False),
-    ],
-)
-def test_pictures_are_not_mirrored_where_labels_name_a_side(
-    labels: tuple[str, ...], safe: bool
-) -> None:
-    assert flip_is_safe(labels) == safe
 
 
 def test_a_view_is_never_upside_down_and_mirrored_only_where_safe() -> None:

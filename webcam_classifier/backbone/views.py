@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 import cv2
@@ -11,10 +10,6 @@ import numpy as np
 
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
-
-_SIDED_WORDS = frozenset({"left", "right", "links", "rechts", "gauche", "droite"}) | frozenset(
-    {"izquierda", "derecha", "sinistra", "destra", "esquerda", "direita"}
-)
 
 
 @dataclass(frozen=True)
@@ -36,16 +31,6 @@ class ViewRange:
     tint: float
 
 
-def flip_is_safe(labels: tuple[str, ...]) -> bool:
-    """Tell whether a mirrored picture keeps its label: not where a label says left or right.
-
-    Args:
-        labels: The names as the user wrote them, `turn_left` or `Right hand`.
-    """
-    words = {word for label in labels for word in re.findall(r"[^\W\d_]+", label.lower())}
-    return not words & _SIDED_WORDS
-
-
 def random_view(
     image: BgrImage,
     size: int,
@@ -63,7 +48,7 @@ def random_view(
         size: The side of the square that the graph takes, in pixels.
         generator: Where the randomness comes from.
         reach: How far the view may be from the picture.
-        flip: Whether mirroring keeps the label, from `flip_is_safe`.
+        flip: Whether mirroring keeps the label, see `mirroring.decide_mirroring`.
 
     Returns:
         (size, size, 3) uint8, like `prepare` gives.

@@ -113,6 +113,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
     dataset.refresh()
     check_enough(dataset)
+    mirrored = options.mirror != "off"
     if backbone is None:
         reading = read_pictures(dataset, options.input_size, memory)
         for _ in track(Stage.READ, reading, len(dataset)):
@@ -120,7 +121,8 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     else:
         embedder = Embedder(backbone, dataset, seed=options.seed)
         embedder.recall(dataset.ordered())
-        embedder.adapt(decide_mirroring(options, dataset, embedder))
+        mirrored = decide_mirroring(options, dataset, embedder)
+        embedder.adapt(mirrored)
         for _ in track(Stage.EMBED, embedder.embed_all(), len(dataset)):
             pass
         embedder.prune()
@@ -128,7 +130,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     if pictures.skipped:
         print(describe_skipped(pictures.skipped))
     check_enough(dataset)
-    task = plan(options, pictures, command, started)
+    task = dataclasses.replace(plan(options, pictures, command, started), mirrored=mirrored)
     embedded = None
     if backbone is not None:
         embedded = embedded_dataset(dataset, backbone, task.test_pictures)

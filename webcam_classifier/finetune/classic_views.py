@@ -63,18 +63,23 @@ class ColourViews:
 
 
 def choose_views(
-    kind: ViewKind, examples: Examples, labels: tuple[str, ...], input_size: int
+    kind: ViewKind,
+    examples: Examples,
+    labels: tuple[str, ...],
+    input_size: int,
+    mirrored: bool = True,
 ) -> Views:
     """Choose what makes views of a kind.
 
     Args:
         kind: See `FinetuneSettings.views`.
         examples: What is looked at.
-        labels: Their names decide whether mirroring is safe.
+        labels: Their names.
         input_size: The side of the square that the network takes, in pixels.
+        mirrored: Whether half of the strong views are mirrored.
     """
     if kind == "strong":
-        return RandomViews(examples, labels, input_size)
+        return RandomViews(examples, labels, input_size, mirrored)
     if kind == "colour":
         return ColourViews(examples, input_size)
     return PlainViews(examples, input_size)

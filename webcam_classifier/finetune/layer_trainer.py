@@ -193,7 +193,11 @@ def finetune_layers(
 
 def _settings_of(task: TrainingTask, settings: FinetuneSettings) -> FinetuneSettings:
     return dataclasses.replace(
-        settings, backbone=task.backbone, input_size=task.input_size, seed=task.seed
+        settings,
+        backbone=task.backbone,
+        input_size=task.input_size,
+        seed=task.seed,
+        mirrored=task.mirrored,
     )
 
 

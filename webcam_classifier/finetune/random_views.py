@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.backbone.views import flip_is_safe
 from webcam_classifier.finetune.foreground import Mask, empty_labels, find_foregrounds
 from webcam_classifier.finetune.synthetic_backgrounds import paint_background
 from webcam_classifier.frame import BgrImage
@@ -67,16 +66,19 @@ class RandomViews:
 
     Args:
         examples: What is looked at.
-        labels: Their names decide whether mirroring is safe, and which shows the room alone.
+        labels: Their names decide which shows the room alone.
         input_size: The side of the square that the network takes, in pixels.
+        mirrored: Whether half of the views are mirrored.
     """
 
     mixup_share = 0.7
 
-    def __init__(self, examples: Examples, labels: tuple[str, ...], input_size: int) -> None:
+    def __init__(
+        self, examples: Examples, labels: tuple[str, ...], input_size: int, mirrored: bool = True
+    ) -> None:
         self._images = examples.images
         self._input_size = input_size
-        self._flip = flip_is_safe(labels)
+        self._flip = mirrored
         self._foregrounds = find_foregrounds(
             examples.images, examples.label_indices, empty_labels(labels)
         )

@@ -37,6 +37,8 @@ class FinetuneSettings:
         hidden_units: Of each further layer in the new classifier, before its last one.
         dropout: Share of hidden units that are silent in each step.
         patience: Epochs without a lower validation loss after which it stops; None never stops.
+        mirrored: Whether half of the strong views are mirrored; not where labels are mirror images
+            of each other.
         seed: Same seed, same network, on one machine's CPU.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
@@ -57,6 +59,7 @@ class FinetuneSettings:
     hidden_units: tuple[int, ...] = ()
     dropout: float = 0.0
     patience: int | None = None
+    mirrored: bool = True
     seed: int = 0
     device: str = "auto"
 

@@ -116,8 +116,11 @@ def read_state(content: bytes, path: Path) -> TrainingState:
         size = fields["micro_batch_size"] if "micro_batch_size" in fields else fields["at_once"]
         return TrainingState(
             identity={
-                _EARLIER_SETTINGS.get(name, name): value
-                for name, value in fields["identity"].items()
+                "mirrored": str(True),  # files of earlier versions don't say so
+                **{
+                    _EARLIER_SETTINGS.get(name, name): value
+                    for name, value in fields["identity"].items()
+                },
             },
             history=tuple(Epoch(*epoch) for epoch in fields["history"]),
             best_number=int(fields["best_number"]),

@@ -40,7 +40,7 @@ def train_layers(
     Args:
         training: At least one picture of each label.
         validation: What chooses the best epoch; it may be empty.
-        labels: Their names; they decide whether mirroring is safe.
+        labels: Their names.
         pretrained: From `load_pretrained`.
         settings: How to train.
         state_file: Where to keep the training after each epoch, and whether to go on from there.

@@ -58,7 +58,7 @@ def gather_training_inputs(
         settings: Which views, and of what size.
     """
     size, seed = settings.input_size, settings.seed
-    views = choose_views(settings.views, training, labels, size)
+    views = choose_views(settings.views, training, labels, size, settings.mirrored)
     return TrainingInputs(
         training=PictureInputs(training, views, size, seed),
         training_labels=training.label_indices,

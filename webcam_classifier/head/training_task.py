@@ -31,6 +31,7 @@ class TrainingTask:
         started: When the command started, seconds on the monotonic clock.
         command: How to do it again: the command line.
         facts: What the data set is like; None where nobody looked.
+        mirrored: Whether views are mirrored; not where labels are mirror images of each other.
     """
 
     pictures: LabelledPictures
@@ -43,6 +44,7 @@ class TrainingTask:
     started: float
     command: str = ""
     facts: DataFacts | None = None
+    mirrored: bool = True
 
     @property
     def is_cross_validated(self) -> bool:
