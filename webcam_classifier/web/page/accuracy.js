@@ -27,7 +27,7 @@ export class AccuracyView {
 function explain(state) {
   const advice =
     state.accuracy_advice ||
-    "It is measured on recordings that were left out of the teaching, so record each label several times.";
+    "It is measured on bursts that were left out, so record each label several times.";
   return [
     make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
     make("p", { class: "hint" }, asSentence(advice)),
@@ -45,25 +45,60 @@ function describe(accuracy, names) {
     String(Math.round(100 * accuracy.value)),
     make("small", {}, "%"),
   );
-  const [low, high] = [accuracy.low, accuracy.high].map((end) => Math.round(100 * end));
   const interval = make(
     "p",
     { "data-testid": "accuracy-interval" },
-    `Of 100 new snapshots, about ${low} to ${high === 100 ? "all" : high} will be right.`,
+    accuracy.low === null || accuracy.high === null
+      ? "Record each label a few more times for an interval."
+      : `Between ${percent(accuracy.low)} and ${percent(accuracy.high)} % on new bursts like these.`,
   );
   const ground = make(
     "p",
     { class: "hint", "data-testid": "accuracy-rests-on" },
     asSentence(`Measured on ${many(accuracy.count, "snapshot")}: ${accuracy.rests_on}`),
   );
-  return [value, scaleOf(accuracy), interval, ground, confusionOf(accuracy, names)];
+  const parts = [value, scaleOf(accuracy), interval, sharesOf(accuracy), ground];
+  return [...parts, confusionOf(accuracy, names)];
+}
+
+/**
+ * What a person would see of the same snapshots live: some are shown as unknown.
+ * @param {Accuracy} accuracy
+ */
+function sharesOf(accuracy) {
+  /** @type {[string, number][]} */
+  const shares = [
+    ["right", accuracy.shown_right],
+    ["wrong", accuracy.shown_wrong],
+    ["unknown", accuracy.shown_unknown],
+  ];
+  return make(
+    "div",
+    { class: "shares", "data-testid": "accuracy-shares" },
+    make("span", { class: "hint" }, "Shown live"),
+    ...shares.map(([name, share]) =>
+      make(
+        "span",
+        { class: `share ${name}` },
+        make("strong", {}, `${percent(share)} %`),
+        ` ${name}`,
+      ),
+    ),
+  );
+}
+
+/** @param {number} share 0 to 1 */
+function percent(share) {
+  return String(Math.round(100 * share));
 }
 
 /** @param {Accuracy} accuracy */
 function scaleOf(accuracy) {
   const range = make("span", { class: "range" });
-  range.style.left = `${100 * accuracy.low}%`;
-  range.style.width = `${100 * (accuracy.high - accuracy.low)}%`;
+  if (accuracy.low !== null && accuracy.high !== null) {
+    range.style.left = `${100 * accuracy.low}%`;
+    range.style.width = `${100 * (accuracy.high - accuracy.low)}%`;
+  }
   const dot = make("span", { class: "dot" });
   dot.style.left = `${100 * accuracy.value}%`;
   return make(

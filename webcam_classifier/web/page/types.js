@@ -5,8 +5,11 @@
  *
  * @typedef {object} Accuracy
  * @property {number} value 0 to 1
- * @property {number} low of the 95 % interval
- * @property {number} high
+ * @property {number | null} low of the 95 % interval; null where there are too few bursts for one
+ * @property {number | null} high
+ * @property {number} shown_right share that live shows with the right label
+ * @property {number} shown_wrong share that live shows with another label
+ * @property {number} shown_unknown share that live shows as unknown
  * @property {number} count snapshots that it was measured on
  * @property {string} rests_on
  * @property {string[]} labels
