@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
+from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.given_parts import (
     TEST_PART,
@@ -23,7 +24,7 @@ from webcam_classifier.dataset.labelled_pictures import (
     load_labelled_pictures,
     own_test_part,
 )
-from webcam_classifier.dataset.split import Split, describe_split
+from webcam_classifier.dataset.split import Split
 from webcam_classifier.errors import UserError
 
 NUMBERS = {"1": (220, 40, 40), "2": (40, 40, 220), "10": (40, 200, 40)}

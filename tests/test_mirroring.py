@@ -183,6 +183,22 @@ def test_one_label_of_everything_else_takes_in_the_mirror_images_of_another(
     assert embed(network, pictures, ["left", "other"]).decide().pairs == (("left", "other"),)
 
 
+def test_a_handful_of_pictures_is_enough_for_mirror_images(
+    network: FeatureExtractor, shared_data: Path
+) -> None:
+    found = embed_drawn(network, ["b", "d", "p", "q"], 20)
+    places = [shared_data / "thumbs/person_1" / label for label in ("none", "thumbs_up")]
+    safe = embed(network, [read(place, 20) for place in places], ["none", "thumbs_up"])
+    missed = mistaken = 0
+    for first in range(0, 20, 5):
+        few = np.arange(first, first + 5)
+        handful = found.only(np.concatenate([few + 20 * label for label in range(4)]))
+        missed += handful.decide().mirrored
+        mistaken += not safe.only(np.concatenate([few, few + 20])).decide().mirrored
+    assert missed <= 1
+    assert mistaken <= 1
+
+
 def test_single_recordings_are_asked_about_as_well(network: FeatureExtractor) -> None:
     found = embed_drawn(network, ["arrow left", "arrow right"], 20)
     alone = dataclasses.replace(found, bursts=found.label_indices)

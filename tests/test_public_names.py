@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import webcam_classifier
+from tests.coloured_pictures import write_coloured_pictures
 from tests.tiny_model import write_tiny_model
 from webcam_classifier import (
     Classifier,
@@ -31,8 +32,10 @@ _NAMES = {
     "Camera",
     "CaptureSettings",
     "Classifier",
+    "Dataset",
     "ExecutionConfig",
     "Frame",
+    "Learner",
     "LiveLoop",
     "ModelCard",
     "Prediction",
@@ -44,11 +47,15 @@ _NAMES = {
 
 
 @pytest.fixture
-def examples_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def examples_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, squeezenet_weights: Path
+) -> Path:
     """A folder with the files that the examples name, as the current one."""
     write_tiny_model(tmp_path / "models" / "colours" / "model.onnx")
     red = np.full((48, 64, 3), (40, 40, 220), dtype=np.uint8)
     (tmp_path / "photo.jpg").write_bytes(encode_snapshot(red))
+    assert squeezenet_weights.is_file()  # a learner embeds with them
+    write_coloured_pictures(tmp_path / "dataset", 6)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

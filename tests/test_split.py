@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.dataset.split import (
     Split,
     burst_folds,
-    describe_split,
     find_bursts,
     split_as_given,
     split_pictures,
@@ -102,7 +102,7 @@ def test_one_single_recording_is_cut_in_time_and_that_is_said() -> None:
         "validation": list(range(30, 40)),
         "test": list(range(40, 50)),
     }
-    assert "one recording" in describe_split(split, labels, ["a", "b"])
+    assert "one burst" in describe_split(split, labels, ["a", "b"])
 
 
 def test_names_that_tell_nothing_of_recordings_are_said_to() -> None:
@@ -162,7 +162,7 @@ def test_of_two_recordings_one_measures_and_nothing_else() -> None:
     assert [index for index in parts["test"] if 80 <= index < 160] == list(range(80, 100))
     assert not set(split.bursts[split.learnt].tolist()) & set(split.bursts[split.test].tolist())
     said = describe_split(split, labels, ["a", "b", "c"])
-    assert "too few recordings of a, b" in said
+    assert "too few bursts of a, b" in said
     elsewhere = split_pictures(names, labels, ["a", "b", "c"], distinct(240), hold_test=False)
     assert elsewhere.validation_cut_labels == ()
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from webcam_classifier.camera.open_camera import open_camera as open_camera
     from webcam_classifier.camera.protocol import Camera as Camera
     from webcam_classifier.camera.protocol import CaptureSettings as CaptureSettings
+    from webcam_classifier.dataset.index import Dataset as Dataset
     from webcam_classifier.dataset.picture_files import read_picture as read_picture
     from webcam_classifier.errors import UserError as UserError
     from webcam_classifier.frame import Frame as Frame
+    from webcam_classifier.head.learner import Learner as Learner
     from webcam_classifier.live.loop import LiveLoop as LiveLoop
     from webcam_classifier.model.classifier import Classifier as Classifier
     from webcam_classifier.model.classifier import find_model as find_model
@@ -28,8 +30,10 @@ _MODULES = {
     "Camera": "camera.protocol",
     "CaptureSettings": "camera.protocol",
     "Classifier": "model.classifier",
+    "Dataset": "dataset.index",
     "ExecutionConfig": "runtime.providers",
     "Frame": "frame",
+    "Learner": "head.learner",
     "LiveLoop": "live.loop",
     "ModelCard": "model_card",
     "Prediction": "prediction",

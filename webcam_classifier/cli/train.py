@@ -42,6 +42,7 @@ from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.list_recipes import ListRecipes
 from webcam_classifier.dataset.category_names import display_names, read_category_names
+from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
@@ -55,7 +56,7 @@ from webcam_classifier.dataset.labelled_pictures import (
 )
 from webcam_classifier.dataset.picture_images import ImageMemory
 from webcam_classifier.dataset.reading import read_pictures
-from webcam_classifier.dataset.split import SHARES, describe_split
+from webcam_classifier.dataset.split import SHARES
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.model_evaluation import check_labels
 from webcam_classifier.finetune.distributed import (

@@ -91,12 +91,14 @@ def find_duplicates(pictures: LabelledPictures) -> Duplicates:
                     pair_up(first, int(later[0]))
     identical = len(partners)
     for members in _members(copies.groups, labels):
-        for first, near in copies.compare(members):
+        group = copies.group(members)
+        for place, near in group.compare():
+            first, others = int(members[place]), members[near]
             if is_free[first]:
-                later = near[(near > first) & is_free[near] & (labels[near] != labels[first])]
-                second = copies.first_same(first, later)
+                wanted = (near > place) & is_free[others] & (labels[others] != labels[first])
+                second = group.first_same(place, near[wanted])
                 if second is not None:
-                    pair_up(first, second)
+                    pair_up(first, int(members[second]))
     found = [
         Copy(first, second, place < identical)
         for place, (first, second) in enumerate(partners.items())
@@ -125,12 +127,14 @@ def find_leaks(pictures: LabelledPictures, split: Split) -> tuple[Leak, ...]:
         identical[earlier, later] = int((is_identical[earlier] & (part_of == later)).sum())
     near = dict.fromkeys(_PART_PAIRS, 0)
     for members in _members(copies.groups, part_of):
-        for picture, alike in copies.compare(members):
-            later = int(part_of[picture])
+        group = copies.group(members)
+        own_parts = part_of[members]
+        for place, alike in group.compare():
+            later = int(own_parts[place])
             for earlier in range(later):
-                if not is_identical[earlier, picture]:
-                    learnt = alike[part_of[alike] == earlier]
-                    near[earlier, later] += copies.first_same(picture, learnt) is not None
+                if not is_identical[earlier, members[place]]:
+                    learnt = alike[own_parts[alike] == earlier]
+                    near[earlier, later] += group.first_same(place, learnt) is not None
     return tuple(
         Leak(
             PARTS[later], PARTS[earlier],
@@ -201,23 +205,39 @@ class _NearCopies:
         )
         self.groups = near_copy_groups(pictures.fingerprints)
         self._fingerprints = pictures.fingerprints
-        self._colours = PictureComparison(pictures.small)
+        self._small = pictures.small
 
-    def compare(self, members: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield each picture of a group, and those of the group with a like fingerprint.
+    def group(self, members: NDArray[np.int64]) -> _Group:
+        """Look closer at some pictures.
 
         Args:
             members: Of one of `groups`, in order.
         """
-        bits = self._fingerprints[members]
-        for start in range(0, len(members), _BLOCK):
-            alike = are_near_copies(bits[start : start + _BLOCK], bits)
-            for picture, row in zip(members[start : start + _BLOCK].tolist(), alike, strict=True):
-                yield picture, members[row]
+        return _Group(self._fingerprints[members], self._small[members])
 
-    def first_same(self, picture: int, others: NDArray[np.int64]) -> int | None:
-        """Find the first of some pictures that shows the same in colour; see `compare`."""
-        return self._colours.first_same(picture, others) if others.size else None
+
+class _Group:
+    """Compares the pictures of a group; they are named by their places in it.
+
+    Args:
+        fingerprints: (members, 256) bool.
+        small: (members, 32, 32, 3) uint8.
+    """
+
+    def __init__(self, fingerprints: NDArray[np.bool_], small: NDArray[np.uint8]) -> None:
+        self._fingerprints = fingerprints
+        self._colours = PictureComparison(small)
+
+    def compare(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield each picture, and those whose fingerprint is like its own."""
+        for start in range(0, len(self._fingerprints), _BLOCK):
+            some = self._fingerprints[start : start + _BLOCK]
+            for place, row in enumerate(are_near_copies(some, self._fingerprints), start):
+                yield place, np.flatnonzero(row)
+
+    def first_same(self, place: int, others: NDArray[np.int64]) -> int | None:
+        """Find the first of some pictures that shows the same as one in colour."""
+        return self._colours.first_same(place, others) if others.size else None
 
 
 def _members(numbers: NDArray[np.int64], sides: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -82,12 +82,13 @@ class Picture:
 class Dataset:
     """The pictures of a folder by label. All methods may be called from any thread.
 
+    >>> from pathlib import Path
     >>> from webcam_classifier import Dataset
     >>> dataset = Dataset(Path("dataset"))
     >>> dataset.refresh()
     True
     >>> dataset.counts()
-    {'cup': 2, 'none': 2}
+    {'blue': 6, 'red': 6}
 
     `changed` is notified at every change, and may be held to have several answers agree.
 

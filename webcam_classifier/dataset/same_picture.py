@@ -19,8 +19,11 @@ _SAME_ALL_OVER = 4.0
 _SAME_IN_A_CELL = 24.0
 _PLAIN = 8.0  # standard deviation of brightness; below, light is all that a picture shows
 _CELLS = 8  # along each side
+_TELLING = 4  # cells that are looked at before all of them
 _FIRST_LOOK = 16  # pictures; where many are the same, one of the first is
 _NEXT_LOOK = 1024  # pictures compared at once
+
+_Values = NDArray[np.uint8] | NDArray[np.float32]  # (pictures, cells, pixels, 3)
 
 
 class PictureComparison:
@@ -35,6 +38,9 @@ class PictureComparison:
         by_cell = small.reshape(count, _CELLS, pixels, _CELLS, pixels, 3).swapaxes(2, 3)
         self._pixels = by_cell.reshape(count, _CELLS**2, pixels**2, 3)
         self._cells = self._pixels.mean(axis=2, keepdims=True, dtype=np.float32)
+        # The cells that tell these pictures apart best, such as those of a lamp in a dark room.
+        spread = self._cells.std(axis=0).mean(axis=(1, 2))
+        self._telling = np.ascontiguousarray(self._cells[:, np.argsort(-spread)[:_TELLING]])
         self._light = self._cells.mean(axis=(1, 2, 3), dtype=np.float32)
         brightness = small.mean(axis=3, dtype=np.float32).reshape(count, -1)
         self._is_plain = brightness.std(axis=1) < _PLAIN
@@ -46,13 +52,16 @@ class PictureComparison:
             picture: Its index.
             others: (count,) int64, indices of those.
         """
-        start, count = 0, _FIRST_LOOK
-        while start < len(others):
-            some = others[start : start + count]
-            found = np.flatnonzero(self.are_same(picture, some))
+        found = others[:_FIRST_LOOK][self.are_same(picture, others[:_FIRST_LOOK])]
+        if found.size:
+            return int(found[0])
+        others = others[_FIRST_LOOK:]
+        others = others[self._cell_differences(self._telling, picture, others) <= _SAME_IN_A_CELL]
+        for start in range(0, len(others), _NEXT_LOOK):
+            some = others[start : start + _NEXT_LOOK]
+            found = some[self.are_same(picture, some)]
             if found.size:
-                return int(some[found[0]])
-            start, count = start + count, _NEXT_LOOK
+                return int(found[0])
         return None
 
     def are_same(self, picture: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -66,16 +75,31 @@ class PictureComparison:
             (count,) bool.
         """
         # The means of cells never differ by more than their pixels do, and are few.
-        same = self._are_alike(self._cells, picture, others)
-        same[same] = self._are_alike(self._pixels, picture, others[same])
+        same = np.ones(len(others), dtype=np.bool_)
+        for values in (self._cells, self._pixels):
+            same[same] = self._are_alike(values, picture, others[same])
         return same
 
     def _are_alike(
-        self,
-        values: NDArray[np.uint8] | NDArray[np.float32],
-        picture: int,
-        others: NDArray[np.int64],
+        self, values: _Values, picture: int, others: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
+        alike = np.zeros(len(others), dtype=np.bool_)
+        for by_cell in self._differences(values, picture, others):
+            all_over, most = by_cell.mean(axis=1), by_cell.max(axis=1)
+            alike |= (all_over <= _SAME_ALL_OVER) & (most <= _SAME_IN_A_CELL)
+        return alike
+
+    def _cell_differences(
+        self, values: _Values, picture: int, others: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The most that a cell differs, in the kind of light for which that is least."""
+        by_offset, by_factor = self._differences(values, picture, others)
+        return np.asarray(np.minimum(by_offset.max(axis=1), by_factor.max(axis=1)))
+
+    def _differences(
+        self, values: _Values, picture: int, others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """How much each cell differs: with other light as an offset, and as a factor."""
         one, many = values[picture].astype(np.float32), values[others].astype(np.float32)
         is_plain = self._is_plain[others] | self._is_plain[picture]
         own_light, light = self._light[picture], self._light[others]
@@ -85,14 +109,8 @@ class PictureComparison:
         factor = np.where(is_plain, 1, brighter / np.maximum(light, 1))
         by_offset = one + _each(offset) - many
         by_factor = one * _each(own_factor) - many * _each(factor)
-        return _is_small(by_offset) | _is_small(by_factor)
+        return np.abs(by_offset).mean(axis=(2, 3)), np.abs(by_factor).mean(axis=(2, 3))
 
 
 def _each(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values.astype(np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
-
-
-def _is_small(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
-    by_cell = np.abs(difference).mean(axis=(2, 3))
-    all_over = by_cell.mean(axis=1)
-    return np.asarray((all_over <= _SAME_ALL_OVER) & (by_cell.max(axis=1) <= _SAME_IN_A_CELL))

@@ -27,9 +27,6 @@ SHARES: Shares = (0.6, 0.2, 0.2)
 _NEIGHBOUR = 48  # bits of 256
 _SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
 _FOLDS = 5
-_UNBALANCED = 4  # times as many pictures of one label as of another
-_MOST_LINES = 30  # of a table of labels; beyond, the poorest and the richest are shown
-_SHOWN_OF_MANY = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,93 +225,6 @@ def split_as_given(
         validation_cut_labels=validation_cut,
         given=given,
     )
-
-
-def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> str:
-    """Say how many pictures of each label are in each part, and what to beware of.
-
-    Args:
-        split: Of these pictures.
-        label_indices: (pictures,) int64.
-        labels: The labels' names.
-    """
-    lines = _table(split, label_indices, labels)
-    if split.given:
-        lines.append(_describe_given(split))
-    elif split.cut_labels:
-        lines.append(
-            f"warning: nearly all pictures of {', '.join(split.cut_labels)} are one recording. It "
-            "was cut in time, so the figures say how the model does in this very recording. "
-            "Record again at another time or place to learn how it does there."
-        )
-    if split.validation_cut_labels:
-        lines.append(
-            f"note: there are too few recordings of {', '.join(split.validation_cut_labels)} to "
-            "choose by a whole one, so the end of one that is learnt from does; no part of it "
-            "measures. Record once more for a better choice."
-        )
-    if not (split.given or split.cut_labels or split.are_named):
-        lines.append(
-            "note: these names don't say which pictures were recorded together (those of "
-            "collect.py do), so only near copies are kept on one side. Another person or room may "
-            "get a lower figure than this: --test-dataset FOLDER measures it."
-        )
-    lines += _describe_balance(label_indices, labels)
-    return "\n".join(lines)
-
-
-def _table(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
-    wide = max(len("label"), *(len(label) for label in labels))
-    lines = [f"{'label':<{wide}}  " + "  ".join(f"{part:>10}" for part in PARTS) + "  recordings"]
-    if not split.are_named:
-        lines[0] = lines[0].replace("recordings", "    groups")
-    by_count = np.argsort(np.bincount(label_indices, minlength=len(labels)), kind="stable")
-    shown = np.arange(len(labels))
-    if len(labels) > _MOST_LINES:
-        shown = np.concatenate([by_count[:_SHOWN_OF_MANY], by_count[-_SHOWN_OF_MANY:]])
-    for label_index in shown.tolist():
-        counts = [
-            int((label_indices[part] == label_index).sum()) for part in split.parts().values()
-        ]
-        bursts = len(np.unique(split.bursts[label_indices == label_index]))
-        said = "1, cut" if labels[label_index] in split.cut_labels else str(bursts)
-        lines.append(
-            f"{labels[label_index]:<{wide}}  "
-            + "  ".join(f"{count:>10}" for count in counts)
-            + f"  {said:>10}"
-        )
-    if len(shown) < len(labels):
-        left = len(labels) - len(shown)
-        lines.insert(1 + _SHOWN_OF_MANY, f"... {left} more labels ...")
-        totals = "  ".join(f"{len(part):>10}" for part in split.parts().values())
-        lines.append(f"{'all':<{wide}}  {totals}")
-    return lines
-
-
-def _describe_given(split: Split) -> str:
-    """Say which parts were taken as they came, and what was made of those that were missing."""
-    named = " and ".join((", ".join(split.given[:-1]), split.given[-1])).removeprefix(" and ")
-    sentence = f"The folder came split, and its parts for {named} are used as given"
-    if PARTS[TEST_PART] not in split.given and PARTS[VALIDATION_PART] in split.given:
-        return (
-            f"{sentence}. It has no test part: its validation pictures measure, and since what "
-            "chooses can't measure, others are held back from its training part to choose by."
-        )
-    if PARTS[VALIDATION_PART] not in split.given:
-        return f"{sentence}; pictures to choose by are held back from its training part."
-    return f"{sentence}."
-
-
-def _describe_balance(label_indices: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
-    counts = np.bincount(label_indices, minlength=len(labels))
-    most, fewest = int(counts.argmax()), int(counts.argmin())
-    if counts[most] < _UNBALANCED * counts[fewest]:
-        return []
-    return [
-        f"warning: {labels[most]} has {counts[most]} pictures and {labels[fewest]} only "
-        f"{counts[fewest]}. They count alike in training, but little is known of the rare one: "
-        "record more of it."
-    ]
 
 
 def find_bursts(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:

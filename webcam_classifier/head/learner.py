@@ -71,12 +71,24 @@ class Calibration:
 class Learner:
     """Keeps what a head follows from. All methods may be called from any thread.
 
-    >>> learner = Learner(backbone)
+    >>> from pathlib import Path
+    >>> from webcam_classifier import Dataset, Learner
+    >>> from webcam_classifier.backbone.embedder import Embedder
+    >>> from webcam_classifier.backbone.load import default_backbone
+    >>> dataset = Dataset(Path("dataset"))
+    >>> dataset.refresh()
+    True
+    >>> embedder = Embedder(default_backbone(), dataset)
+    >>> for _ in embedder.embed_all():
+    ...     pass
+    >>> learner = Learner(embedder.backbone)
     >>> for picture in dataset.every():
     ...     learner.add(picture)
-    >>> learner.calibrate()
-    >>> learner.fit().answer(embedding).label
-    'cup'
+    >>> learner.calibrate().evaluation.accuracy
+    1.0
+    >>> learner.fit().labels
+    ('blue', 'red')
+    >>> learner.write(Path("model.onnx"))
 
     Sums are kept from one fit to the next, so that a fit takes as long with five thousand pictures
     as with ten. They take (features, features) numbers for each label: two megabytes with 512.

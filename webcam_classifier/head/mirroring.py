@@ -12,13 +12,17 @@ from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.folds import fold_numbers
 
-_FEWEST_RIGHT = 0.5  # of a label's pictures as they are, for its mirrored ones to say anything
-# Chosen on five sets of real pictures and on drawn arrows, letters and turned gestures. Of labels
-# that are mirror images, 87 to 100 % of the mirrored pictures go to the other one, else at most
-# 20 %. From eight pictures a label on, mirror images are found nine times in ten.
-_MUTUAL = 0.6  # share of both labels' mirrored pictures that go to the other label
-_EACH_WAY = 1 / 3  # the same of each of the two labels
-_FEWEST_MUTUAL = 3  # pictures that do so
+# Chosen on five sets of real pictures and on drawn arrows, letters and turned gestures, whole and
+# down to two pictures a label. Mirror images are found in two of three cases with four pictures a
+# label, in nine of ten with six, always with ten. Others are taken for such in one case of six with
+# ten labels of six pictures, else hardly ever. That costs a few views; to miss mirror images cost
+# 25 to 40 points of accuracy with five to twenty drawings a label.
+_FEWEST_PICTURES = 3  # asked about, of a label
+_SHIFT = 0.6  # how far both labels go over into each other: 0 not at all, 1 wholly
+_EACH_WAY = 0.2  # share of that for the label that does so less
+_FEWEST_RIGHT = (
+    0.5  # of a label's pictures as they are, for its mirrored ones alone to say anything
+)
 _ONE_WAY = 0.75  # share of one label's mirrored pictures, where the other's stay what they are
 _FEWEST_ONE_WAY = 6  # pictures to take the share of
 _NAMED = 3  # pairs in a sentence
@@ -70,10 +74,11 @@ def decide_mirroring(
 ) -> MirrorDecision:
     """Ask heads that have not seen a picture's recording what its mirror image shows.
 
-    Where a picture itself is recognised and its mirror image is taken for another label, a
-    mirrored view would teach that label's look under the wrong name: an arrow to the left, a b
-    and a d. Two labels that go over into each other settle it with few pictures; of a single
-    direction, as from `left` to `everything else`, more are asked for.
+    Where the mirror image of a picture is taken for another label, a mirrored view would teach that
+    label's look under the wrong name: an arrow to the left, a b and a d. Two labels that go over
+    into each other show with few pictures, in the margins between their logits: all else about a
+    picture is the same in its mirror image and cancels. Of a single direction, as from `left` to
+    `everything else`, more is asked for: most mirror images of pictures that are recognised.
 
     The order of the pictures and the numbers of the recordings do not matter.
 
@@ -86,22 +91,60 @@ def decide_mirroring(
         labels: The labels' names.
     """
     order = _canonical_order(embeddings, mirrored, label_indices, bursts)
-    answers, asked = _mirrored_answers(
+    found = _classify_left_out(
         embeddings[order],
         mirrored[order],
         label_indices[order],
         _renumbered(bursts[order]),
         len(labels),
     )
-    right = answers.sum(axis=1)
-    is_known = (asked > 0) & (right >= _FEWEST_RIGHT * asked)
     pairs = tuple(
         (labels[one], labels[other])
         for one in range(len(labels))
         for other in range(one + 1, len(labels))
-        if _look_alike(answers, right, is_known, one, other)
+        if found.go_over(one, other) or found.goes_to(one, other) or found.goes_to(other, one)
     )
-    return MirrorDecision(not pairs, pairs, int(asked.sum()))
+    return MirrorDecision(not pairs, pairs, int(found.asked.sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _MirroredAnswers:
+    """What heads say of pictures of recordings that they have not seen, and of their mirror images.
+
+    Attributes:
+        asked: (labels,) pictures of each label.
+        answers: (labels, labels) how many pictures of each label, recognised as they are, go to
+            which label when mirrored.
+        margins: (labels, labels) how far the first label's logit is above the second's, summed up
+            over pictures of the first.
+        mirrored_margins: The same of their mirror images.
+    """
+
+    asked: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    margins: NDArray[np.float64]
+    mirrored_margins: NDArray[np.float64]
+
+    def go_over(self, one: int, other: int) -> bool:
+        """Tell whether each of two labels looks like the other when mirrored."""
+        if min(self.asked[one], self.asked[other]) < _FEWEST_PICTURES:
+            return False
+        # Means, so that it does not matter how many pictures each label has.
+        pairs = ((one, other), (other, one))
+        margin = sum(float(self.margins[pair]) / float(self.asked[pair[0]]) for pair in pairs)
+        shifts = [
+            float(self.margins[pair] - self.mirrored_margins[pair]) / float(self.asked[pair[0]])
+            for pair in pairs
+        ]
+        total = sum(shifts)  # a margin that becomes its opposite shifts by twice itself
+        return margin > 0 and total >= 2 * _SHIFT * margin and min(shifts) >= _EACH_WAY * total
+
+    def goes_to(self, one: int, other: int) -> bool:
+        """Tell whether nearly all mirror images of a label's pictures are taken for another one."""
+        right = int(self.answers[one].sum())
+        if right < max(_FEWEST_ONE_WAY, _FEWEST_RIGHT * float(self.asked[one])):
+            return False
+        return int(self.answers[one, other]) >= _ONE_WAY * right
 
 
 def _canonical_order(
@@ -133,21 +176,20 @@ def _renumbered(bursts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64)
 
 
-def _mirrored_answers(
+def _classify_left_out(
     embeddings: NDArray[np.float32],
     mirrored: NDArray[np.float32],
     label_indices: NDArray[np.int64],
     bursts: NDArray[np.int64],
     label_count: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Classify mirrored pictures with heads that have not seen their recordings.
-
-    Returns:
-        (labels, labels) how many pictures of each label, recognised as they are, go to which label
-        when mirrored; and (labels,) how many were asked about, recognised or not.
-    """
-    answers = np.zeros((label_count, label_count), dtype=np.int64)
-    asked = np.zeros(label_count, dtype=np.int64)
+) -> _MirroredAnswers:
+    """Classify pictures and their mirror images with heads that have not seen their recordings."""
+    found = _MirroredAnswers(
+        np.zeros(label_count, dtype=np.int64),
+        np.zeros((label_count, label_count), dtype=np.int64),
+        np.zeros((label_count, label_count)),
+        np.zeros((label_count, label_count)),
+    )
     views = EmbeddedViews(
         embeddings, label_indices, bursts, np.ones(len(label_indices), dtype=np.bool_)
     )
@@ -160,31 +202,16 @@ def _mirrored_answers(
             continue  # all pictures of a label are in this fold: it can't be asked
         head = fit_head(learnt, label_count, temperature=1.0)
         truths = label_indices[chosen]
-        is_right = head.logits(embeddings[chosen]).argmax(axis=1) == truths
-        found = head.logits(mirrored[chosen]).argmax(axis=1)
-        np.add.at(asked, truths, 1)
-        np.add.at(answers, (truths[is_right], found[is_right]), 1)
-    return answers, asked
+        logits, of_mirrored = head.logits(embeddings[chosen]), head.logits(mirrored[chosen])
+        is_right = logits.argmax(axis=1) == truths
+        np.add.at(found.asked, truths, 1)
+        np.add.at(found.answers, (truths[is_right], of_mirrored.argmax(axis=1)[is_right]), 1)
+        np.add.at(found.margins, truths, _margins(logits, truths))
+        np.add.at(found.mirrored_margins, truths, _margins(of_mirrored, truths))
+    return found
 
 
-def _look_alike(
-    answers: NDArray[np.int64],
-    right: NDArray[np.int64],
-    is_known: NDArray[np.bool_],
-    one: int,
-    other: int,
-) -> bool:
-    """Tell whether one of two labels, or each, looks like the other one when mirrored."""
-    there, back = int(answers[one, other]), int(answers[other, one])
-    of_one, of_other = int(right[one]), int(right[other])
-    if is_known[one] and of_one >= _FEWEST_ONE_WAY and there >= _ONE_WAY * of_one:
-        return True
-    if is_known[other] and of_other >= _FEWEST_ONE_WAY and back >= _ONE_WAY * of_other:
-        return True
-    return bool(
-        is_known[one]
-        and is_known[other]
-        and there + back >= max(_FEWEST_MUTUAL, _MUTUAL * (of_one + of_other))
-        and there >= _EACH_WAY * of_one
-        and back >= _EACH_WAY * of_other
-    )
+def _margins(logits: NDArray[np.float32], truths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How far each picture's own label is above every label, (pictures, labels)."""
+    own = logits[np.arange(len(truths)), truths]
+    return np.asarray(own[:, np.newaxis] - logits, dtype=np.float64)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
+from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.limits import (
@@ -161,8 +162,11 @@ def _check_directory(file: IO[bytes]) -> None:
 def _is_passed_over(info: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(info.filename).parts
     # What macOS and file managers add is nothing that anybody chose to send.
-    return info.is_dir() or any(
-        part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts
+    folders = [part for part in parts[:-1] if part != ".."]
+    return (
+        info.is_dir()
+        or any(map(is_passed_over_folder, folders))
+        or any(map(is_passed_over_file, parts[-1:]))
     )
 
 
