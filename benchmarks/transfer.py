@@ -183,11 +183,11 @@ def row(data: Data, colour: str, case: Case) -> str:
     outcome = teach(task, case)
     seconds = time.monotonic() - started
     measured = ask(task, outcome)
-    low, high = measured.evaluation.interval
+    interval = measured.evaluation.interval
     cells = [
         data.name, case.backbone, case.way, colour, f"{measured.evaluation.accuracy:.3f}",
-        f"{low:.2f} to {high:.2f}", str(measured.evaluation.count), f"{seconds:.0f}",
-        f"{measured.milliseconds:.1f}",
+        "-" if interval is None else "{:.2f} to {:.2f}".format(*interval),
+        str(measured.evaluation.count), f"{seconds:.0f}", f"{measured.milliseconds:.1f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 

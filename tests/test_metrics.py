@@ -10,9 +10,9 @@ import pytest
 
 from webcam_classifier.evaluation.metrics import (
     describe_accuracy,
+    describe_accuracy_briefly,
     evaluate_answers,
     format_table,
-    wilson_interval,
 )
 
 
@@ -25,17 +25,6 @@ def test_the_figures_are_those_done_by_hand() -> None:
     figures = evaluation.per_label()
     assert (figures["a"].recall, figures["a"].precision) == (3 / 4, 3 / 4)
     assert (figures["b"].count, figures["c"].recall) == (2, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("right", "count", "low", "high"),
-    [(0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0), (81, 263, 0.255, 0.366), (0, 0, 0.0, 1.0)],
-)
-def test_the_interval_is_wilsons(right: int, count: int, low: float, high: float) -> None:
-    # 81 of 263 is Wilson's published example for the score interval (Newcombe, 1998, method 3).
-    found_low, found_high = wilson_interval(right, count)
-    assert found_low == pytest.approx(low, abs=6e-4)
-    assert found_high == pytest.approx(high, abs=6e-4)
 
 
 def test_a_label_that_was_never_asked_or_answered_is_not_a_number() -> None:
@@ -56,3 +45,60 @@ def test_the_table_names_each_label_and_its_figures() -> None:
     table = format_table(evaluate_answers(["thumbs_up", "thumbs_down"], truths, answers))
     assert "thumbs_up" in table.splitlines()[1]
     assert "0.500" in table.splitlines()[2]
+
+
+def test_what_live_shows_is_right_wrong_or_unknown() -> None:
+    truths, answers = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0])
+    is_unknown = np.array([False, True, False, False, True])
+    evaluation = evaluate_answers(["a", "b"], truths, answers, is_unknown=is_unknown)
+    assert evaluation.accuracy == 3 / 5
+    shares = (evaluation.shown_right, evaluation.shown_wrong, evaluation.shown_unknown)
+    assert shares == (2 / 5, 1 / 5, 2 / 5)
+    assert "live shows 0.40 right, 0.20 wrong, 0.40 as unknown" in describe_accuracy(evaluation)
+    assert "live" not in describe_accuracy_briefly(evaluation)
+    found = json.loads(json.dumps(evaluation.to_dict()))
+    assert [found[f"shown_{what}"] for what in ("right", "wrong", "unknown")] == list(shares)
+
+
+def test_without_a_threshold_live_shows_every_answer() -> None:
+    evaluation = evaluate_answers(["a", "b"], np.array([0, 1]), np.array([0, 0]))
+    assert (evaluation.shown_right, evaluation.shown_unknown) == (0.5, 0.0)
+
+
+def test_bursts_are_counted_whatever_their_numbers() -> None:
+    truths, answers = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 0, 1, 1])
+    bursts = np.array([7, 7, 7, 3, 12])
+    evaluation = evaluate_answers(["a", "b"], truths, answers, bursts=bursts)
+    assert evaluation.burst_counts is not None
+    assert evaluation.burst_counts.tolist() == [[1, 1], [2, 3], [1, 1]]
+    low, high = evaluation.interval or (math.nan, math.nan)
+    assert 0.0 < low < 0.8 < high < 1.0
+    assert f"0.800 ({low:.2f} to {high:.2f}) on 5 pictures of 3 bursts" in (
+        describe_accuracy(evaluation)
+    )
+    assert evaluation.to_dict()["bursts"] == 3
+
+
+def test_an_interval_that_cant_be_given_is_null_and_said() -> None:
+    truths = np.array([0] * 20 + [1] * 20)
+    evaluation = evaluate_answers(["a", "b"], truths, truths, bursts=truths)
+    assert evaluation.interval is None
+    assert evaluation.to_dict()["interval"] == [None, None]
+    told = describe_accuracy(evaluation)
+    assert told.startswith("1.000 on 40 pictures of 2 bursts, too few bursts for an interval; live")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["a", "none"], "; none was not measured"),
+        (["a", "b", "c"], "; b and c were not measured"),
+        (["a", "b", "c", "d"], "; b, c and d were not measured"),
+        (["a", "b", "c", "d", "e"], "; 4 of 5 labels were not measured"),
+    ],
+)
+def test_labels_that_the_accuracy_leaves_out_are_named(labels: list[str], told: str) -> None:
+    evaluation = evaluate_answers(labels, np.zeros(9, np.int64), np.zeros(9, np.int64))
+    assert evaluation.unasked_labels == tuple(labels[1:])
+    assert describe_accuracy(evaluation).endswith(told)
+    assert describe_accuracy_briefly(evaluation).endswith(told)

@@ -164,7 +164,7 @@ def test_the_figures_are_those_of_metrics_json(tmp_path: Path) -> None:
     )
     assert f"{100 * metrics['accuracy']:.1f}".removesuffix(".0") + "%" in text.replace(" ", "")
     low, high = metrics["interval"]
-    assert f"about {100 * low:.0f} to {100 * high:.0f} will be right" in text
+    assert f"between {100 * low:.0f} and {100 * high:.0f} %" in text
     assert f"{metrics['count'] - 3} of {metrics['count']} test pictures right" in text
     assert f"{100 * metrics['calibration']['error']:.1f} %" in text
     assert f"{100 * metrics['calibration']['error_without']:.1f} %" in text

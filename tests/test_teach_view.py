@@ -207,12 +207,13 @@ def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
 
 def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> None:
     said = facts(TAUGHT)
-    assert said[0] == "accuracy 0.94 (0.89 to 0.97), cross-validated"
-    assert said[1] == "on 120 pictures: recordings that training never saw, but for none"
-    assert said[2] == "learnt 120 snapshots"
+    assert said[0] == "accuracy 0.942 (0.88 to 0.97) on 120 pictures"
+    assert said[1] == "live shows 0.94 right, 0.06 wrong, 0.00 as unknown"
+    assert said[2] == f"measured on {ACCURACY.rests_on}"
+    assert said[3] == "learnt 120 snapshots"
     old = replace(TAUGHT, accuracy=replace(ACCURACY, is_current=False), pending=3)
-    assert facts(old)[0] == "accuracy was 0.94 (0.89 to 0.97), cross-validated"
-    assert facts(old)[2] == "learnt 120 snapshots, looking again at 3"
+    assert facts(old)[0] == "accuracy was 0.942 (0.88 to 0.97) on 120 pictures"
+    assert facts(old)[3] == "learnt 120 snapshots, looking again at 3"
 
 
 def test_no_accuracy_is_made_up_where_there_is_none() -> None:

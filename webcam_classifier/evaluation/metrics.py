@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from webcam_classifier.evaluation.intervals import burst_interval, wilson_interval
 
 FEW_PICTURES = 50
 """Below this many, a figure's interval is wider than the differences people argue about."""
 
 _WIDEST = 12  # characters of a label above a column of the confusion matrix
-_Z_95 = 1.959964  # standard deviations that hold 95 % of a normal distribution
+_MOST_NAMED = 3  # labels in a sentence
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,16 @@ class Evaluation:
     Attributes:
         labels: The names.
         confusion: (labels, labels) int64: row the truth, column the answer.
+        shown: (labels, labels) int64: those of `confusion` that live shows as a label, and not as
+            unknown, at the threshold that live uses.
+        burst_counts: (bursts, 2) int64 right answers and pictures of each burst; None where it is
+            not known which pictures were taken together.
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
     shown: NDArray[np.int64]
-    burst_counts: NDArray[np.int64] | None = None
-
-    @property
-    def shown_right(self) -> float:
-        return _ratio(int(np.trace(self.shown)), self.count)
-
-    @property
-    def shown_wrong(self) -> float:
-        return _ratio(int(self.shown.sum() - np.trace(self.shown)), self.count)
-
-    @property
-    def shown_unknown(self) -> float:
-        return _ratio(int(self.count - self.shown.sum()), self.count)
+    burst_counts: NDArray[np.int64] | None
 
     @property
     def count(self) -> int:
@@ -68,9 +63,43 @@ class Evaluation:
         return _ratio(int(np.trace(self.confusion)), self.count)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """Where the true accuracy lies with 95 % confidence, were the pictures independent."""
+    def shown_right(self) -> float:
+        """Share of all pictures that live shows as their label; nan without pictures."""
+        return _ratio(int(np.trace(self.shown)), self.count)
+
+    @property
+    def shown_wrong(self) -> float:
+        """Share of all pictures that live shows as another label; nan without pictures."""
+        return _ratio(int(self.shown.sum() - np.trace(self.shown)), self.count)
+
+    @property
+    def shown_unknown(self) -> float:
+        """Share of all pictures that live shows as unknown; nan without pictures."""
+        return _ratio(int(self.count - self.shown.sum()), self.count)
+
+    @property
+    def burst_count(self) -> int | None:
+        """How many bursts the pictures are of; None where that is not known."""
+        return None if self.burst_counts is None else len(self.burst_counts)
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true accuracy lies with 95 % confidence; see `intervals`.
+
+        None without pictures, and with too few bursts. Where bursts are not known, it is right
+        only for pictures that were taken independently.
+        """
+        if self.count == 0:
+            return None
+        if self.burst_counts is not None:
+            return burst_interval(self.burst_counts)
         return wilson_interval(int(np.trace(self.confusion)), self.count)
+
+    @property
+    def unasked_labels(self) -> tuple[str, ...]:
+        """The labels of which no picture was asked about, so that nothing is known of them."""
+        counts = self.confusion.sum(axis=1).tolist()
+        return tuple(label for label, count in zip(self.labels, counts, strict=True) if count == 0)
 
     def per_label(self) -> dict[str, LabelFigures]:
         """The figures of each label."""
@@ -87,11 +116,14 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, object]:
         """The figures as JSON can hold them; what can't be said is null."""
-        low, high = self.interval
         return {
             "accuracy": _or_null(self.accuracy),
-            "interval": [_or_null(low), _or_null(high)],
+            "interval": list(self.interval or (None, None)),
+            "shown_right": _or_null(self.shown_right),
+            "shown_wrong": _or_null(self.shown_wrong),
+            "shown_unknown": _or_null(self.shown_unknown),
             "count": self.count,
+            "bursts": self.burst_count,
             "labels": list(self.labels),
             "per_label": {
                 label: {
@@ -118,38 +150,83 @@ def evaluate_answers(
     Args:
         labels: The names.
         truths: (pictures,) index of the right label.
-        answers: (pictures,) index of the label that was given.
+        answers: (pictures,) index of the likeliest label.
+        is_unknown: (pictures,) whether live shows the picture as unknown; None where the model
+            has no threshold, so that live shows every answer.
+        bursts: (pictures,) the number of each picture's burst; None where that is not known.
     """
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(confusion, (truths, answers), 1)
-    shown = np.zeros_like(confusion)
-    is_shown = np.ones(len(truths), bool) if is_unknown is None else ~is_unknown
-    np.add.at(shown, (truths[is_shown], answers[is_shown]), 1)
-    return Evaluation(tuple(labels), confusion, shown)
-
-
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
-    """Give the 95 % confidence interval of a share (E. B. Wilson, 1927).
-
-    Args:
-        right: How many were right.
-        count: Out of how many; without any, the interval is 0 to 1.
-    """
-    if count == 0:
-        return 0.0, 1.0
-    share, z_squared = right / count, _Z_95**2
-    middle = (share + z_squared / (2 * count)) / (1 + z_squared / count)
-    spread = share * (1 - share) / count + z_squared / (4 * count**2)
-    reach = _Z_95 * math.sqrt(spread) / (1 + z_squared / count)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    shown = confusion
+    if is_unknown is not None:
+        shown = np.zeros_like(confusion)
+        np.add.at(shown, (truths[~is_unknown], answers[~is_unknown]), 1)
+    burst_counts = None
+    if bursts is not None:
+        numbers, places = np.unique(bursts, return_inverse=True)
+        of_right = np.bincount(places[truths == answers], minlength=len(numbers))
+        burst_counts = np.stack([of_right, np.bincount(places, minlength=len(numbers))], axis=1)
+    return Evaluation(tuple(labels), confusion, shown, burst_counts)
 
 
 def describe_accuracy(evaluation: Evaluation) -> str:
-    """Say the accuracy with what it rests on: `0.967 (0.91 to 0.99) on 90 pictures`."""
+    """The accuracy with what it rests on, and what live shows of it.
+
+    Such as `0.967 (0.91 to 0.99) on 90 pictures of 12 bursts; live shows 0.91 right, 0.02 wrong,
+    0.07 as unknown; none was not measured`.
+    """
+    if evaluation.count == 0:
+        return describe_accuracy_briefly(evaluation)
+    parts = [_accuracy_and_ground(evaluation), describe_shown(evaluation), _unmeasured(evaluation)]
+    return "; ".join(part for part in parts if part)
+
+
+def describe_accuracy_briefly(evaluation: Evaluation) -> str:
+    """The same without what live shows, for where there is little room or no threshold."""
     if evaluation.count == 0:
         return "no pictures to measure with"
+    parts = [_accuracy_and_ground(evaluation), _unmeasured(evaluation)]
+    return "; ".join(part for part in parts if part)
+
+
+def describe_shown(evaluation: Evaluation) -> str:
+    """What live shows: `live shows 0.91 right, 0.02 wrong, 0.07 as unknown`."""
+    right, wrong = evaluation.shown_right, evaluation.shown_wrong
+    return (
+        f"live shows {right:.2f} right, {wrong:.2f} wrong, {evaluation.shown_unknown:.2f} "
+        "as unknown"
+    )
+
+
+def describe_ground(evaluation: Evaluation) -> str:
+    """What was asked: `90 pictures of 12 bursts`; bursts of one picture are left out."""
+    pictures, bursts = evaluation.count, evaluation.burst_count
+    told = _many(pictures, "picture")
+    return told if bursts is None or bursts == pictures else f"{told} of {_many(bursts, 'burst')}"
+
+
+def _accuracy_and_ground(evaluation: Evaluation) -> str:
+    accuracy, ground = f"{evaluation.accuracy:.3f}", describe_ground(evaluation)
+    if evaluation.interval is None:
+        what = "bursts" if evaluation.burst_count != evaluation.count else "pictures"
+        return f"{accuracy} on {ground}, too few {what} for an interval"
     low, high = evaluation.interval
-    return f"{evaluation.accuracy:.3f} ({low:.2f} to {high:.2f}) on {evaluation.count} pictures"
+    return f"{accuracy} ({low:.2f} to {high:.2f}) on {ground}"
+
+
+def _unmeasured(evaluation: Evaluation) -> str:
+    """Which labels the accuracy leaves out; empty where it leaves out none."""
+    names = evaluation.unasked_labels
+    if not names:
+        return ""
+    if len(names) > _MOST_NAMED:
+        return f"{len(names)} of {len(evaluation.labels)} labels were not measured"
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} {'was' if len(names) == 1 else 'were'} not measured"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_table(evaluation: Evaluation) -> str:

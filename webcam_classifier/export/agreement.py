@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.evaluation.metrics import Evaluation, describe_accuracy, evaluate_answers
+from webcam_classifier.evaluation.metrics import (
+    Evaluation,
+    describe_accuracy_briefly,
+    evaluate_answers,
+)
 from webcam_classifier.export.candidate_trials import (
     Trial,
     TrialFile,
@@ -203,7 +207,9 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
     before, after = comparison.evaluations
     rows = [("", "fp32", precision if precision != "fp32" else "fp32, tidied", "")]
     if before.count:
-        rows.append(("accuracy", describe_accuracy(before), describe_accuracy(after), ""))
+        # What live shows follows from a threshold, which both models share.
+        told = describe_accuracy_briefly(before), describe_accuracy_briefly(after)
+        rows.append(("accuracy", *told, ""))
     large, small = (f"{size / 1e6:.2f} MB" for size in comparison.sizes)
     rows.append(("size", large, small, f"{comparison.size_ratio:.2f} of it"))
     rows += _time_rows(comparison)

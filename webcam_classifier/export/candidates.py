@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.evaluation.metrics import wilson_interval
+from webcam_classifier.evaluation.intervals import wilson_interval
 
 MUCH_FASTER = 0.75
 """Of the time: less of a gain is not worth a model that is less right or another input size."""

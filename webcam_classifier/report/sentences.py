@@ -14,9 +14,10 @@ def describe_figure(findings: Findings) -> str:
     """Say the honest figure in one sentence: of a hundred new snapshots, how many will be right."""
     if findings.evaluation.count == 0:
         return "No picture was kept to measure with, so nothing is known of how right it is."
-    low, high = (round(100 * end) for end in findings.evaluation.interval)
-    most = "all" if high == 100 else str(high)
-    return f"Of 100 new snapshots, about {low} to {most} will be right, {_as_long_as(findings)}."
+    if findings.evaluation.interval is None:
+        return "Too few bursts were measured to say how right it is on new ones."
+    low, high = (f"{100 * end:.0f}" for end in findings.evaluation.interval)
+    return f"On new bursts, {low} to {high} % of the snapshots are right, {_as_long_as(findings)}."
 
 
 def _as_long_as(findings: Findings) -> str:
@@ -120,12 +121,12 @@ def _list(names: tuple[str, ...] | list[str], most: int = 6) -> str:
 def describe_interval(findings: Findings) -> str:
     """Say what the scale below the headline shows."""
     evaluation = findings.evaluation
-    low, high = evaluation.interval
     right = round(evaluation.accuracy * evaluation.count)
-    return (
-        f"{right:,} of {evaluation.count:,} test pictures right; with 95 % confidence between "
-        f"{100 * low:.0f} and {100 * high:.0f} %, were they independent."
-    )
+    told = f"{right:,} of {evaluation.count:,} test pictures right"
+    if evaluation.interval is None:
+        return f"{told}."
+    low, high = evaluation.interval
+    return f"{told}; with 95 % confidence between {100 * low:.0f} and {100 * high:.0f} %."
 
 
 def describe_confidence(findings: Findings) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from webcam_classifier.display.label_panel import Bar, LabelRow
 from webcam_classifier.display.shapes import PALE, WHITE
-from webcam_classifier.evaluation.metrics import describe_accuracy
+from webcam_classifier.evaluation.metrics import describe_accuracy_briefly, describe_shown
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.state import TeachingState
 from webcam_classifier.teaching.training_job import JobState
@@ -145,7 +145,8 @@ def facts(state: TeachingState) -> list[str]:
         evaluation = found.evaluation
         of_now = "accuracy" if found.is_current else "accuracy was"
         lines = [
-            f"{of_now} {describe_accuracy(evaluation)}",
+            f"{of_now} {describe_accuracy_briefly(evaluation)}",
+            describe_shown(evaluation),
             f"measured on {found.rests_on}",
         ]
     return [*lines, learning(state)]
