@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from webcam_classifier.evaluation.calibration import (
+    chance_calibration_error,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -45,5 +47,50 @@ def test_bins_hold_every_answer_also_a_certain_one() -> None:
     assert bins[1].accuracy == 0.5
 
 
+def blamed(bursts: int, size: int, together: float, too_sure: float = 0.0) -> float:
+    """How often a model's error is beyond chance, 0 to 1.
+
+    Args:
+        bursts: Of which the answers are.
+        size: Answers of each; 1 says nothing of bursts.
+        together: Correlation of what decides the answers of a burst.
+        too_sure: How much its confidences are above its chance to be right.
+    """
+    generator = np.random.default_rng(0)
+    beyond = 0
+    numbers = np.repeat(np.arange(bursts), size)
+    for seed in range(100):
+        confidences = generator.uniform(0.5, 1.0, bursts * size)
+        shared = generator.normal(size=bursts)[numbers] * math.sqrt(together)
+        luck = shared + generator.normal(size=len(numbers)) * math.sqrt(1.0 - together)
+        right = luck < norm.ppf(np.clip(confidences - too_sure, 0.001, 0.999))
+        chance = chance_calibration_error(confidences, right, numbers if size > 1 else None, seed)
+        beyond += expected_calibration_error(confidences, right) > chance
+    return beyond / 100
+
+
+@pytest.mark.parametrize(
+    ("bursts", "size", "together"),
+    [(40, 1, 0.0), (300, 1, 0.0), (6, 20, 0.3), (12, 20, 0.0), (12, 20, 0.6), (30, 10, 0.3)],
+)
+def test_calibrated_models_are_hardly_ever_blamed(bursts: int, size: int, together: float) -> None:
+    # 5 of 100 are meant; more than 10 would come by chance in one test of a hundred.
+    assert blamed(bursts, size, together) <= 0.10
+
+
+def test_models_that_are_too_sure_are_found() -> None:
+    assert blamed(300, 1, 0.0, too_sure=0.15) > 0.95
+    assert blamed(30, 10, 0.3, too_sure=0.2) > 0.8
+
+
+def test_bursts_that_are_all_right_do_not_show_a_modest_model() -> None:
+    confidences, right = np.full(120, 0.95), np.ones(120, dtype=np.bool_)
+    error = expected_calibration_error(confidences, right)
+    assert error == pytest.approx(0.05)
+    assert error > chance_calibration_error(confidences, right)
+    assert error < chance_calibration_error(confidences, right, np.repeat(np.arange(12), 10))
+
+
 def test_without_answers_the_error_is_not_known() -> None:
     assert math.isnan(expected_calibration_error(np.zeros(0), np.zeros(0, dtype=np.bool_)))
+    assert math.isnan(chance_calibration_error(np.zeros(0), np.zeros(0, dtype=np.bool_)))

@@ -48,7 +48,8 @@ def test_the_curve_rises_while_there_is_something_to_learn() -> None:
     assert all(point.low <= point.accuracy <= point.high for point in curve.points)
     assert curve.points[-1].low == curve.points[-1].high  # all pictures: no order matters
     assert 0 <= curve.gain_low <= curve.gain <= curve.gain_high < 0.1
-    assert "50 more snapshots" in curve.describe()
+    assert "50 more of the same kind" in curve.describe()
+    assert f"this curve ends at {100 * curve.points[-1].accuracy:.0f} %" in curve.describe()
 
 
 def test_what_the_curve_promises_is_about_what_more_snapshots_give() -> None:
@@ -95,27 +96,40 @@ def test_a_power_law_is_continued_exactly() -> None:
 
 def test_a_random_split_flatters_where_pictures_of_a_recording_are_alike() -> None:
     views = clouds(60, 3.0, 0, recording_spread=2.5, recording_size=10)
-    found = compare_with_random_split(views, None, 3, seed=0)
+    found = compare_with_random_split(views, None, 3, seed=0, are_named=True)
     assert found is not None
     assert found.count == 180
     assert found.random > found.apart + 0.1
     assert found.is_flattering
     assert "known again" in found.describe()
+    assert "With whole bursts held back" in found.describe()
+    unnamed = compare_with_random_split(views, None, 3, seed=0, are_named=False)
+    assert unnamed is not None
+    assert "whole bursts" not in unnamed.describe()
+    assert "near copies and alike neighbours held back" in unnamed.describe()
 
 
 def test_a_random_split_is_honest_where_each_picture_is_its_own_recording() -> None:
-    found = compare_with_random_split(clouds(60, 3.0, 0), clouds(60, 3.0, 5), 3, seed=0)
+    found = compare_with_random_split(
+        clouds(60, 3.0, 0), clouds(60, 3.0, 5), 3, seed=0, are_named=True
+    )
     assert found is not None
     assert found.random == pytest.approx(found.apart, abs=0.05)
     assert found.elsewhere == pytest.approx(found.apart, abs=0.1)
     assert "other folder" in found.describe()
+    assert not found.has_bursts
+    assert "held back" not in found.describe()
 
 
 def test_single_recordings_are_held_out_piece_by_piece() -> None:
-    found = compare_with_random_split(clouds(20, 3.0, 0, recording_size=20), None, 3, seed=0)
+    found = compare_with_random_split(
+        clouds(20, 3.0, 0, recording_size=20), None, 3, seed=0, are_named=True
+    )
     assert found is not None
     assert found.count == 60
+    assert found.cut_count == 3
+    assert "of 3 labels the end or another part of its only burst" in found.describe()
 
 
 def test_a_single_picture_of_a_label_can_not_be_held_out() -> None:
-    assert compare_with_random_split(clouds(1, 3.0, 0), None, 3, seed=0) is None
+    assert compare_with_random_split(clouds(1, 3.0, 0), None, 3, seed=0, are_named=True) is None

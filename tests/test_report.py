@@ -20,7 +20,7 @@ from webcam_classifier.dataset.duplicates import Copy, Duplicates
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 from webcam_classifier.dataset.split import split_pictures
 from webcam_classifier.evaluation.metrics import evaluate_answers
-from webcam_classifier.evaluation.model_evaluation import ModelEvaluation
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.prediction import Prediction
@@ -31,6 +31,7 @@ from webcam_classifier.report.learning_curve import CurvePoint, LearningCurve
 from webcam_classifier.report.novelty_check import NoveltyCheck, StrangeCheck
 from webcam_classifier.report.random_split import RandomSplit
 from webcam_classifier.report.render import render_report
+from webcam_classifier.report.sentences import describe_confidence
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOADING = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"}
@@ -116,10 +117,15 @@ def findings_of(
         ),
         card=ModelCard(
             labels, 64, "squeezenet1_1", "head", "some weights", "2026-01-01T00:00:00+00:00",
-            "dataset", "0" * 64, unknown_threshold=1.0,
+            "dataset", "0" * 64, unknown_threshold=1.0, accuracy_rests_on="pictures kept aside",
         ),
         measured=ModelEvaluation(
-            evaluate_answers(labels, truths, answers), tuple(predictions), 3.5, 4.5, "runtime 1"
+            evaluate_answers(
+                labels, truths, answers,
+                is_unknown=np.array([one.is_unknown for one in predictions], dtype=np.bool_),
+                bursts=bursts_of(test) if len(test) else None,
+            ),
+            tuple(predictions), 3.5, 4.5, "runtime 1",
         ),
         test=test,
         learnt_from_test=True,
@@ -211,8 +217,83 @@ def test_what_a_figure_must_be_read_with_is_said(tmp_path: Path) -> None:
     text = read(render_report(found, "model")).text
     assert "come from one session" in text
     assert "are few" in text
-    assert "a, b are one recording" in text
+    assert "a, b are one burst" in text
     assert "learnt from the test pictures as well" in text
+
+
+def recorded(pictures: LabelledPictures, bursts: int) -> LabelledPictures:
+    """The same, named as collect.py names so many bursts of each label."""
+    names, places = [], dict.fromkeys(pictures.labels, 0)
+    sizes = pictures.counts()
+    for index in pictures.label_indices.tolist():
+        label = pictures.labels[index]
+        place = places[label]
+        places[label] += 1
+        burst = 1 + 100 * index + place * bursts // sizes[label]
+        names.append(f"{label}/20261122T143015x7f3a9c-{burst:03}-{place + 1:04}.jpg")
+    return dataclasses.replace(pictures, names=tuple(names))
+
+
+def text_of(found: Findings) -> str:
+    page = read(render_report(found, "model")).text
+    return " ".join(page.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_the_head_says_what_to_expect_of_new_bursts_and_what_live_shows(tmp_path: Path) -> None:
+    pictures = recorded(pictures_of(tmp_path / "pictures", ("a", "b"), 60), 10)
+    found = findings_of(pictures, Analysis(), wrong=2)
+    evaluation = found.evaluation
+    assert evaluation.burst_count == 4
+    low, high = evaluation.interval or (0.0, 0.0)
+    text = text_of(found)
+    assert "Of 100 new snapshots" not in text
+    assert f"over many new bursts, likely in {100 * low:.0f} to {100 * high:.0f} %" in text
+    assert f"Measured on {evaluation.count} pictures of 4 bursts: pictures kept aside." in text
+    assert text.count("one press of the key") == 1
+    assert "recording" not in text
+    for share in (evaluation.shown_right, evaluation.shown_wrong, evaluation.shown_unknown):
+        assert 0.0 < share < 1.0
+        assert f"{100 * share:.1f} %" in text
+
+
+def test_two_bursts_promise_nothing_of_new_ones(tmp_path: Path) -> None:
+    pictures = recorded(pictures_of(tmp_path / "pictures", ("a", "b"), 60), 3)
+    found = findings_of(pictures, Analysis(), wrong=2)
+    assert found.evaluation.interval is None
+    text = text_of(found)
+    assert "2 bursts are too few to say what to expect of new ones" in text
+    assert "95 % confidence" not in text
+    assert json.loads(json.dumps(found.to_dict()))["interval"] == [None, None]
+
+
+def test_a_label_that_was_not_measured_is_said_beside_the_accuracy(tmp_path: Path) -> None:
+    found = findings_of(pictures_of(tmp_path / "pictures", ("a", "b", "c"), 20), Analysis())
+    truths = np.zeros(len(found.answers), dtype=np.int64)
+    evaluation = evaluate_answers(("a", "b", "c"), truths, truths % 2)
+    measured = dataclasses.replace(found.measured, evaluation=evaluation)
+    text = text_of(dataclasses.replace(found, measured=measured))
+    assert "b, c were not measured" in text
+
+
+def test_without_bursts_there_is_no_word_of_them_held_back(tmp_path: Path) -> None:
+    alone = RandomSplit(apart=0.95, random=0.96, count=40, elsewhere=None, has_bursts=False)
+    pictures = pictures_of(tmp_path / "pictures", ("a", "b"), 20)
+    text = text_of(findings_of(pictures, Analysis(random_split=alone)))
+    assert "as here" not in text
+    assert "bursts held back" not in text.lower()
+    assert "No two of these pictures seem to be of one burst" in text
+
+
+def test_a_confidence_is_blamed_only_beyond_chance(tmp_path: Path) -> None:
+    pictures = pictures_of(tmp_path / "pictures", ("a", "b"), 120)
+    count = len(findings_of(pictures, Analysis()).answers)
+    told = {
+        wrong: describe_confidence(findings_of(pictures, Analysis(), wrong=round(wrong * count)))
+        for wrong in (0.2, 0.25, 0.55)
+    }
+    assert "within chance" in told[0.2]  # each is 80 % sure
+    assert "within chance" in told[0.25]
+    assert "too sure of itself" in told[0.55]
 
 
 def test_a_hundred_labels_stay_readable(tmp_path: Path) -> None:
@@ -234,7 +315,12 @@ def test_teaching_writes_the_report_beside_the_model(
     text = read((tmp_path / "m" / "report.html").read_text(encoding="utf-8")).text
     assert metrics["data_hash"][:16] in text
     assert metrics["command"] in text
-    assert metrics["learning_curve"]["points"]
+    assert metrics["learning_curve"]["points"]  # of bursts left out: nothing is kept to measure
+    assert "left out in turn" in text
+    assert metrics["shown_right"] + metrics["shown_wrong"] + metrics["shown_unknown"] == (
+        pytest.approx(1.0)
+    )
+    assert f"{100 * metrics['shown_unknown']:.1f} %" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert metrics["split"]["random_split"]["count"] == 24
 
 

@@ -92,9 +92,10 @@ def evaluate_pictures(
     top = top_k_accuracy(measured.predictions, truths)
     print(format_table(dataclasses.replace(evaluation, labels=classifier.card.shown_labels)))
     print(
-        f"accuracy {describe_accuracy(evaluation)}, {measured.milliseconds:.1f} ms a picture on "
-        f"{measured.runtime}"
+        "accuracy "
+        + describe_accuracy(dataclasses.replace(evaluation, labels=classifier.card.shown_labels))
     )
+    print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
         print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
     known = learnt_hashes(classifier.path)
@@ -105,7 +106,7 @@ def evaluate_pictures(
             f"is too good for new ones. {describe_own_figure(classifier.card)}"
         )
     if evaluation.count < FEW_PICTURES:
-        print(f"note: {evaluation.count} pictures are few; the interval says how sure this is")
+        print(f"note: {evaluation.count} pictures are few, so the figure may be far off")
     return evaluation.to_dict() | {
         f"top_{TOP}_accuracy": top,
         "milliseconds_per_picture": measured.milliseconds,

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.evaluation.intervals import burst_interval
+
 _TEMPERATURES = (0.1, 1000.0)  # where it is looked for
 _BINS = 10
+_SIMULATIONS = 1000
+_BATCH = 4_000_000  # simulated answers at a time
+_QUANTILE = 95.0  # per cent: one perfectly calibrated model in twenty is beyond
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def reliability(
         confidences: (answers,) of the answer that was given, 0 to 1.
         right: (answers,) whether it was.
     """
-    places = np.minimum((np.asarray(confidences) * _BINS).astype(np.int64), _BINS - 1)
+    places = _bins_of(confidences)
     found = []
     for place in np.unique(places):
         members = places == place
@@ -83,7 +88,7 @@ def expected_calibration_error(
     """How far confidence is from accuracy, 0 to 1, as a mean over the bins of `reliability`.
 
     From M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
-    2015. On n answers chance alone makes it about 0.3 / sqrt(n).
+    2015. On few answers it is never 0: `chance_calibration_error` says what chance makes of it.
 
     Args:
         confidences: (answers,) of the answer that was given, 0 to 1.
@@ -96,3 +101,72 @@ def expected_calibration_error(
         return float("nan")
     bins = reliability(confidences, right)
     return sum(abs(one.confidence - one.accuracy) * one.count for one in bins) / len(right)
+
+
+def chance_calibration_error(
+    confidences: NDArray[np.floating],
+    right: NDArray[np.bool_],
+    bursts: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> float:
+    """The calibration error that chance alone gives: an error below it shows nothing.
+
+    A perfectly calibrated model with these very confidences is simulated (J. Bröcker and
+    L. A. Smith, "Increasing the Reliability of Reliability Diagrams", 2007), and the 95th
+    percentile of its expected calibration error is taken. That holds for independent answers. The
+    answers of a burst are right or wrong together, so that chance gives more. Where bursts are
+    known, the largest of three is returned: that percentile; the same with the residuals, right
+    or not less the confidence, flipped by whole bursts (wild cluster bootstrap, A. C. Cameron,
+    J. B. Gelbach and D. L. Miller, 2008); and the accuracy's distance from the end of its interval
+    over bursts that is on the confidence's side, for bursts that are all right by luck leave no
+    residuals to flip. With fewer than six bursts it is hardly ever exceeded.
+
+    Args:
+        confidences: (answers,) of the answer that was given, 0 to 1.
+        right: (answers,) whether it was.
+        bursts: (answers,) the number of each one's burst; None takes all to be independent.
+        seed: The same gives the same error.
+
+    Returns:
+        0 to 1; nan without answers.
+    """
+    count = len(right)
+    if count == 0:
+        return float("nan")
+    generator = np.random.default_rng(seed)
+    chances = np.asarray(confidences, dtype=np.float64)
+    of_bin = (_bins_of(chances)[:, np.newaxis] == np.arange(_BINS)).astype(np.float64)
+    batches = np.array_split(np.arange(_SIMULATIONS), -(-_SIMULATIONS * count // _BATCH))
+    errors = [
+        np.abs(((generator.random((len(batch), count)) < chances) - chances) @ of_bin).sum(axis=1)
+        for batch in batches
+    ]
+    found = np.percentile(np.concatenate(errors), _QUANTILE) / count
+    if bursts is not None:
+        numbers, places = np.unique(bursts, return_inverse=True)
+        of_burst = np.zeros((len(numbers), _BINS))
+        np.add.at(of_burst, places, of_bin * (right - chances)[:, np.newaxis])
+        signs = generator.choice((-1.0, 1.0), (_SIMULATIONS, len(numbers)))
+        flipped = np.abs(signs @ of_burst).sum(axis=1)
+        found = max(
+            found, np.percentile(flipped, _QUANTILE) / count, _reach(chances, right, places)
+        )
+    return float(found)
+
+
+def _reach(
+    chances: NDArray[np.float64], right: NDArray[np.bool_], bursts: NDArray[np.int64]
+) -> float:
+    """How far the accuracy may be off towards the mean confidence, 0 to 1."""
+    counts = np.bincount(bursts)
+    interval = burst_interval(
+        np.stack([np.bincount(bursts[right], minlength=len(counts)), counts], axis=1)
+    )
+    if interval is None:
+        return 1.0
+    accuracy = float(right.mean())
+    return interval[1] - accuracy if chances.mean() > accuracy else accuracy - interval[0]
+
+
+def _bins_of(confidences: NDArray[np.floating]) -> NDArray[np.int64]:
+    return np.minimum((np.asarray(confidences) * _BINS).astype(np.int64), _BINS - 1)

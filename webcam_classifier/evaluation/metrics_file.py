@@ -2,15 +2,17 @@
 
 Shares are 0 to 1, what can't be said is null, files are named below the data set's folder.
 
-- `accuracy`, `interval` (95 %, Wilson), `count`, `labels`, `confusion` (row the truth, column the
-  answer), `per_label` (`count`, `recall`, `precision`), `rests_on`: the honest figure
+- `accuracy`, `interval` (95 %, with bursts as the unit), `count`, `bursts`, `labels`, `confusion`
+  (row the truth, column the answer), `per_label` (`count`, `recall`, `precision`), `rests_on`: the
+  honest figure
+- `shown_right`, `shown_wrong`, `shown_unknown`: what live shows of all pictures; their sum is 1
 - `answers`: for each test picture `file`, `truth`, `label`, `confidence`, `unknown_score`
-- `calibration`: `error` is the expected calibration error, with `bins`; `temperature`;
-  `error_without` and `bins_without` are without it
+- `calibration`: `error` is the expected calibration error, with `bins`; chance alone makes it
+  up to `chance` (95th percentile); `temperature`; `error_without` and `bins_without` are without it
 - `learning_curve`: `points` (`snapshots`, `accuracy`, and `low` to `high` over `orders`); `gain` is
   what `more` snapshots would add, between `gain_low` and `gain_high` four times in five
 - `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
-  `random_split`: accuracy with pictures drawn at `random` and with recordings kept `apart`
+  `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
   `strange` pictures are told from known ones (`auroc`), and what share of them is `accepted`
 - `doubted`, `duplicates`, `skipped`: pictures to look at

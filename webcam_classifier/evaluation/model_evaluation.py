@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from webcam_classifier.dataset.burst_numbers import number_bursts
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import Evaluation, evaluate_answers
@@ -57,11 +59,36 @@ def evaluate_model(classifier: Classifier, pictures: LabelledPictures) -> ModelE
     places = np.array([known.index(label) for label in pictures.labels], dtype=np.int64)
     truths = places[pictures.label_indices]
     answers = np.array([known.index(found.label) for found in predictions], dtype=np.int64)
-    evaluation = evaluate_answers(known, truths, answers)
+    evaluation = evaluate_answers(
+        known,
+        truths,
+        answers,
+        is_unknown=np.array([found.is_unknown for found in predictions], dtype=np.bool_),
+        bursts=bursts_of(pictures),
+    )
     median, late = 1000.0 * np.percentile(seconds, (50.0, 95.0))
     return ModelEvaluation(
         evaluation, tuple(predictions), float(median), float(late), classifier.runtime
     )
+
+
+def bursts_of(pictures: LabelledPictures) -> NDArray[np.int64]:
+    """Number the bursts that pictures are of, by their names or by how alike they look.
+
+    Args:
+        pictures: In any order.
+
+    Returns:
+        (pictures,) int64; pictures of one burst have one number.
+    """
+    order = sorted(range(len(pictures)), key=pictures.names.__getitem__)
+    bursts = np.zeros(len(pictures), dtype=np.int64)
+    bursts[order] = number_bursts(
+        [pictures.names[index] for index in order],
+        pictures.label_indices[order],
+        pictures.fingerprints[order],
+    )
+    return bursts
 
 
 def no_evaluation(classifier: Classifier) -> ModelEvaluation:

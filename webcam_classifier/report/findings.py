@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
@@ -18,12 +18,13 @@ from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.evaluation.calibration import (
     ReliabilityBin,
+    chance_calibration_error,
     expected_calibration_error,
     reliability,
 )
 from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.evaluation.metrics_file import HASHES_KEY, short_hashes
-from webcam_classifier.evaluation.model_evaluation import ModelEvaluation
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
 from webcam_classifier.evaluation.recall_by_count import recall_by_count
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
@@ -68,6 +69,8 @@ class Calibration:
         temperature: What logits are divided by in the graph.
         error_without: The error, were they not.
         bins_without: Likewise.
+        chance: Chance alone makes the error of a perfectly calibrated model this large, or
+            larger, once in twenty times.
     """
 
     error: float
@@ -75,6 +78,12 @@ class Calibration:
     temperature: float | None = None
     error_without: float | None = None
     bins_without: tuple[ReliabilityBin, ...] = ()
+    chance: float = 0.0
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the error shows anything about the model."""
+        return self.error > self.chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +164,25 @@ class Findings:
             return None
         probabilities = np.stack([found.probabilities for found in self.measured.predictions])
         truths = np.array([self.labels.index(answer.truth) for answer in self.answers])
-        with_it = _calibration(probabilities, truths)
+        with_it = replace(
+            _calibration(probabilities, truths),
+            chance=chance_calibration_error(
+                probabilities.max(axis=1),
+                probabilities.argmax(axis=1) == truths,
+                bursts_of(self.test),
+            ),
+        )
         temperature = self.outcome.details.get("temperature")
         if not isinstance(temperature, float):
             return with_it
         logits = np.log(probabilities.astype(np.float64) + _TINY) * temperature
         without = _calibration(softmax(logits, axis=1), truths)
-        return Calibration(with_it.error, with_it.bins, temperature, without.error, without.bins)
+        return replace(
+            with_it,
+            temperature=temperature,
+            error_without=without.error,
+            bins_without=without.bins,
+        )
 
     @cached_property
     def unknowns(self) -> Unknowns | None:
@@ -173,13 +194,6 @@ class Findings:
         return Unknowns(self.card.unknown_threshold, np.array(known, dtype=np.float64))
 
     @property
-    def test_bursts(self) -> int | None:
-        """How many recordings the test pictures are from; None where that is not known."""
-        if self.task.test_pictures is not None or not self.task.split.are_named:
-            return None
-        return len(np.unique(self.task.split.bursts[self.task.split.test]))
-
-    @property
     def sessions(self) -> int | None:
         """How many runs of collect.py the pictures are from; None where names don't tell."""
         if not self.task.split.are_named:
@@ -187,7 +201,7 @@ class Findings:
         return len({name.rsplit("/", 1)[-1].split("-")[0] for name in self.task.pictures.names})
 
     def part_counts(self) -> dict[str, dict[str, int]]:
-        """How many pictures of each label are in each part, and from how many recordings."""
+        """How many pictures of each label are in each part, and of how many bursts."""
         pictures, split = self.task.pictures, self.task.split
         table = {}
         for index, label in enumerate(pictures.labels):

@@ -1,7 +1,7 @@
 """Whether more snapshots would help: accuracy against the number that was taught with.
 
 A head is fitted again on growing parts of the training pictures, and asked about the same test
-pictures each time. Whole recordings join one after another, as they would when somebody records
+pictures each time. Whole bursts join one after another, as they would when somebody records
 more; several random orders of them show how much luck there is in which came first.
 """
 
@@ -22,7 +22,7 @@ _SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)  # of each label's training pictures
 _ORDERS = 5
 _FEWEST_POINTS = 3
 _FEWEST_OF_A_LABEL = 2
-_DRAWS = 400  # of test recordings and orders, for the interval of the gain
+_DRAWS = 400  # of test bursts and orders, for the interval of the gain
 _CHANCE = (10.0, 90.0)  # percentiles: the truth is in between four times in five
 _HARDLY = 0.005  # a gain below this is none
 
@@ -51,7 +51,7 @@ class LearningCurve:
     Attributes:
         points: At least three, from few snapshots to all training pictures.
         test_count: The pictures that all heads were asked about.
-        orders: How many random orders of recordings were tried.
+        orders: How many random orders of bursts were tried.
         more: How many more snapshots `gain` is about.
         gain: What they would likely add to the last point's accuracy.
         gain_low: Four times in five it is more than this.
@@ -81,9 +81,9 @@ class LearningCurve:
                 "flat. Other people, light and backgrounds would do more."
             )
         sentence = (
-            f"If it goes on like this, {self.more} more snapshots of the same kind would add about "
-            f"{_points(self.gain)} points to {100 * now:.0f} % (four chances in five: "
-            f"{_points(self.gain_low)} to {_points(self.gain_high)})."
+            f"With all snapshots this curve ends at {100 * now:.0f} %. If it goes on like this, "
+            f"{self.more} more of the same kind would add about {_points(self.gain)} points "
+            f"(four chances in five: {_points(self.gain_low)} to {_points(self.gain_high)})."
         )
         if self.gain_low < _HARDLY:
             sentence += f" With {self.test_count} test snapshots that is a guess."
@@ -116,7 +116,7 @@ def learning_curve(
     sizes = np.array([sum(round(share * len(one)) for one in of_label) for share in shares])
     for order in range(_ORDERS):
         generator = np.random.default_rng((seed, order))
-        queues = [_by_recording(one, originals.bursts, generator) for one in of_label]
+        queues = [_by_burst(one, originals.bursts, generator) for one in of_label]
         for place, share in enumerate(shares):
             if order > 0 and share == 1.0:  # all of them: no order makes a difference
                 right[order, place] = right[0, place]
@@ -176,10 +176,10 @@ def expected_gain(
     return np.asarray(errors[:, -1] * (1.0 - factor))
 
 
-def _by_recording(
+def _by_burst(
     members: NDArray[np.int64], bursts: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Put one label's pictures in an order in which whole recordings follow each other."""
+    """Put one label's pictures in an order in which whole bursts follow each other."""
     numbers = np.unique(bursts[members])
     rank = dict(zip(generator.permutation(numbers).tolist(), range(len(numbers)), strict=True))
     ranks = [rank[number] for number in bursts[members].tolist()]
@@ -192,7 +192,7 @@ def _summarise(
     test_bursts: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> LearningCurve:
-    """Make points of the answers, and draw orders and test recordings anew for the interval."""
+    """Make points of the answers, and draw orders and test bursts anew for the interval."""
     orders, _, test_count = right.shape
     accuracies = right.mean(axis=2)
     points = tuple(
@@ -203,10 +203,10 @@ def _summarise(
     _, places = np.unique(test_bursts, return_inverse=True)
     count = int(places.max()) + 1
     belongs = (places[:, np.newaxis] == np.arange(count)).astype(np.float64)
-    per_recording, pictures = wrong @ belongs, belongs.sum(axis=0)
+    per_burst, pictures = wrong @ belongs, belongs.sum(axis=0)
     drawn = generator.multinomial(count, np.full(count, 1.0 / count), _DRAWS).astype(np.float64)
     drawn_orders = generator.multinomial(orders, np.full(orders, 1.0 / orders), _DRAWS) / orders
-    errors = np.einsum("dr,osr,do->ds", drawn, per_recording, drawn_orders)
+    errors = np.einsum("dr,osr,do->ds", drawn, per_burst, drawn_orders)
     errors = _smoothed(errors, (drawn @ pictures)[:, np.newaxis])
     gains = expected_gain(sizes, errors, MORE, generator.standard_normal(_DRAWS))
     mean_errors = wrong.sum(axis=2).mean(axis=0)[np.newaxis]

@@ -19,33 +19,58 @@ class RandomSplit:
     """One kind of head, measured in two ways by cross-validation over all pictures.
 
     Attributes:
-        apart: Accuracy where whole recordings are held out, 0 to 1.
+        apart: Accuracy where whole bursts are held out, 0 to 1.
         random: Accuracy where single pictures are held out, whose neighbours training saw.
         count: The pictures that were asked about.
         elsewhere: Accuracy on the pictures of another folder, taught with all of these; None
             without one.
+        has_bursts: Whether any two pictures are of one burst; else both figures hold out the same.
+        are_named: Whether names tell the bursts; else near copies and alike neighbours are taken
+            for one.
+        cut_count: Labels of a single burst, which was cut in time instead of held out.
     """
 
     apart: float
     random: float
     count: int
     elsewhere: float | None
+    has_bursts: bool = True
+    are_named: bool = True
+    cut_count: int = 0
 
     @property
     def is_flattering(self) -> bool:
         """Whether a random split says more than the pictures that are kept apart."""
-        honest = self.apart if self.elsewhere is None else min(self.apart, self.elsewhere)
-        return self.random - honest >= _SAME
+        honest = [] if self.elsewhere is None else [self.elsewhere]
+        if self.has_bursts:
+            honest.append(self.apart)
+        return bool(honest) and self.random - min(honest) >= _SAME
+
+    @property
+    def held_back(self) -> str:
+        """What was held back for the honest figure, such as `whole bursts`."""
+        if not self.has_bursts:
+            return "single pictures"
+        what = "whole bursts" if self.are_named else "near copies and alike neighbours"
+        if self.cut_count:
+            labels = "1 label" if self.cut_count == 1 else f"{self.cut_count} labels"
+            what += f" (of {labels} the end or another part of its only burst)"
+        return what
 
     def describe(self) -> str:
-        """Say in a sentence or two what the difference means."""
+        """What the difference means, in a sentence or two."""
         random, apart = f"{100 * self.random:.1f} %", f"{100 * self.apart:.1f} %"
         sentence = f"A random split would have said {random}. "
-        if self.random - self.apart < _SAME:
-            sentence += f"With whole recordings held back it is {apart}: no difference here."
+        if not self.has_bursts:
+            sentence += (
+                "No two of these pictures seem to be of one burst, so there is nothing that a "
+                "random split could know again."
+            )
+        elif self.random - self.apart < _SAME:
+            sentence += f"With {self.held_back} held back it is {apart}: no difference here."
         else:
             sentence += (
-                f"With whole recordings held back the same head is right in {apart}: the rest it "
+                f"With {self.held_back} held back the same head is right in {apart}: the rest it "
                 "would have known again, not understood."
             )
         if self.elsewhere is not None:
@@ -54,15 +79,20 @@ class RandomSplit:
 
 
 def compare_with_random_split(
-    views: EmbeddedViews, elsewhere: EmbeddedViews | None, label_count: int, seed: int
+    views: EmbeddedViews,
+    elsewhere: EmbeddedViews | None,
+    label_count: int,
+    seed: int,
+    are_named: bool,
 ) -> RandomSplit | None:
-    """Measure heads with whole recordings held out, and with single pictures held out.
+    """Measure heads with whole bursts held out, and with single pictures held out.
 
     Args:
         views: Of all pictures; each one's views stand together, the picture itself first.
         elsewhere: Views of another folder that is tested on.
         label_count: How many labels there are.
         seed: For the random folds; the same gives the same figures.
+        are_named: Whether names tell the bursts.
 
     Returns:
         None where a label has a single picture, of which nothing can be held out.
@@ -77,7 +107,17 @@ def compare_with_random_split(
     if elsewhere is not None and elsewhere.is_original.any():
         asked = elsewhere.only(elsewhere.is_original)
         other = float(right_answers(views, asked, label_count).mean())
-    return RandomSplit(float(apart.mean()), float(random.mean()), apart.size, other)
+    bursts, labels = (values[views.is_original] for values in (views.bursts, views.label_indices))
+    of_label = [len(np.unique(bursts[labels == label])) for label in range(label_count)]
+    return RandomSplit(
+        float(apart.mean()),
+        float(random.mean()),
+        apart.size,
+        other,
+        has_bursts=len(np.unique(bursts)) < len(bursts),
+        are_named=are_named,
+        cut_count=of_label.count(1),
+    )
 
 
 def _cross_validated(

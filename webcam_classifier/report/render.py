@@ -15,6 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from webcam_classifier.dataset.duplicates import Copy
+from webcam_classifier.evaluation.metrics import describe_shown
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.report.figures import (
     LABEL_COLOURS,
@@ -33,10 +34,10 @@ from webcam_classifier.report.label_errors import LabelError
 from webcam_classifier.report.sentences import (
     describe_confidence,
     describe_figure,
-    describe_ground,
     describe_interval,
     describe_split_rule,
     describe_unknown,
+    describe_what_it_rests_on,
     warnings_of,
 )
 from webcam_classifier.report.thumbnails import picture_uri
@@ -48,6 +49,11 @@ _MOST_PICTURES = 12  # of one kind
 _SHOWN_LABELS = 15  # of a table; the others are folded away
 _MIXED_UP = 5
 _FEWEST_LABELS_BY_COUNT = 5
+_SHOWN_TERMS = {
+    "right": "as their label",
+    "wrong": "as another label",
+    "unknown": "as unknown",
+}
 _SHORT_HASH = 16  # characters
 
 
@@ -63,6 +69,7 @@ def render_report(findings: Findings, title: str) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["prose"] = _prose
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     labels, names = findings.labels, findings.task.pictures.category_names
     places = {label: place for place, label in enumerate(labels)}
     return environment.get_template("report.html.jinja").render(
@@ -94,10 +101,18 @@ def _answers(findings: Findings) -> dict[str, object]:
     return {
         "headline_figure": _headline(findings),
         "sentence": describe_figure(findings),
-        "ground": describe_ground(findings),
+        "ground": describe_what_it_rests_on(findings),
         "interval_words": describe_interval(findings) if evaluation.count else "",
         "warnings": warnings_of(findings),
         "evaluation": evaluation,
+        "is_cross_validated": findings.outcome.cross_validation is not None,
+        "shown": (
+            ("right", evaluation.shown_right),
+            ("wrong", evaluation.shown_wrong),
+            ("unknown", evaluation.shown_unknown),
+        ),
+        "shown_words": describe_shown(evaluation),
+        "shown_terms": _SHOWN_TERMS,
         "label_figures": figures,
         "mixed_up": _mixed_up(findings),
         "wrong": len(wrong),

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from webcam_classifier.evaluation.metrics import FEW_PICTURES
+from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_ground
 from webcam_classifier.report.findings import Findings
 
 _FEW_OF_A_LABEL = 10  # test pictures
 _FEW_PASS = 0.85  # share of known pictures; 0.95 is meant
-_COPIES = 3.0  # pictures of one recording on average, from which on they are hardly independent
 
 
 def describe_figure(findings: Findings) -> str:
-    """Say the honest figure in one sentence: of a hundred new snapshots, how many will be right."""
-    if findings.evaluation.count == 0:
+    """The honest figure in one sentence: what to expect of new bursts."""
+    evaluation = findings.evaluation
+    if evaluation.count == 0:
         return "No picture was kept to measure with, so nothing is known of how right it is."
-    if findings.evaluation.interval is None:
-        return "Too few bursts were measured to say how right it is on new ones."
-    low, high = (f"{100 * end:.0f}" for end in findings.evaluation.interval)
-    return f"On new bursts, {low} to {high} % of the snapshots are right, {_as_long_as(findings)}."
+    right = f"It is right in {100 * evaluation.accuracy:.1f} % of the snapshots it was asked about"
+    if evaluation.interval is None:
+        few = (
+            "1 burst is" if evaluation.burst_count == 1 else f"{evaluation.burst_count} bursts are"
+        )
+        return f"{right}. {few} too few to say what to expect of new ones."
+    low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
+    new = "bursts" if _has_bursts(findings) else "snapshots"
+    return f"{right}; over many new {new}, likely in {low} to {high} %, {_as_long_as(findings)}."
 
 
 def _as_long_as(findings: Findings) -> str:
@@ -25,23 +30,35 @@ def _as_long_as(findings: Findings) -> str:
     if task.test_pictures is not None:
         return f"as long as they are like those in {task.test_pictures.folder}"
     if set(task.split.cut_labels) == set(findings.labels):
-        return "as long as they come from these very recordings: this room, light, person and pose"
+        return "as long as they continue these very bursts: this room, light, person and pose"
     return "as long as room, light, camera and people stay as in these snapshots"
 
 
-def describe_ground(findings: Findings) -> str:
-    """Say on what the figure rests, in one sentence."""
-    count, bursts = findings.evaluation.count, findings.test_bursts
-    of_recordings = "" if bursts is None else f" of {_many(bursts, 'recording')}"
+def _has_bursts(findings: Findings) -> bool:
+    """Whether any pictures were taken together, as far as is known."""
+    return findings.evaluation.burst_count not in (None, findings.evaluation.count)
+
+
+def describe_what_it_rests_on(findings: Findings) -> str:
+    """On what the figure rests, and which labels it leaves out."""
+    evaluation, measured = (
+        findings.evaluation,
+        f"Measured on {describe_ground(findings.evaluation)}",
+    )
     if findings.task.test_pictures is not None:
-        return f"Measured on {_many(count, 'picture')} of that folder; it was not taught with any."
-    sentence = f"Measured on {_many(count, 'test picture')}{of_recordings}: "
-    return sentence + findings.task.rests_on + "."
+        told = f"{measured} of that folder; it was not taught with any."
+    else:
+        told = f"{measured}: {findings.card.accuracy_rests_on}."
+    unasked = evaluation.unasked_labels
+    if evaluation.count and unasked:
+        was, them = ("was", "it") if len(unasked) == 1 else ("were", "them")
+        told += f" {_list(unasked)} {was} not measured: no picture of {them} was asked about."
+    return told
 
 
 def warnings_of(findings: Findings) -> tuple[str, ...]:
-    """List what to beware of, the gravest first."""
-    found = [_few(findings), _one_recording(findings), _elsewhere(findings), _copies(findings)]
+    """What to beware of, the gravest first."""
+    found = [_few(findings), _one_burst(findings), _elsewhere(findings)]
     if findings.learnt_from_test:
         found.append(
             "The model file learnt from the test pictures as well, once it was measured. Asking it "
@@ -75,9 +92,11 @@ def _few(findings: Findings) -> str:
     if evaluation.count < FEW_PICTURES:
         return (
             f"{_many(evaluation.count, 'test picture')} are few, so the figure may be far off. "
-            "More recordings make it surer."
+            "More bursts make it surer."
         )
-    rare = [label for label, one in evaluation.per_label().items() if one.count < _FEW_OF_A_LABEL]
+    rare = [
+        label for label, one in evaluation.per_label().items() if 0 < one.count < _FEW_OF_A_LABEL
+    ]
     if len(rare) == len(evaluation.labels):
         return (
             f"Each label has fewer than {_FEW_OF_A_LABEL} test pictures, so little is known of it."
@@ -89,23 +108,13 @@ def _few(findings: Findings) -> str:
     return ""
 
 
-def _one_recording(findings: Findings) -> str:
+def _one_burst(findings: Findings) -> str:
     cut = findings.task.split.cut_labels
     if not cut:
         return ""
     return (
-        f"Nearly all pictures of {_list(cut)} are one recording. It was cut in time: that tells "
-        "how the model does in this very recording, not in a new one."
-    )
-
-
-def _copies(findings: Findings) -> str:
-    count, bursts = findings.evaluation.count, findings.test_bursts
-    if not bursts or count / bursts <= _COPIES:
-        return ""
-    return (
-        f"The {count} test pictures come from {_many(bursts, 'recording')}, and pictures of "
-        "one recording resemble each other: the true range is wider than the interval."
+        f"Nearly all pictures of {_list(cut)} are one burst. It was cut in time: that tells how "
+        "the model does in this very burst, not in a new one."
     )
 
 
@@ -119,35 +128,44 @@ def _list(names: tuple[str, ...] | list[str], most: int = 6) -> str:
 
 
 def describe_interval(findings: Findings) -> str:
-    """Say what the scale below the headline shows."""
+    """What the scale below the headline shows."""
     evaluation = findings.evaluation
     right = round(evaluation.accuracy * evaluation.count)
     told = f"{right:,} of {evaluation.count:,} test pictures right"
-    if evaluation.interval is None:
+    if evaluation.interval is not None:
+        low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
+        told += f"; with 95 % confidence between {low} and {high} %"
+    if not _has_bursts(findings):
         return f"{told}."
-    low, high = evaluation.interval
-    return f"{told}; with 95 % confidence between {100 * low:.0f} and {100 * high:.0f} %."
+    what = "one press of the key"
+    if not findings.task.split.are_named:
+        what = "pictures that follow each other and look alike, as from one press of the key"
+    return (
+        f"{told}. A burst is {what}: its pictures resemble each other, so bursts are what counts."
+    )
 
 
 def describe_confidence(findings: Findings) -> str:
-    """Say whether the confidence can be taken at its word."""
+    """Whether the confidence can be taken at its word."""
     calibration = findings.calibration
     if calibration is None:
         return ""
     answers = findings.answers
     said = sum(answer.confidence for answer in answers) / len(answers)
-    right = findings.evaluation.accuracy
-    noise = 0.3 / len(answers) ** 0.5  # what chance alone makes the error
+    right = sum(answer.is_right for answer in answers) / len(answers)
     sentence = f"On average it is {100 * said:.0f} % sure, and right in {100 * right:.0f} %. "
-    if calibration.error < 2 * noise:
-        return sentence + f"With {len(answers)} answers no difference beyond chance can be seen."
+    if not calibration.is_beyond_chance:
+        return sentence + (
+            f"That is within chance: with {describe_ground(findings.evaluation)} a confidence "
+            f"that means just what it says is off by up to {100 * calibration.chance:.1f} % too."
+        )
     if said < right:
         return sentence + "It is too modest: more often right than it says."
     return sentence + "It is too sure of itself: take its confidence with caution."
 
 
 def describe_unknown(findings: Findings) -> str:
-    """Say how many known pictures pass, and how well a label is noticed that was left out."""
+    """How many known pictures pass, and how well a label is noticed that was left out."""
     unknowns, novelty = findings.unknowns, findings.analysis.novelty
     if unknowns is None:
         return ""
@@ -163,16 +181,22 @@ def describe_unknown(findings: Findings) -> str:
 
 
 def describe_split_rule(findings: Findings) -> str:
-    """Say what was kept apart from what."""
+    """What was kept apart from what."""
     split = findings.task.split
     if "test" in split.given or "validation" in split.given:
         sentence = "The parts are those that the folder came with."
         if split.leaked:
             sentence += f" {_many(split.leaked, 'test picture')} have a near copy in training."
         return sentence
+    kept = "Each burst is on one side only."
+    if findings.outcome.cross_validation is not None:
+        kept = (
+            "The model learnt from all pictures. To measure it, bursts were left out in turn, and "
+            "asked about by heads that never saw them."
+        )
     if split.are_named:
-        return "A recording, which is one press of the key, is on one side only."
+        return kept
     return (
         "The names don't tell bursts, so near copies, and pictures that follow each other and "
-        "look alike, were put into one group. A group is on one side only."
+        f"look alike, count as one. {kept}"
     )
