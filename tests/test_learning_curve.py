@@ -128,7 +128,7 @@ def test_single_recordings_are_held_out_piece_by_piece() -> None:
     assert found is not None
     assert found.count == 60
     assert found.cut_count == 3
-    assert "of 3 labels the end or another part of its only burst" in found.describe()
+    assert "or parts of a label's only burst, held back" in found.describe()
 
 
 def test_a_single_picture_of_a_label_can_not_be_held_out() -> None:

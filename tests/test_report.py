@@ -247,7 +247,9 @@ def test_the_head_says_what_to_expect_of_new_bursts_and_what_live_shows(tmp_path
     low, high = evaluation.interval or (0.0, 0.0)
     text = text_of(found)
     assert "Of 100 new snapshots" not in text
-    assert f"over many new bursts, likely in {100 * low:.0f} to {100 * high:.0f} %" in text
+    assert (
+        f"Over many new bursts it is likely right in {100 * low:.0f} to {100 * high:.0f} %" in text
+    )
     assert f"Measured on {evaluation.count} pictures of 4 bursts: pictures kept aside." in text
     assert text.count("one press of the key") == 1
     assert "recording" not in text

@@ -52,10 +52,7 @@ class RandomSplit:
         if not self.has_bursts:
             return "single pictures"
         what = "whole bursts" if self.are_named else "near copies and alike neighbours"
-        if self.cut_count:
-            labels = "1 label" if self.cut_count == 1 else f"{self.cut_count} labels"
-            what += f" (of {labels} the end or another part of its only burst)"
-        return what
+        return f"{what}, or parts of a label's only burst," if self.cut_count else what
 
     def describe(self) -> str:
         """What the difference means, in a sentence or two."""

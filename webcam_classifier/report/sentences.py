@@ -14,15 +14,20 @@ def describe_figure(findings: Findings) -> str:
     evaluation = findings.evaluation
     if evaluation.count == 0:
         return "No picture was kept to measure with, so nothing is known of how right it is."
-    right = f"It is right in {100 * evaluation.accuracy:.1f} % of the snapshots it was asked about"
     if evaluation.interval is None:
         few = (
             "1 burst is" if evaluation.burst_count == 1 else f"{evaluation.burst_count} bursts are"
         )
-        return f"{right}. {few} too few to say what to expect of new ones."
+        return (
+            f"So many of the snapshots it was asked about were right, but {few} too few to say "
+            "what to expect of new ones."
+        )
     low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
     new = "bursts" if _has_bursts(findings) else "snapshots"
-    return f"{right}; over many new {new}, likely in {low} to {high} %, {_as_long_as(findings)}."
+    of = " of the snapshots" if new == "bursts" else ""
+    return (
+        f"Over many new {new} it is likely right in {low} to {high} %{of}, {_as_long_as(findings)}."
+    )
 
 
 def _as_long_as(findings: Findings) -> str:
