@@ -277,6 +277,12 @@ def test_a_label_that_was_not_measured_is_said_beside_the_accuracy(tmp_path: Pat
     assert "b, c were not measured" in text
 
 
+def test_names_that_tell_no_bursts_promise_nothing_of_them(tmp_path: Path) -> None:
+    text = text_of(findings_of(pictures_of(tmp_path / "pictures", ("a", "b"), 60), Analysis()))
+    assert "Over many new snapshots it is likely right in" in text
+    assert "if they were taken in a row, it is less sure than its interval says" in text
+
+
 def test_without_bursts_there_is_no_word_of_them_held_back(tmp_path: Path) -> None:
     alone = RandomSplit(apart=0.95, random=0.96, count=40, elsewhere=None, has_bursts=False)
     pictures = pictures_of(tmp_path / "pictures", ("a", "b"), 20)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
     describe_skipped,
@@ -104,6 +105,11 @@ def evaluate_pictures(
         print(
             f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
             f"is too good for new ones. {describe_own_figure(classifier.card)}"
+        )
+    if not are_bursts_named(pictures.names):
+        print(
+            "note: these names don't tell bursts, so only near copies count as one; if pictures "
+            "were taken in a row, the figure is less sure than its interval says"
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few, so the figure may be far off")

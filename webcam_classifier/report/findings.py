@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.evaluation.calibration import (
@@ -192,6 +193,11 @@ class Findings:
         if self.card.unknown_threshold is None or not known:
             return None
         return Unknowns(self.card.unknown_threshold, np.array(known, dtype=np.float64))
+
+    @property
+    def bursts_are_named(self) -> bool:
+        """Whether names tell the test pictures' bursts, and not how alike they look."""
+        return are_bursts_named(self.test.names)
 
     @property
     def sessions(self) -> int | None:

@@ -23,7 +23,7 @@ def describe_figure(findings: Findings) -> str:
             "what to expect of new ones."
         )
     low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
-    new = "bursts" if _has_bursts(findings) else "snapshots"
+    new = "bursts" if _has_bursts(findings) and findings.bursts_are_named else "snapshots"
     of = " of the snapshots" if new == "bursts" else ""
     return (
         f"Over many new {new} it is likely right in {low} to {high} %{of}, {_as_long_as(findings)}."
@@ -87,7 +87,8 @@ def _elsewhere(findings: Findings) -> str:
     if findings.sessions is None:
         return (
             "The pictures' names don't tell who was recorded where and when. If they are all from "
-            f"one place, the figure holds for that place only. {measure}"
+            "one place, the figure holds for that place only, and if they were taken in a row, it "
+            f"is less sure than its interval says. {measure}"
         )
     return ""
 
@@ -143,7 +144,7 @@ def describe_interval(findings: Findings) -> str:
     if not _has_bursts(findings):
         return f"{told}."
     what = "one press of the key"
-    if not findings.task.split.are_named:
+    if not findings.bursts_are_named:
         what = "pictures that follow each other and look alike, as from one press of the key"
     return (
         f"{told}. A burst is {what}: its pictures resemble each other, so bursts are what counts."
