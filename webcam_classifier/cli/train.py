@@ -120,13 +120,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
         for _ in track(Stage.READ, reading, len(dataset)):
             pass
     else:
-        embedder = Embedder(backbone, dataset, seed=options.seed)
-        embedder.recall(dataset.ordered())
-        mirrored = decide_mirroring(options, dataset, embedder)
-        embedder.adapt(mirrored)
-        for _ in track(Stage.EMBED, embedder.embed_all(), len(dataset)):
-            pass
-        embedder.prune()
+        mirrored = embed(options, dataset, backbone)
     pictures = labelled_pictures(dataset, options.input_size, memory)
     if pictures.skipped:
         print(describe_skipped(pictures.skipped))
@@ -138,6 +132,22 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     findings = finish_training(task, train(task, embedded), embedded, output)
     print(describe_training(findings, output))
     tell(training_result(findings, output))
+
+
+def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> bool:
+    """Embed all pictures; the memory that the network ran in is free afterwards.
+
+    Returns:
+        Whether views are mirrored.
+    """
+    embedder = Embedder(backbone, dataset, seed=options.seed)
+    embedder.recall(dataset.ordered())
+    mirrored = decide_mirroring(options, dataset, embedder)
+    embedder.adapt(mirrored)
+    for _ in track(Stage.EMBED, embedder.embed_all(), len(dataset)):
+        pass
+    embedder.prune()
+    return mirrored
 
 
 def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Embedder) -> bool:

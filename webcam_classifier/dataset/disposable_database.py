@@ -156,10 +156,9 @@ class DisposableDatabase:
 
     def _connect(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is None:
-            if not self._path.exists():
-                if not create:
-                    return None
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Its folder is not made: one that was moved away for a moment could not come back.
+            if not create and not self._path.exists():
+                return None
             connection = self._new_connection("rwc" if create else "rw")
             self._connection = connection
             self._finalizer = weakref.finalize(self, _close, connection)

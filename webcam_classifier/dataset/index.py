@@ -18,10 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import TRAINING_PART
-from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset
+from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset, printable
 from webcam_classifier.dataset.passed_over import is_passed_over_folder
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
+
+_CLOCK_STEP = 2_000_000_000
+"""Nanoseconds in which two changes may get one time from a file system: FAT counts in two seconds,
+others in some milliseconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,8 @@ class Dataset:
         self.is_split = False
         self._skipped: tuple[SkippedFile, ...] = ()
         self._pictures: dict[str, dict[str, Picture]] = {label: {} for label in labels}
-        self._stamp: Mapping[str, int] = {}
+        self._refused_as: dict[tuple[str, str], tuple[int, ...] | None] = {}
+        self._stamp: Mapping[str, int] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -132,24 +137,29 @@ class Dataset:
         """Bring in what happened in the folder since the last time.
 
         Pictures that came are added, of each label the newest last; those that are gone are
-        forgotten. A folder in which nothing changed is not listed again.
+        forgotten. A file that was refused is tried again once it changed. A folder in which
+        nothing changed is not listed again, two seconds after the last change.
 
         Returns:
             Whether anything may have changed.
 
         Raises:
-            UserError: The folder came split in a way that can't be told.
+            UserError: The folder is gone with the pictures in it, which are not forgotten for
+                that, or it came split in a way that can't be told.
             OSError: The folder can't be listed.
         """
+        now = time.time_ns()
         stamp = _folder_stamp(self.folder)
-        if stamp == self._stamp:
-            return False
+        mended = self._mended()
+        with self.changed:
+            if stamp == self._stamp and not mended:
+                return False
+            self._stamp = None  # until it was listed, whatever comes between
         # Only what was there before the folder was read can turn out to be gone.
         before = [picture for picture in self.every() if picture.is_on_disk]
-        if self.folder.is_dir():
-            listing = list_dataset(self.folder)
-        else:
-            listing = Listing(self.folder, (), False, (), ())
+        listing = self._list(len(before))
+        # What changes now may get the time that the last change had, and must be seen all the same.
+        is_settled = abs(now - max(stamp.values(), default=0)) > _CLOCK_STEP
         found = {}
         for one in listing.pictures:
             root = one.full_name.partition("/")[0] if listing.is_split else ""
@@ -161,7 +171,10 @@ class Dataset:
             for picture in before:
                 if (picture.label, picture.key) not in found:
                     self.remove(picture.label, [picture.key])
-            self.refused = {key: why for key, why in self.refused.items() if key in found}
+            self.refused = {
+                key: why for key, why in self.refused.items() if key in found and key not in mended
+            }
+            self._refused_as = {key: self._refused_as[key] for key in self.refused}
             for label in listing.labels:
                 self.add_label(label)
             self.add(
@@ -170,7 +183,7 @@ class Dataset:
                 if self.get(picture.label, picture.key) is None
                 and (picture.label, picture.key) not in self.refused
             )
-        self._stamp = stamp
+            self._stamp = stamp if stamp and is_settled else None
         return True
 
     def counts(self) -> dict[str, int]:
@@ -249,25 +262,34 @@ class Dataset:
             self.changed.notify_all()
 
     def remove(self, label: str, keys: Iterable[str]) -> list[Picture]:
-        """Take pictures out of the index, not off the disk; returns those that were there."""
+        """Take pictures out of the index, not off the disk; returns those that were there.
+
+        What is on the disk all the same comes back with the next `refresh`.
+        """
         with self.changed:
             known = self._pictures.get(label, {})
             found = [known.pop(key) for key in keys if key in known]
             if found:
+                self._stamp = None
                 self._notify()
         return found
 
     def refuse(self, picture: Picture, reason: str) -> None:
-        """Take out what turned out to be no picture.
+        """Take out what turned out to be no picture, until its file changes.
 
         Args:
             picture: As it was taken from here.
             reason: A few words.
         """
+        path = self.path(picture)
+        refused_as = _file_stamp(path)
+        if refused_as is not None and abs(time.time_ns() - max(refused_as)) <= _CLOCK_STEP:
+            refused_as = None  # it may still be on its way here from elsewhere
         with self.changed:
             if self.get(picture.label, picture.key) is picture:
                 self.remove(picture.label, [picture.key])
-                self.refused[picture.label, picture.key] = SkippedFile(self.path(picture), reason)
+                self.refused[picture.label, picture.key] = SkippedFile(path, reason)
+                self._refused_as[picture.label, picture.key] = refused_as
 
     def add_label(self, label: str) -> None:
         """Add a label without pictures, behind the others; nothing happens where it is there."""
@@ -296,6 +318,29 @@ class Dataset:
             self._notify()
         return found
 
+    def _list(self, known: int) -> Listing:
+        """List the folder; one that never was there, or held nothing, is empty."""
+        if self.folder.is_dir():
+            return list_dataset(self.folder)
+        if known:
+            problem = "is a file now" if self.folder.exists() else "is gone"
+            raise UserError(
+                f"The folder {printable(self.folder)} {problem}, and {known} pictures were in it. "
+                "Put it back, or record new ones."
+            )
+        return Listing(self.folder, (), False, (), ())
+
+    def _mended(self) -> set[tuple[str, str]]:
+        """Which of the refused files are others now than those that were refused."""
+        with self.changed:
+            refused = {key: file.path for key, file in self.refused.items()}
+            known = dict(self._refused_as)
+        return {
+            key
+            for key, path in refused.items()
+            if known[key] is None or known[key] != _file_stamp(path)
+        }
+
     def _notify(self) -> None:
         self.changed_at = time.monotonic()
         self.version += 1
@@ -321,9 +366,21 @@ def _folder_stamp(folder: Path) -> Mapping[str, int]:
     """What changes when a picture comes or goes: when each folder changed last."""
     found = {}
     for path, folders, _ in os.walk(folder):
-        found[path] = Path(path).stat().st_mtime_ns
+        try:
+            found[path] = Path(path).stat().st_mtime_ns
+        except OSError:  # it went this very moment
+            found[path] = -1
         folders[:] = [name for name in folders if not is_passed_over_folder(name)]
     return found
+
+
+def _file_stamp(path: Path) -> tuple[int, ...] | None:
+    """When a file changed last, and its permissions; None where it can't be asked."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns
 
 
 def _age(picture: Picture) -> tuple[str, bool, str]:

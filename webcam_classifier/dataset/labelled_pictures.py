@@ -84,6 +84,8 @@ class LabelledPictures:
             indices: (count,) int64, which of them.
         """
         places = indices.tolist()
+        if places == list(range(len(self))):  # of many pictures a copy is large
+            return dataclasses.replace(self, skipped=())
         return dataclasses.replace(
             self,
             names=tuple(self.names[place] for place in places),

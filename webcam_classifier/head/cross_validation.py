@@ -16,6 +16,8 @@ from webcam_classifier.head.embedding_sums import EmbeddingSums, PooledSums, Poo
 from webcam_classifier.head.folds import FOLDS, fold_numbers
 from webcam_classifier.head.novelty import Novelty, fit_distances, scaled
 
+_BLOCK = 4096  # views at once
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
@@ -73,20 +75,20 @@ def cross_validate(
         with one_blas_thread():
             rest = whole.minus(part)
             weights, bias = discriminant(rest, SHRINKAGE)
-            logits = views.embeddings[left_out] @ weights.T + bias
+            logits = _logits(views.embeddings, left_out, weights, bias)
         view_logits.append(logits)
         view_labels.append(views.label_indices[left_out])
         picture_logits.append(logits[originals[left_out]])
         asked.append(views.pictures[own])
         if with_novelty:
             with one_blas_thread():
-                found = fit_distances(rest, views.embeddings[~left_out & originals])
+                found = fit_distances(rest, views.embeddings, ~left_out & originals)
                 distances.append(found.distances(views.embeddings[own]))
     temperature = fit_temperature(np.concatenate(view_logits), np.concatenate(view_labels))
     novelty, scores = None, np.zeros(0, dtype=np.float32)
     if with_novelty:
         with one_blas_thread():
-            found = fit_distances(whole, views.embeddings[originals])
+            found = fit_distances(whole, views.embeddings, originals)
             known = np.concatenate(distances) if distances else found.distances(views.embeddings)
         novelty, scores = scaled(found, known), _scores(found, distances)
     return CrossValidation(
@@ -127,12 +129,27 @@ def _pooled(
         of_label = EmbeddingSums.empty(width)
         for fold in np.unique(fold_of[members]).tolist():
             chosen = members & (fold_of == fold)
-            own = EmbeddingSums.of(views.embeddings[chosen], views.is_original[chosen])
+            own = EmbeddingSums.of(views.embeddings, views.is_original, chosen)
             of_label = of_label.plus(own)
             if fold >= 0:
                 parts[fold].add(label, own, weight)
         whole.add(label, of_label, weight)
     return whole.pooled(), [part.pooled() for part in parts]
+
+
+def _logits(
+    embeddings: NDArray[np.float32],
+    chosen: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    bias: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The logits of chosen views, (chosen, labels): few at once are in float64."""
+    places = np.flatnonzero(chosen)
+    found = np.empty((len(places), len(bias)))
+    for start in range(0, len(places), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        found[some] = embeddings[places[some]] @ weights.T + bias
+    return found
 
 
 def _scores(found: Novelty, distances: list[NDArray[np.float32]]) -> NDArray[np.float32]:

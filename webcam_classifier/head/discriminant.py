@@ -90,17 +90,22 @@ def head_of(sums: PooledSums, temperature: float, shrinkage: float = SHRINKAGE) 
     )
 
 
-def sums_by_label(views: EmbeddedViews, label_count: int) -> list[EmbeddingSums]:
+def sums_by_label(
+    views: EmbeddedViews, label_count: int, chosen: NDArray[np.bool_] | None = None
+) -> list[EmbeddingSums]:
     """Sum up views label by label.
 
     Args:
         views: Of any labels.
         label_count: How many labels there are.
+        chosen: (views,) which of them; None takes all.
     """
     found = []
     for label in range(label_count):
         members = views.label_indices == label
-        found.append(EmbeddingSums.of(views.embeddings[members], views.is_original[members]))
+        if chosen is not None:
+            members &= chosen
+        found.append(EmbeddingSums.of(views.embeddings, views.is_original, members))
     return found
 
 
@@ -109,6 +114,7 @@ def fit_head(
     label_count: int,
     shrinkage: float = SHRINKAGE,
     temperature: float = 1.0,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> LinearHead:
     """Fit a head on views at once; see `head_of`.
 
@@ -118,8 +124,10 @@ def fit_head(
         shrinkage: How far the covariance is drawn towards a round one, above 0, to 1.
         temperature: What the logits are divided by; `cross_validate` finds the one that makes
             confidence honest.
+        chosen: (views,) which of the views to learn from; None takes all.
     """
-    return head_of(pool_evenly(sums_by_label(views, label_count)), temperature, shrinkage)
+    sums = sums_by_label(views, label_count, chosen)
+    return head_of(pool_evenly(sums), temperature, shrinkage)
 
 
 def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:

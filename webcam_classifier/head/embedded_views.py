@@ -32,11 +32,13 @@ class EmbeddedViews:
         return np.asarray(np.cumsum(self.is_original) - 1)
 
     def only(self, chosen: NDArray[np.bool_]) -> EmbeddedViews:
-        """Some of the views.
+        """Some of the views; the same object where all are chosen.
 
         Args:
             chosen: (views,) which of them.
         """
+        if chosen.all():
+            return self
         return EmbeddedViews(
             self.embeddings[chosen],
             self.label_indices[chosen],

@@ -44,23 +44,32 @@ class EmbeddingSums:
         return EmbeddingSums(0, np.zeros(width), 0, np.zeros(width), np.zeros((width, width)))
 
     @staticmethod
-    def of(embeddings: NDArray[np.float32], is_original: NDArray[np.bool_]) -> EmbeddingSums:
-        """Sum up views.
+    def of(
+        embeddings: NDArray[np.float32],
+        is_original: NDArray[np.bool_],
+        chosen: NDArray[np.bool_] | None = None,
+    ) -> EmbeddingSums:
+        """Sum up views, a block at a time: of those that are not chosen nothing is copied.
 
         Args:
             embeddings: (views, features) float32.
             is_original: (views,) whether a view is the picture itself.
+            chosen: (views,) bool, which views; None takes all.
         """
         width = embeddings.shape[1]
         picture_sum, view_sum = np.zeros(width), np.zeros(width)
         products = np.zeros((width, width))
-        for start in range(0, len(embeddings), _BLOCK):
-            rows = np.rint(embeddings[start : start + _BLOCK].astype(np.float64) / STEP)
-            picture_sum += rows[is_original[start : start + _BLOCK]].sum(axis=0)
+        places = np.arange(len(embeddings)) if chosen is None else np.flatnonzero(chosen)
+        for start in range(0, len(places), _BLOCK):
+            some = places[start : start + _BLOCK]
+            rows = embeddings[some].astype(np.float64)
+            rows /= STEP
+            np.rint(rows, out=rows)
+            picture_sum += rows[is_original[some]].sum(axis=0)
             view_sum += rows.sum(axis=0)
             products += rows.T @ rows
-        count = int(np.count_nonzero(is_original))
-        return EmbeddingSums(count, picture_sum, len(embeddings), view_sum, products)
+        count = int(np.count_nonzero(is_original[places]))
+        return EmbeddingSums(count, picture_sum, len(places), view_sum, products)
 
     def plus(self, other: EmbeddingSums, sign: int = 1) -> EmbeddingSums:
         """Add other sums, or with a sign of -1 take them off."""

@@ -7,6 +7,7 @@ same temperature and threshold, and the same figure, to the last bit.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from webcam_classifier.model_card import ModelCard
 
 USUAL_TEMPERATURE = 70.0
 """Of a head, about, as long as nothing could be left out to fit it on: hands gave 50 to 100."""
+
+_BLOCK = 1024  # pictures at once, whose embeddings are copied to be summed up
 
 _Seen = dict[str, NDArray[np.float32]]
 """The embeddings of a label's pictures, each (views, features), by the picture's key."""
@@ -187,10 +190,13 @@ class Learner:
             self.follow(pictures)
             self._calibration = calibration
 
-    def cross_validate(self) -> Calibration | None:
+    def cross_validate(self, embedded: EmbeddedViews | None = None) -> Calibration | None:
         """Ask about each picture whose file was embedded, by heads that never saw its burst.
 
         Takes a second with a thousand pictures, and holds nothing up meanwhile.
+
+        Args:
+            embedded: See `cross_validate_pictures`.
 
         Returns:
             None with fewer than two labels.
@@ -203,15 +209,18 @@ class Learner:
                 for picture in own.values()
                 if picture.is_embedded(views)
             ]
-        return cross_validate_pictures(chosen, views)
+        return cross_validate_pictures(chosen, views, embedded)
 
-    def calibrate(self) -> Calibration | None:
+    def calibrate(self, embedded: EmbeddedViews | None = None) -> Calibration | None:
         """Cross-validate, and give heads from now on the temperature and threshold that follow.
+
+        Args:
+            embedded: See `cross_validate_pictures`.
 
         Returns:
             What was found; None with fewer than two labels.
         """
-        self._calibration = self.cross_validate()
+        self._calibration = self.cross_validate(embedded)
         return self._calibration
 
     def model(self) -> onnx.ModelProto:
@@ -322,12 +331,16 @@ class Learner:
         return bool(gone or new)
 
 
-def cross_validate_pictures(pictures: Collection[Picture], views: int) -> Calibration | None:
+def cross_validate_pictures(
+    pictures: Collection[Picture], views: int, embedded: EmbeddedViews | None = None
+) -> Calibration | None:
     """Cross-validate over the bursts of pictures.
 
     Args:
         pictures: In any order; of each, so many views were embedded.
         views: How many of each count, the picture itself included.
+        embedded: What `embedded_views` gives for them in their order, where somebody holds it: of
+            many pictures it is large.
 
     Returns:
         None with fewer than two labels.
@@ -336,7 +349,8 @@ def cross_validate_pictures(pictures: Collection[Picture], views: int) -> Calibr
     labels = tuple(sorted({picture.label for picture in ordered}))
     if len(labels) < 2:
         return None
-    embedded = embedded_views(ordered, labels, views)
+    if embedded is None:
+        embedded = embedded_views(ordered, labels, views)
     bursts = embedded.bursts[embedded.is_original]
     indices = embedded.label_indices[embedded.is_original]
     found = cross_validate(embedded, len(labels))
@@ -388,8 +402,11 @@ def embedded_views(
 
 
 def _sum(pictures: list[NDArray[np.float32]], views: int) -> EmbeddingSums:
-    rows = [embeddings[:views] for embeddings in pictures]
-    firsts = np.cumsum([0] + [len(own) for own in rows[:-1]])
-    is_original = np.zeros(sum(map(len, rows)), dtype=np.bool_)
-    is_original[firsts] = True
-    return EmbeddingSums.of(np.concatenate(rows), is_original)
+    parts = []
+    for start in range(0, len(pictures), _BLOCK):
+        rows = [embeddings[:views] for embeddings in pictures[start : start + _BLOCK]]
+        firsts = np.cumsum([0] + [len(own) for own in rows[:-1]])
+        is_original = np.zeros(sum(map(len, rows)), dtype=np.bool_)
+        is_original[firsts] = True
+        parts.append(EmbeddingSums.of(np.concatenate(rows), is_original))
+    return functools.reduce(EmbeddingSums.plus, parts)

@@ -33,6 +33,7 @@ _SHRINKAGE = 0.4  # of the covariance within labels; 0.05 loses 0.01 of AUROC
 _MOST_CENTRES = 64  # 128 gain 0.001 of AUROC; 64 centres of 512 features are 130 kB of the file
 _MOST_SNAPSHOTS = 1024  # a few numbers each
 _ROUNDS = 10  # of k-means, which need not be exact
+_BLOCK = 4096  # pictures at once, whose distances to all that is remembered are in memory
 _SMALLEST_SPREAD = 1e-6  # to divide by
 _SMALLEST_PART = 1e-6  # of the largest eigenvalue: below, it is rounding
 
@@ -93,7 +94,10 @@ class Novelty:
 
 
 def fit_novelty(
-    views: EmbeddedViews, label_count: int, held_out: EmbeddedViews | None = None
+    views: EmbeddedViews,
+    label_count: int,
+    held_out: EmbeddedViews | None = None,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> Novelty:
     """Fit the score, so that 95 % of known pictures that it was not fitted on stay below one.
 
@@ -102,15 +106,17 @@ def fit_novelty(
         label_count: How many labels there are.
         held_out: Pictures that the network itself did not learn from, where it learnt from
             `views`; where there are none, the views of `views` stand in for them.
+        chosen: (views,) which of `views` are known; None takes all.
     """
-    sums = pool_evenly(sums_by_label(views, label_count))
+    sums = pool_evenly(sums_by_label(views, label_count, chosen))
+    is_known = np.ones(len(views.is_original), dtype=np.bool_) if chosen is None else chosen
     with one_blas_thread():
-        found = fit_distances(sums, views.embeddings[views.is_original])
+        found = fit_distances(sums, views.embeddings, is_known & views.is_original)
         known = np.zeros((0, 2), dtype=np.float32)
         if held_out is not None:
-            known = found.distances(held_out.embeddings[held_out.is_original])
+            known = found.distances(held_out.only(held_out.is_original).embeddings)
         if len(known) == 0:
-            known = found.distances(views.embeddings)
+            known = found.distances(views.only(is_known).embeddings)
         return scaled(found, known)
 
 
@@ -149,16 +155,20 @@ def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelP
     return model
 
 
-def fit_distances(sums: PooledSums, originals: NDArray[np.float32]) -> Novelty:
+def fit_distances(
+    sums: PooledSums, embeddings: NDArray[np.float32], originals: NDArray[np.bool_]
+) -> Novelty:
     """Find the space and what is remembered of the snapshots; the scales are still one.
 
     Args:
         sums: Over what is known.
-        originals: (pictures, features) float32, the embeddings of the pictures themselves.
+        embeddings: (views, features) float32.
+        originals: (views,) bool, which of them are of known pictures themselves.
     """
     projection, offset = _discriminant_space(sums)
-    spread = np.linspace(0, len(originals) - 1, min(_MOST_SNAPSHOTS, len(originals)))
-    chosen = originals[spread.round().astype(np.int64)]
+    places = np.flatnonzero(originals)
+    spread = np.linspace(0, len(places) - 1, min(_MOST_SNAPSHOTS, len(places)))
+    chosen = embeddings[places[spread.round().astype(np.int64)]]
     centres = chosen
     if len(chosen) > _MOST_CENTRES:
         centres = k_means(chosen, _MOST_CENTRES, _ROUNDS)
@@ -213,7 +223,11 @@ def _discriminant_space(sums: PooledSums) -> tuple[NDArray[np.float32], NDArray[
 
 def _nearest(values: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the distance of each value to the nearest of a bank, (values,)."""
-    closest = ((bank * bank).sum(axis=1) - 2.0 * values @ bank.T).min(axis=1)
+    squares = (bank * bank).sum(axis=1)
+    closest = np.empty(len(values), dtype=np.float32)
+    for start in range(0, len(values), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        closest[some] = (squares - 2.0 * values[some] @ bank.T).min(axis=1)
     return np.asarray(np.sqrt(np.maximum(closest + (values * values).sum(axis=1), 0.0)))
 
 

@@ -12,7 +12,6 @@ from webcam_classifier.dataset.duplicates import Duplicates, find_duplicates
 from webcam_classifier.evaluation.strange_pictures import strange_pictures
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.folds import fold_numbers
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.report.label_errors import LabelError, find_label_errors
 from webcam_classifier.report.learning_curve import LearningCurve, learning_curve
@@ -55,13 +54,11 @@ def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
     label_count = len(pictures.labels)
     views = _some_views(embedded.views)
     tested = np.isin(np.cumsum(views.is_original) - 1, split.test)
-    if not tested.any() and embedded.elsewhere is None:
-        # All pictures were learnt from, and measured by leaving bursts out in turn: the curve
-        # leaves the first part out.
-        tested = fold_numbers(views, label_count) == 0
-    test = embedded.elsewhere if embedded.elsewhere is not None else views.only(tested)
+    test = embedded.elsewhere
+    if test is None:
+        test = views.only(tested & views.is_original)
     return Analysis(
-        curve=learning_curve(views.only(~tested), test, label_count, seed),
+        curve=learning_curve(views, test, label_count, seed, taught=~tested),
         random_split=compare_with_random_split(
             views, embedded.elsewhere, label_count, seed, split.are_named
         ),

@@ -91,7 +91,11 @@ class LearningCurve:
 
 
 def learning_curve(
-    training: EmbeddedViews, test: EmbeddedViews, label_count: int, seed: int
+    training: EmbeddedViews,
+    test: EmbeddedViews,
+    label_count: int,
+    seed: int,
+    taught: NDArray[np.bool_] | None = None,
 ) -> LearningCurve | None:
     """Fit heads on growing parts of the training pictures and measure each.
 
@@ -100,14 +104,21 @@ def learning_curve(
         test: What the heads are asked about; its augmented views are passed over.
         label_count: How many labels there are.
         seed: For the orders; the same gives the same curve.
+        taught: (views,) which of `training` may be learnt from, with a picture all its views; None
+            takes all.
 
     Returns:
         None where there are too few pictures for three points, or none to test on.
     """
     asked = test.only(test.is_original)
     pictures = np.cumsum(training.is_original) - 1  # (views,) the picture that a view is of
-    originals = training.only(training.is_original)
-    of_label = [np.flatnonzero(originals.label_indices == label) for label in range(label_count)]
+    labels, bursts = (
+        of_view[training.is_original] for of_view in (training.label_indices, training.bursts)
+    )
+    may_teach = np.ones(len(labels), dtype=np.bool_)
+    if taught is not None:
+        may_teach = taught[training.is_original]
+    of_label = [np.flatnonzero(may_teach & (labels == label)) for label in range(label_count)]
     fewest = min(len(members) for members in of_label)
     shares = [share for share in _SHARES if round(share * fewest) >= _FEWEST_OF_A_LABEL]
     if len(shares) < _FEWEST_POINTS or len(asked.label_indices) == 0:
@@ -116,19 +127,22 @@ def learning_curve(
     sizes = np.array([sum(round(share * len(one)) for one in of_label) for share in shares])
     for order in range(_ORDERS):
         generator = np.random.default_rng((seed, order))
-        queues = [_by_burst(one, originals.bursts, generator) for one in of_label]
+        queues = [_by_burst(one, bursts, generator) for one in of_label]
         for place, share in enumerate(shares):
             if order > 0 and share == 1.0:  # all of them: no order makes a difference
                 right[order, place] = right[0, place]
                 continue
             chosen = np.concatenate([queue[: round(share * len(queue))] for queue in queues])
-            part = training.only(np.isin(pictures, chosen))
-            right[order, place] = right_answers(part, asked, label_count)
+            part = np.isin(pictures, chosen)
+            right[order, place] = right_answers(training, asked, label_count, part)
     return _summarise(sizes, right, asked.bursts, np.random.default_rng(seed))
 
 
 def right_answers(
-    training: EmbeddedViews, asked: EmbeddedViews, label_count: int
+    training: EmbeddedViews,
+    asked: EmbeddedViews,
+    label_count: int,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Fit a head, and tell which pictures it gets right.
 
@@ -136,11 +150,12 @@ def right_answers(
         training: What to learn from; every label is among them.
         asked: What to ask about.
         label_count: How many labels there are.
+        chosen: (views,) which of `training` to learn from; None takes all.
 
     Returns:
         (asked views,) bool.
     """
-    head = fit_head(training, label_count, temperature=1.0)
+    head = fit_head(training, label_count, temperature=1.0, chosen=chosen)
     answers = head.logits(asked.embeddings).argmax(axis=1)
     return np.asarray(answers == asked.label_indices)
 

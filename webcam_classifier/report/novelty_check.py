@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.folds import fold_numbers
+from webcam_classifier.head.folds import NEVER_LEFT_OUT, fold_numbers
 from webcam_classifier.head.novelty import KNOWN_SHARE, fit_novelty
 
 _FOLDS = 2
@@ -76,33 +76,43 @@ def check_novelty(
     if len(labels) > 2:
         places = np.linspace(0, len(labels) - 1, min(len(labels), _MOST_LABELS))
         for left in places.round().astype(np.int64).tolist():
-            kept = views.only(views.label_indices != left)
-            kept = EmbeddedViews(
-                kept.embeddings,
-                kept.label_indices - (kept.label_indices > left),
-                kept.bursts,
-                kept.is_original,
+            is_left = views.label_indices == left
+            others = replace(
+                views, label_indices=views.label_indices - (views.label_indices > left)
             )
-            asked = views.embeddings[(views.label_indices == left) & views.is_original]
-            left_out += _checks(kept, len(labels) - 1, {labels[left]: asked})
-    return NoveltyCheck(tuple(left_out), tuple(_checks(views, len(labels), strange or {})))
+            asked = views.embeddings[is_left & views.is_original]
+            left_out += _checks(others, ~is_left, len(labels) - 1, {labels[left]: asked})
+    every = np.ones(len(views.is_original), dtype=np.bool_)
+    return NoveltyCheck(tuple(left_out), tuple(_checks(views, every, len(labels), strange or {})))
 
 
 def _checks(
-    views: EmbeddedViews, label_count: int, strange: Mapping[str, NDArray[np.float32]]
+    views: EmbeddedViews,
+    is_known: NDArray[np.bool_],
+    label_count: int,
+    strange: Mapping[str, NDArray[np.float32]],
 ) -> Iterator[StrangeCheck]:
-    """Compare held-out known pictures with each kind of unknown ones, as a mean over folds."""
+    """Compare held-out known pictures with each kind of unknown ones, as a mean over folds.
+
+    Only a part of the known ones is ever copied: of many pictures all of them are much.
+    """
     if not strange:
         return
     aurocs: dict[str, list[float]] = {name: [] for name in strange}
     accepted: dict[str, list[float]] = {name: [] for name in strange}
-    folds = fold_numbers(views, label_count, _FOLDS)
-    for fold in range(folds.max() + 1):
-        taught, held_out = views.only(folds != fold), (folds == fold) & views.is_original
-        if len(np.unique(taught.label_indices)) < label_count:
+    nothing = np.zeros((len(is_known), 0), dtype=np.float32)  # folds need no embeddings
+    known_folds = fold_numbers(
+        replace(views, embeddings=nothing).only(is_known), label_count, _FOLDS
+    )
+    folds = np.full(len(is_known), NEVER_LEFT_OUT, dtype=np.int64)
+    folds[is_known] = known_folds
+    for fold in range(known_folds.max() + 1):
+        taught = is_known & (folds != fold)
+        if len(np.unique(views.label_indices[taught])) < label_count:
             continue
-        novelty = fit_novelty(taught, label_count, views.only(held_out))
-        known = novelty.scores(views.embeddings[held_out])
+        held_out = views.only((folds == fold) & views.is_original)
+        novelty = fit_novelty(views, label_count, held_out, taught)
+        known = novelty.scores(held_out.embeddings)
         border = np.quantile(known, KNOWN_SHARE)
         for name, embeddings in strange.items():
             unknown = novelty.scores(embeddings)

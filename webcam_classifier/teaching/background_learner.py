@@ -18,6 +18,7 @@ from itertools import zip_longest
 
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.model.classifier import Classifier
@@ -46,8 +47,6 @@ class BackgroundLearner:
         on_change: Called from the threads whenever something was learnt.
         on_loaded: Called once in a thread, when much was loaded that stays.
 
-    Attributes:
-        problem: What keeps it from learning now, as a sentence; empty where nothing does.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class BackgroundLearner:
         on_change: Callable[[], None],
         on_loaded: Callable[[], None],
     ) -> None:
-        self.problem = ""
         self._dataset = dataset
         self._classifier = classifier
         self._learner = learner
@@ -74,8 +72,9 @@ class BackgroundLearner:
         self._calibrating_took = 0.0  # seconds
         self._refreshed_at = time.monotonic()
         self._stop = False
+        self._problems: dict[str, str] = {}  # by the thread that has it
         self._threads = [
-            threading.Thread(target=self._keep_at, args=[work], name=name, daemon=True)
+            threading.Thread(target=self._keep_at, args=[work, name], name=name, daemon=True)
             for name, work in (("fitting", self._fit_changes), ("calibrating", self._calibrate))
         ]
 
@@ -103,6 +102,12 @@ class BackgroundLearner:
             return self._dataset.changed.wait_for(lambda: self.is_current, timeout)
 
     @property
+    def problem(self) -> str:
+        """What keeps it from learning now, in a sentence or two; empty where nothing does."""
+        with self._dataset.changed:
+            return next(filter(None, self._problems.values()), "")
+
+    @property
     def is_current(self) -> bool:
         """Whether head and calibration are of the pictures that there are now."""
         with self._dataset.changed:
@@ -120,7 +125,7 @@ class BackgroundLearner:
     def _is_behind(self) -> bool:
         return self._fitted_from != (self._dataset.version, self._learner.calibration)
 
-    def _keep_at(self, work: Callable[[], None]) -> None:
+    def _keep_at(self, work: Callable[[], None], name: str) -> None:
         """Do something until the end; what fails is told, and tried again after a pause."""
         failures = 0
         while not self._stop:
@@ -130,14 +135,19 @@ class BackgroundLearner:
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
                 failures += 1
                 _log.warning("learning failed and is tried again", exc_info=True)
-                self.problem = f"Learning is held up and tried again in a moment: {error!r}."
-                self._on_change()
+                self._tell_problem(name, _described(error))
                 with self._dataset.changed:
                     self._dataset.changed.wait_for(lambda: self._stop, pause)
             else:
                 if failures:
-                    failures, self.problem = 0, ""
-                    self._on_change()
+                    failures = 0
+                    self._tell_problem(name, "")
+
+    def _tell_problem(self, name: str, problem: str) -> None:
+        with self._dataset.changed:
+            self._problems[name] = problem
+            self._dataset.changed.notify_all()
+        self._on_change()
 
     def _fit_changes(self) -> None:
         """Wait for a change, and fit the head again."""
@@ -215,6 +225,12 @@ class BackgroundLearner:
             thread = threading.get_native_id()
             if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
                 os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return f"Learning is held up and tried again in a moment: {error!r}."
 
 
 def _waiting(pictures: Mapping[str, Collection[Picture]], views: int) -> Sequence[Picture]:

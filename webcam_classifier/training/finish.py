@@ -70,6 +70,7 @@ def finish_training(
         UserError: The folder can't be written.
     """
     card = _card(task, outcome)
+    analysis = analyse(task, embedded)  # of the split, whose test part a learning curve needs
     if outcome.cross_validation is not None:
         task = task.without_held_back()
         test, measured = _cross_validated(task, outcome, card)
@@ -91,7 +92,7 @@ def finish_training(
         measured=measured,
         test=test,
         learnt_from_test=outcome.cross_validation is not None,
-        analysis=analyse(task, embedded),
+        analysis=analysis,
         model_bytes=outcome.graph.ByteSize(),
         seconds=time.monotonic() - task.started,
     )

@@ -28,7 +28,9 @@ def train_head(task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
     for place, picture in enumerate(embedded.pictures):
         if place in learnt:
             learner.add(picture)
-    if learner.calibrate() is None:
+    # The pictures of a data set come in the order of the folder, as they are cross-validated.
+    views = embedded.views if len(learner) == len(embedded.pictures) else None
+    if learner.calibrate(views) is None:
         raise ValueError("a head needs pictures of two labels")
     return head_result(learner, embedded.backbone, task.is_cross_validated)
 
