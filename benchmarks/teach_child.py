@@ -127,7 +127,7 @@ def press(session: TeachingSession, watcher: Watcher, turn: int) -> float:
             break
     session.stop_recording()
     session.undo()
-    while NEW_LABEL in session.state().learnt_labels:
+    while NEW_LABEL in session.learning_state().learnt_labels:
         time.sleep(0.01)
     return 1000.0 * (labelled.labelled_at - pressed)
 

@@ -16,12 +16,14 @@ from tests.display_server import Display, display_server, wait_for
 from webcam_classifier.cli.collect import main
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
-from webcam_classifier.display.label_panel import LabelRow
+from webcam_classifier.display.keys import key_of
+from webcam_classifier.display.label_panel import Bar, LabelRow
+from webcam_classifier.display.shapes import WHITE
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.ui.collect_view import Lines, draw_collect_view
-from webcam_classifier.ui.collect_window import key_name
+from webcam_classifier.ui.record_keys import action_of
+from webcam_classifier.ui.record_view import RecordView, draw_record_view
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 160  # pixels
@@ -154,9 +156,23 @@ def test_a_file_in_place_of_the_dataset_ends_with_a_sentence(clip: Path, tmp_pat
     (tmp_path / "d").write_text("mine")
     run = run_collect(["cup", "--source", str(clip), "--no-window", "--dataset", "d"], tmp_path)
     assert run.returncode == 1
-    assert "a file stands where a folder is needed" in run.stderr
-    assert "Traceback" not in run.stderr
-    assert "saved nothing" in run.stdout
+    assert "d is a file, and pictures need a folder" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert (tmp_path / "d").read_text() == "mine"
+
+
+def test_a_disk_that_fails_under_way_ends_with_a_sentence(tmp_path: Path) -> None:
+    program = start_collect(
+        ["cup", "--source", "demo", "--no-window", "--keep-all", "--dataset", "d"], tmp_path
+    )
+    wait_for(lambda: len(pictures(tmp_path / "d", "cup")) >= 1)
+    (tmp_path / "d").rename(tmp_path / "moved")
+    (tmp_path / "d").write_text("mine")
+    told, errors = program.communicate(timeout=15)
+    assert program.returncode == 1
+    assert "a file stands where a folder is needed" in errors
+    assert "Traceback" not in errors
+    assert f"saved {len(pictures(tmp_path / 'moved', 'cup'))} of cup" in told
 
 
 def test_control_c_keeps_what_was_recorded_and_says_so(tmp_path: Path) -> None:
@@ -296,6 +312,21 @@ def test_the_mirror_is_never_saved(display: Display, tmp_path: Path) -> None:
     assert saved[:, 90:].max() < 50
 
 
+def test_a_label_can_be_typed_while_recording(display: Display, tmp_path: Path) -> None:
+    with window(display, tmp_path, "up", "--keep-all") as run:
+        run.key("key", "n")
+        time.sleep(0.3)
+        run.key("type", "--delay", "250", "quit")  # its letters are no commands here
+        time.sleep(0.3)
+        run.key("key", "Return")
+        time.sleep(0.3)
+        run.key("key", "w")  # there is no model to write
+        run.key("key", "2")
+        wait_for(lambda: run.count("quit") == 1)
+        assert "1 of quit" in run.quit()
+    assert not (tmp_path / "models").exists()
+
+
 def test_the_end_of_the_source_ends_the_window(display: Display, tmp_path: Path) -> None:
     write_clip(tmp_path / "short.avi", [scene(index) for index in range(5)])
     run = run_collect(["cup", "--source", "short.avi"], tmp_path, display.environment)
@@ -305,8 +336,8 @@ def test_the_end_of_the_source_ends_the_window(display: Display, tmp_path: Path)
 
 
 def test_a_failing_disk_ends_the_window_with_a_sentence(display: Display, tmp_path: Path) -> None:
-    (tmp_path / "d").write_text("mine")
     with window(display, tmp_path, "cup", "--keep-all") as run:
+        (tmp_path / "d").write_text("mine")
         run.key("key", "1")
         _, errors = run.program.communicate(timeout=15)
     assert run.program.returncode == 1
@@ -317,7 +348,9 @@ def test_a_failing_disk_ends_the_window_with_a_sentence(display: Display, tmp_pa
 # Drawing and keys
 
 
-LINES = Lines("a warning", "a notice", "3 too dark", "keys " * 80)
+def view_of(rows: list[LabelRow], message: str = "a warning", skipped: str = "") -> RecordView:
+    bars = [Bar(0.5, WHITE)] * len(rows)
+    return RecordView(rows, bars, "", message, bool(message), skipped, message and "k " * 200, None)
 
 
 @pytest.mark.parametrize("size", [(320, 240), (640, 480), (1280, 720), (240, 320), (32, 24)])
@@ -329,8 +362,8 @@ def test_every_size_and_number_of_labels_can_be_drawn(size: tuple[int, int], cou
     ]
     picture = fit_view(np.full((size[1], size[0], 3), 90, np.uint8), mirrored=False)
     heights = {
-        draw_collect_view(picture.copy(), rows, lines).shape
-        for lines in (LINES, Lines("", "", "", ""))
+        draw_record_view(picture.copy(), view).shape
+        for view in (view_of(rows, "told " * 60, "3 too dark"), view_of(rows, ""))
     }
     assert len(heights) == 1  # the window must not jump when a line comes or goes
     assert heights.pop()[1] == picture.shape[1]
@@ -341,17 +374,15 @@ def test_the_label_that_is_recorded_is_lit_up() -> None:
 
     def redness(is_recording: bool) -> float:
         rows = [LabelRow("1", "cup", 3, is_recording, False, False)]
-        drawn = draw_collect_view(picture.copy(), rows, LINES)
+        drawn = draw_record_view(picture.copy(), view_of(rows))
         return float(drawn[20:50, 30:200, 2].mean() - drawn[20:50, 30:200, 0].mean())
 
     assert redness(True) > redness(False) + 80
 
 
 @pytest.mark.parametrize(
-    ("code", "name"),
+    ("code", "action"),
     [
-        (ord("1"), "1"),
-        (ord("9"), "9"),
         (ord("u"), "undo"),
         (ord("Z"), "undo"),
         (8, "undo"),
@@ -362,14 +393,23 @@ def test_the_label_that_is_recorded_is_lit_up() -> None:
         (65364, "next"),
         (0x280000, "next"),
         (0x100000 + ord("q"), "quit"),
-        (0x100000 + 65457, "1"),
-        (ord("x"), ""),
-        (65505, ""),
-        (-1, ""),
+        (ord("n"), "new"),
+        (ord("w"), "write"),
+        (ord("1"), None),
+        (ord("x"), None),
+        (65505, None),
+        (-1, None),
     ],
 )
-def test_keys_have_names_on_every_system(code: int, name: str) -> None:
-    assert key_name(code) == name
+def test_keys_have_meanings_on_every_system(code: int, action: str | None) -> None:
+    assert action_of(key_of(code)) == action
+
+
+@pytest.mark.parametrize(
+    ("code", "digit"), [(ord("1"), "1"), (ord("9"), "9"), (0x100000 + 65457, "1")]
+)
+def test_digits_are_digits_on_every_system(code: int, digit: str) -> None:
+    assert key_of(code) == digit
 
 
 def start_collect(

@@ -24,7 +24,15 @@ _NAME = "webcam_classifier"
 # is tried on real pictures. `evaluation` is below `head`: a head is calibrated as it is fitted.
 # `report` is below `training`: what is written down is a part of every training.
 _LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "frame", "pace", "progress", "cache_folder", "private_onnxruntime"),
+    (
+        "errors",
+        "frame",
+        "pace",
+        "closing",
+        "progress",
+        "cache_folder",
+        "private_onnxruntime",
+    ),
     ("stage_captions",),
     ("storage", "prediction", "model_card", "preprocess"),
     ("display",),

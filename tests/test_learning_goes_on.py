@@ -85,7 +85,7 @@ def test_a_folder_that_goes_while_it_is_embedded_loses_no_picture(
             dataset.rename(tmp_path / "elsewhere")
             session.wait_until_learnt(0.02 * (turn % 5))
             (tmp_path / "elsewhere").rename(dataset)
-        Lesson.until(lambda: session.state().learnt == 132)
+        Lesson.until(lambda: session.learning_state().learnt == 132)
         assert session.wait_until_learnt(20.0)
         state = session.state()
     assert {label.name: label.count for label in state.labels} == {**COUNTS, "none": 120}
@@ -101,5 +101,5 @@ def test_a_file_that_is_copied_slowly_is_learnt_from_in_the_end(dataset: Path) -
         session = taught.session
         taught.until(lambda: any("slow.jpg" in one for one in session.state().warnings))
         path.write_bytes(content)
-        taught.until(lambda: session.state().learnt == 13)
+        taught.until(lambda: session.learning_state().learnt == 13)
         taught.until(lambda: session.state().warnings == ())

@@ -23,9 +23,9 @@ from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.labelled_pictures import describe_skipped, load_labelled_pictures
 from webcam_classifier.dataset.listing import list_dataset, list_pictures, printable
 from webcam_classifier.dataset.picture_files import encode_snapshot
-from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.check_pictures import find_pictures
+from webcam_classifier.teaching.recording_session import RecordingSession
 
 USABLE = [
     "cup/0.jpg",
@@ -116,8 +116,9 @@ def test_an_awkward_folder_is_the_same_to_all_that_read_it(
     assert set(skipped) == set(listing.skipped)
     assert live_names(awkward) == [printable(path).rpartition("/")[2] for path in paths]
 
-    with Recorder(awkward, ["cup", "pen"]) as recorder:
-        assert recorder.counts == trained.counts() == {"cup": 6, "pen": 3}
+    with RecordingSession(awkward, ["cup", "pen"]) as session:
+        counts = {label.name: label.count for label in session.state().labels}
+        assert counts == trained.counts() == {"cup": 6, "pen": 3}
 
     card = colour_card(awkward)
     checked = find_pictures(tmp_path / "model.onnx", card, None, awkward)
@@ -211,6 +212,7 @@ import json, os, sys
 from pathlib import Path
 from webcam_classifier.dataset.listing import list_dataset, list_pictures
 from webcam_classifier.errors import UserError
+from webcam_classifier.teaching.recording_session import RecordingSession
 if os.getuid() == 0:
     os.setuid(65534)
 data = Path(sys.argv[1])

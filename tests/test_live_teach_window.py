@@ -16,7 +16,7 @@ import pytest
 from tests.display_server import Display, display_server, wait_for
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.ui.teach_window import TITLE
+from webcam_classifier.ui.record_window import TEACH_TITLE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,7 +99,7 @@ class Run:
 def teaching(display: Display, folder: Path, *options: str) -> Iterator[Run]:
     run = Run(display, folder, *options)
     try:
-        display.focus(TITLE)
+        display.focus(TEACH_TITLE)
         wait_for(lambda: run.json_lines.exists() and bool(run.lines()))
         yield run
     finally:

@@ -16,6 +16,7 @@ import pytest
 
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
 from webcam_classifier.dataset.index import Dataset
+from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_name import (
@@ -36,11 +37,12 @@ import numpy as np
 from webcam_classifier.dataset.recorder import Recorder
 count = int(sys.argv[2])
 image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-with Recorder(Path(sys.argv[1]), ["cup"]) as recorder:
+with Recorder(Path(sys.argv[1])) as recorder:
     recorder.start_burst("cup")
     print("ready", flush=True)
     while count != 0:
-        recorder.save(image, wait=True)
+        recorder.wait_for_room()
+        recorder.save(image)
         count -= 1
 """
 
@@ -51,7 +53,8 @@ def picture(seed: int = 0) -> BgrImage:
 
 def save_many(recorder: Recorder, image: BgrImage, count: int) -> None:
     for _ in range(count):
-        recorder.save(image, wait=True)
+        recorder.wait_for_room()
+        recorder.save(image)
 
 
 def names(folder: Path) -> list[str]:
@@ -68,21 +71,21 @@ def start(dataset: Path, count: int) -> subprocess.Popen[str]:
 
 
 def test_bursts_are_files_in_the_folder_of_their_label(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         for label, count in (("cup", 3), ("none", 1), ("cup", 2)):
             recorder.start_burst(label)
             for seed in range(count):
-                assert recorder.save(picture(seed), wait=True)
+                assert recorder.save(picture(seed))
     parsed = [parse_snapshot_name(path.stem) for path in sorted((tmp_path / "cup").iterdir())]
     assert [name[1:] for name in parsed if name] == [(1, 1), (1, 2), (1, 3), (3, 1), (3, 2)]
     assert len(names(tmp_path / "none")) == 1
-    assert recorder.counts == recorder.written == {"cup": 5, "none": 1}
+    assert recorder.written == {"cup": 5, "none": 1}
 
 
 def test_a_snapshot_is_the_picture_that_was_saved(tmp_path: Path) -> None:
     image = np.full((48, 64, 3), (200, 100, 50), np.uint8)
     image[:, 32:] = (20, 180, 90)
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         recorder.save(image)
     saved = read_picture(next(tmp_path.rglob("*.jpg"))).astype(int)
@@ -90,39 +93,37 @@ def test_a_snapshot_is_the_picture_that_was_saved(tmp_path: Path) -> None:
     assert np.abs(saved[:, 34:] - image[:, 34:]).max() <= 3
 
 
-def test_existing_pictures_are_counted_and_stay(tmp_path: Path) -> None:
+def test_existing_pictures_stay(tmp_path: Path) -> None:
     (tmp_path / "cup" / "more").mkdir(parents=True)
     for name in ("a.jpg", "more/b.PNG", "notes.txt", ".hidden.jpg"):
         (tmp_path / "cup" / name).write_bytes(b"x")
-    with Recorder(tmp_path, ["cup"]) as recorder:
-        assert recorder.counts == {"cup": 2}
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         recorder.save(picture())
-        assert recorder.counts == {"cup": 3}
         assert recorder.undo() == UndoneBurst("cup", 1)
         assert recorder.undo() is None
     assert names(tmp_path) == [".hidden.jpg", "a.jpg", "b.PNG", "notes.txt"]
 
 
 def test_undo_goes_back_burst_by_burst(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         for label, count in (("cup", 2), ("none", 3), ("cup", 4)):
             recorder.start_burst(label)
             for seed in range(count):
-                recorder.save(picture(seed), wait=True)
+                recorder.save(picture(seed))
         assert recorder.undo() == UndoneBurst("cup", 4)
         assert recorder.undo() == UndoneBurst("none", 3)
-        assert recorder.counts == {"cup": 2, "none": 0}
+        assert recorder.undoable == UndoneBurst("cup", 2)
     assert recorder.written == {"cup": 2}
     assert len(names(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.002, 0.005, 0.01, 0.02])
 def test_undo_reaches_pictures_that_are_still_to_be_written(tmp_path: Path, pause: float) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         for seed in range(8):
-            recorder.save(picture(seed), wait=True)
+            recorder.save(picture(seed))
         time.sleep(pause)
         recorder.undo()
     assert names(tmp_path) == []
@@ -130,10 +131,10 @@ def test_undo_reaches_pictures_that_are_still_to_be_written(tmp_path: Path, paus
 
 
 def test_undo_takes_no_folder_away_that_a_picture_is_on_its_way_into(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         for seed in range(60):
             recorder.start_burst("cup")
-            recorder.save(picture(seed), wait=True)
+            save_many(recorder, picture(seed), 1)
             time.sleep(0.0001 * (seed % 10))
             assert recorder.undo() == UndoneBurst("cup", 1)
         recorder.flush()
@@ -141,7 +142,7 @@ def test_undo_takes_no_folder_away_that_a_picture_is_on_its_way_into(tmp_path: P
 
 
 def test_recording_goes_on_after_undo_under_new_names(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         recorder.save(picture())
         recorder.undo()
@@ -151,7 +152,7 @@ def test_recording_goes_on_after_undo_under_new_names(tmp_path: Path) -> None:
 
 
 def test_a_burst_without_a_picture_is_nothing_to_undo(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         recorder.save(picture())
         recorder.start_burst("none")
@@ -160,18 +161,19 @@ def test_a_burst_without_a_picture_is_nothing_to_undo(tmp_path: Path) -> None:
 
 def test_a_full_queue_refuses_instead_of_waiting(tmp_path: Path) -> None:
     large = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         taken = sum(recorder.save(large) is not None for _ in range(40))
         assert taken < 40
-        assert recorder.counts == {"cup": taken}
+        assert recorder.undoable == UndoneBurst("cup", taken)
+    assert recorder.written == {"cup": taken}
     assert len(names(tmp_path)) == taken
 
 
 def test_a_file_in_place_of_the_dataset_is_a_sentence(tmp_path: Path) -> None:
     dataset = tmp_path / "dataset"
     dataset.write_text("mine")
-    recorder = Recorder(dataset, ["cup"])
+    recorder = Recorder(dataset)
     recorder.start_burst("cup")
     recorder.save(picture())
     with pytest.raises(UserError, match="a file stands where a folder is needed"):
@@ -185,7 +187,7 @@ def test_a_file_in_place_of_the_dataset_is_a_sentence(tmp_path: Path) -> None:
 def test_a_file_in_place_of_a_label_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cup").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
-        Recorder(tmp_path, ["cup"])
+        check_labels(["cup"], tmp_path)
 
 
 @pytest.fixture
@@ -206,7 +208,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_a_sentence_and_what_was_saved_stays(small_disk: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    recorder = Recorder(small_disk, ["cup"])
+    recorder = Recorder(small_disk)
     recorder.start_burst("cup")
     with pytest.raises(UserError, match="disk is full"):
         save_many(recorder, image, 30)
@@ -220,7 +222,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stays(small_disk: Path) ->
 
 def test_a_disk_that_may_not_be_written_is_a_sentence(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    recorder = Recorder(small_disk / "dataset", ["cup"])
+    recorder = Recorder(small_disk / "dataset")
     recorder.start_burst("cup")
     recorder.save(picture())
     with pytest.raises(UserError, match="No permission"):
@@ -282,7 +284,7 @@ def test_other_names_are_nobodys_burst(stem: str) -> None:
 
 
 def test_a_corrected_snapshot_says_so_and_is_read_like_any_other(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         path = recorder.save(picture(), is_corrected=True)
         recorder.save(picture())
@@ -296,39 +298,40 @@ def test_a_corrected_snapshot_says_so_and_is_read_like_any_other(tmp_path: Path)
 
 
 def test_a_file_from_elsewhere_is_a_burst_beside_the_one_that_is_recorded(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
-        recorder.save(picture(1), wait=True)
+        recorder.save(picture(1))
         burst = Burst("none")
         paths = [recorder.add_file(burst, ending, b"x") for ending in (".png", ".jpg")]
-        recorder.save(picture(2), wait=True)
+        recorder.save(picture(2))
         assert [path.read_bytes() for path in paths] == [b"x", b"x"]
-        assert recorder.counts == {"cup": 2, "none": 2}
+        recorder.flush()
+        assert recorder.written == {"cup": 2, "none": 2}
         assert recorder.undo() == UndoneBurst("none", 2)
         assert recorder.undo() == UndoneBurst("cup", 2)
     assert names(tmp_path) == []
 
 
 def test_bursts_follow_a_label_to_its_new_name(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup", "none"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         for label in ("cup", "none"):
             recorder.start_burst(label)
-            recorder.save(picture(), wait=True)
+            recorder.save(picture())
         recorder.flush()
         (tmp_path / "cup").rename(tmp_path / "mug")
         recorder.rename_label("cup", "mug")
         recorder.rename_label("none", None)
-        assert recorder.counts == {"mug": 1}
+        assert recorder.written == {"mug": 1}
         assert recorder.undo() == UndoneBurst("mug", 1)
         assert recorder.undo() is None
     assert not (tmp_path / "mug").exists()
 
 
 def test_a_picture_that_was_removed_is_not_undone(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
-        first = recorder.save(picture(1), wait=True)
-        recorder.save(picture(2), wait=True)
+        first = recorder.save(picture(1))
+        recorder.save(picture(2))
         recorder.flush()
         assert first is not None
         recorder.forget_picture("cup", first.name)
@@ -340,23 +343,24 @@ def test_a_picture_that_was_removed_is_not_undone(tmp_path: Path) -> None:
 def test_it_tells_what_became_of_each_snapshot(tmp_path: Path) -> None:
     done: list[tuple[str, bool]] = []
     with Recorder(
-        tmp_path, ["cup"], lambda path, content: done.append((path.name, content is not None))
+        tmp_path, lambda path, content: done.append((path.name, content is not None))
     ) as recorder:
         recorder.start_burst("cup")
-        recorder.save(picture(1), wait=True)
+        recorder.save(picture(1))
         recorder.flush()
         (tmp_path / "pen").write_text("in the way")
         recorder.start_burst("pen")
-        recorder.save(picture(2), wait=True)
+        recorder.save(picture(2))
         for call in (recorder.flush, recorder.check):
             with pytest.raises(UserError, match="a file stands where a folder is needed"):
                 call()
         with pytest.raises(UserError, match="a file stands where a folder is needed"):
             recorder.save(picture(3))
-        assert recorder.counts == {"cup": 1, "pen": 0}
+        assert recorder.written == {"cup": 1}
+        assert recorder.undoable == UndoneBurst("cup", 1)
         recorder.try_again()
         recorder.start_burst("cup")
-        recorder.save(picture(4), wait=True)
+        recorder.save(picture(4))
     assert [was_written for _, was_written in done] == [True, False, True]
 
 
@@ -392,20 +396,20 @@ def test_what_on_done_raises_is_told_and_ends_nothing(
         if problems:
             raise problems.pop(0)
 
-    recorder = Recorder(tmp_path, ["cup"], on_done)
+    recorder = Recorder(tmp_path, on_done)
     recorder.start_burst("cup")
     for seed in range(2):
-        recorder.save(picture(seed), wait=True)
+        recorder.save(picture(seed))
     for call in (recorder.flush, recorder.check, lambda: recorder.save(picture(2))):
         said = within(5, call)
         assert "no room for the cup" in said
         assert "One more thing went wrong" in said
     assert len(names(tmp_path)) == 2  # what was taken is written all the same
     recorder.try_again()
-    assert recorder.save(picture(3), wait=True)
+    assert recorder.save(picture(3))
     assert within(5, recorder.flush) == ""
     assert within(5, recorder.close) == ""
-    assert recorder.written == recorder.counts == {"cup": 3}
+    assert recorder.written == {"cup": 3}
     assert len(names(tmp_path)) == 3
 
 
@@ -413,7 +417,7 @@ def test_a_failure_that_nobody_asked_about_is_told_at_the_end(tmp_path: Path) ->
     def on_done(_path: Path, _content: bytes | None) -> None:
         raise ValueError("not understood")
 
-    recorder = Recorder(tmp_path, ["cup"], on_done)
+    recorder = Recorder(tmp_path, on_done)
     recorder.start_burst("cup")
     recorder.save(picture())
     with pytest.raises(UserError, match="ValueError: not understood") as caught:
@@ -423,13 +427,13 @@ def test_a_failure_that_nobody_asked_about_is_told_at_the_end(tmp_path: Path) ->
 
 
 def test_a_picture_that_cannot_be_encoded_is_told_and_ends_nothing(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
-        recorder.save(np.zeros((0, 0, 3), np.uint8), wait=True)
+        recorder.save(np.zeros((0, 0, 3), np.uint8))
         assert "could not be written" in within(5, recorder.flush)
-        assert recorder.counts == {"cup": 0}
+        assert recorder.undoable is None
         recorder.try_again()
-        recorder.save(picture(), wait=True)
+        recorder.save(picture())
         assert within(5, recorder.flush) == ""
     assert len(names(tmp_path)) == 1
 
@@ -437,7 +441,7 @@ def test_a_picture_that_cannot_be_encoded_is_told_and_ends_nothing(tmp_path: Pat
 def test_an_undone_snapshot_that_cannot_be_removed_is_told_and_ends_nothing(
     tmp_path: Path,
 ) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
         with recorder._bursts.lock:  # the writer comes as far as the file, and no further
             path = recorder.save(picture(0))
@@ -452,13 +456,13 @@ def test_an_undone_snapshot_that_cannot_be_removed_is_told_and_ends_nothing(
         recorder.try_again()
         recorder.save(picture(2))
         assert within(5, recorder.flush) == ""
-    assert recorder.counts == recorder.written == {"cup": 1}
+    assert recorder.written == {"cup": 1}
 
 
 def test_undo_removes_all_files_but_the_one_that_it_cannot(tmp_path: Path) -> None:
-    with Recorder(tmp_path, ["cup"]) as recorder:
+    with Recorder(tmp_path) as recorder:
         recorder.start_burst("cup")
-        paths = [recorder.save(picture(seed), wait=True) for seed in range(4)]
+        paths = [recorder.save(picture(seed)) for seed in range(4)]
         recorder.flush()
         barred = paths[1]
         assert barred is not None
@@ -466,19 +470,19 @@ def test_undo_removes_all_files_but_the_one_that_it_cannot(tmp_path: Path) -> No
         (barred / "inside").mkdir(parents=True)
         assert str(barred) in within(5, recorder.undo)
         assert list((tmp_path / "cup").iterdir()) == [barred]
-        assert recorder.counts == {"cup": 0}
+        assert recorder.undoable is None
 
 
 def test_nothing_is_taken_after_the_end_and_nobody_waits_for_it(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, ["cup"])
+    recorder = Recorder(tmp_path)
     recorder.start_burst("cup")
     recorder.save(picture())
     for _ in range(2):
         assert within(5, recorder.close) == ""
-    for wait in (False, True):
-        assert "Recording has ended" in within(5, lambda: recorder.save(picture(), wait=wait))  # noqa: B023
+    assert within(5, recorder.wait_for_room) == ""
+    assert "Recording has ended" in within(5, lambda: recorder.save(picture()))
     assert within(5, recorder.flush) == ""
-    assert recorder.counts == recorder.written == {"cup": 1}
+    assert recorder.written == {"cup": 1}
 
 
 def test_a_picture_left_out_before_it_is_written_stays_away(tmp_path: Path) -> None:
@@ -487,16 +491,16 @@ def test_a_picture_left_out_before_it_is_written_stays_away(tmp_path: Path) -> N
     def on_done(_path: Path, _content: bytes | None) -> None:
         goes_on.wait(5)
 
-    with Recorder(tmp_path, ["cup"], on_done) as recorder:
+    with Recorder(tmp_path, on_done) as recorder:
         recorder.start_burst("cup")
-        recorder.save(picture(0), wait=True)
-        second = recorder.save(picture(1), wait=True)
+        recorder.save(picture(0))
+        second = recorder.save(picture(1))
         assert second is not None
         recorder.forget_picture("cup", second.name)
         goes_on.set()
         assert within(5, recorder.flush) == ""
         assert not second.exists()
-        assert recorder.counts == recorder.written == {"cup": 1}
+        assert recorder.written == {"cup": 1}
 
 
 def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_path: Path) -> None:
@@ -505,16 +509,16 @@ def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_p
     def on_done(_path: Path, _content: bytes | None) -> None:
         goes_on.wait(5)
 
-    with Recorder(tmp_path, ["cup"], on_done) as recorder:
+    with Recorder(tmp_path, on_done) as recorder:
         recorder.start_burst("cup")
-        recorder.save(picture(0), wait=True)
+        recorder.save(picture(0))
         recorder.start_burst("pen")
-        recorder.save(picture(1), wait=True)
+        recorder.save(picture(1))
         (tmp_path / "pen").write_text("in the way")
         recorder.rename_label("pen", None)
         goes_on.set()
         assert "a file stands where a folder is needed" in within(5, recorder.flush)
-        assert recorder.counts == {"cup": 1}
+        assert recorder.written == {"cup": 1}
         recorder.try_again()
 
 
@@ -536,7 +540,7 @@ def test_while_teaching_a_failure_is_shown_and_stands_in_no_way_of_an_edit(tmp_p
 def test_waiting_for_the_writer_in_the_writer_is_an_error_and_no_standstill(
     tmp_path: Path,
 ) -> None:
-    recorder = Recorder(tmp_path, ["cup"], lambda _path, _content: recorder.flush())
+    recorder = Recorder(tmp_path, lambda _path, _content: recorder.flush())
     recorder.start_burst("cup")
     recorder.save(picture())
     assert "can't wait for the thread" in within(5, recorder.close)

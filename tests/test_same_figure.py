@@ -42,7 +42,7 @@ def taught_live(folder: Path, weights: Path) -> tuple[FittedHead, Evaluation, st
     backbone = load_backbone("squeezenet1_1", str(weights), SIZE)
     with TeachingSession(folder, backbone, runtime=ExecutionConfig(threads=1)) as session:
         assert session.wait_until_learnt(100.0)
-        head, accuracy = session.classifier.head, session.state().accuracy
+        head, accuracy = session.classifier.head, session.learning_state().accuracy
     assert isinstance(head, FittedHead)
     assert accuracy is not None
     return head, accuracy.evaluation, accuracy.rests_on

@@ -56,14 +56,14 @@ def test_from_an_empty_folder_to_the_right_label(dataset: Path) -> None:
         assert taught.answer("cup") == ""
         taught.record("cup", 3)
         assert taught.answer("cup") == "", "one label is no choice"
-        assert taught.session.state().accuracy_advice.startswith("Record pen")
+        assert taught.session.learning_state().accuracy_advice.startswith("Record pen")
         taught.record("pen", 3)
         assert taught.answer("cup") == "cup"
         assert taught.answer("pen") == "pen"
         assert taught.session.wait_until_learnt(10.0)
-        state = taught.session.state()
-    assert state.learnt_labels == ("cup", "pen")
-    assert (state.learnt, state.pending, state.recording) == (6, 0, None)
+        state, learning = taught.session.state(), taught.session.learning_state()
+    assert learning.learnt_labels == ("cup", "pen")
+    assert (learning.learnt, learning.pending, state.recording) == (6, 0, None)
     assert [(one.name, one.count) for one in state.labels] == [("cup", 3), ("pen", 3)]
     assert len(files(dataset, "cup")) == len(files(dataset, "pen")) == 3
     assert load_labelled_pictures(dataset, 64).skipped == ()
@@ -96,9 +96,9 @@ def test_undo_takes_a_burst_from_the_disk_the_cache_and_the_head(dataset: Path) 
         assert undone == UndoneBurst("none", 3)
         assert taught.session.wait_until_learnt(10.0)
         assert taught.answer("none") in ("cup", "pen")
-        state = taught.session.state()
+        state, learning = taught.session.state(), taught.session.learning_state()
         assert len(kept_embeddings(dataset)) == 12
-    assert state.learnt_labels == ("cup", "pen")
+    assert learning.learnt_labels == ("cup", "pen")
     assert [one.count for one in state.labels] == [3, 3, 0]
     assert not (dataset / "none").exists()
 
@@ -118,12 +118,12 @@ def test_a_wrong_answer_that_is_put_right_says_so_in_its_name(dataset: Path) -> 
         assert taught.answer("pen") == "pen"
         taught.record("pen", 1, label="cup")
         taught.record("cup", 1)
-        state = taught.session.state()
+        learning = taught.session.learning_state()
     marked = [name for name in files(dataset, "cup") if is_correction(Path(name).stem)]
     assert len(marked) == 1
     assert re.fullmatch(r".*-003-0001-corrected\.jpg", marked[0])
     assert not any(is_correction(Path(name).stem) for name in files(dataset, "pen"))
-    assert state.corrections == 1
+    assert learning.corrections == 1
 
 
 def test_labels_come_and_go_while_it_runs(dataset: Path) -> None:
@@ -135,12 +135,12 @@ def test_labels_come_and_go_while_it_runs(dataset: Path) -> None:
         taught.record("none", 3)
         assert taught.answer("none") == "none"
         session.rename_label("none", "nobody")
-        taught.until(lambda: session.state().learnt_labels == ("cup", "nobody", "pen"))
+        taught.until(lambda: session.learning_state().learnt_labels == ("cup", "nobody", "pen"))
         assert taught.answer("none") == "nobody"
         assert len(files(dataset, "nobody")) == 3
         assert not (dataset / "none").exists()
         assert session.remove_label("nobody") == 3
-        taught.until(lambda: session.state().learnt_labels == ("cup", "pen"))
+        taught.until(lambda: session.learning_state().learnt_labels == ("cup", "pen"))
         assert taught.answer("none") in ("cup", "pen")
         assert [one.name for one in session.state().labels] == ["cup", "pen"]
     assert len(list((dataset / ".removed").glob("*/nobody/*.jpg"))) == 3
@@ -163,12 +163,12 @@ def test_a_removed_picture_is_moved_and_no_longer_learnt_from(dataset: Path) -> 
         newest = taught.session.state().labels[0].newest
         assert list(newest) == sorted(files(dataset, "cup"), reverse=True)
         taught.session.remove_picture("cup", newest[0])
-        taught.until(lambda: taught.session.state().learnt == 5)
+        taught.until(lambda: taught.session.learning_state().learnt == 5)
         with pytest.raises(UserError, match="There is no picture"):
             taught.session.remove_picture("cup", newest[0])
         for name in newest[1:]:
             taught.session.remove_picture("cup", name)
-        taught.until(lambda: taught.session.state().learnt_labels == ())
+        taught.until(lambda: taught.session.learning_state().learnt_labels == ())
         assert taught.session.undo() is not None  # of the pen: nothing of the cup is left
     assert len(list((dataset / ".removed").glob("*/cup/*.jpg"))) == 3
     assert not (dataset / "cup").exists()
@@ -216,7 +216,9 @@ def test_what_other_hands_do_in_the_folder_is_noticed(dataset: Path) -> None:
         (dataset / "none").mkdir()
         (dataset / "none" / "new.jpg").write_bytes(encode_snapshot(scene("none", 5)))
         (dataset / "none" / "bad.jpg").write_bytes(b"hello")
-        taught.until(lambda: taught.session.state().learnt_labels == ("cup", "none", "pen"))
+        taught.until(
+            lambda: taught.session.learning_state().learnt_labels == ("cup", "none", "pen")
+        )
         taught.until(lambda: bool(taught.session.state().warnings))
         state = taught.session.state()
     assert [(one.name, one.count) for one in state.labels] == [("cup", 3), ("pen", 4), ("none", 1)]
@@ -231,7 +233,7 @@ def test_pictures_deleted_while_they_are_looked_at_are_let_go(dataset: Path) -> 
             path.unlink()
         taught.until(lambda: taught.session.state().labels[0].count == 10)
         assert taught.session.wait_until_learnt(10.0)
-        assert taught.session.state().learnt == 50
+        assert taught.session.learning_state().learnt == 50
 
 
 def test_a_new_start_looks_at_nothing_again(dataset: Path) -> None:
@@ -239,16 +241,18 @@ def test_a_new_start_looks_at_nothing_again(dataset: Path) -> None:
         taught.record("cup", 4)
         taught.record("pen", 4)
         assert taught.session.wait_until_learnt(10.0)
-        before = taught.session.state()
+        labels_before = taught.session.state().labels
+        before = taught.session.learning_state()
     kept = kept_embeddings(dataset)
     with lesson(dataset) as taught:
-        assert taught.session.state().learnt == 8, "the head is there from the first frame"
-        assert taught.session.state().pending == 0
+        assert taught.session.learning_state().learnt == 8, "the head is there from the first frame"
+        assert taught.session.learning_state().pending == 0
         assert taught.answer("pen") == "pen"
         assert taught.session.wait_until_learnt(10.0)
-        after = taught.session.state()
+        labels_after = taught.session.state().labels
+        after = taught.session.learning_state()
     assert kept_embeddings(dataset) == kept
-    assert after.labels == before.labels
+    assert labels_after == labels_before
     assert after.accuracy is not None
     assert before.accuracy is not None
     np.testing.assert_array_equal(
@@ -261,13 +265,13 @@ def test_the_accuracy_says_what_it_rests_on(dataset: Path) -> None:
         taught.record("cup", 6)
         taught.record("pen", 6)
         assert taught.session.wait_until_learnt(10.0)
-        once = taught.session.state().accuracy
+        once = taught.session.learning_state().accuracy
         taught.record("cup", 6)
         assert taught.session.wait_until_learnt(10.0)
-        partly = taught.session.state().accuracy
+        partly = taught.session.learning_state().accuracy
         taught.record("pen", 6)
         assert taught.session.wait_until_learnt(10.0)
-        twice = taught.session.state().accuracy
+        twice = taught.session.learning_state().accuracy
     assert once is not None
     assert partly is not None
     assert twice is not None
@@ -288,7 +292,7 @@ def test_random_labels_are_not_told_to_be_learnt(dataset: Path) -> None:
             (folder / f"{name}.jpg").write_bytes(content)
     with open_session(dataset) as session:
         assert session.wait_until_learnt(20.0)
-        accuracy = session.state().accuracy
+        accuracy = session.learning_state().accuracy
     assert accuracy is not None
     assert accuracy.evaluation.count == 72
     assert accuracy.evaluation.interval is not None
@@ -307,7 +311,7 @@ def test_left_and_right_have_no_mirrored_views(dataset: Path) -> None:
             assert time.monotonic() < taught_again
             time.sleep(0.01)
         assert session.wait_until_learnt(10.0)
-        assert session.state().learnt_labels == ("left", "pen")
+        assert session.learning_state().learnt_labels == ("left", "pen")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "con", "CUP", "cup"])
@@ -383,11 +387,11 @@ def test_nothing_is_lost_where_everything_happens_at_once(dataset: Path) -> None
             session.state()
         session.stop_recording()
         assert session.wait_until_learnt(20.0)
-        state = session.state()
-    assert state.problem == ""
+        state, learning = session.state(), session.learning_state()
+    assert state.problem == learning.problem == ""
     on_disk = {label: len(files(dataset, label)) for label in names}
     assert {one.name: one.count for one in state.labels} == on_disk
-    assert state.learnt == sum(on_disk.values())
+    assert learning.learnt == sum(on_disk.values())
     (dataset / FILE_NAME).unlink()
     assert load_labelled_pictures(dataset, 64).skipped == ()
 
@@ -425,7 +429,7 @@ def test_a_kill_loses_nothing_that_was_on_the_disk(dataset: Path) -> None:
     assert len(found) >= seen
     with lesson(dataset) as taught:
         assert taught.session.wait_until_learnt(10.0)
-        assert taught.session.state().learnt == len(found)
+        assert taught.session.learning_state().learnt == len(found)
         assert taught.answer("pen") == "pen"
 
 

@@ -9,8 +9,8 @@ $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
 $ python collect.py --list-cameras                      which cameras there are
 
 In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
-the space bar, u or z or backspace takes the last recording back, m mirrors the view (never the
-saved pictures), q or Escape quits. The next step is `python train.py`.
+the space bar, n types a new label, u or z or backspace takes the last recording back, m mirrors the
+view (never the saved pictures), q or Escape quits. The next step is `python train.py`.
 
 Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. What is too dark, too bright,
 blurred, or nearly the same as the picture before is not recorded, but counted; --keep-all
@@ -20,9 +20,9 @@ records it too.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from webcam_classifier.camera.open_camera import (
     Camera,
@@ -30,19 +30,27 @@ from webcam_classifier.camera.open_camera import (
     capture_settings,
     open_camera,
 )
+from webcam_classifier.cli.recording_arguments import (
+    RATE,
+    add_dataset_argument,
+    parse_count,
+    parse_rate,
+)
 from webcam_classifier.cli.unattended import count_down, record_unattended
-from webcam_classifier.dataset.collection import CollectSession
 from webcam_classifier.dataset.label_names import check_labels
-from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
-from webcam_classifier.pace import Pace
-from webcam_classifier.ui.collect_window import TITLE, CollectWindow
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.no_model import NoModel
+from webcam_classifier.teaching.recording_session import RecordingSession
+from webcam_classifier.ui.record_window import COLLECT_TITLE, RecordWindow
+from webcam_classifier.ui.record_words import describe_saved, describe_skipped
+from webcam_classifier.ui.show import Show, SourceFacts
 
-DATASET = Path("dataset")
-RATE = 8.0  # pictures a second of a live source: more are near copies of each other
 COUNTDOWN = 3  # seconds
 LONGEST_COUNTDOWN = 60  # seconds
+
+_FILE_RATE = 30.0  # frames a second in the window; a file would rush by as fast as it is read
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,46 +66,56 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with open_camera(options.source, capture_settings(options)) as camera:
         print(f"source {camera.description}", flush=True)
         check_source(options, camera)
-        recorder = Recorder(options.dataset, labels)
-        session = CollectSession(labels, recorder, options.keep_all)
+        takes_all = options.no_window and not camera.is_live
+        rate = math.inf if takes_all else options.rate or RATE
+        session = RecordingSession(options.dataset, labels, rate=rate, keep_all=options.keep_all)
         try:
-            with recorder:
-                record(options, camera, session)
+            with session:
+                record(options, camera, session, labels[0])
         finally:
             # The lines on the terminal are no reason to lose the error that brought us here.
             with suppress(BrokenPipeError):
-                print(describe_end(recorder, session, options.dataset), flush=True)
-    if options.no_window and not recorder.written:
+                print(describe_saved(session.state(), session.saved), flush=True)
+    if options.no_window and not session.saved:
         raise UserError(
             f"Nothing was recorded from {options.source}: "
-            f"{session.describe_skipped() or 'it gave no picture'}. "
+            f"{describe_skipped(session.state()) or 'it gave no picture'}. "
             "Choose another source, or record such pictures too with --keep-all."
         )
 
 
-def record(options: argparse.Namespace, camera: Camera, session: CollectSession) -> None:
-    """Record with a window or without."""
-    rate = options.rate or RATE
+def record(
+    options: argparse.Namespace, camera: Camera, session: RecordingSession, label: str
+) -> None:
+    """Record with a window, or without one the label."""
     if not options.no_window:
-        with Window(TITLE) as window:
-            ended = CollectWindow(window, session, rate, camera.is_device).run(camera)
-        if ended:
+        if record_in_window(camera, session):
             print("the source has ended")
         return
     if camera.is_device:
         count_down(camera, options.countdown)
-    done = record_unattended(camera, session, options.count, Pace(rate), options.every or 1)
+    done = record_unattended(camera, session, label, options.count, options.every or 1)
     if options.count is not None and done < options.count:
         print(f"the source ended after {done} of {options.count} pictures")
 
 
-def describe_end(recorder: Recorder, session: CollectSession, dataset: Path) -> str:
-    """Say what was recorded and what was not."""
-    saved = ", ".join(f"{count} of {label}" for label, count in recorder.written.items())
-    lines = [f"saved {saved} in {dataset}" if saved else "saved nothing"]
-    if session.skipped:
-        lines.append(f"not recorded: {session.describe_skipped()} (--keep-all records all)")
-    return "\n".join(lines)
+def record_in_window(camera: Camera, session: RecordingSession) -> bool:
+    """Record until the user quits or the source ends; tells whether it ended by itself.
+
+    Raises:
+        UserError: A snapshot could not be written, or the camera was unplugged.
+    """
+
+    def observe(labelled: LabelledFrame) -> None:
+        session.observe(labelled)
+        session.check()  # there is nothing else to do here than to record
+
+    file_rate = None if camera.is_live else _FILE_RATE
+    source = SourceFacts(camera.is_live, False, file_rate, camera.frame_count)
+    with Window(COLLECT_TITLE) as window, LiveLoop(camera, NoModel(), record=observe) as loop:
+        record_window = RecordWindow(window, session, mirrored=camera.is_device)
+        Show(source, window=record_window).run(loop)
+    return not record_window.wants_end
 
 
 def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
@@ -144,16 +162,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("labels", nargs="*", metavar="LABEL", help="what to record; a folder each")
-    parser.add_argument(
-        "--dataset",
-        type=Path,
-        default=DATASET,
-        metavar="FOLDER",
-        help="where the labels' folders are (default: %(default)s)",
-    )
+    add_dataset_argument(parser)
     parser.add_argument(
         "--rate",
-        type=_parse_rate,
+        type=parse_rate,
         metavar="RATE",
         help=f"pictures a second of a live source, or while a key is held (default: {RATE:g})",
     )
@@ -169,13 +181,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     group.add_argument("--no-window", action="store_true", help="record one label, in one go")
     group.add_argument(
         "--count",
-        type=_parse_whole,
+        type=parse_count,
         metavar="N",
         help="end after so many pictures (default: at the end of the source, or with Ctrl-C)",
     )
     group.add_argument(
         "--every",
-        type=_parse_whole,
+        type=parse_count,
         metavar="N",
         help="of a file, take each Nth picture (default: 1, each)",
     )
@@ -195,22 +207,4 @@ def _parse_countdown(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a countdown; write 0 to {LONGEST_COUNTDOWN} seconds"
         )
-    return int(text)
-
-
-def _parse_rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0.01 <= rate <= 1000:  # false for "nan" too
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a rate; write pictures a second, such as {RATE:g}"
-        )
-    return rate
-
-
-def _parse_whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)

@@ -30,14 +30,13 @@ from webcam_classifier.camera.open_camera import Camera, capture_settings, open_
 from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import (
-    DATASET,
-    RATE,
     SMOOTHING,
     TEACHING_SMOOTHING,
     TOP,
     parse,
 )
 from webcam_classifier.cli.live_process import live_process, teaching_process
+from webcam_classifier.cli.recording_arguments import DATASET, RATE
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -115,8 +114,9 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     from webcam_classifier.display.window import Window, display_problem
     from webcam_classifier.teaching.session import TeachingSession
     from webcam_classifier.teaching.training_job import TrainingJobs
-    from webcam_classifier.ui.teach_window import TITLE, TeachWindow
-    from webcam_classifier.ui.teach_words import describe_teaching
+    from webcam_classifier.ui.model_writer import ModelWriter
+    from webcam_classifier.ui.record_window import TEACH_TITLE, RecordWindow
+    from webcam_classifier.ui.record_words import describe_teaching
 
     problem = display_problem()
     if problem is not None:
@@ -148,14 +148,14 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             say(f"teaching goes on with the {len(session)} pictures in {dataset}")
         session.classifier.warm_up()
         say(f"source {camera.description}\nruns on {session.classifier.runtime}")
-        jobs = stack.enter_context(TrainingJobs())
+        writer = ModelWriter(session, stack.enter_context(TrainingJobs()), output, say)
         video = open_video(options, source, stack)
         hooks = [session.observe]
         if options.json_lines:
             hooks.append(stack.enter_context(JsonLines(options.json_lines)).record)
         mirrored = camera.is_device if options.mirror is None else options.mirror
-        window = TeachWindow(
-            stack.enter_context(Window(TITLE)), session, jobs, output, say=say, mirrored=mirrored
+        window = RecordWindow(
+            stack.enter_context(Window(TEACH_TITLE)), session, writer, mirrored=mirrored
         )
         loop = LiveLoop(
             camera,
@@ -168,7 +168,8 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         try:
             run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
         finally:
-            say(describe_teaching(session.state(), output, window.is_written))
+            state, learning = session.state(), session.learning_state()
+            say(describe_teaching(state, learning, output, writer.is_written))
 
 
 def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:

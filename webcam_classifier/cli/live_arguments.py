@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments
+from webcam_classifier.cli.recording_arguments import (
+    DATASET,
+    RATE,
+    parse_count,
+    parse_number,
+    parse_rate,
+)
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS
 
 SMOOTHING = 0.3  # seconds; steadies what is drawn of a live source, or said without a window
 TEACHING_SMOOTHING = 0.1  # seconds; while teaching, what was just learnt is to be seen at once
 TOP = 3
-DATASET = Path("dataset")
-RATE = 8.0  # snapshots a second while a key is held: more are near copies of each other
 
 _MOST_THREADS = 256
 _LONGEST_SMOOTHING = 60  # seconds
-_FASTEST = 1000  # snapshots a second
-_SLOWEST = 0.01
 
 
 def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,8 +80,8 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
     )
-    add("--frames", type=_count, metavar="N", help="end after N frames")
-    add("--top", type=_count, metavar="N", help=f"how many labels are shown (default: {TOP})")
+    add("--frames", type=parse_count, metavar="N", help="end after N frames")
+    add("--top", type=parse_count, metavar="N", help=f"how many labels are shown (default: {TOP})")
     add(
         "--smoothing",
         type=_seconds,
@@ -134,7 +137,7 @@ def _add_teaching(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--rate",
-        type=_rate,
+        type=parse_rate,
         metavar="RATE",
         help=f"snapshots a second while a key is held (default: {RATE:g})",
     )
@@ -165,12 +168,6 @@ def _refuse_what_teaching_has_no_use_for(
         parser.error("--teach always tells what is unknown: leave --unknown out")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
 def _threads(text: str) -> int:
     if not text.isdecimal() or int(text) > _MOST_THREADS:
         raise argparse.ArgumentTypeError(
@@ -180,25 +177,9 @@ def _threads(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = _number(text)
+    seconds = parse_number(text)
     if not 0 <= seconds <= _LONGEST_SMOOTHING:  # false for "nan" too
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a time from 0 to {_LONGEST_SMOOTHING} seconds"
         )
     return seconds
-
-
-def _rate(text: str) -> float:
-    rate = _number(text)
-    if not _SLOWEST <= rate <= _FASTEST:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a rate; write snapshots a second, such as {RATE:g}"
-        )
-    return rate
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0

@@ -24,10 +24,10 @@ from pathlib import Path
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
+from webcam_classifier.cli.recording_arguments import add_dataset_argument
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import check_writable
 
-DATASET = Path("dataset")
 HOST = "127.0.0.1"
 PORT = 8000
 
@@ -120,13 +120,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     usage, _, examples = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(description=usage, epilog="examples:\n" + examples)
-    parser.add_argument(
-        "--dataset",
-        type=Path,
-        default=DATASET,
-        metavar="FOLDER",
-        help="where the labels' folders are (default: %(default)s)",
-    )
+    add_dataset_argument(parser)
     parser.add_argument(
         "--output",
         type=Path,

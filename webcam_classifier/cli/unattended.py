@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 from webcam_classifier.camera.protocol import Camera
-from webcam_classifier.dataset.collection import CollectSession
 from webcam_classifier.errors import UserError
-from webcam_classifier.pace import Pace
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.teaching.recording_session import RecordingSession
+from webcam_classifier.ui.record_words import describe_skipped
 
 _GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
 
@@ -31,17 +31,16 @@ def count_down(camera: Camera, seconds: int) -> None:
 
 
 def record_unattended(
-    camera: Camera, session: CollectSession, count: int | None, pace: Pace, every: int
+    camera: Camera, session: RecordingSession, label: str, count: int | None, every: int
 ) -> int:
-    """Record the only label of a session in one burst, with a line of progress.
+    """Record a label in one burst, with a line of progress.
 
     Args:
-        camera: Open. Of a live source pictures are taken at the pace; of a file every picture
-            counts, as fast as it can be read, and none is dropped.
-        session: With one label.
+        camera: Open. A file is recorded as fast as it can be read, and none of it is dropped.
+        session: At the rate for a live source; for a file it takes every frame.
+        label: One of its labels.
         count: How many pictures are wanted; None goes on to the end of the source.
-        pace: For a live source.
-        every: For a file: 1 takes each picture, 5 each fifth.
+        every: 1 takes each frame, 5 each fifth.
 
     Returns:
         How many pictures were recorded.
@@ -50,10 +49,9 @@ def record_unattended(
         UserError: A picture could not be written, the camera was unplugged, or a live source
             gave nothing to record for half a minute.
     """
-    label = session.labels[0]
-    session.begin(label)
+    session.start_recording(label, at_most=count)
     wanted = count if count is not None else _expected(camera, every)
-    recorded = _recorded(camera, session, pace, every, count)
+    recorded = _recorded(camera, session, every, count)
     return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
 
 
@@ -62,20 +60,22 @@ def _expected(camera: Camera, every: int) -> int | None:
 
 
 def _recorded(
-    camera: Camera, session: CollectSession, pace: Pace, every: int, count: int | None
+    camera: Camera, session: RecordingSession, every: int, count: int | None
 ) -> Iterator[int]:
     """Yield the number of each picture that was recorded, from 1."""
     done = 0
     last = time.monotonic()
     while done != count and (frame := camera.read()) is not None:
-        now = time.monotonic()
-        if not (pace.is_due(now) if camera.is_live else frame.index % every == 0):
+        if frame.index % every:
             continue
-        if session.take(frame.image, wait=not camera.is_live) is None:
+        is_recorded = session.take(frame, wait=not camera.is_live)
+        session.check()
+        now = time.monotonic()
+        if is_recorded:
             done, last = done + 1, now
             yield done
-        elif camera.is_live and now - last > _GIVES_UP_AFTER:
+        elif camera.is_live and session.state().last_skip and now - last > _GIVES_UP_AFTER:
             raise UserError(
                 f"Nothing could be recorded for {_GIVES_UP_AFTER:.0f} s: "
-                f"{session.describe_skipped()}. Move, mend the light, or give --keep-all."
+                f"{describe_skipped(session.state())}. Move, mend the light, or give --keep-all."
             )

@@ -1,4 +1,4 @@
-"""What was recorded in one go, and what is left of it: for undoing, renaming and counting."""
+"""What was recorded in one go, and what is left of it: for undoing and renaming."""
 
 from __future__ import annotations
 
@@ -54,24 +54,16 @@ class Bursts:
 
     Args:
         session: From `new_session`.
-        counts: Pictures that were there before, by label.
 
     Attributes:
         lock: May be held to have several answers agree.
     """
 
-    def __init__(self, session: str, counts: dict[str, int]) -> None:
+    def __init__(self, session: str) -> None:
         self.lock = threading.RLock()
         self._session = session
-        self._counts = Counter(counts)
         self._kept: list[Burst] = []  # not undone, with a picture at least, oldest first
         self._numbered = 0
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many pictures each label has."""
-        with self.lock:
-            return dict(self._counts)
 
     @property
     def written(self) -> dict[str, int]:
@@ -103,7 +95,6 @@ class Bursts:
                 self._kept.append(burst)
             burst.taken += 1
             burst.names.append(name)
-            self._counts[burst.label] += 1
 
     def settle(self, burst: Burst, name: str, is_written: bool) -> bool:
         """Take note of what became of a picture; give whether it is still wanted.
@@ -126,34 +117,25 @@ class Bursts:
                 return None
             burst = self._kept.pop()
             burst.is_undone = True
-            self._counts[burst.label] -= len(burst.names)
             return burst
 
     def forget_picture(self, label: str, name: str) -> None:
         """Leave a picture out, because it was removed otherwise."""
         with self.lock:
-            owner = [one for one in self._kept if one.label == label and name in one.names]
-            if owner:
-                self._drop(owner[0], name)
-            else:
-                self._counts[label] -= 1
+            for burst in [one for one in self._kept if one.label == label and name in one.names]:
+                self._drop(burst, name)
 
     def rename_label(self, old: str, new: str | None) -> None:
         """Give a label's bursts another one; None forgets them."""
         with self.lock:
-            count = self._counts.pop(old, 0)
             if new is None:
                 self._kept = [burst for burst in self._kept if burst.label != old]
                 return
-            self._counts[new] += count
             for burst in self._kept:
                 burst.label = new if burst.label == old else burst.label
 
     def _drop(self, burst: Burst, name: str) -> None:
         burst.names.remove(name)
         burst.written.discard(name)
-        if burst not in self._kept:  # its label was removed, and is counted no more
-            return
-        self._counts[burst.label] -= 1
-        if not burst.names:
+        if not burst.names and burst in self._kept:  # it is not where its label was removed
             self._kept.remove(burst)

@@ -27,7 +27,8 @@ def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
         The labels in Unicode's composed form (NFC), in the same order.
 
     Raises:
-        UserError: A label can't be a folder's name, or is another one in other letters' case.
+        UserError: A label can't be a folder's name, is another one in other letters' case, or a
+            file stands where its folder is to be.
     """
     names = tuple(unicodedata.normalize("NFC", label) for label in labels)
     taken: dict[str, str] = {}
@@ -80,6 +81,12 @@ def label_problem(label: str) -> str | None:
 def _check_against_folders(labels: dict[str, str], dataset: Path) -> None:
     if not dataset.is_dir():
         return
+    for label in labels.values():
+        if (dataset / label).is_file():
+            raise UserError(
+                f"{dataset / label} is a file, and the label needs a folder there. Move it, or "
+                "choose another label or --dataset."
+            )
     for folder in sorted(path.name for path in dataset.iterdir() if path.is_dir()):
         label = labels.get(_key(folder), folder)
         if label != folder:

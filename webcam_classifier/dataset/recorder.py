@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
+from webcam_classifier.closing import Closing
 from webcam_classifier.dataset.bursts import Burst, Bursts, UndoneBurst
-from webcam_classifier.dataset.listing import list_pictures
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import new_session
 from webcam_classifier.errors import UserError
@@ -28,7 +27,7 @@ class _Job:
     image: BgrImage
 
 
-class Recorder:
+class Recorder(Closing):
     """Saves snapshots as `dataset/<label>/<session>-<burst>-<index>.jpg`.
 
     A thread of its own encodes and writes, so `save` returns at once. As a context manager it
@@ -41,26 +40,20 @@ class Recorder:
 
     Args:
         dataset: The folder of the labels' folders; made when the first snapshot is written.
-        labels: Whose existing pictures are counted; checked by `check_labels`.
         on_done: Called in the writer's thread for each snapshot that was saved and not undone:
             with its path and the file's content, or None where it could not be written. What it
             raises counts as having gone wrong; the snapshot stays.
-
-    Raises:
-        UserError: A file stands where a label's folder is to be.
     """
 
     def __init__(
         self,
         dataset: Path,
-        labels: Sequence[str],
         on_done: Callable[[Path, bytes | None], None] = lambda _path, _content: None,
     ) -> None:
         self._dataset = dataset
         self._on_done = on_done
         remove_stale_partials(dataset)
-        counts = {label: _count_pictures(dataset / label) for label in labels}
-        self._bursts = Bursts(new_session(), counts)
+        self._bursts = Bursts(new_session())
         self._burst: Burst | None = None  # guarded by the bursts' lock
         self._changed = threading.Condition()  # guards all below; taken after the bursts' lock
         self._waiting: deque[_Job] = deque()
@@ -72,11 +65,6 @@ class Recorder:
         self._lets_go = False
         self._writer = threading.Thread(target=self._write_all, name="snapshot-writer", daemon=True)
         self._writer.start()
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many pictures each label has, with those on disk before and those on the way."""
-        return self._bursts.counts
 
     @property
     def written(self) -> dict[str, int]:
@@ -93,12 +81,11 @@ class Recorder:
         with self._bursts.lock:
             self._burst = Burst(label)
 
-    def save(self, image: BgrImage, wait: bool = False, is_corrected: bool = False) -> Path | None:
-        """Hand a picture over to the writer.
+    def save(self, image: BgrImage, is_corrected: bool = False) -> Path | None:
+        """Hand a picture over to the writer; it never waits.
 
         Args:
             image: (height, width, 3) uint8; it must not be changed afterwards.
-            wait: Whether to wait where the disk does not keep up, rather than to do without.
             is_corrected: Whether its name is to say that it was answered wrongly.
 
         Returns:
@@ -114,13 +101,15 @@ class Recorder:
                 raise ValueError("a snapshot needs a burst: call start_burst first")
             name = f"{self._bursts.next_name(burst, is_corrected)}.jpg"
             job = _Job(burst, name, image)
-            if not wait and not self._hand_over(job):
+            if not self._hand_over(job):
                 return None
             self._bursts.count(burst, name)
-        if wait:
-            with self._dropped_unless_done(burst, name):
-                self._hand_over(job, wait=True)
         return self._dataset / burst.label / name
+
+    def wait_for_room(self) -> None:
+        """Wait until `save` takes a picture, where the disk does not keep up."""
+        with self._changed:
+            self._wait_for(self._has_room)
 
     def add_file(self, burst: Burst, ending: str, content: bytes) -> Path:
         """Write a picture from elsewhere, before this returns.
@@ -142,8 +131,11 @@ class Recorder:
         path = self._dataset / burst.label / name
         self._begin_writing()
         try:
-            with self._dropped_unless_done(burst, name):
+            try:
                 write_atomically(path, content)
+            except BaseException:
+                self._bursts.settle(burst, name, is_written=False)
+                raise
             if not self._bursts.settle(burst, name, is_written=True):
                 _remove(path)  # it was undone while it was being written
         finally:
@@ -229,35 +221,9 @@ class Recorder:
         self._writer.join()
         self.check()
 
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except UserError:
-            if error is None:  # else the first error is the one to tell
-                raise
-
-    @contextmanager
-    def _dropped_unless_done(self, burst: Burst, name: str) -> Iterator[None]:
-        """Count a picture no more where the context ends with an error."""
-        try:
-            yield
-        except BaseException:
-            self._bursts.settle(burst, name, is_written=False)
-            raise
-
-    def _hand_over(self, job: _Job, wait: bool = False) -> bool:
+    def _hand_over(self, job: _Job) -> bool:
         """Let a picture wait for the writer; False where too many do."""
         with self._changed:
-            if wait:
-                self._wait_for(self._has_room)
             if self._is_closed or self._is_stopped:
                 raise UserError(
                     f"Recording has ended, so {job.name} was not saved. Start again to record more."
@@ -349,15 +315,6 @@ class Recorder:
             error = said
         with self._changed:
             self._failures.append(error)
-
-
-def _count_pictures(folder: Path) -> int:
-    if folder.exists() and not folder.is_dir():
-        raise UserError(
-            f"{folder} is a file, and the label needs a folder there. Move it, or choose another "
-            "label or --dataset."
-        )
-    return len(list_pictures(folder)[0]) if folder.exists() else 0
 
 
 def _remove(path: Path) -> None:

@@ -25,6 +25,7 @@ _DESIGNED_FOR = (640, 480)  # width, height; everything grows with the picture
 _SMALLEST_SCALE, _LARGEST_SCALE = 0.8, 1.6
 _WIDEST_PANEL = 0.46  # of the picture's width
 _ROW, _TIGHTEST_ROW = 42, 38  # pixels of the design
+_LEAST_ASIDE = 9  # sizes of the text; a shorter note says nothing
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,16 @@ def draw_label_panel(
         _draw_row(view, rows[index], bars[index], box, scale)
 
 
-def draw_footer(lines: Sequence[tuple[str, Colour]], width: int, scale: float) -> BgrImage:
+def draw_footer(
+    lines: Sequence[tuple[str, Colour]], width: int, scale: float, aside: str = ""
+) -> BgrImage:
     """Draw lines to stand below a picture, where they hide nothing of it.
 
     Args:
         lines: Each with its colour; an empty one keeps its place.
         width: Of the picture, in pixels.
         scale: From `scale_for`.
+        aside: A note at the right of the first line, cut to the room that this leaves it.
 
     Returns:
         (height, width, 3) uint8; the height depends on the number of lines and the scale alone.
@@ -126,6 +130,10 @@ def draw_footer(lines: Sequence[tuple[str, Colour]], width: int, scale: float) -
     for index, (text, colour) in enumerate(lines):
         kept = shorten(text, size, width - 2 * margin)
         draw_text(footer, kept, (margin, gap + index * step), size, colour)
+    room = width - 2 * margin - text_size(lines[0][0], size)[0] - 2 * size
+    if aside and room >= _LEAST_ASIDE * size:
+        note = shorten(aside, size, room)
+        draw_text(footer, note, (width - margin - text_size(note, size)[0], gap), size, PALE)
     return footer
 
 

@@ -1,12 +1,14 @@
-"""Say in words and numbers how teaching goes."""
+"""Say in words and numbers how recording and teaching go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webcam_classifier.dataset.collection import describe_imbalance, labels_behind
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.teaching.state import NEWEST, LabelState
+
+_UNBALANCED_BELOW = 1 / 3  # of the label that has most
+_UNBALANCED_FROM = 20  # pictures; before, the labels are simply not all recorded yet
 
 
 def describe_labels(dataset: Dataset) -> tuple[LabelState, ...]:
@@ -31,8 +33,8 @@ def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
     """
     found = []
     imbalance = describe_imbalance(dataset.counts())
-    if imbalance is not None:
-        found.append(f"{imbalance[0].upper()}{imbalance[1:]}.")
+    if imbalance:
+        found.append(imbalance)
     if dataset.refused:
         (label, name), file = next(iter(dataset.refused.items()))
         count = len(dataset.refused)
@@ -42,6 +44,32 @@ def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
             f"{files} can't be read and teaches nothing: {such_as}{label}/{name}, {file.reason}."
         )
     return tuple(found)
+
+
+def labels_behind(counts: Mapping[str, int]) -> list[str]:
+    """Name the labels that have far fewer pictures than another, those with fewest first.
+
+    Args:
+        counts: Pictures by label, in the labels' order.
+    """
+    most = max(counts.values(), default=0)
+    if most < _UNBALANCED_FROM:
+        return []
+    behind = [label for label, count in counts.items() if count < _UNBALANCED_BELOW * most]
+    return sorted(behind, key=lambda label: counts[label])
+
+
+def describe_imbalance(counts: Mapping[str, int]) -> str:
+    """Say which label has far fewer pictures than another; empty where none has.
+
+    Args:
+        counts: Pictures by label, in the labels' order.
+    """
+    behind = labels_behind(counts)
+    if not behind:
+        return ""
+    most = max(counts, key=lambda label: counts[label])
+    return f"Record more of {behind[0]}: it has {counts[behind[0]]}, and {most} has {counts[most]}."
 
 
 def describe_lack(counts: Mapping[str, int]) -> str:
@@ -55,7 +83,7 @@ def describe_lack(counts: Mapping[str, int]) -> str:
         missing = [label for label, count in counts.items() if not count]
         if len(counts) < 2:
             return "Add a second label: a choice needs two."
-        return f"Record {missing[0]}: a choice needs two labels with dataset."
+        return f"Record {missing[0]}: a choice needs two labels with pictures."
     single = [label for label in shown if counts[label] == 1]
     if single:
         return f"Record more of {single[0]}: a single picture can't be left out to ask about it."

@@ -1,14 +1,13 @@
-"""What a person changes in the folder while it is taught: labels, pictures, and the last burst."""
+"""What a person changes in the folder while recording: labels, pictures, and the last burst."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.label_names import check_labels
@@ -23,18 +22,23 @@ from webcam_classifier.teaching.state import Refusal
 class Edits:
     """Changes the folder and what is known of it together, one change at a time.
 
-    No frame waits for a change. `TeachingSession` says what each of them does.
+    No frame waits for a change. `RecordingSession` says what each of them does.
 
     Args:
         dataset: The folder and what is known of it.
         recording: Ends where a change needs that.
-        embedder: Forgets what is gone.
+        forget: Called with pictures that are gone.
     """
 
-    def __init__(self, dataset: Dataset, recording: Recording, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        recording: Recording,
+        forget: Callable[[Sequence[Picture]], None],
+    ) -> None:
         self._dataset = dataset
         self._recording = recording
-        self._embedder = embedder
+        self._forget = forget
         self._changing = threading.Lock()
 
     def check_known(self, label: str) -> None:
@@ -48,7 +52,7 @@ class Edits:
             self._recording.stop()
             undone = self._recording.recorder.undo()
             if undone is not None:
-                self._embedder.forget(self._dataset.remove(undone.label, undone.names))
+                self._forget(self._dataset.remove(undone.label, undone.names))
                 self._recording.forget_last(undone.label)
         return undone
 
@@ -82,7 +86,7 @@ class Edits:
             self.picture_path(label, name)
             move_away(self._dataset.folder, label, name)
             self._recording.recorder.forget_picture(label, name)
-            self._embedder.forget(self._dataset.remove(label, [name]))
+            self._forget(self._dataset.remove(label, [name]))
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
         """Add pictures from elsewhere, and give those that were refused."""

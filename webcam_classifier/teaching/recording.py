@@ -6,21 +6,24 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from webcam_classifier.dataset.collection import DISK_TOO_SLOW
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_quality import SnapshotQuality
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.pace import Pace
+from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.state import Skip
+
+DISK_TOO_SLOW = "taken faster than the disk writes"
+"""Why a snapshot is skipped that nothing is wrong with."""
 
 
 class Recording:
@@ -28,8 +31,9 @@ class Recording:
 
     Args:
         dataset: Where snapshots are known from the moment they are taken, and then saved.
-        rate: Snapshots a second.
+        rate: Snapshots a second; infinity takes every frame.
         keep_all: Take dark, bright, blurred and repeated ones too.
+        on_change: Called from any thread whenever something changed that a person is told.
 
     Attributes:
         recorder: Saves them.
@@ -39,13 +43,20 @@ class Recording:
         problem: Why snapshots could not be saved; empty once one was saved after it.
     """
 
-    def __init__(self, dataset: Dataset, rate: float, keep_all: bool) -> None:
-        self.recorder = Recorder(dataset.folder, (), self._done)
+    def __init__(
+        self,
+        dataset: Dataset,
+        rate: float,
+        keep_all: bool,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.recorder = Recorder(dataset.folder, self._done)
         self.skipped: Counter[str] = Counter()
         self.last_skip: Skip | None = None
         self.corrections = 0
         self.problem = ""
         self._dataset = dataset
+        self._on_change = on_change
         self._pace = Pace(rate)
         self._quality = None if keep_all else SnapshotQuality()
         self._lock = threading.Lock()
@@ -61,7 +72,7 @@ class Recording:
         return self._label
 
     def start(self, label: str, at_most: int | None) -> None:
-        """Take the frames from now on; see `TeachingSession.start_recording`."""
+        """Take the frames from now on; see `RecordingSession.start_recording`."""
         with self._lock:
             self._at_most = at_most
             if label == self._label:
@@ -90,64 +101,65 @@ class Recording:
         finally:
             self._is_held_up = False
 
-    def take(self, labelled: LabelledFrame) -> bool:
+    def take(self, frame: Frame, prediction: Prediction | None = None, wait: bool = False) -> bool:
         """Take a frame where its time has come.
 
         Args:
-            labelled: What was seen, and answered; what the network made of it is learnt at once.
+            frame: What was seen.
+            prediction: What was answered; what the network made of the frame is learnt at once.
+            wait: Whether to wait where the disk does not keep up, rather than to skip the frame.
 
         Returns:
-            Whether anything changed that a person is told.
+            Whether it is a snapshot now.
         """
         with self._lock:
             label, now = self._label, time.monotonic()
             is_full = self._at_most is not None and self._taken >= self._at_most
             if label is None or is_full or self._is_held_up:
                 return False
-            if labelled.frame.index == self._last_index or not self._pace.is_due(now):
+            if frame.index == self._last_index or not self._pace.is_due(now):
                 return False
-            self._last_index = labelled.frame.index
-            reason = self._save(label, labelled)
-            self.last_skip = None if reason is None else Skip(reason, now)
-            if reason is None:
-                self._taken += 1
-            else:
-                self.skipped[reason] += 1
-        return True
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Write what is still waiting.
-
-        Raises:
-            UserError: A snapshot could not be written.
-        """
-        self.recorder.close()
+            self._last_index = frame.index
+            if wait:
+                self.recorder.wait_for_room()
+            is_taken = self._try_to_save(label, frame.image, prediction, now)
+        self._on_change()
+        return is_taken
 
     def forget_last(self, label: str) -> None:
         """Forget what the last picture of a label looked like, as it is gone."""
         if self._quality is not None:
             self._quality.forget(label)
 
-    def _save(self, label: str, labelled: LabelledFrame) -> str | None:
-        """Save a frame; give why it was not taken, or None where it was."""
-        image = labelled.frame.image
+    def _try_to_save(
+        self, label: str, image: BgrImage, prediction: Prediction | None, now: float
+    ) -> bool:
+        """Save a picture, or take note of why it was not."""
+        try:
+            reason = self._save(label, image, prediction)
+        except UserError as error:
+            self.problem, self._label = str(error), None
+            return False
+        if reason is None:
+            self._taken, self.last_skip = self._taken + 1, None
+            return True
+        self.skipped[reason] += 1
+        self.last_skip = Skip(reason, now)
+        return False
+
+    def _save(self, label: str, image: BgrImage, prediction: Prediction | None) -> str | None:
+        """Save a picture; tells why it was not taken, or None where it was."""
         problem = None if self._quality is None else self._quality.problem(label, image)
         if problem is not None:
             return problem.value
-        answered = labelled.prediction.labels and labelled.prediction.label
-        is_corrected = label in labelled.prediction.labels and answered != label
+        is_corrected, embedding = False, None
+        if prediction is not None:
+            is_corrected = label in prediction.labels and prediction.label != label
+            embedding = prediction.embedding
         with self._dataset.changed:  # it must be known before it is written
-            try:
-                path = self.recorder.save(image, is_corrected=is_corrected)
-            except UserError as error:
-                self.problem, self._label = str(error), None
-                return None
+            path = self.recorder.save(image, is_corrected)
             if path is None:
                 return DISK_TOO_SLOW
-            embedding = labelled.prediction.embedding
             seen = Picture(
                 label,
                 path.name,
@@ -172,8 +184,11 @@ class Recording:
         if content is None:
             self._dataset.remove(label, [name])
             self._note_failure()
+            self._on_change()
             return
-        self.problem = ""
+        if self.problem:
+            self.problem = ""
+            self._on_change()
         with self._dataset.changed:
             known = self._dataset.get(label, name)
             if known is not None:

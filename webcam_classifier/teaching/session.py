@@ -1,70 +1,59 @@
-"""Teach while a camera is watched: what a window or a page does, and what it is told."""
+"""Teach while a camera is watched: record, and learn from what is recorded."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import onnx
 
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.cache_folder import cache_folder
-from webcam_classifier.dataset.bursts import UndoneBurst
-from webcam_classifier.dataset.index import Dataset, check_is_whole
-from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.dataset.index import Picture
 from webcam_classifier.dataset.labelled_pictures import check_enough
+from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
-from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.progress import Counter, Result, Stage
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.storage import check_writable, write_atomically
 from webcam_classifier.teaching.background_learner import BackgroundLearner
-from webcam_classifier.teaching.describe import (
-    describe_labels,
-    describe_lack,
-    describe_warnings,
-)
-from webcam_classifier.teaching.edits import Edits
-from webcam_classifier.teaching.recording import Recording
-from webcam_classifier.teaching.state import LearntAccuracy, Refusal, TeachingState
+from webcam_classifier.teaching.describe import describe_lack
+from webcam_classifier.teaching.recording_session import RecordingSession
+from webcam_classifier.teaching.state import LearningState, LearntAccuracy
 
 _TELL_EVERY = 0.2  # seconds, while pictures are waited for
 
 
-class TeachingSession:
+class TeachingSession(RecordingSession):
     """Records, learns, and answers, from a folder of pictures that may be empty.
 
     >>> with TeachingSession(Path("dataset"), backbone, ["cup", "none"]) as session:
     ...     with LiveLoop(camera, session.classifier, record=session.observe) as loop:
     ...         session.start_recording("cup")
     ...         for labelled in loop.results(wait=0.02):
-    ...             state = session.state()
+    ...             labels, learnt = session.state().labels, session.learning_state().learnt
 
-    All methods may be called from any thread; none of them waits for something to be learnt.
-    Pictures are on the disk a moment after they were taken, and nothing else is lost by a kill.
+    No method waits for something to be learnt, but `wait_until_learnt`. What is undone or removed
+    is forgotten with the next frames.
 
     Args:
         dataset: One folder for each label; it may be missing or empty.
         backbone: The frozen network.
-        labels: To be shown first, in this order; they need no pictures yet. The folder's other
-            labels follow.
-        runtime: What runs it.
-        rate: Snapshots a second while a label is recorded.
-        keep_all: Record dark, bright, blurred and repeated pictures too.
+        labels: As for `RecordingSession`, as are `rate` and `keep_all`.
+        runtime: What runs the network.
+        rate: Snapshots a second.
+        keep_all: Whether to record bad pictures too.
         on_loaded: Called when much was loaded that stays, here and once in a thread; a process may
             then have the garbage collector pass it over.
 
     Raises:
-        UserError: A label can't be a folder's name, the folder can't be written or came split
-            into parts, or the weights can't be had.
+        UserError: As for `RecordingSession`, or the cache folder can't be written.
         ProviderError: The runtime can't be had.
     """
 
@@ -79,23 +68,15 @@ class TeachingSession:
         keep_all: bool = False,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
-        check_is_whole(dataset)
-        check_writable(dataset)
-        named = check_labels(labels, dataset)
+        super().__init__(dataset, labels, rate=rate, keep_all=keep_all)
         self._backbone = backbone
-        self._dataset = Dataset(dataset, named)
-        self._classifier = Classifier.of_features(
-            feature_file(backbone.features), feature_card(backbone, dataset), runtime
-        )
-        self._embedder = Embedder(backbone, self._dataset, threads=1)
-        self._telling = threading.Lock()  # guards the three below
-        self._version = 0
-        self._state: TeachingState | None = None
-        self._callbacks: list[Callable[[], None]] = []
+        self._learning: tuple[int, LearningState] | None = None  # with the version that it is of
         with ExitStack() as stack:
-            self._recording = stack.enter_context(Recording(self._dataset, rate, keep_all))
-            self._edits = Edits(self._dataset, self._recording, self._embedder)
-            self._dataset.refresh()
+            stack.callback(super().close)
+            self._classifier = Classifier.of_features(
+                feature_file(backbone.features), feature_card(backbone, dataset), runtime
+            )
+            self._embedder = Embedder(backbone, self._dataset, threads=1)
             self._embedder.recall(self._dataset.every())
             self._learner = Learner(backbone)
             self._background = stack.enter_context(
@@ -112,169 +93,17 @@ class TeachingSession:
             on_loaded()
             self._open = stack.pop_all()
 
-    def __len__(self) -> int:
-        """How many pictures there are, those on their way to the disk included."""
-        return len(self._dataset)
-
     @property
     def classifier(self) -> Classifier:
         """What labels the frames: for `LiveLoop`, and used by its thread alone."""
         return self._classifier
 
-    def observe(self, labelled: LabelledFrame) -> None:
-        """Take a frame in, and record it if its time has come: the hook of `LiveLoop`.
-
-        It must be called in the loop's thread, before the next frame is labelled.
-
-        Args:
-            labelled: With what `classifier` answered; an answer without an embedding does as well,
-                and is learnt from a little later.
-        """
-        if self._recording.take(labelled):
-            self._changed()
-
-    def start_recording(self, label: str, at_most: int | None = None) -> None:
-        """Record the frames that come from now on, until `stop_recording`.
-
-        The first one is recorded at once. A label that is being recorded goes on with its burst,
-        and only `at_most` changes; another one begins a burst of its own.
-
-        Args:
-            label: One of the state's.
-            at_most: Pause after so many snapshots of the burst: 1 for a key that was tapped, until
-                it turns out that it is held. None has no end.
-
-        Raises:
-            UserError: There is no such label.
-        """
-        self._edits.check_known(label)
-        self._recording.start(label, at_most)
-        self._changed()
-
-    def stop_recording(self) -> None:
-        """End the burst; nothing happens where none is recorded."""
-        if self._recording.label is not None:
-            self._recording.stop()
-            self._changed()
-
-    def undo(self) -> UndoneBurst | None:
-        """Take the last burst back: from the disk, from the cache, and from what was learnt.
-
-        What it showed is forgotten with the next frames. A burst that is being recorded ends.
-
-        Returns:
-            What was taken back, or None where nothing of this run is left.
-
-        Raises:
-            UserError: A file can't be removed.
-        """
-        try:
-            return self._edits.undo()
-        finally:
-            self._changed()
-
-    def add_label(self, name: str) -> str:
-        """Add a label without pictures; its folder comes with its first picture.
-
-        Returns:
-            The name in Unicode's composed form.
-
-        Raises:
-            UserError: It can't be a folder's name, or is there already.
-        """
-        label = self._edits.add_label(name)
-        self._changed()
-        return label
-
-    def rename_label(self, old: str, new: str) -> str:
-        """Rename a label with its folder. What is being recorded ends.
-
-        Returns:
-            The new name in Unicode's composed form.
-
-        Raises:
-            UserError: There is no such label, the new name can't be a folder's or is taken, or
-                the folder can't be renamed.
-        """
-        label = self._edits.rename_label(old, new)
-        self._changed()
-        return label
-
-    def remove_label(self, name: str) -> int:
-        """Take a label away; its pictures are moved to `.removed`. What is being recorded ends.
-
-        Returns:
-            How many pictures were moved.
-
-        Raises:
-            UserError: There is no such label, or the folder can't be moved.
-        """
-        count = self._edits.remove_label(name)
-        self._changed()
-        return count
-
-    def remove_picture(self, label: str, name: str) -> None:
-        """Take one picture away; it is moved to `.removed`. What is being recorded ends.
-
-        Args:
-            label: Its label.
-            name: As `LabelState.newest` and `picture_names` give it.
-
-        Raises:
-            UserError: There is no such picture, or it can't be moved.
-        """
-        self._edits.remove_picture(label, name)
-        self._changed()
-
-    def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
-        """Add pictures from elsewhere, as one burst that `undo` takes back.
-
-        Args:
-            label: Theirs.
-            files: Each with its name, which is only used to tell of it, and its content.
-
-        Returns:
-            Those that were not added.
-
-        Raises:
-            UserError: There is no such label, or the disk can't be written.
-        """
-        refused = self._edits.add_pictures(label, files)
-        self._changed()
-        return refused
-
-    def picture_names(self, label: str) -> tuple[str, ...]:
-        """Name all pictures of a label, newest first.
-
-        Raises:
-            UserError: There is no such label.
-        """
-        self._edits.check_known(label)
-        return self._dataset.names(label)
-
-    def picture_path(self, label: str, name: str) -> Path:
-        """Give the file of a picture, which is always one that the session knows of.
-
-        Raises:
-            UserError: There is no such picture.
-        """
-        return self._edits.picture_path(label, name)
-
-    def state(self) -> TeachingState:
-        """Give all that is known now; cheap enough to ask for with every frame."""
+    def learning_state(self) -> LearningState:
+        """All that is known now of what is learnt; as `state`, it is told of by `on_change`."""
         with self._telling:
-            version = self._version
-            if self._state is None or self._state.version != version:
-                self._state = self._describe(version)
-            return self._state
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Have a function called whenever the state has changed.
-
-        Args:
-            callback: Called from any thread; it must be quick, and must not call the session.
-        """
-        self._callbacks.append(callback)
+            if self._learning is None or self._learning[0] != self._version:
+                self._learning = self._version, self._describe_learning()
+            return self._learning[1]
 
     def wait_until_learnt(self, timeout: float) -> bool:
         """Wait until all that is on the disk is learnt, with views and a measured accuracy.
@@ -287,7 +116,7 @@ class TeachingSession:
         """
         return self._background.wait(timeout)
 
-    def write(self, output: Path) -> Result:
+    def write(self, output: Path, is_cancelled: Callable[[], bool] = lambda: False) -> Result:
         """Write a model of the pictures that there are, as `train.py --mode head` does.
 
         It is the learner's own head. This takes some seconds, and holds up neither the picture nor
@@ -295,12 +124,14 @@ class TeachingSession:
 
         Args:
             output: The folder for model, metrics and report.
+            is_cancelled: Asked while pictures are waited for; true writes nothing.
 
         Returns:
             What it came to.
 
         Raises:
-            UserError: There are too few pictures, or the folder can't be written.
+            UserError: There are too few pictures, or the folder can't be written, or it was
+                cancelled.
         """
         # Loaded only now: drawing and analysing take longer to load than all else.
         from webcam_classifier.training.write_learnt import write_learnt
@@ -308,15 +139,16 @@ class TeachingSession:
         check_enough(self._dataset)
         check_writable(output)
         started = time.monotonic()
-        calibration = self._calibrated()
+        calibration = self._calibrated(is_cancelled)
         return write_learnt(self._dataset, self._backbone, calibration, output, started)
 
-    def _calibrated(self) -> Calibration:
+    def _calibrated(self, is_cancelled: Callable[[], bool]) -> Calibration:
         """Wait until the pictures of this moment are calibrated, and tell how far that is."""
         wanted = {(one.label, one.key) for one in self._dataset.every()}
         counter = Counter(Stage.EMBED, len(wanted))
         done = 0
-        while True:
+        while not is_cancelled():
+            check_enough(self._dataset)  # pictures may be removed meanwhile
             self._background.wait(_TELL_EVERY)
             calibration = self._learner.calibration
             known = set[tuple[str, str]]()
@@ -332,6 +164,7 @@ class TeachingSession:
             if calibration is not None and (wanted & there) <= known <= there:
                 counter.finish()
                 return calibration
+        raise UserError("The model was not written: it was cancelled.")
 
     def close(self) -> None:
         """Write what is still waiting, and stop; a second call does nothing.
@@ -342,48 +175,22 @@ class TeachingSession:
         self._open.close()
         self._embedder.prune()
 
-    def __enter__(self) -> TeachingSession:
-        return self
+    def _forget(self, pictures: Sequence[Picture]) -> None:
+        self._embedder.forget(pictures)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except Exception:
-            if error is None:  # else the first error is the one to tell
-                raise
-
-    def _changed(self) -> None:
-        with self._telling:
-            self._version += 1
-        for callback in self._callbacks:
-            callback()
-
-    def _describe(self, version: int) -> TeachingState:
-        recording, background, head = self._recording, self._background, self._classifier.head
-        return TeachingState(
-            version=version,
-            dataset=self._dataset.folder,
+    def _describe_learning(self) -> LearningState:
+        head, background = self._classifier.head, self._background
+        return LearningState(
             backbone=self._backbone.name,
             input_size=self._backbone.input_size,
             runtime=self._classifier.runtime,
-            labels=describe_labels(self._dataset),
-            recording=recording.label,
-            skipped=dict(recording.skipped.most_common()),
-            last_skip=recording.last_skip,
-            warnings=describe_warnings(self._dataset),
-            undoable=recording.recorder.undoable,
             learnt_labels=() if head is None else head.labels,
             learnt=self._learner.learnt,
             pending=background.pending,
-            corrections=recording.corrections,
+            corrections=self._recording.corrections,
             accuracy=self._accuracy(),
             accuracy_advice=describe_lack(self._dataset.counts()),
-            problem=recording.problem or background.problem,
+            problem=background.problem,
         )
 
     def _accuracy(self) -> LearntAccuracy | None:

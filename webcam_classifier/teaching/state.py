@@ -1,4 +1,4 @@
-"""What a person is told while teaching: values that never change, for a window and for a page."""
+"""What a person is told while recording and teaching: values that never change."""
 
 from __future__ import annotations
 
@@ -63,41 +63,52 @@ class Skip:
 
 
 @dataclass(frozen=True, eq=False)
-class TeachingState:
-    """All that is known at a moment.
+class RecordingState:
+    """All that is known at a moment of what is recorded.
 
     Attributes:
         version: Grows with every change.
         dataset: The folder of the pictures.
-        backbone: The network that gives the features, by its torchvision name.
-        input_size: The side of the square that it sees, in pixels.
-        runtime: What runs it, with its version, for a person.
         labels: In the order in which they are shown: as they were given, then as they were added.
         recording: The label that is being recorded.
         skipped: How many frames were not recorded in this run, by reason, most first.
         last_skip: The last of them; None once a frame was recorded after it.
         warnings: What a person should mend, a sentence each.
         undoable: The burst that `undo` would take back.
-        learnt_labels: The labels that the head tells apart; none before two have a picture.
-        learnt: Pictures that the head has learnt from.
-        pending: Pictures that it has not, or of which it knows no views yet; 0 when all is learnt.
-        corrections: Snapshots of this run that were taken while another label was answered.
-        accuracy: The last one that was measured; None before there is one.
-        accuracy_advice: What is missing before there is one; empty where nothing is.
-        problem: What went wrong while saving or learning, and is not mended yet; empty else.
+        problem: What went wrong while saving, and is not mended yet; empty else.
     """
 
     version: int
     dataset: Path
-    backbone: str
-    input_size: int
-    runtime: str
     labels: tuple[LabelState, ...]
     recording: str | None
     skipped: Mapping[str, int]
     last_skip: Skip | None
     warnings: tuple[str, ...]
     undoable: UndoneBurst | None
+    problem: str
+
+
+@dataclass(frozen=True, eq=False)
+class LearningState:
+    """All that is known at a moment of what is learnt.
+
+    Attributes:
+        backbone: The network that gives the features, by its torchvision name.
+        input_size: The side of the square that it sees, in pixels.
+        runtime: What runs it, with its version, for a person.
+        learnt_labels: The labels that the head tells apart; none before two have a picture.
+        learnt: Pictures that the head has learnt from.
+        pending: Pictures that it has not, or of which it knows no views yet; 0 when all is learnt.
+        corrections: Snapshots of this run that were taken while another label was answered.
+        accuracy: The last one that was measured; None before there is one.
+        accuracy_advice: What is missing before there is one; empty where nothing is.
+        problem: What keeps it from learning now, and is not mended yet; empty else.
+    """
+
+    backbone: str
+    input_size: int
+    runtime: str
     learnt_labels: tuple[str, ...]
     learnt: int
     pending: int

@@ -172,8 +172,8 @@ class TrainingJobs:
     def cancel(self) -> None:
         """End the running job; what was there before it stays as it was."""
         with self._lock:
+            self._is_cancelled = self._state is not None and self._state.is_running
             if self._process is not None:
-                self._is_cancelled = True
                 # Not asked to end: asked, a training keeps what it has so far.
                 self._process.kill()
 
@@ -231,10 +231,12 @@ class TrainingJobs:
 
         try:
             with listening(hear):
-                result = session.write(state.output)
+                result = session.write(state.output, lambda: self._is_cancelled)
         except Exception as error:  # whatever it is, somebody waits for the end of the job
             message = str(error) if isinstance(error, UserError) else repr(error)
             ended = replace(state, status="failed", message="failed", error=message)
+            if self._is_cancelled:
+                ended = replace(state, status="cancelled", message="cancelled")
         else:
             ended = replace(
                 state, status="done", progress=1.0, message=result.message, result=result

@@ -6,7 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from webcam_classifier.teaching.state import LabelState, LearntAccuracy, TeachingState
+from webcam_classifier.teaching.state import (
+    LabelState,
+    LearningState,
+    LearntAccuracy,
+    RecordingState,
+)
 from webcam_classifier.teaching.training_job import JobState
 from webcam_classifier.web import limits
 from webcam_classifier.web.live_hub import CameraFacts, LivePicture
@@ -16,31 +21,31 @@ _KEYS = "123456789"
 _BEHIND = "far fewer pictures than others"
 
 
-def teaching_message(state: TeachingState) -> dict[str, Any]:
-    """Tell what is taught and recorded."""
+def teaching_message(state: RecordingState, learning: LearningState) -> dict[str, Any]:
+    """Tell what is recorded and learnt."""
     undoable, skip = state.undoable, state.last_skip
     return {
         "dataset": state.dataset.name or str(state.dataset),
         "dataset_folder": str(state.dataset.resolve()),
-        "backbone": state.backbone,
-        "input_size": state.input_size,
-        "runtime": state.runtime,
+        "backbone": learning.backbone,
+        "input_size": learning.input_size,
+        "runtime": learning.runtime,
         "recording": state.recording,
         "labels": [
             _label(label, _KEYS[place] if place < len(_KEYS) else None)
             for place, label in enumerate(state.labels)
         ],
-        "learnt_labels": state.learnt_labels,
+        "learnt_labels": learning.learnt_labels,
         "warnings": state.warnings,
         "skipped": dict(state.skipped),
         "last_skip": None if skip is None else skip.reason,
         "undo": None if undoable is None else {"label": undoable.label, "count": undoable.count},
-        "learnt": state.learnt,
-        "pending": state.pending,
-        "corrections": state.corrections,
-        "accuracy": None if state.accuracy is None else _accuracy(state.accuracy),
-        "accuracy_advice": state.accuracy_advice or None,
-        "problem": state.problem or None,
+        "learnt": learning.learnt,
+        "pending": learning.pending,
+        "corrections": learning.corrections,
+        "accuracy": None if learning.accuracy is None else _accuracy(learning.accuracy),
+        "accuracy_advice": learning.accuracy_advice or None,
+        "problem": state.problem or learning.problem or None,
     }
 
 

@@ -74,7 +74,7 @@ class Studio:
         teaching = self.session.state()
         return {
             "version": teaching.version,
-            **messages.teaching_message(teaching),
+            **messages.teaching_message(teaching, self.session.learning_state()),
             "camera": messages.camera_message(self.hub.facts),
             "teacher": self.teacher.seen_by(client),
             "job": self.job(),
@@ -102,14 +102,14 @@ class Studio:
         if mode == "head":
             self.jobs.write(self.session, self.models.folder)
             return
-        teaching = self.session.state()
+        teaching, learning = self.session.state(), self.session.learning_state()
         self.jobs.teach(
             mode,
             teaching.dataset,
             self.models.folder,
             epochs=epochs,
-            backbone=teaching.backbone,
-            input_size=teaching.input_size,
+            backbone=learning.backbone,
+            input_size=learning.input_size,
         )
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:

@@ -1,29 +1,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from webcam_classifier.display.shapes import AMBER, BLUE, GREEN, RED, Colour
+from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
+from webcam_classifier.display.label_panel import draw_footer
+from webcam_classifier.display.shapes import AMBER, BLUE, GREEN, PALE, RED, WHITE, Colour
 from webcam_classifier.display.text import text_size
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.evaluation.metrics import evaluate_answers
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.teaching.recording import DISK_TOO_SLOW
 from webcam_classifier.teaching.state import (
     LabelState,
+    LearningState,
     LearntAccuracy,
+    RecordingState,
     Skip,
-    TeachingState,
 )
 from webcam_classifier.teaching.training_job import JobState
 from webcam_classifier.ui.name_entry import NameEntry
-from webcam_classifier.ui.teach_view import TeachView, draw_teach_view, wrap
-from webcam_classifier.ui.teach_words import (
+from webcam_classifier.ui.record_view import RecordView, draw_record_view, wrap
+from webcam_classifier.ui.record_words import (
+    ADVICE,
     Message,
     choose_message,
+    count_bars,
+    describe_saved,
+    describe_skipped,
     describe_teaching,
     facts,
     first_steps,
@@ -34,6 +43,7 @@ from webcam_classifier.ui.teach_words import (
 )
 
 LABELS = ("thumbs_up", "thumbs_down", "none")
+CONFUSION = np.diag([38, 38, 37]) + np.eye(3, k=1, dtype=int) + np.diag([1, 0], -1)
 ACCURACY = LearntAccuracy(
     evaluate_answers(LABELS, np.repeat([0, 1, 2], 40), np.repeat([0, 1, 2, 0], [40, 40, 33, 7])),
     "bursts that were left out in turn, but for none: the same burst, cut in time",
@@ -41,31 +51,39 @@ ACCURACY = LearntAccuracy(
 SILENT = Message("", is_warning=False)
 
 
-def state(counts: dict[str, int]) -> TeachingState:
-    learnt = tuple(label for label, count in counts.items() if count)
-    return TeachingState(
+def state(counts: dict[str, int]) -> RecordingState:
+    return RecordingState(
         version=1,
         dataset=Path("d"),
-        backbone="squeezenet1_1",
-        input_size=224,
-        runtime="cpu",
         labels=tuple(LabelState(label, count, (), False) for label, count in counts.items()),
         recording=None,
         skipped={},
         last_skip=None,
         warnings=(),
         undoable=None,
+        problem="",
+    )
+
+
+def learning(counts: dict[str, int], accuracy: LearntAccuracy | None = None) -> LearningState:
+    learnt = tuple(label for label, count in counts.items() if count)
+    return LearningState(
+        backbone="squeezenet1_1",
+        input_size=224,
+        runtime="cpu",
         learnt_labels=learnt if len(learnt) > 1 else (),
         learnt=sum(counts.values()),
         pending=0,
         corrections=0,
-        accuracy=None,
+        accuracy=accuracy,
         accuracy_advice="",
         problem="",
     )
 
 
-TAUGHT = replace(state(dict.fromkeys(LABELS, 40)), accuracy=ACCURACY)
+COUNTS = dict.fromkeys(LABELS, 40)
+TAUGHT = state(COUNTS)
+LEARNT = learning(COUNTS, ACCURACY)
 
 
 def prediction(*probabilities: float, score: float = 0.0) -> Prediction:
@@ -74,31 +92,33 @@ def prediction(*probabilities: float, score: float = 0.0) -> Prediction:
 
 
 def view_of(
-    told: TeachingState,
+    told: RecordingState,
     answer: Prediction,
     recording: str = "",
     message: Message = SILENT,
     entry: NameEntry | None = None,
-) -> TeachView:
-    return TeachView(
+) -> RecordView:
+    counts = {label.name: label.count for label in told.labels}
+    return RecordView(
         rows=label_rows(told, 0, recording),
         bars=probability_bars(told, answer),
-        verdict=verdict_or_step(told, answer),
         recording=recording,
-        facts=facts(told),
-        steps=first_steps(told),
-        status="30.0 frames/s   5.1 ms inference   11 ms old",
         message=message.text,
         is_warning=message.is_warning,
-        keys=keys_line(len(told.labels), is_typing=entry is not None),
-        progress=0.5 if message.text else None,
+        skipped="not recorded: 3 too dark" if message.text else "",
+        keys=keys_line(len(told.labels), is_typing=entry is not None, is_teaching=True),
         entry=entry,
+        verdict=verdict_or_step(told, answer),
+        facts=facts(learning(counts, ACCURACY)),
+        steps=first_steps(told),
+        status="30.0 frames/s   5.1 ms inference   11 ms old",
+        progress=0.5 if message.text else None,
     )
 
 
-def drawn(view: TeachView, size: tuple[int, int] = (640, 480), level: int = 90) -> BgrImage:
+def drawn(view: RecordView, size: tuple[int, int] = (640, 480), level: int = 90) -> BgrImage:
     width, height = size
-    return draw_teach_view(fit_view(np.full((height, width, 3), level, np.uint8), False), view)
+    return draw_record_view(fit_view(np.full((height, width, 3), level, np.uint8), False), view)
 
 
 def count_of(image: BgrImage, colour: Colour) -> int:
@@ -206,20 +226,20 @@ def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
 
 
 def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> None:
-    said = facts(TAUGHT)
+    said = facts(LEARNT)
     assert said[0] == "accuracy 0.942 (0.88 to 0.97) on 120 pictures"
     assert said[1] == "live shows 0.94 right, 0.06 wrong, 0.00 as unknown"
     assert said[2] == f"measured on {ACCURACY.rests_on}"
     assert said[3] == "learnt 120 snapshots"
-    old = replace(TAUGHT, accuracy=replace(ACCURACY, is_current=False), pending=3)
+    old = replace(LEARNT, accuracy=replace(ACCURACY, is_current=False), pending=3)
     assert facts(old)[0] == "accuracy was 0.942 (0.88 to 0.97) on 120 pictures"
     assert facts(old)[3] == "learnt 120 snapshots, looking again at 3"
 
 
 def test_no_accuracy_is_made_up_where_there_is_none() -> None:
-    early = replace(TAUGHT, accuracy=None, accuracy_advice="record each label twice")
+    early = replace(LEARNT, accuracy=None, accuracy_advice="record each label twice")
     assert facts(early) == ["record each label twice", "learnt 120 snapshots"]
-    assert facts(state({"cup": 3})) == []
+    assert facts(learning({"cup": 3})) == []
 
 
 @pytest.mark.parametrize(
@@ -262,29 +282,84 @@ def test_what_is_new_is_said_before_what_stays_true() -> None:
     warned = replace(TAUGHT, warnings=("record more of none",), skipped={"blurred": 2})
     skipped = replace(warned, last_skip=Skip("blurred", 11.0))
 
-    assert choose_message(skipped, told, job, 12.0).text.startswith("blurred: ")
-    assert choose_message(skipped, told, job, 12.0).is_warning
+    assert choose_message(skipped, LEARNT, told, job, 12.0).text.startswith("blurred: ")
+    assert choose_message(skipped, LEARNT, told, job, 12.0).is_warning
     newer = replace(told, at=11.5)
-    assert choose_message(skipped, newer, job, 12.0) == newer
-    assert choose_message(warned, told, job, 20.0).text == "writing models/d: looking"
+    assert choose_message(skipped, LEARNT, newer, job, 12.0) == newer
+    assert choose_message(warned, LEARNT, told, job, 20.0).text == "writing models/d: looking"
     done = replace(job, status="done")
-    assert choose_message(warned, told, done, 20.0).text == "record more of none"
-    assert choose_message(replace(warned, warnings=()), told, done, 20.0).text == (
-        "not recorded: 2 blurred"
-    )
+    assert choose_message(warned, LEARNT, told, done, 20.0).text == "record more of none"
+    assert choose_message(replace(warned, warnings=()), None, told, None, 20.0).text == ""
     broken = replace(warned, problem="the disk is full")
-    assert choose_message(broken, told, job, 20.0).text == "the disk is full"
+    assert choose_message(broken, LEARNT, told, job, 20.0).text == "the disk is full"
+    held_up = replace(LEARNT, problem="learning is held up")
+    assert choose_message(warned, held_up, told, job, 20.0).text == "learning is held up"
+    assert describe_skipped(skipped) == "2 blurred"
 
 
 def test_what_was_learnt_and_not_written_ends_with_the_command_that_writes_it() -> None:
     command = "python train.py d --mode head --output models/x"
-    assert command in describe_teaching(TAUGHT, Path("models/x"), is_written=False)
-    assert "train.py" not in describe_teaching(TAUGHT, Path("models/x"), is_written=True)
-    assert "train.py" not in describe_teaching(state({"cup": 3}), Path("models/x"), False)
-    assert describe_teaching(state({}), Path("x"), False) == "no snapshots were recorded"
+    output = Path("models/x")
+    assert command in describe_teaching(TAUGHT, LEARNT, output, is_written=False)
+    assert "train.py" not in describe_teaching(TAUGHT, LEARNT, output, is_written=True)
+    one = {"cup": 3}
+    assert "train.py" not in describe_teaching(state(one), learning(one), output, False)
+    assert describe_teaching(state({}), learning({}), output, False) == "no snapshots were recorded"
+
+
+def test_without_a_model_bars_compare_counts_and_nothing_is_said_of_answers() -> None:
+    told = state({"cup": 40, "pen": 10, "none": 0})
+    behind = replace(told.labels[1], is_behind=True)
+    told = replace(told, labels=(told.labels[0], behind, told.labels[2]))
+    bars = count_bars(told, "none")
+    assert [(bar.share, bar.colour, bar.words) for bar in bars] == [
+        (1.0, GREEN, ""),
+        (0.25, AMBER, ""),
+        (0.0, WHITE, ""),
+    ]
+    assert [bar.share for bar in count_bars(state({"cup": 0}), "")] == [0.0]
+    view = RecordView(label_rows(told, 0, ""), bars, "", "", False, "", "keys", None)
+    image = drawn(view)
+    assert np.all(image[400:480] == 90)  # no band
+    assert "write" not in keys_line(3, is_typing=False, is_teaching=False)
+
+
+def test_what_was_saved_and_what_was_not_is_said_at_the_end() -> None:
+    skipped = replace(state({"cup": 3}), skipped={"too dark": 3, "blurred": 1})
+    assert describe_saved(skipped, {"cup": 3}) == (
+        "saved 3 of cup in d\nnot recorded: 3 too dark, 1 blurred (--keep-all records all)"
+    )
+    assert describe_saved(state({"cup": 3}), {}) == "saved nothing"
+
+
+def test_a_note_stands_beside_a_message_where_there_is_room_for_it() -> None:
+    def has_note(message: str, note: str) -> bool:
+        lines = [(message, WHITE), ("", PALE)]
+        plain, noted = draw_footer(lines, 640, 1.0), draw_footer(lines, 640, 1.0, note)
+        taken = 14 + text_size(message, 14)[0]
+        assert np.array_equal(plain[:, :taken], noted[:, :taken])  # it never covers the message
+        assert np.array_equal(plain[:, -14:], noted[:, -14:])
+        return not np.array_equal(plain, noted)
+
+    wide = "not recorded: 3 too dark, 12 nearly the same as the last"
+    assert has_note("short", "not recorded: 3 too dark")
+    assert has_note("a message with a few words, and then a few more words", wide)
+    nearly_full = "a message that goes on and on, and comes near to the very end of its line"
+    assert not has_note(nearly_full, wide)
+    assert not has_note("a message without an end " * 9, wide)
+
+
+@pytest.mark.parametrize("reason", [*SnapshotProblem, DISK_TOO_SLOW])
+def test_there_is_advice_for_every_picture_that_is_not_recorded(
+    reason: SnapshotProblem | str,
+) -> None:
+    words = reason.value if isinstance(reason, SnapshotProblem) else reason
+    skipped = replace(TAUGHT, last_skip=Skip(words, 1.0))
+    assert choose_message(skipped, None, SILENT, None, 2.0).text == f"{words}: {ADVICE[words]}"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9, 30])
 def test_the_keys_fit_into_the_smallest_window(count: int) -> None:
-    for is_typing in (False, True):
-        assert text_size(keys_line(count, is_typing), 14)[0] <= 640 - 2 * 14
+    for is_typing, is_teaching in product((False, True), repeat=2):
+        line = keys_line(count, is_typing=is_typing, is_teaching=is_teaching)
+        assert text_size(line, 14)[0] <= 640 - 2 * 14

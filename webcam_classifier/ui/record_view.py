@@ -1,4 +1,4 @@
-"""Draw what a person sees while teaching: labels with their bars, the verdict, how good it is.
+"""Draw what a person sees while recording: labels with their bars, and what a model makes of it.
 
 Everything stands on the picture, except for what is said in sentences: that stands below it.
 """
@@ -44,39 +44,42 @@ _CARD_WIDTH = 372
 
 
 @dataclass(frozen=True)
-class TeachView:
+class RecordView:
     """Everything that is drawn.
 
     Attributes:
         rows: The labels, in order.
-        bars: Their probabilities, one for each row.
-        verdict: What is seen, or what to do next as long as nothing can be told.
+        bars: How their counts compare, or their probabilities; one for each row.
         recording: What is being recorded, in a few words; empty where nothing is.
+        message: What should be mended, or has just been done.
+        is_warning: Whether the message is about something to be mended.
+        skipped: What was not recorded; it stands beside the message where there is room.
+        keys: What can be pressed.
+        entry: A name that is being typed, or None.
+        verdict: What is seen, or what to do next as long as nothing can be told, in a band at the
+            lower edge; None leaves it out, as there is nothing to tell where no model is taught.
         facts: At the right of the verdict, three lines at most: the first one counts most.
         steps: How to begin, each with its key; none where something was recorded.
         status: How fast, how old.
-        message: What should be mended, or has just been done.
-        is_warning: Whether the message is about something to be mended.
-        keys: What can be pressed.
         progress: How far the work in the background is, 0 to 1; None where there is none.
-        entry: A name that is being typed, or None.
     """
 
     rows: Sequence[LabelRow]
     bars: Sequence[Bar]
-    verdict: Verdict
     recording: str
-    facts: Sequence[str]
-    steps: Sequence[tuple[str, str]]
-    status: str
     message: str
     is_warning: bool
+    skipped: str
     keys: str
-    progress: float | None
     entry: NameEntry | None
+    verdict: Verdict | None = None
+    facts: Sequence[str] = ()
+    steps: Sequence[tuple[str, str]] = ()
+    status: str = ""
+    progress: float | None = None
 
 
-def draw_teach_view(picture: BgrImage, view: TeachView) -> BgrImage:
+def draw_record_view(picture: BgrImage, view: RecordView) -> BgrImage:
     """Draw everything onto a picture, and the lines below it.
 
     Args:
@@ -88,7 +91,8 @@ def draw_teach_view(picture: BgrImage, view: TeachView) -> BgrImage:
     """
     scale = scale_for(picture)
     height, width = picture.shape[:2]
-    band_top = max(0, height - pixels(_BAND, scale))
+    band = 0 if view.verdict is None else pixels(_BAND, scale)
+    band_top = max(0, height - band)
     free = picture[:band_top]  # shares its memory
     has_rows = bool(view.rows)
     if has_rows:
@@ -98,11 +102,12 @@ def draw_teach_view(picture: BgrImage, view: TeachView) -> BgrImage:
         _draw_entry(free, view.entry, has_rows, scale)
     elif view.steps:
         _draw_steps(free, view.steps, has_rows, scale)
-    _draw_band(picture, view, band_top, scale)
+    if view.verdict is not None:
+        _draw_band(picture, view.verdict, view.facts, band_top, scale)
     if view.recording:
         _draw_recording(picture, view.recording, band_top, scale)
     footer = [(view.message, AMBER if view.is_warning else WHITE), (view.keys, PALE)]
-    below = draw_footer(footer, width, scale)
+    below = draw_footer(footer, width, scale, view.skipped)
     if view.progress is not None:
         edge = max(2, pixels(3, scale))
         fill(below, 0, 0, width, edge, TRACK)
@@ -123,18 +128,20 @@ def _draw_status(picture: BgrImage, status: str, scale: float) -> None:
     draw_text(picture, line, (left + pixels(9, scale), margin + pixels(3, scale)), size, PALE)
 
 
-def _draw_band(picture: BgrImage, view: TeachView, top: int, scale: float) -> None:
+def _draw_band(
+    picture: BgrImage, verdict: Verdict, facts: Sequence[str], top: int, scale: float
+) -> None:
     """Draw the verdict at the left of the lower edge, and the facts at its right."""
     height, width = picture.shape[:2]
     small = pixels(_SMALL, scale)
     darken(picture, 0, top, width, height)
-    fill(picture, 0, top, pixels(4, scale), height, view.verdict.colour)
-    middle = round(_FACTS_FROM * width) if view.facts else width
+    fill(picture, 0, top, pixels(4, scale), height, verdict.colour)
+    middle = round(_FACTS_FROM * width) if facts else width
     left, right = pixels(18, scale), width - pixels(14, scale)
-    draw_verdict(picture, view.verdict, (left, top, middle - left, height), pixels(16, scale))
+    draw_verdict(picture, verdict, (left, top, middle - left, height), pixels(16, scale))
     lines = [
         (line, size, WHITE if index == 0 else PALE)
-        for index, fact in enumerate(view.facts)
+        for index, fact in enumerate(facts)
         for line, size in wrap(fact, small, pixels(_SMALLEST, scale), right - middle)
     ]
     step = text_size("", small)[1] + pixels(3 if len(lines) < 4 else 0, scale)

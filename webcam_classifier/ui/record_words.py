@@ -1,20 +1,32 @@
-"""Say what the state of teaching comes to, in the words of the window and of the terminal."""
+"""Say what recording and teaching come to, in the words of the window and of the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
 from webcam_classifier.display.label_panel import Bar, LabelRow
-from webcam_classifier.display.shapes import PALE, WHITE
+from webcam_classifier.display.shapes import AMBER, GREEN, PALE, WHITE
 from webcam_classifier.evaluation.metrics import describe_accuracy_briefly, describe_shown
 from webcam_classifier.prediction import Prediction
-from webcam_classifier.teaching.state import TeachingState
+from webcam_classifier.teaching.recording import DISK_TOO_SLOW
+from webcam_classifier.teaching.state import LearningState, RecordingState
 from webcam_classifier.teaching.training_job import JobState
-from webcam_classifier.ui.collect_window import ADVICE
 from webcam_classifier.ui.overlay import Verdict, bar_colour, judge
 
 LABELS_WITH_KEYS = 9
+
+ADVICE: Mapping[str, str] = {
+    SnapshotProblem.TOO_DARK.value: "let more light in",
+    SnapshotProblem.TOO_BRIGHT.value: "turn away from the light",
+    SnapshotProblem.BLURRED.value: "move more slowly, or focus the camera",
+    SnapshotProblem.NEARLY_THE_SAME.value: "move a little",
+    DISK_TOO_SLOW: "record at a lower --rate",
+}
+"""What to do about a picture that was not recorded, by the reason."""
 
 _SKIP_FOR = 3.0  # seconds that a frame which was not recorded is told of
 _NOT_KNOWN = Bar(0.0, PALE, "-")
@@ -38,29 +50,34 @@ class Message:
 
 
 def choose_message(
-    state: TeachingState, told: Message, job: JobState | None, now: float
+    state: RecordingState,
+    learning: LearningState | None,
+    told: Message,
+    job: JobState | None,
+    now: float,
 ) -> Message:
     """Choose what is worth the one line that there is: what is new first, then what stays true.
 
     Args:
         state: Of the session.
+        learning: Likewise, where it learns.
         told: What the window has said last.
         job: How the writing of the model goes, if it does.
         now: Seconds on the monotonic clock.
     """
     skip = state.last_skip
     if skip is not None and now < skip.at + _SKIP_FOR and skip.at > told.at:
-        return Message(f"{skip.reason}: {ADVICE.get(skip.reason, 'not recorded')}", True)
+        return Message(f"{skip.reason}: {ADVICE[skip.reason]}", True)
     if now < told.until:
         return told
-    if state.problem:
-        return Message(state.problem, True)
+    problem = state.problem or (learning.problem if learning is not None else "")
+    if problem:
+        return Message(problem, True)
     if job is not None and job.is_running:
         return Message(f"writing {job.output}: {job.message}", False)
     if state.warnings:
         return Message(state.warnings[0], True)
-    skipped = describe_skipped(state)
-    return Message(f"not recorded: {skipped}" if skipped else "", False)
+    return Message("", False)
 
 
 def key_for(index: int) -> str:
@@ -68,7 +85,7 @@ def key_for(index: int) -> str:
     return str(index + 1) if index < LABELS_WITH_KEYS else "space"
 
 
-def label_rows(state: TeachingState, chosen: int, recording: str) -> list[LabelRow]:
+def label_rows(state: RecordingState, chosen: int, recording: str) -> list[LabelRow]:
     """Give each label its row.
 
     Args:
@@ -89,7 +106,19 @@ def label_rows(state: TeachingState, chosen: int, recording: str) -> list[LabelR
     ]
 
 
-def probability_bars(state: TeachingState, prediction: Prediction) -> list[Bar]:
+def count_bars(state: RecordingState, recording: str) -> list[Bar]:
+    """Compare each label's pictures with those of the label that has most."""
+    most = max((label.count for label in state.labels), default=0)
+    return [
+        Bar(
+            label.count / max(1, most),
+            WHITE if label.name == recording else AMBER if label.is_behind else GREEN,
+        )
+        for label in state.labels
+    ]
+
+
+def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]:
     """Give each label the bar of its probability; without one what has not been learnt yet."""
     if not prediction.labels:
         return [_NOT_KNOWN] * len(state.labels)
@@ -107,7 +136,7 @@ def probability_bars(state: TeachingState, prediction: Prediction) -> list[Bar]:
     ]
 
 
-def verdict_or_step(state: TeachingState, prediction: Prediction) -> Verdict:
+def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:
     """Say what is seen, or what to do next as long as nothing can be told apart."""
     if prediction.labels:
         return judge(prediction)
@@ -121,7 +150,7 @@ def verdict_or_step(state: TeachingState, prediction: Prediction) -> Verdict:
     return Verdict("learning", "it answers in a moment", WHITE)
 
 
-def first_steps(state: TeachingState) -> list[tuple[str, str]]:
+def first_steps(state: RecordingState) -> list[tuple[str, str]]:
     """Say how to begin, each step with its key; nothing once something was recorded."""
     if any(label.count for label in state.labels):
         return []
@@ -134,13 +163,13 @@ def first_steps(state: TeachingState) -> list[tuple[str, str]]:
     return [*steps, ("1", first), ("2", second), ("w", "write the model, when it is right")]
 
 
-def facts(state: TeachingState) -> list[str]:
+def facts(learning: LearningState) -> list[str]:
     """Say how good it is, what that rests on, and how much of what is there is learnt."""
-    if not state.is_ready:
+    if not learning.is_ready:
         return []
-    found = state.accuracy
+    found = learning.accuracy
     if found is None:
-        lines = [state.accuracy_advice] if state.accuracy_advice else []
+        lines = [learning.accuracy_advice] if learning.accuracy_advice else []
     else:
         evaluation = found.evaluation
         of_now = "accuracy" if found.is_current else "accuracy was"
@@ -149,20 +178,10 @@ def facts(state: TeachingState) -> list[str]:
             describe_shown(evaluation),
             f"measured on {found.rests_on}",
         ]
-    return [*lines, learning(state)]
+    return [*lines, _progress(learning)]
 
 
-def learning(state: TeachingState) -> str:
-    """Say how many snapshots are learnt, and how many are on their way."""
-    told = f"learnt {_count(state.learnt, 'snapshot')}"
-    if state.pending:
-        return f"{told}, looking again at {state.pending}"
-    if state.corrections:
-        return f"{told}, {_count(state.corrections, 'correction')}"
-    return told
-
-
-def keys_line(count: int, is_typing: bool) -> str:
+def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
     """Say which keys there are, for so many labels."""
     if is_typing:
         return "type a name    Enter takes it    Escape leaves"
@@ -172,26 +191,60 @@ def keys_line(count: int, is_typing: bool) -> str:
         record = "tab chooses, hold space to record"
     else:
         record = f"hold {'1' if count == 1 else f'1-{count}'} to record, tap for one"
-    return f"{record}    n new label    u undo    w write the model    m mirror    q quit"
+    write = "w write the model    " if is_teaching else ""
+    return f"{record}    n new label    u undo    {write}m mirror    q quit"
 
 
-def describe_skipped(state: TeachingState) -> str:
+def describe_undone(undone: UndoneBurst | None) -> str:
+    """Say what was taken back."""
+    if undone is None:
+        return "nothing to undo: what was there before this run stays"
+    return f"undone: {_count(undone.count, 'picture')} of {undone.label}"
+
+
+def describe_skipped(state: RecordingState) -> str:
     """List how many frames were not recorded, by reason; empty where none was left out."""
     return ", ".join(f"{count} {reason}" for reason, count in state.skipped.items())
 
 
-def describe_teaching(state: TeachingState, output: Path, is_written: bool) -> str:
+def describe_saved(state: RecordingState, saved: Mapping[str, int]) -> str:
+    """Say at the end what was recorded and what was not.
+
+    Args:
+        state: Of the session.
+        saved: Snapshots by label.
+    """
+    counts = ", ".join(f"{count} of {label}" for label, count in saved.items())
+    lines = [f"saved {counts} in {state.dataset}" if saved else "saved nothing"]
+    if state.skipped:
+        lines.append(f"not recorded: {describe_skipped(state)} (--keep-all records all)")
+    return "\n".join(lines)
+
+
+def describe_teaching(
+    state: RecordingState, learning: LearningState, output: Path, is_written: bool
+) -> str:
     """Say at the end what there is, and how to write a model of it where that was not done."""
     saved = ", ".join(f"{label.count} of {label.name}" for label in state.labels if label.count)
     lines = [f"snapshots in {state.dataset}: {saved}" if saved else "no snapshots were recorded"]
     if state.skipped:
         lines.append(f"not recorded: {describe_skipped(state)}")
-    if state.is_ready and not is_written:
+    if learning.is_ready and not is_written:
         lines.append(
             "no model was written of them yet. That is done with: "
             f"python train.py {state.dataset} --mode head --output {output}"
         )
     return "\n".join(lines)
+
+
+def _progress(learning: LearningState) -> str:
+    """Say how many snapshots are learnt, and how many are on their way."""
+    told = f"learnt {_count(learning.learnt, 'snapshot')}"
+    if learning.pending:
+        return f"{told}, looking again at {learning.pending}"
+    if learning.corrections:
+        return f"{told}, {_count(learning.corrections, 'correction')}"
+    return told
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,26 +1,29 @@
-"""The window of live.py --teach: hold a key to record and learn, and watch the answer change."""
+"""The window that records: hold a key, and where a model is taught, watch its answer change."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from webcam_classifier.display.keys import key_of
 from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.teaching.session import TeachingSession
-from webcam_classifier.teaching.state import LabelState
-from webcam_classifier.teaching.training_job import JobState, TrainingJobs
-from webcam_classifier.ui import teach_words as words
-from webcam_classifier.ui.collect_window import NAMES_BY_KEY, describe_undone
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.teaching.recording_session import RecordingSession
+from webcam_classifier.ui import record_words as words
 from webcam_classifier.ui.held_key import HeldKey
 from webcam_classifier.ui.name_entry import NameEntry
-from webcam_classifier.ui.teach_view import TeachView, draw_teach_view
+from webcam_classifier.ui.record_keys import Action, action_of
+from webcam_classifier.ui.record_view import RecordView, draw_record_view
 
-TITLE = "teach - webcam classifier"
+if TYPE_CHECKING:  # what learns takes half a second to load, and recording alone has no use for it
+    from webcam_classifier.ui.model_writer import ModelWriter
+
+COLLECT_TITLE = "collect - webcam classifier"
+TEACH_TITLE = "teach - webcam classifier"
 
 _NOTICE_FOR = 4.0  # seconds
 _OUTCOME_FOR = 20.0  # seconds; a file's name and a figure take longer to read
@@ -28,40 +31,33 @@ _MOST_KEYS = 8  # obeyed between two pictures, so that keys can't keep the pictu
 _TYPING_WAIT = 0.025  # seconds; Qt remembers one key only, and quick fingers give the next in 30 ms
 _SERVE_EVERY = 0.02  # seconds
 _DIGITS = "123456789"
-_MEANINGS = NAMES_BY_KEY | {"n": "new", "w": "write"}
 # A held key repeats itself every 30 to 60 milliseconds, and its end is told by nothing else.
 _RECORDS_FOR = 0.08  # seconds after a repetition
 
 
-class TeachWindow:
-    """Shows labelled frames, and teaches what the keys say; used from the main thread alone.
+class RecordWindow:
+    """Shows frames, and records what the keys say; used from the main thread alone.
 
     Args:
         window: From `display`, open.
-        session: Records and learns.
-        jobs: Writes the model.
-        output: The folder that it is written to.
-        say: Told what became of the model, for a person at the terminal.
+        session: Records.
+        writer: Writes the model, where the session is a `TeachingSession`; None only records.
         mirrored: Show the picture like a mirror at first; what is recorded never is.
     """
 
     def __init__(
         self,
         window: Window,
-        session: TeachingSession,
-        jobs: TrainingJobs,
-        output: Path,
+        session: RecordingSession,
+        writer: ModelWriter | None = None,
         *,
-        say: Callable[[str], None],
         mirrored: bool,
     ) -> None:
         self.is_paused = False  # it never is: somebody who records watches what is recorded
         self.wants_end = False
         self._window = window
         self._session = session
-        self._jobs = jobs
-        self._output = output
-        self._say = say
+        self._writer = writer
         self._mirrored = mirrored
         self._state = session.state()
         self._drawn: tuple[LabelledFrame, BgrImage] | None = None
@@ -71,16 +67,7 @@ class TeachWindow:
         self._chosen = 0  # index of the label that the space bar records
         self._entry: NameEntry | None = None
         self._message = words.Message("", is_warning=False)
-        self._job_told = 0  # number of the job whose end was told
         self._was_asked = 0  # number of the job that quitting would have cut short
-        # A model that is there is taken to be of the snapshots that are there.
-        self._written = self._state.labels if (output / "model.onnx").is_file() else ()
-        self._writing: tuple[LabelState, ...] = ()
-
-    @property
-    def is_written(self) -> bool:
-        """Whether there is a model of the snapshots as they are."""
-        return self._written == self._session.state().labels
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen.
@@ -95,7 +82,7 @@ class TeachWindow:
         self._window.show(drawn)
 
     def picture(self, labelled: LabelledFrame, status: str) -> BgrImage:
-        """Give what is seen in the window for a video, which is never mirrored."""
+        """What is seen in the window, for a video, which is never mirrored."""
         if self._drawn is not None and self._drawn[0] is labelled:
             return self._drawn[1]
         return self._draw(labelled, status, mirrored=False)
@@ -136,26 +123,25 @@ class TeachWindow:
         if self._entry is not None:
             self._type(key, self._entry, now)
             return
-        count = len(self._state.labels)
-        meaning = _MEANINGS.get(key.lower(), "")
-        if meaning == "quit":
+        action = action_of(key)
+        if action == "quit":
             self._quit(now)
-        elif meaning == "undo":
+        elif action == "undo":
             self._undo(now)
-        elif meaning == "mirror":
+        elif action == "mirror":
             self._mirrored = not self._mirrored
-        elif meaning == "new":
+        elif action == "new":
             self._stop()
             self._entry = NameEntry()
-        elif meaning == "write":
+        elif action == "write":
             self._write(now)
-        elif count:
-            self._choose_or_record(key, meaning, count, now)
+        elif self._state.labels:
+            self._choose_or_record(key, action, len(self._state.labels), now)
 
-    def _choose_or_record(self, key: str, meaning: str, count: int, now: float) -> None:
-        if meaning in ("next", "previous"):
-            self._chosen = (self._chosen + (1 if meaning == "next" else -1)) % count
-        elif meaning == "space":
+    def _choose_or_record(self, key: str, action: Action | None, count: int, now: float) -> None:
+        if action in ("next", "previous"):
+            self._chosen = (self._chosen + (1 if action == "next" else -1)) % count
+        elif action == "space":
             self._record(key, self._chosen, now)
         elif key and key in _DIGITS[:count]:
             self._chosen = _DIGITS.index(key)
@@ -172,23 +158,23 @@ class TeachWindow:
             else:
                 self._session.start_recording(label)
                 self._records_until = now + _RECORDS_FOR
-        except UserError as error:  # such as a full disk, which can be mended
-            self._tell(str(error), now, is_warning=True)
+        except UserError as error:  # such as a label whose folder went away
+            self._warn(error, now)
         else:
             self._recording = label
 
     def _end_what_is_over(self, now: float) -> None:
-        """Stop recording where no key is held any more, and tell of a job that has ended."""
+        """Stop recording where no key is held any more, and tell of a model that is written."""
         if self._recording and not self._held.held(now):
             self._stop()
         elif self._records_until and now > self._records_until:
             # The key may be up. Should another repetition come, the burst goes on.
             self._records_until = 0.0
             self._session.start_recording(self._recording, at_most=1)
-        job = self._jobs.state()
-        if job is not None and not job.is_running and job.number != self._job_told:
-            self._job_told = job.number
-            self._tell_outcome(job, now)
+        outcome = None if self._writer is None else self._writer.outcome()
+        if outcome is not None:
+            told, is_done = outcome
+            self._tell(told, now, is_warning=not is_done, lasts=_OUTCOME_FOR)
 
     def _stop(self) -> None:
         self._recording, self._records_until = "", 0.0
@@ -215,8 +201,8 @@ class TeachWindow:
 
     def _quit(self, now: float) -> None:
         """End, but ask again where a model is being written, which would be lost."""
-        job = self._jobs.state()
-        if job is None or not job.is_running or self._was_asked == job.number:
+        job = None if self._writer is None else self._writer.running
+        if job is None or self._was_asked == job.number:
             self.wants_end = True
         else:
             self._was_asked = job.number
@@ -228,31 +214,19 @@ class TeachWindow:
         try:
             undone = self._session.undo()
         except UserError as error:
-            self._tell(str(error), now, is_warning=True)
-            return
-        self._tell(describe_undone(undone), now)
+            self._warn(error, now)
+        else:
+            self._tell(words.describe_undone(undone), now)
 
     def _write(self, now: float) -> None:
-        state = self._session.state()
-        if not state.is_ready:
-            self._tell("nothing to write yet: two labels need snapshots", now, is_warning=True)
-            return
-        try:
-            self._jobs.write(self._session, self._output)
-        except UserError as error:
-            self._tell(str(error), now, is_warning=True)
-            return
-        self._writing = state.labels
+        if self._writer is not None:
+            try:
+                self._writer.write()
+            except UserError as error:
+                self._warn(error, now)
 
-    def _tell_outcome(self, job: JobState, now: float) -> None:
-        if job.status == "done":
-            self._written = self._writing
-            self._tell(f"wrote {job.output / 'model.onnx'}: {job.message}", now, lasts=_OUTCOME_FOR)
-        else:
-            self._tell(
-                f"no model: {job.error or job.message}", now, is_warning=True, lasts=_OUTCOME_FOR
-            )
-        self._say(self._message.text)
+    def _warn(self, error: UserError, now: float) -> None:
+        self._tell(str(error), now, is_warning=True)
 
     def _tell(
         self, text: str, now: float, *, is_warning: bool = False, lasts: float = _NOTICE_FOR
@@ -260,22 +234,44 @@ class TeachWindow:
         self._message = words.Message(text, is_warning, now, now + lasts)
 
     def _draw(self, labelled: LabelledFrame, status: str, mirrored: bool) -> BgrImage:
-        state, prediction = self._state, labelled.steady
-        now = time.monotonic()
-        job = self._jobs.state()
-        message = words.choose_message(state, self._message, job, now)
-        view = TeachView(
+        view = self._view()
+        if self._writer is not None:
+            view = self._taught(view, labelled.steady, status, self._writer)
+        return draw_record_view(fit_view(labelled.frame.image, mirrored), view)
+
+    def _view(self) -> RecordView:
+        """What is seen of recording."""
+        state, writer = self._state, self._writer
+        learning = None if writer is None else writer.session.learning_state()
+        job = None if writer is None else writer.running
+        message = words.choose_message(state, learning, self._message, job, time.monotonic())
+        skipped = words.describe_skipped(state)
+        return RecordView(
             rows=words.label_rows(state, self._chosen, self._recording),
-            bars=words.probability_bars(state, prediction),
-            verdict=words.verdict_or_step(state, prediction),
+            bars=words.count_bars(state, self._recording),
             recording=f"recording {self._recording}" if self._recording else "",
-            facts=words.facts(state),
-            steps=words.first_steps(state),
-            status=status,
             message=message.text,
             is_warning=message.is_warning,
-            keys=words.keys_line(len(state.labels), is_typing=self._entry is not None),
-            progress=(job.progress or 0.0) if job is not None and job.is_running else None,
+            skipped=f"not recorded: {skipped}" if skipped else "",
+            keys=words.keys_line(
+                len(state.labels),
+                is_typing=self._entry is not None,
+                is_teaching=writer is not None,
+            ),
             entry=self._entry,
         )
-        return draw_teach_view(fit_view(labelled.frame.image, mirrored), view)
+
+    def _taught(
+        self, view: RecordView, prediction: Prediction, status: str, writer: ModelWriter
+    ) -> RecordView:
+        """What is seen in addition, or instead, where a model is taught."""
+        state, job = self._state, writer.running
+        return replace(
+            view,
+            bars=words.probability_bars(state, prediction),
+            verdict=words.verdict_or_step(state, prediction),
+            facts=words.facts(writer.session.learning_state()),
+            steps=words.first_steps(state),
+            status=status,
+            progress=None if job is None else job.progress or 0.0,
+        )
