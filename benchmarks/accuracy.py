@@ -139,14 +139,14 @@ def seeds_by_method(
 
 
 def timed(folders: dict[str, LabelledPictures]) -> Protocol:
-    """228 snapshots, as many as one records in a minute; asked is the end of the recording."""
+    """228 snapshots, as many as one records in a minute; the test pictures are the last third."""
     folds = []
     for name in ROOMS:
         label_indices = folders[name].label_indices
         members = [np.flatnonzero(label_indices == label) for label in np.unique(label_indices)]
-        taught = np.concatenate([own[:_SNAPSHOTS] for own in members])
-        asked = np.concatenate([own[-(own.size // 3) :] for own in members])
-        folds.append(Fold(name, taught, name, asked))
+        training = np.concatenate([own[:_SNAPSHOTS] for own in members])
+        test = np.concatenate([own[-(own.size // 3) :] for own in members])
+        folds.append(Fold(name, training, name, test))
     return Protocol(TIMED, "the last third of the recording", tuple(folds))
 
 
@@ -212,7 +212,7 @@ def do_all(
 
 
 def find_pythons(runs: Sequence[Run], environments: Path, failures: Failures) -> dict[str, Path]:
-    """Give each method's interpreter; a method whose environment can't be made is a failure."""
+    """Return each method's interpreter; a method whose environment can't be made is a failure."""
     pythons: dict[str, Path] = {}
     for method in dict.fromkeys(run.method for run in runs):
         try:
@@ -238,9 +238,9 @@ def describe(
     parts = [
         draw(accuracy_rows(protocols, methods, table, failures), markdown),
         "Mean over folds, and over seeds ± half their range. `says`: what the method reports of "
-        "itself, by the random split of the taught pictures that it documents.",
+        "itself, by the random split of the training pictures that it documents.",
         draw(seconds_rows(protocols, methods, table), markdown),
-        "From the start of the process to a taught model.",
+        "From the start of the process to a trained model.",
         draw(calibration_rows(protocols, methods, table), markdown),
         "On n answers chance alone makes it about 0.3 / sqrt(n).",
         describe_speed(TIMED, table),
@@ -259,7 +259,7 @@ def to_json(
     effort: float,
     answers: dict[Run, Kept],
 ) -> bytes:
-    """Give all figures, and what they were measured with."""
+    """Return all figures, and what they were measured with."""
     figures = [
         {
             "protocol": protocol.name,

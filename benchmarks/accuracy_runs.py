@@ -31,14 +31,14 @@ class RunFailedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One method taught and asked once.
+    """One method trained and tested once.
 
     Attributes:
         method: Which.
         protocol: The protocol's name.
         fold: Its fold, from 0.
         job: What the method gets.
-        key: Names everything that settles the answer: pictures, seed, effort, code, versions.
+        key: Names everything that decides the answer: pictures, seed, effort, code, versions.
     """
 
     method: Method
@@ -50,8 +50,8 @@ class Run:
     def expected_seconds(self) -> float:
         """A guess, on two quiet cores."""
         method, job = self.method, self.job
-        taught = method.each_taught * len(job.taught_names) * min(1.0, job.effort)
-        return method.start + taught + method.each_asked * len(job.asked_names)
+        training = method.each_training * len(job.training_names) * min(1.0, job.effort)
+        return method.start + training + method.each_test * len(job.test_names)
 
     def describe(self) -> str:
         """Say which it is, for a line of progress."""
@@ -81,27 +81,27 @@ def plan(
     weights_hash = hashlib.sha256(weights.read_bytes()).hexdigest()
     runs = []
     for place in range(max(len(own) for own in seeds.values())):
-        for method in sorted(methods, key=lambda method: method.each_taught):
+        for method in sorted(methods, key=lambda method: method.each_training):
             if place >= len(seeds[method.name]):
                 continue
             seed = seeds[method.name][place]
             for protocol in protocols:
                 for number, fold in enumerate(protocol.folds):
-                    taught = folders[fold.taught].at(fold.taught_places)
-                    asked = folders[fold.asked].at(fold.asked_places)
+                    training = folders[fold.training].at(fold.training_indices)
+                    test = folders[fold.test].at(fold.test_indices)
                     job = Job(
                         method=method.name,
-                        labels=taught.labels,
-                        taught_folder=str(taught.folder.resolve()),
-                        taught_names=taught.names,
-                        asked_folder=str(asked.folder.resolve()),
-                        asked_names=asked.names,
+                        labels=training.labels,
+                        training_folder=str(training.folder.resolve()),
+                        training_names=training.names,
+                        test_folder=str(test.folder.resolve()),
+                        test_names=test.names,
                         seed=seed,
                         effort=effort,
                         weights=str(weights),
                     )
                     parts = [method.name, codes[method.name], str(seed), str(effort), weights_hash]
-                    parts += [taught.data_hash, asked.data_hash]
+                    parts += [training.data_hash, test.data_hash]
                     key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
                     runs.append(Run(method, protocol.name, number, job, key))
     return runs
@@ -183,7 +183,7 @@ class Progress:
 
 
 def execute(run: Run, python: Path) -> Answer:
-    """Teach and ask in a process of its own.
+    """Train and test in a process of its own.
 
     Args:
         run: What.

@@ -27,7 +27,7 @@ class Figures:
         says: What the method reports of itself, 0 to 1, mean over seeds; None where it does not.
         calibration_error: Expected calibration error over all answers, mean over seeds.
         uncalibrated_error: The same with the temperature taken out; None where there is none.
-        seconds: From the start of the process to a taught model, mean over seeds.
+        seconds: From the start of the process to a trained model, mean over seeds.
         asked: How many pictures were asked about, over all folds.
         sessions: In which calls of the benchmark it was measured.
     """
@@ -95,14 +95,14 @@ def _figures(by_seed: Sequence[Sequence[tuple[Run, Kept]]]) -> Figures:
         calibration_error=float(np.mean(errors)),
         uncalibrated_error=float(np.mean(uncalibrated)) if uncalibrated else None,
         seconds=float(np.mean([one.answer.seconds for one in kept])),
-        asked=sum(len(run.job.asked_names) for run, _ in by_seed[0]),
+        asked=sum(len(run.job.test_names) for run, _ in by_seed[0]),
         sessions=tuple(dict.fromkeys(one.session for one in kept)),
     )
 
 
 def _right(run: Run, kept: Kept) -> NDArray[np.bool_]:
     probabilities = np.array(kept.answer.probabilities)
-    truths = [run.job.labels.index(name.split("/")[0]) for name in run.job.asked_names]
+    truths = [run.job.labels.index(name.split("/")[0]) for name in run.job.test_names]
     return np.asarray(probabilities.argmax(axis=1) == np.array(truths))
 
 
@@ -119,7 +119,7 @@ def _calibration_error(
 
 
 def with_temperature(probabilities: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """Give what a softmax would have said, had its logits been multiplied.
+    """The probabilities of a softmax, had its logits been multiplied.
 
     Args:
         probabilities: (answers, labels).
@@ -179,10 +179,10 @@ def calibration_rows(
 def seconds_rows(
     protocols: Sequence[Protocol], methods: Sequence[Method], table: Table
 ) -> list[list[str]]:
-    """Seconds from nothing to a taught model, mean over folds and seeds."""
-    rows = [["seconds", "taught with", *(method.title for method in methods)]]
+    """Seconds from nothing to a trained model, mean over folds and seeds."""
+    rows = [["seconds", "trained on", *(method.title for method in methods)]]
     for protocol in protocols:
-        counts = sorted(len(fold.taught_places) for fold in protocol.folds)
+        counts = sorted(len(fold.training_indices) for fold in protocol.folds)
         row = [protocol.name, " to ".join(map(str, sorted({counts[0], counts[-1]})))]
         for method in methods:
             figures = table.get((protocol.name, method.name))

@@ -64,7 +64,7 @@ RECIPES = {
 
 @dataclass(frozen=True, eq=False)
 class _Pictures:
-    """What is taught from; see `finetune_views.Examples`."""
+    """What is trained on; see `random_views.Examples`."""
 
     images: tuple[BgrImage, ...]
     label_indices: NDArray[np.int64]
@@ -121,12 +121,12 @@ def _accuracy(
     knows_rooms: bool,
     pretrained: PretrainedWeights,
 ) -> float:
-    """Teach and ask; the last epoch is asked, as nothing is held back to choose another by."""
-    taught = folders[fold.taught].at(fold.taught_places)
-    asked = folders[fold.asked].at(fold.asked_places)
-    training = _Pictures(tuple(taught.images), taught.label_indices)
+    """Train and test; the last epoch is tested, as nothing is held back to choose another by."""
+    learnt = folders[fold.training].at(fold.training_indices)
+    asked = folders[fold.test].at(fold.test_indices)
+    training = _Pictures(tuple(learnt.images), learnt.label_indices)
     nothing = _Pictures((), np.empty(0, dtype=np.int64))
-    labels = taught.labels if knows_rooms else _renamed(taught.labels)
+    labels = learnt.labels if knows_rooms else _renamed(learnt.labels)
     network = train_layers(training, nothing, labels, pretrained, settings).network
     answers = []
     with torch.inference_mode():

@@ -3,7 +3,7 @@
     $ python -m benchmarks.head_recipe DATA
 
 benchmarks/protocols.py says what DATA holds and what is held out. Each row of the first table
-changes one thing about our recipe. The second table thins out one label of those that are taught.
+changes one thing about our recipe. The second table thins out one label of those that are trained.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ WIDTH = 512  # features of a fire module
 FEW_SUBJECTS = 10
 
 Probabilities = NDArray[np.floating]
-Teach = Callable[[EmbeddedViews], Callable[[NDArray[np.float32]], Probabilities]]
+Fit = Callable[[EmbeddedViews], Callable[[NDArray[np.float32]], Probabilities]]
 """Learns from views, and gives what answers about embeddings, (pictures, labels)."""
 
 
@@ -61,14 +61,14 @@ class Recipe:
 
     Attributes:
         name: In words.
-        teach: How the head is fitted.
+        fit: How the head is fitted.
         pooling: Which averages it sees, by their place in `poolings`.
         power: What embeddings are raised to before they are scaled to length one.
         views: Augmented views of each picture.
     """
 
     name: str
-    teach: Teach
+    fit: Fit
     pooling: tuple[str, ...] = ("middle",)
     power: float = POWER
     views: int = VIEWS
@@ -121,7 +121,7 @@ def poolings(features: onnx.ModelProto) -> onnx.ModelProto:
     model = onnx.ModelProto()
     model.CopyFrom(features)
     graph = model.graph
-    joined = "averages"
+    concatenated = "averages"
     graph.node.extend(
         [
             helper.make_node("GlobalAveragePool", ["features.12"], ["even.pooled"]),
@@ -129,17 +129,17 @@ def poolings(features: onnx.ModelProto) -> onnx.ModelProto:
             helper.make_node("Mul", ["features.11", "middle"], ["before.weighted"]),
             helper.make_node("GlobalAveragePool", ["before.weighted"], ["before.pooled"]),
             helper.make_node("Flatten", ["before.pooled"], ["before"], axis=1),
-            helper.make_node("Concat", ["even", EMBEDDING_NAME, "before"], [joined], axis=1),
+            helper.make_node("Concat", ["even", EMBEDDING_NAME, "before"], [concatenated], axis=1),
         ]
     )
     del graph.output[:]
     shape: list[str | int | None] = ["batch", len(POOLINGS) * WIDTH]
-    graph.output.append(helper.make_tensor_value_info(joined, TensorProto.FLOAT, shape))
+    graph.output.append(helper.make_tensor_value_info(concatenated, TensorProto.FLOAT, shape))
     return model
 
 
 def print_tables(folders: dict[str, Folder]) -> None:
-    """Teach and ask with every recipe, on every protocol."""
+    """Fit and ask with every recipe, on every protocol."""
     pictures = {name: folder.pictures for name, folder in folders.items()}
     columns = (*all_protocols(pictures), *few_protocols(pictures))
     names = [protocol.name for protocol in columns]
@@ -167,12 +167,12 @@ def print_tables(folders: dict[str, Folder]) -> None:
 
 
 def all_recipes() -> tuple[Recipe, ...]:
-    """Give the rows of the first table."""
+    """Return the rows of the first table."""
     return (
         Recipe("tutorial: logistic regression, no views", linear_probe, ("even",), 1.0, 0),
         Recipe("ours", ours()),
         Recipe("even average", ours(), ("even",)),
-        Recipe("joined with the module before", ours(), ("middle", "module before")),
+        Recipe("concatenated with the module before", ours(), ("middle", "module before")),
         Recipe("square root (power 0.5)", ours(), power=0.5),
         Recipe("power 0.6", ours(), power=0.6),
         Recipe("power 0.8", ours(), power=0.8),
@@ -184,14 +184,14 @@ def all_recipes() -> tuple[Recipe, ...]:
         Recipe("shrinkage 0.05", ours(0.05)),
         Recipe("shrinkage 0.1", ours(0.1)),
         Recipe("shrinkage 0.4", ours(0.4)),
-        Recipe("shrinkage by leaving out recordings", chosen_shrinkage),
+        Recipe("shrinkage by leaving out bursts", chosen_shrinkage),
         Recipe("logistic regression on the views", logistic()),
         Recipe("without temperature", without_temperature),
     )
 
 
 def unbalanced_recipes() -> tuple[Recipe, ...]:
-    """Give the rows of the second table."""
+    """Return the rows of the second table."""
     return (
         Recipe("ours: labels count alike", ours()),
         Recipe("prior from the numbers of pictures", with_prior),
@@ -201,7 +201,7 @@ def unbalanced_recipes() -> tuple[Recipe, ...]:
 
 
 def few_protocols(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
-    """Give protocols with few snapshots, on which nothing was chosen."""
+    """Protocols with few snapshots, on which nothing was chosen."""
 
     def spread(name: str, count: int) -> NDArray[np.int64]:
         chosen = []
@@ -212,8 +212,8 @@ def few_protocols(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
 
     def across(pair: tuple[str, str], count: int) -> tuple[Fold, ...]:
         return tuple(
-            Fold(taught, spread(taught, count), asked, np.arange(len(folders[asked])))
-            for taught, asked in (pair, pair[::-1])
+            Fold(training, spread(training, count), asked, np.arange(len(folders[asked])))
+            for training, asked in (pair, pair[::-1])
         )
 
     subjects = np.array([int(Path(name).stem.split("_")[1]) for name in folders[DIGITS].names])
@@ -227,12 +227,12 @@ def few_protocols(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
 
 
 def recording_folds(folder: Folder, name: str) -> tuple[Fold, ...]:
-    """Leave out each quarter of a data set's recordings."""
+    """Leave out each quarter of a data set's bursts."""
     views = folder.views[SEEDS[0]]
     bursts = views.bursts[views.is_original]
     labels = folder.pictures.label_indices
     splits = StratifiedGroupKFold(4).split(labels, labels, bursts)
-    return tuple(Fold(name, taught, name, asked) for taught, asked in splits)
+    return tuple(Fold(name, training, name, asked) for training, asked in splits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,15 +246,15 @@ class Answers:
 def ask_all(
     recipe: Recipe, seed: int, folders: dict[str, Folder], folds: Sequence[Fold]
 ) -> list[Answers]:
-    """Teach and ask in each fold."""
+    """Fit and ask in each fold."""
     found = []
     for fold in folds:
-        taught = chosen_views(recipe, folders[fold.taught], fold.taught_places, seed)
-        asked = folders[fold.asked]
+        training = chosen_views(recipe, folders[fold.training], fold.training_indices, seed)
+        asked = folders[fold.test]
         originals = asked.views[seed].is_original
-        values = asked.views[seed].embeddings[originals][fold.asked_places]
-        answer = recipe.teach(taught)
-        truths = asked.pictures.label_indices[fold.asked_places]
+        values = asked.views[seed].embeddings[originals][fold.test_indices]
+        answer = recipe.fit(training)
+        truths = asked.pictures.label_indices[fold.test_indices]
         found.append(Answers(answer(embedding(recipe, values)), truths))
     return found
 
@@ -276,8 +276,8 @@ def embedding(recipe: Recipe, averages: NDArray[np.float32]) -> NDArray[np.float
         place = POOLINGS.index(name) * WIDTH
         tamed = averages[:, place : place + WIDTH] ** recipe.power  # none is negative
         parts.append(tamed / np.linalg.norm(tamed, axis=1, keepdims=True))
-    joined = np.concatenate(parts, axis=1)
-    return np.asarray(joined / np.sqrt(len(parts)), dtype=np.float32)
+    concatenated = np.concatenate(parts, axis=1)
+    return np.asarray(concatenated / np.sqrt(len(parts)), dtype=np.float32)
 
 
 def accuracy(answers: Sequence[Answers]) -> float:
@@ -296,17 +296,17 @@ def calibration_error(answers: Sequence[Answers]) -> float:
 def unbalanced_accuracy(
     recipe: Recipe, folders: dict[str, Folder], protocols: Sequence[Protocol], every: int
 ) -> float:
-    """Mean recall over labels when only every fifth, say, picture of one of them is taught."""
+    """Mean recall over labels when only every fifth, say, picture of one of them is trained on."""
     found = []
     for protocol in protocols:
         if protocol.name == "few":  # nothing to take away from ten
             continue
         fold = protocol.folds[0]
-        labels = folders[fold.taught].pictures.label_indices[fold.taught_places]
+        labels = folders[fold.training].pictures.label_indices[fold.training_indices]
         for rare in range(0, labels.max() + 1, 1 if labels.max() < 5 else 3):
-            members = fold.taught_places[labels == rare]
-            kept = np.concatenate([fold.taught_places[labels != rare], members[::every]])
-            thinned = replace(fold, taught_places=np.sort(kept))
+            members = fold.training_indices[labels == rare]
+            kept = np.concatenate([fold.training_indices[labels != rare], members[::every]])
+            thinned = replace(fold, training_indices=np.sort(kept))
             (answers,) = ask_all(recipe, SEEDS[0], folders, [thinned])
             best = answers.probabilities.argmax(axis=1)
             found.append(balanced_accuracy_score(answers.truths, best))
@@ -314,7 +314,7 @@ def unbalanced_accuracy(
 
 
 def answering(head: LinearHead) -> Callable[[NDArray[np.float32]], Probabilities]:
-    """Give what answers with a head."""
+    """Return the function that classifies with a head."""
     return lambda asked: np.asarray(softmax(head.logits(asked), axis=1))
 
 
@@ -330,7 +330,7 @@ def calibrated(views: EmbeddedViews, shrinkage: float = SHRINKAGE) -> LinearHead
     return fit_head(views, count, shrinkage, temperature)
 
 
-def ours(shrinkage: float = SHRINKAGE) -> Teach:
+def ours(shrinkage: float = SHRINKAGE) -> Fit:
     """Our head."""
     return lambda views: answering(calibrated(views, shrinkage))
 
@@ -357,14 +357,14 @@ def scaled_alike(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probab
 
 
 def chosen_shrinkage(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
-    """Our head with the shrinkage under which left-out recordings are likeliest."""
+    """Our head with the shrinkage under which left-out bursts are likeliest."""
     labels, losses = views.label_indices, {}
     for shrinkage in (0.05, 0.1, 0.2, 0.4, 0.7):
         loss = 0.0
-        for taught, held in StratifiedGroupKFold(3).split(labels, labels, views.bursts):
-            if len(np.unique(labels[taught])) < label_count(views):
+        for training, held in StratifiedGroupKFold(3).split(labels, labels, views.bursts):
+            if len(np.unique(labels[training])) < label_count(views):
                 continue
-            head = calibrated(views.only(np.isin(np.arange(labels.size), taught)), shrinkage)
+            head = calibrated(views.only(np.isin(np.arange(labels.size), training)), shrinkage)
             asked = held[views.is_original[held]]
             given = answering(head)(views.embeddings[asked])
             loss -= float(np.log(given[np.arange(asked.size), labels[asked]] + 1e-12).sum())
@@ -383,20 +383,20 @@ def with_prior(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabil
 def linear_probe(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
     """What tutorials do: standardise, logistic regression with its defaults."""
     scaler = StandardScaler()
-    taught = scaler.fit_transform(views.embeddings)
-    probe = LogisticRegression(max_iter=2000).fit(taught, views.label_indices)
+    training = scaler.fit_transform(views.embeddings)
+    probe = LogisticRegression(max_iter=2000).fit(training, views.label_indices)
     return lambda asked: np.asarray(probe.predict_proba(scaler.transform(asked)))
 
 
-def logistic(class_weight: str | None = None) -> Teach:
+def logistic(class_weight: str | None = None) -> Fit:
     """Logistic regression on our embedding, as strong as did best."""
 
-    def teach(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
+    def fit(views: EmbeddedViews) -> Callable[[NDArray[np.float32]], Probabilities]:
         probe = LogisticRegression(C=100.0, max_iter=300, tol=1e-3, class_weight=class_weight)
         probe.fit(views.embeddings, views.label_indices)
         return lambda asked: np.asarray(probe.predict_proba(asked))
 
-    return teach
+    return fit
 
 
 def describe(found: list[float]) -> str:

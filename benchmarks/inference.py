@@ -212,7 +212,7 @@ def grow(folder: Path, rounds: int) -> Times:
 
 
 def pythons_for(names: Sequence[str], environments: Path) -> dict[str, Path]:
-    """Give the interpreter for each way, and install what is missing.
+    """Return the interpreter for each way, and install what is missing.
 
     Raises:
         UserError: The environment can't be made.
@@ -225,7 +225,7 @@ def pythons_for(names: Sequence[str], environments: Path) -> dict[str, Path]:
 
 
 def environment(environments: Path) -> Path:
-    """Give the interpreter that has the other runtimes.
+    """Return the interpreter that has the other runtimes.
 
     Raises:
         UserError: It can't be made.

@@ -27,7 +27,7 @@ from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures
-from webcam_classifier.export.integer_precision import to_integer_precision
+from webcam_classifier.export.int8 import to_int8
 from webcam_classifier.head.discriminant import LinearHead, append_head
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
@@ -71,7 +71,7 @@ def write_models(folder: Path, labels: int = 3, size: int = SIZE) -> None:
 
 
 def take_model(folder: Path, model: Path) -> None:
-    """Put a taught model in the place of ours; `write_models` has written before.
+    """Put a trained model in the place of ours; `write_models` has written before.
 
     Other runtimes get the same graph from the first convolution on, where that is the default
     network's; of another network they keep the default one.
@@ -103,7 +103,7 @@ def write_integer_model(folder: Path) -> None:
     answers = np.stack(
         [original.classify_prepared(picture).probabilities for picture in pictures.compared]
     )
-    converted = to_integer_precision(original, pictures, answers)
+    converted = to_int8(original, pictures, answers)
     write_model(converted.graph, original.card, folder / INTEGER_MODEL)
 
 

@@ -55,17 +55,17 @@ class Way:
 
 
 def our_runtime(words: str, precision: str, threads: int) -> ExecutionConfig:
-    """Give the runtime that a few words name.
+    """Return the runtime that a few words name.
 
     Args:
-        words: A provider, then `reduced` and `rearranged` as they apply.
+        words: A provider, then `reduced` and `optimised` as they apply.
         precision: Of the file.
         threads: 0 is one for each core.
     """
     from webcam_classifier.runtime.providers import ExecutionConfig
 
     provider, *rest = words.split()
-    return ExecutionConfig(provider, threads, "reduced" in rest, precision, "rearranged" in rest)
+    return ExecutionConfig(provider, threads, "reduced" in rest, precision, "optimised" in rest)
 
 
 def ours(name: str, words: str, precision: str = "fp32") -> Callable[[Request], Classify]:
@@ -93,7 +93,7 @@ def our_network_alone(request: Request) -> Classify:
     from webcam_classifier.preprocess import prepare
     from webcam_classifier.runtime.session import open_model
 
-    runtime = our_runtime("cpu rearranged", "fp32", request.threads)
+    runtime = our_runtime("cpu optimised", "fp32", request.threads)
     session = open_model(request.folder / MODEL, runtime)
     prepared: dict[int, Image] = {}
 
@@ -204,13 +204,13 @@ def litert(request: Request) -> Classify:
 
 
 WAYS: Mapping[str, Way] = {
-    "ours": Way("ours", "fp32", ours(MODEL, "cpu rearranged")),
+    "ours": Way("ours", "fp32", ours(MODEL, "cpu optimised")),
     "ours-as-it-is": Way("ours, the file as it is", "fp32", ours(MODEL, "cpu")),
-    "ours-int8": Way("ours, int8", "int8", ours(INTEGER_MODEL, "cpu rearranged", "int8")),
+    "ours-int8": Way("ours, int8", "int8", ours(INTEGER_MODEL, "cpu optimised", "int8")),
     "ours-openvino-int8": Way(
         "ours, int8 on the OpenVINO provider",
         "int8",
-        ours(INTEGER_MODEL, "openvino rearranged", "int8"),
+        ours(INTEGER_MODEL, "openvino optimised", "int8"),
     ),
     "ours-openvino-bf16": Way(
         "ours, bf16 on the OpenVINO provider", "bf16", ours(MODEL, "openvino reduced")

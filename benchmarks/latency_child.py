@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def saver(path: Path, stack: ExitStack) -> Save:
-    """Give what draws a labelled frame and saves it to a video."""
+    """Return the function that draws a labelled frame and saves it to a video."""
     # Loaded only here, as live.py does: what draws takes memory.
     from webcam_classifier.camera.video_file import VideoFile
     from webcam_classifier.ui.overlay import draw_prediction

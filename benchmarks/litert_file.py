@@ -101,9 +101,9 @@ def write_squeezenet(arrays: dict[str, NDArray[np.float32]], path: Path) -> None
             _convolution(network, squeezed, arrays, f"{name}.expand3x3", same=True),
         ]
         shape = network.shape(halves[0])
-        joined = network.value(*shape[:3], 2 * shape[3])
+        concatenated = network.value(*shape[:3], 2 * shape[3])
         operator = schema.BuiltinOperator.CONCATENATION
-        found = network.node(operator, halves, joined, "ConcatenationOptions", axis=3)
+        found = network.node(operator, halves, concatenated, "ConcatenationOptions", axis=3)
     axes = network.constant(np.array([1, 2], np.int32))
     pooled = network.value(1, network.shape(found)[3])
     network.node(schema.BuiltinOperator.MEAN, [found, axes], pooled, "ReducerOptions")

@@ -3,9 +3,9 @@
     $ python -m benchmarks.near_copies
     $ python -m benchmarks.near_copies --counts 2000 8000 --all-pairs
 
-Measured is `near_copy_groups`, which finds the recordings of a label, each run in a process of its
-own. The fingerprints are of four kinds: `recordings`, pictures of the folder named with `--data`
-again and again, with the noise of a recording; `strangers` that have nothing in common; `one wall`,
+Measured is `near_copy_groups`, which finds the bursts of a label, each run in a process of its
+own. The fingerprints are of four kinds: `bursts`, pictures of the folder named with `--data`
+again and again, with the noise of a burst; `unrelated` that have nothing in common; `one wall`,
 all of a single scene with noise; and `black`, all the same. `--all-pairs` measures as well what a
 matrix of all pairs takes, where that fits into memory, and holds the groups against its groups.
 """
@@ -30,7 +30,7 @@ from webcam_classifier.dataset.listing import list_pictures
 from webcam_classifier.dataset.near_copies import NEAR_COPY, near_copy_groups
 from webcam_classifier.dataset.picture_files import read_picture
 
-KINDS = ("recordings", "strangers", "one wall", "black")
+KINDS = ("bursts", "unrelated", "one wall", "black")
 COUNTS = (2000, 8000, 25_000)
 WAYS = ("groups", "all pairs")
 
@@ -89,13 +89,13 @@ def make_fingerprints(kind: str, count: int, data: Path) -> NDArray[np.bool_]:
     generator = np.random.default_rng(0)
     if kind == "black":
         return np.zeros((count, 256), dtype=np.bool_)
-    scenes = generator.random((count if kind == "strangers" else 1, 256)) < 0.5
-    if kind == "recordings":
+    scenes = generator.random((count if kind == "unrelated" else 1, 256)) < 0.5
+    if kind == "bursts":
         paths, _ = list_pictures(data)
         some = paths[:: max(1, len(paths) // _SCENES)]
         scenes = np.array([fingerprint(read_picture(path)) for path in some], dtype=np.bool_)
     pictures = scenes[np.arange(count) * len(scenes) // count]
-    if kind == "strangers":
+    if kind == "unrelated":
         return pictures
     return np.asarray(pictures ^ (generator.random(pictures.shape) < _NOISE))
 
@@ -106,7 +106,7 @@ def measure(kind: str, count: int, way: str, data: str) -> tuple[float, float, i
     Returns:
         Seconds, megabytes of arrays at the most, and how many groups there are.
     """
-    near_copy_groups(make_fingerprints("strangers", 10, Path(data)))  # loads what it needs
+    near_copy_groups(make_fingerprints("unrelated", 10, Path(data)))  # loads what it needs
     fingerprints = make_fingerprints(kind, count, Path(data))
     find = _by_all_pairs if way == "all pairs" else near_copy_groups
     started = time.perf_counter()

@@ -123,7 +123,7 @@ def count_work(model: onnx.ModelProto) -> Work:
 
 
 def product_rate(threads: int, of_bytes: bool) -> float:
-    """Give the multiplications a second of a large product of matrices in onnxruntime.
+    """Measure the multiplications a second of a large product of matrices in onnxruntime.
 
     Args:
         threads: Of the processor.
@@ -152,7 +152,7 @@ def product_rate(threads: int, of_bytes: bool) -> float:
 
 
 def copy_rate(threads: int, size: int) -> float:
-    """Give the bytes that are read and written a second when memory is copied.
+    """Measure the bytes that are read and written a second when memory is copied.
 
     Args:
         threads: Each copies its own.

@@ -26,19 +26,19 @@ _FEW = 10  # snapshots a label
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What is taught from, and what is asked about. No near copy is on both sides.
+    """What is trained on, and what is tested on. No near copy is on both sides.
 
     Attributes:
-        taught: The folder that is taught from, one of `FOLDERS`.
-        taught_places: Which of its pictures, int64.
-        asked: The folder that is asked about.
-        asked_places: Which of its pictures, int64.
+        training: The training folder, one of `FOLDERS`.
+        training_indices: Which of its pictures, int64.
+        test: The test folder.
+        test_indices: Which of its pictures, int64.
     """
 
-    taught: str
-    taught_places: NDArray[np.int64]
-    asked: str
-    asked_places: NDArray[np.int64]
+    training: str
+    training_indices: NDArray[np.int64]
+    test: str
+    test_indices: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def load_folders(data: Path, size: int) -> dict[str, LabelledPictures]:
 
 
 def all_protocols(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ...]:
-    """Give every protocol, each with its folds.
+    """Return every protocol, each with its folds.
 
     Args:
         folders: From `load_folders`.
@@ -88,12 +88,12 @@ def all_protocols(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ..
     )
     few = []
     for name in ROOMS:
-        taught_places, asked_places = beginning_and_end(folders[name].label_indices)
-        few.append(Fold(name, taught_places, name, asked_places))
+        training_indices, test_indices = beginning_and_end(folders[name].label_indices)
+        few.append(Fold(name, training_indices, name, test_indices))
 
-    def across(taught: str, asked: str) -> tuple[Fold]:
-        everything = np.arange(len(folders[taught])), np.arange(len(folders[asked]))
-        return (Fold(taught, everything[0], asked, everything[1]),)
+    def across(training: str, test: str) -> tuple[Fold]:
+        everything = np.arange(len(folders[training])), np.arange(len(folders[test]))
+        return (Fold(training, everything[0], test, everything[1]),)
 
     return (
         Protocol("thumbs 1>2", "the other person", across(*THUMBS)),
@@ -113,10 +113,10 @@ def beginning_and_end(
     Args:
         label_indices: (pictures,) int64, of pictures in the order of their recording.
     """
-    taught, asked = [], []
+    training, test = [], []
     for label in np.unique(label_indices):
         members = np.flatnonzero(label_indices == label)
         half = members[: members.size // 2]
-        taught.append(half[np.linspace(0, half.size - 1, _FEW).astype(np.int64)])
-        asked.append(members[-(members.size // 3) :])
-    return np.concatenate(taught), np.concatenate(asked)
+        training.append(half[np.linspace(0, half.size - 1, _FEW).astype(np.int64)])
+        test.append(members[-(members.size // 3) :])
+    return np.concatenate(training), np.concatenate(test)

@@ -67,7 +67,7 @@ class Watcher:
                 self.frames.put(labelled)
 
     def clear(self) -> list[LabelledFrame]:
-        """Give the frames that came since the last time."""
+        """Return the frames that came since the last time."""
         found = []
         while not self.frames.empty():
             found.append(self.frames.get())

@@ -4,7 +4,7 @@
     $ python -m benchmarks.transfer DATASET... --weights-folder weights/ --quick
 
 A DATASET is a folder as train.py takes it, which holds back recordings or its own test part, or two
-with a comma between: taught with the first, measured on the second. A row is printed as soon as
+with a comma between: trained on the first, measured on the second. A row is printed as soon as
 it is known, so Ctrl-C keeps what there is.
 """
 
@@ -64,7 +64,7 @@ class Data:
 
     Attributes:
         name: As it stands in the table.
-        pictures: What is taught from.
+        pictures: What is trained on.
         test_pictures: From elsewhere; None where some of the others are held back.
     """
 
@@ -100,7 +100,7 @@ class Case:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Teach and measure each case, and print each row when it is there."""
+    """Train and measure each case, and print each row when it is there."""
     options = parse(arguments)
     skipped: list[str] = []
     print(HEADER, flush=True)
@@ -121,14 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
-    """Give every way of every network."""
+    """Return every way of every network."""
     for backbone, way in itertools.product(options.backbones, options.ways):
         weights = find_weights(options.weights_folder, backbone)
         yield Case(backbone, weights, way, options.epochs, options.input_size)
 
 
 def find_weights(folder: Path | None, backbone: str) -> str:
-    """Give the file of a network's weights in a folder, or `auto` where there is none."""
+    """Return the file of a network's weights in a folder, or `auto` where there is none."""
     if folder is None:
         return "auto"
     found = sorted(folder.glob(f"{backbone}-*.pth")) + sorted(
@@ -141,10 +141,10 @@ def read(name: str, size: int, is_quick: bool) -> Data:
     """Read a data set.
 
     Raises:
-        UserError: A folder is missing, or can't be taught with.
+        UserError: A folder is missing, or can't be trained on.
     """
-    taught, _, asked = name.partition(",")
-    pictures = load_labelled_pictures(Path(taught), size)
+    training, _, asked = name.partition(",")
+    pictures = load_labelled_pictures(Path(training), size)
     if is_quick:
         group = [
             np.flatnonzero(pictures.label_indices == label) for label in range(len(pictures.labels))
@@ -162,7 +162,7 @@ def read(name: str, size: int, is_quick: bool) -> Data:
 
 
 def row(data: Data, colour: str, case: Case) -> str:
-    """Teach and measure one case, and give its line of the table.
+    """Train and measure one case, and return its line of the table.
 
     Raises:
         UserError: The weights can't be had, or don't fit.
@@ -180,7 +180,7 @@ def row(data: Data, colour: str, case: Case) -> str:
         measured_only=True,
         started=started,
     )
-    outcome = teach(task, case)
+    outcome = train(task, case)
     seconds = time.monotonic() - started
     measured = ask(task, outcome)
     interval = measured.evaluation.interval
@@ -192,8 +192,8 @@ def row(data: Data, colour: str, case: Case) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def teach(task: TrainingTask, case: Case) -> TrainingResult:
-    """Teach as train.py does."""
+def train(task: TrainingTask, case: Case) -> TrainingResult:
+    """Train as train.py does."""
     backbone = load_backbone(case.backbone, case.weights, case.input_size)
     embedded = embed_labelled_pictures(task.pictures, backbone, test=task.test_pictures)
     if case.way == "freeze":

@@ -4,7 +4,7 @@
 
 benchmarks/protocols.py says what DATA holds. A third of each label's pictures, the last ones of
 its recording or the subjects of a third, is held out as known. Unknown are the pictures of a label
-that was left out, each in turn, and with all labels taught the other data sets, noise, and a
+that was left out, each in turn, and with all labels trained on the other data sets, noise, and a
 covered lens. Each cell is the AUROC, and the share of unknown pictures that pass for known where
 95 % of the held-out known ones do.
 """
@@ -50,13 +50,13 @@ class Question:
 
     Attributes:
         column: Where it counts.
-        taught: What is known, labels from 0 up.
+        training: What is known, labels from 0 up.
         known: New pictures of known labels, (pictures, features).
         unknown: Pictures of none.
     """
 
     column: str
-    taught: EmbeddedViews
+    training: EmbeddedViews
     known: Values
     unknown: Values
 
@@ -75,14 +75,14 @@ def main() -> None:
         name: embed_labelled_pictures(found, backbone, seed=options.seed).views
         for name, found in pictures.items()
     }
-    strange = {
+    out_of_distribution = {
         kind: FeatureExtractor(backbone.features).embed(drawn)
         for kind, drawn in strange_pictures(SIZE).items()
     }
     cells: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    for question in questions(pictures, folders, strange):
+    for question in questions(pictures, folders, out_of_distribution):
         asked = np.concatenate([question.known, question.unknown])
-        for name, scores in all_scores(question.taught, asked).items():
+        for name, scores in all_scores(question.training, asked).items():
             found = judge(scores[: len(question.known)], scores[len(question.known) :])
             cells[name][question.column].append(found)
     columns = (*COLUMNS, *ACROSS)
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def judge(known: Scores, unknown: Scores) -> tuple[float, float]:
-    """Give the AUROC, and the share of the unknown that pass where 95 % of the known do."""
+    """Return the AUROC, and the share of the unknown that pass where 95 % of the known do."""
     truths = np.repeat([0, 1], [len(known), len(unknown)])
     auroc = float(roc_auc_score(truths, np.concatenate([known, unknown])))
     return auroc, float((unknown <= np.quantile(known, 0.95)).mean())
@@ -104,9 +104,9 @@ def judge(known: Scores, unknown: Scores) -> tuple[float, float]:
 def questions(
     pictures: dict[str, LabelledPictures],
     folders: dict[str, EmbeddedViews],
-    strange: dict[str, Values],
+    out_of_distribution: dict[str, Values],
 ) -> Iterator[Question]:
-    """Give everything that is asked."""
+    """Yield every question."""
     for name in FOLDERS:
         views, labels = folders[name], pictures[name].labels
         held_out = np.repeat(
@@ -117,10 +117,10 @@ def questions(
             if name == DIGITS and label not in _LEFT_DIGITS:
                 continue
             is_left = views.label_indices == left
-            taught = without(views.only(~held_out & ~is_left), left)
+            training = without(views.only(~held_out & ~is_left), left)
             known = views.embeddings[held_out & views.is_original & ~is_left]
             unknown = views.embeddings[is_left & views.is_original]
-            yield Question("empty room" if label == "none" else short, taught, known, unknown)
+            yield Question("empty room" if label == "none" else short, training, known, unknown)
             if name != DIGITS:
                 pair = THUMBS if name in THUMBS else ROOMS
                 other = folders[pair[1 - pair.index(name)]]
@@ -129,13 +129,13 @@ def questions(
                 gone = other.is_original & (other.label_indices == left)
                 column = ACROSS[0] if name in THUMBS else ACROSS[1]
                 yield Question(column, whole, other.embeddings[new], other.embeddings[gone])
-        taught, known = views.only(~held_out), views.embeddings[held_out & views.is_original]
+        training, known = views.only(~held_out), views.embeddings[held_out & views.is_original]
         kind = name.split("/")[0]
         others = [folders[key] for key in FOLDERS if key.split("/")[0] != kind]
         embeddings = np.concatenate([each.embeddings[each.is_original][::2] for each in others])
-        yield Question("other data", taught, known, embeddings)
-        for column, drawn in strange.items():
-            yield Question(column, taught, known, drawn)
+        yield Question("other data", training, known, embeddings)
+        for column, drawn in out_of_distribution.items():
+            yield Question(column, training, known, drawn)
 
 
 def last_third(pictures: LabelledPictures, name: str) -> NDArray[np.bool_]:
@@ -156,10 +156,10 @@ def without(views: EmbeddedViews, left: int) -> EmbeddedViews:
     return EmbeddedViews(views.embeddings, labels, views.bursts, views.is_original)
 
 
-def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:
-    """Give every method's scores, higher for what is less known."""
-    label_count = int(taught.label_indices.max()) + 1
-    head, novelty = fit_calibrated(taught, label_count)
+def all_scores(training: EmbeddedViews, asked: Values) -> dict[str, Scores]:
+    """Return every method's scores, higher for what is less known."""
+    label_count = int(training.label_indices.max()) + 1
+    head, novelty = fit_calibrated(training, label_count)
     distances = novelty.distances(asked)
     logits = head.logits(asked)
     energy = -logsumexp(logits, axis=1)
@@ -168,20 +168,20 @@ def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:
         "largest logit": -logits.max(axis=1),
         "energy": energy,
     }
-    whiten, means = whitening(taught, label_count)
-    white, seen = whiten(asked), whiten(taught.embeddings)
+    whiten, means = whitening(training, label_count)
+    white, seen = whiten(asked), whiten(training.embeddings)
     mahalanobis = ((white[:, np.newaxis] - means) ** 2).sum(axis=2).min(axis=1)
     spread = PCA(whiten=True, svd_solver="covariance_eigh").fit(seen)
     kept = spread.explained_variance_ > 0.1  # of one, that of directions within labels
     overall = (spread.transform(white)[:, kept] ** 2).sum(axis=1)
     found |= {"Mahalanobis": mahalanobis, "relative Mahalanobis": mahalanobis - overall}
     for count in (1, 5, 10):
-        found[f"neighbour {count}"] = neighbour(taught.embeddings, asked, count)
+        found[f"neighbour {count}"] = neighbour(training.embeddings, asked, count)
         found[f"neighbour {count}, whitened"] = neighbour(seen, white, count)
         found[f"neighbour {count}, whitened, cosine"] = neighbour(unit(seen), unit(white), count)
-    residual = outside(taught.embeddings)
-    lost, own = residual(asked), residual(taught.embeddings)
-    own_logits = head.logits(taught.embeddings).max(axis=1)
+    residual = outside(training.embeddings)
+    lost, own = residual(asked), residual(training.embeddings)
+    own_logits = head.logits(training.embeddings).max(axis=1)
     found["residual"] = lost
     found["ViM"] = np.abs(own_logits).mean() / own.mean() * lost + energy
     found["ours: nearest snapshot between labels"] = distances[:, 0]
@@ -190,9 +190,11 @@ def all_scores(taught: EmbeddedViews, asked: Values) -> dict[str, Scores]:
     return found
 
 
-def whitening(taught: EmbeddedViews, label_count: int) -> tuple[Callable[[Values], Scores], Scores]:
-    """Give what makes labels spread by one in all directions, and their means there."""
-    values, labels = taught.embeddings.astype(np.float64), taught.label_indices
+def whitening(
+    training: EmbeddedViews, label_count: int
+) -> tuple[Callable[[Values], Scores], Scores]:
+    """Return the whitening transform of the within-label covariance, and the whitened means."""
+    values, labels = training.embeddings.astype(np.float64), training.label_indices
     means = np.stack([values[labels == label].mean(axis=0) for label in range(label_count)])
     residuals = values - means[labels]
     covariance = residuals.T @ residuals / len(residuals)
@@ -210,7 +212,7 @@ def neighbour(bank: Scores, asked: Scores, count: int) -> Scores:
 
 
 def outside(seen: Values) -> Callable[[Values], Scores]:
-    """Give the length of what the principal directions don't explain."""
+    """Return the length of what the principal directions don't explain."""
     principal = PCA(PRINCIPAL, svd_solver="covariance_eigh").fit(seen)
 
     def length(asked: Values) -> Scores:

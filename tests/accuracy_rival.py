@@ -10,16 +10,16 @@ from pathlib import Path
 from benchmarks.rivals.exchange import Answer, Job, serve
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     if job.method == "broken":
         sys.exit("this rival is broken")
     if job.method == "slow":
-        (Path(job.taught_folder) / "started").write_text(str(os.getpid()))
+        (Path(job.training_folder) / "started").write_text(str(os.getpid()))
         time.sleep(600)
-    truths = [job.labels.index(Path(name).parts[0]) for name in job.asked_names]
+    truths = [job.labels.index(Path(name).parts[0]) for name in job.test_names]
     rows = [[float(label == truth) for label in range(len(job.labels))] for truth in truths]
     return Answer(rows if job.method == "right" else [row[::-1] for row in rows], job.seconds())
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

@@ -36,7 +36,7 @@ ROOM = "rock_paper_scissors/person_1"
 
 RIGHT = Method(
     "right", "always right", "tests.accuracy_rival", None, ("tests/accuracy_rival.py",),
-    is_seeded=True, start=1, each_taught=0, each_asked=0,
+    is_seeded=True, start=1, each_training=0, each_test=0,
 )  # fmt: skip
 WRONG = dataclasses.replace(RIGHT, name="wrong", title="always wrong", is_seeded=False)
 BROKEN = dataclasses.replace(RIGHT, name="broken", title="broken")
@@ -50,9 +50,9 @@ def folders(tmp_path: Path) -> dict[str, LabelledPictures]:
     return {name: load_labelled_pictures(tmp_path / name, 64) for name in ("here", "there")}
 
 
-def protocol(name: str, taught: str, asked: str) -> Protocol:
+def protocol(name: str, training: str, asked: str) -> Protocol:
     everything = np.arange(12)
-    return Protocol(name, "elsewhere", (Fold(taught, everything, asked, everything),))
+    return Protocol(name, "elsewhere", (Fold(training, everything, asked, everything),))
 
 
 BOTH = (protocol("rooms 1>2", "here", "there"), protocol("rooms 2>1", "there", "here"))
@@ -72,7 +72,7 @@ def planned(
 
 def kept(run: Run, right: int, session: str = "1", temperature: float | None = None) -> Kept:
     """An answer of which the first few are right, each with a confidence of 0.8."""
-    truths = [run.job.labels.index(name.split("/")[0]) for name in run.job.asked_names]
+    truths = [run.job.labels.index(name.split("/")[0]) for name in run.job.test_names]
     rows = [[0.2, 0.2] for _ in truths]
     for place, truth in enumerate(truths):
         rows[place][truth if place < right else 1 - truth] = 0.8
@@ -85,8 +85,8 @@ def test_a_job_and_an_answer_come_back_as_they_were_written(tmp_path: Path) -> N
     )
     write(job, tmp_path / "job.json")
     assert read_job(tmp_path / "job.json") == job
-    assert job.taught_labels() == [0, 1]
-    assert job.asked_paths() == [Path("/y/b/3.jpg")]
+    assert job.training_labels() == [0, 1]
+    assert job.test_paths() == [Path("/y/b/3.jpg")]
     answer = Answer([[0.25, 0.75]], 1.5, 0.9, 2.0, {"torch": "2"}, ("well",))
     write(answer, tmp_path / "answer.json")
     assert read_answer(tmp_path / "answer.json") == answer
@@ -116,10 +116,10 @@ def test_every_method_gets_the_same_pictures_and_no_asked_one_is_taught(
     folders: dict[str, LabelledPictures], tmp_path: Path
 ) -> None:
     first, _, second, _ = planned(folders, tmp_path, RIGHT, WRONG)
-    assert first.job.taught_paths() == second.job.taught_paths()
-    assert first.job.asked_paths() == second.job.asked_paths()
-    assert not set(first.job.taught_paths()) & set(first.job.asked_paths())
-    assert all(path.is_file() for path in first.job.taught_paths())
+    assert first.job.training_paths() == second.job.training_paths()
+    assert first.job.test_paths() == second.job.test_paths()
+    assert not set(first.job.training_paths()) & set(first.job.test_paths())
+    assert all(path.is_file() for path in first.job.training_paths())
 
 
 def test_a_child_process_answers_what_it_was_asked(
@@ -229,6 +229,15 @@ def test_comments_and_docstrings_keep_what_was_measured(tmp_path: Path) -> None:
     assert method.source_hash() != before
 
 
+def test_our_own_code_counts_in_every_package_that_has_a_say() -> None:
+    (head,) = (method for method in METHODS if method.name == "head")
+    files = {path.relative_to(_ROOT).as_posix() for path in head.source_files()}
+    wanted = {"head/discriminant.py", "backbone/feature_graph.py", "dataset/split.py"}
+    assert {f"webcam_classifier/{name}" for name in wanted} <= files
+    without_say = {"web/studio.py", "camera/v4l2.py", "dataset/recorder.py"}
+    assert not {f"webcam_classifier/{name}" for name in without_say} & files
+
+
 def test_all_sources_of_all_methods_exist() -> None:
     for method in METHODS:
         for pattern in method.sources:
@@ -276,8 +285,8 @@ def benchmark(data: Path, tmp_path: Path, *more: str) -> None:
 def real_run(method: str, data: Path, tmp_path: Path) -> Run:
     """One of the real methods on a few pictures, with a twentieth of its epochs."""
     pictures = {ROOM: load_labelled_pictures(data / ROOM, 64)}
-    taught, asked = np.array([0, 1, 2, 3, 4, 24, 25, 26, 27, 28]), np.array([22, 23, 46, 47])
-    few = Protocol("few", "the end", (Fold(ROOM, taught, ROOM, asked),))
+    training, asked = np.array([0, 1, 2, 3, 4, 24, 25, 26, 27, 28]), np.array([22, 23, 46, 47])
+    few = Protocol("few", "the end", (Fold(ROOM, training, ROOM, asked),))
     weights = accuracy.write_weights(tmp_path)
     chosen = [known for known in METHODS if known.name == method]
     (run,) = plan([few], pictures, chosen, {method: (0,)}, 0.05, weights)

@@ -93,7 +93,7 @@ def test_a_file_that_learnt_from_the_test_pictures_is_not_measured_on_them(
     main([str(colours / "model"), "--advise", *ON_CPU])
 
     captured = capsys.readouterr()
-    assert "teaching a head for 128 pixels" in captured.err
+    assert "training a head for 128 pixels" in captured.err
     assert "measured on 18 test pictures" in captured.out
 
 

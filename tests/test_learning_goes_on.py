@@ -44,8 +44,8 @@ def test_a_folder_that_is_away_for_a_moment_is_told_and_forgotten_about(
         dataset.rename(tmp_path / "elsewhere")
         if becomes_a_file:
             dataset.write_bytes(b"")
-        taught.until(lambda: bool(session.state().problem))
-        state = session.state()
+        taught.until(lambda: bool(session.learning_state().problem))
+        state, learning = session.state(), session.learning_state()
         assert str(dataset) in state.problem
         assert "12 pictures" in state.problem
         assert {label.name: label.count for label in state.labels} == COUNTS
@@ -56,12 +56,12 @@ def test_a_folder_that_is_away_for_a_moment_is_told_and_forgotten_about(
             dataset.unlink()
         (tmp_path / "elsewhere").rename(dataset)
         write_scenes(dataset, "none", range(6))
-        taught.until(lambda: session.state().problem == "")
+        taught.until(lambda: session.learning_state().problem == "")
         assert session.wait_until_learnt(20.0)
         assert taught.answer("none") == "none"
-        state = session.state()
+        state, learning = session.state(), session.learning_state()
     assert {label.name: label.count for label in state.labels} == {**COUNTS, "none": 6}
-    assert (state.learnt, state.pending, state.problem, state.warnings) == (18, 0, "", ())
+    assert (learning.learnt, learning.pending, learning.problem, state.warnings) == (18, 0, "", ())
 
 
 def test_that_nothing_holds_it_up_any_more_is_noticed_at_once(
@@ -70,10 +70,10 @@ def test_that_nothing_holds_it_up_any_more_is_noticed_at_once(
     with open_session(dataset) as session:
         assert session.wait_until_learnt(20.0)
         dataset.rename(tmp_path / "elsewhere")
-        Lesson.until(lambda: bool(session.state().problem))
+        Lesson.until(lambda: bool(session.learning_state().problem))
         (tmp_path / "elsewhere").rename(dataset)
         assert session.wait_until_learnt(20.0)
-        assert session.state().problem == ""
+        assert session.learning_state().problem == ""
 
 
 def test_a_folder_that_goes_while_it_is_embedded_loses_no_picture(
@@ -87,9 +87,9 @@ def test_a_folder_that_goes_while_it_is_embedded_loses_no_picture(
             (tmp_path / "elsewhere").rename(dataset)
         Lesson.until(lambda: session.learning_state().learnt == 132)
         assert session.wait_until_learnt(20.0)
-        state = session.state()
+        state, learning = session.state(), session.learning_state()
     assert {label.name: label.count for label in state.labels} == {**COUNTS, "none": 120}
-    assert (state.learnt, state.pending, state.problem) == (132, 0, "")
+    assert (learning.learnt, learning.pending, learning.problem) == (132, 0, "")
     assert not any("can't be read" in warning for warning in state.warnings)
 
 

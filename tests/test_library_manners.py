@@ -175,7 +175,7 @@ def test_onnxruntime_is_imported_in_one_place() -> None:
         if any(name.split(".")[0] == "onnxruntime" for name in _imports_of_others(path))
     }
     # Quantisation is a package of its own in there; `export/__init__` sees to the order.
-    assert importing == {"private_onnxruntime.py", "export/integer_precision.py"}
+    assert importing == {"private_onnxruntime.py", "export/int8.py"}
 
 
 @pytest.mark.parametrize("setting", [None, "0", "1"])

@@ -26,10 +26,10 @@ from webcam_classifier.runtime.providers import (
 from webcam_classifier.runtime.race import (
     NoReferenceError,
     choose_fastest,
-    doubt_about,
     is_possible,
     list_candidates,
     race,
+    why_not_equal,
 )
 from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
 from webcam_classifier.runtime.session import open_model
@@ -122,7 +122,7 @@ def test_candidates_keep_the_files_numbers_first_and_gpus_have_no_threads() -> N
     ]
 
 
-def test_a_quantised_file_is_always_rearranged_for_openvino() -> None:
+def test_a_quantised_file_is_always_optimised_for_openvino() -> None:
     on_openvino = list_candidates(("openvino",), "int8", 2)
     assert all(runtime.is_optimised for runtime in on_openvino)
     assert [runtime.is_reduced for runtime in on_openvino] == [False, True]
@@ -132,9 +132,9 @@ def test_a_quantised_file_is_always_rearranged_for_openvino() -> None:
 def test_the_same_numbers_in_another_order_need_not_be_much_faster(
     milliseconds: float, wins: bool
 ) -> None:
-    rearranged = ExecutionConfig("cpu", 2, is_optimised=True)
-    times = {ExecutionConfig("cpu", 2): 4.0, rearranged: milliseconds}
-    assert (choose_fastest(times) == rearranged) == wins
+    optimised = ExecutionConfig("cpu", 2, is_optimised=True)
+    times = {ExecutionConfig("cpu", 2): 4.0, optimised: milliseconds}
+    assert (choose_fastest(times) == optimised) == wins
 
 
 @pytest.mark.parametrize(
@@ -152,25 +152,27 @@ def test_one_answer_in_a_hundred_may_differ_on_real_pictures_and_no_more() -> No
     reference = np.tile(np.array([[0.6, 0.4]], np.float32), (100, 1))
     answers = reference.copy()
     answers[0] = (0.4, 0.6)
-    assert doubt_about(reference, answers, are_real=True, is_reduced=False) == ""
+    assert why_not_equal(reference, answers, are_real=True, is_reduced=False) == ""
     answers[1] = (0.4, 0.6)
-    assert "98.0% of 100" in doubt_about(reference, answers, are_real=True, is_reduced=False)
+    assert "98.0% of 100" in why_not_equal(reference, answers, are_real=True, is_reduced=False)
 
 
 def test_on_made_up_pictures_the_probabilities_have_to_agree() -> None:
     reference = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert doubt_about(reference, reference + 0.01, are_real=False, is_reduced=False) == ""
-    assert "up to 0.30" in doubt_about(reference, reference + 0.3, are_real=False, is_reduced=False)
-    assert "no numbers" in doubt_about(
+    assert why_not_equal(reference, reference + 0.01, are_real=False, is_reduced=False) == ""
+    assert "up to 0.30" in why_not_equal(
+        reference, reference + 0.3, are_real=False, is_reduced=False
+    )
+    assert "no numbers" in why_not_equal(
         reference, reference * np.nan, are_real=True, is_reduced=False
     )
 
 
 def test_fewer_bits_need_real_pictures_of_more_than_one_label() -> None:
     various = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert doubt_about(various, various, are_real=True, is_reduced=True) == ""
-    assert "held back" in doubt_about(various, various, are_real=False, is_reduced=True)
-    assert "held back" in doubt_about(various[:1], various[:1], are_real=True, is_reduced=True)
+    assert why_not_equal(various, various, are_real=True, is_reduced=True) == ""
+    assert "held back" in why_not_equal(various, various, are_real=False, is_reduced=True)
+    assert "held back" in why_not_equal(various[:1], various[:1], are_real=True, is_reduced=True)
 
 
 def test_a_taught_model_is_raced_on_its_own_pictures(
@@ -272,8 +274,8 @@ def test_a_faster_runtime_is_not_taken_without_the_processors_answers(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
-    rearranged = ExecutionConfig("cpu", 1, is_optimised=True)
-    assert is_possible(taught_model / "model.onnx", rearranged)  # so there is one to be taken
+    optimised = ExecutionConfig("cpu", 1, is_optimised=True)
+    assert is_possible(taught_model / "model.onnx", optimised)  # so there is one to be taken
     with pytest.raises(NoReferenceError, match=r"processor \(cpu on 1 thread: .* took over"):
         race(taught_model / "model.onnx", ("cpu",), 1, ())
 

@@ -80,7 +80,7 @@ def test_without_torch_it_teaches_the_head_and_says_why(
     task: TrainingTask, embedded: EmbeddedDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with library_messages():
-        outcome = AutoTrainer(None, 10.0, 3).teach(task, embedded)
+        outcome = AutoTrainer(None, 10.0, 3).train(task, embedded)
     assert outcome.mode == "head"
     assert "torch, which fine-tuning needs, is missing" in outcome.note
     assert outcome.note in capsys.readouterr().err
@@ -92,7 +92,7 @@ def test_without_torch_it_teaches_the_head_and_says_why(
 def test_where_the_validation_pictures_cannot_tell_the_head_stays_whatever_the_time(
     task: TrainingTask, embedded: EmbeddedDataset, squeezenet_weights: Path
 ) -> None:
-    outcome = AutoTrainer(lambda: trainer_of(squeezenet_weights), 3.0, 3).teach(task, embedded)
+    outcome = AutoTrainer(lambda: trainer_of(squeezenet_weights), 3.0, 3).train(task, embedded)
     count = len(task.split.validation)
     assert outcome.mode == "head"
     assert outcome.graph == train_head(task, embedded).graph
@@ -151,7 +151,7 @@ def test_what_is_better_by_more_than_chance_is_kept_and_what_is_hardly_better_is
 
     def teach(seen: NDArray[np.int64]) -> TrainingResult:
         trainer = WellInformedTrainer(embedded, seen)
-        return AutoTrainer(lambda: trainer, 3.0, 3).teach(hard_task, embedded)
+        return AutoTrainer(lambda: trainer, 3.0, 3).train(hard_task, embedded)
 
     far_better = teach(asked)
     assert far_better.mode == "finetune"
@@ -188,7 +188,7 @@ def test_training_that_does_no_better_gives_way_to_the_head(
     settings: FinetuneSettings,
 ) -> None:
     trainer = trainer_of(squeezenet_weights, settings)
-    outcome = AutoTrainer(lambda: trainer, 3.0, 3).teach(task, embedded)
+    outcome = AutoTrainer(lambda: trainer, 3.0, 3).train(task, embedded)
     assert outcome.mode == "head"
     assert "training layers did no better" in outcome.note
     assert f"the head {right_of_head(task, embedded)}" in outcome.note

@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Give the folder of what can be had again at some cost, following the XDG convention."""
+    """Return the folder of what can be had again at some cost, following the XDG convention."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "webcam-classifier"

@@ -47,16 +47,16 @@ class ModelCard:
         labels: The names of the graph's outputs, in their order; two at least.
         input_size: The side of the square picture that the graph takes, in pixels; 1 at least.
         backbone: The network that gives the features, by its torchvision name.
-        mode: How it was taught: `head` or `finetune`.
+        mode: How it was trained: `head` or `finetune`.
         weights: Where the pretrained weights came from, with a content hash.
-        created_at: UTC time of teaching, ISO 8601.
-        dataset: The folder that it was taught with, as the user named it.
+        created_at: UTC time of training, ISO 8601.
+        dataset: The folder that it was trained with, as the user named it.
         data_hash: sha256 over the names and contents of all pictures of that folder.
         accuracy: Share of right answers on test pictures, 0 to 1; None where none were left.
         accuracy_count: How many test pictures that rests on.
         accuracy_rests_on: What kept test pictures apart from training, in words.
         precision: Numbers of the graph: `fp32`, `fp16`, `int8`.
-        history: What was done to the graph after teaching, oldest first.
+        history: What was done to the graph after training, oldest first.
         names: What people call the labels, in their order; none where labels say it themselves.
         unknown_threshold: The score above which a picture is of none of the labels; None where
             the graph gives no such score.

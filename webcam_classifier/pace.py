@@ -19,7 +19,7 @@ class Pace:
         self._due = float("-inf")
 
     def is_due(self, now: float) -> bool:
-        """Tell whether it is time, and if so, count it as done.
+        """Return whether it is time, and if so, count it as done.
 
         Args:
             now: Seconds on the monotonic clock.

@@ -38,7 +38,7 @@ MEDIAPIPE = Environment("mediapipe", ("mediapipe==0.10.14", "scikit-learn==1.9.1
 
 
 def environment_python(environment: Environment, folder: Path) -> Path:
-    """Give an environment's interpreter, and make the environment first where there is none.
+    """Return an environment's interpreter, and make the environment first where there is none.
 
     Args:
         environment: Which.

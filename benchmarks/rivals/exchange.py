@@ -1,4 +1,4 @@
-"""What goes into a child process that teaches and answers, and what comes out: two JSON files.
+"""What goes into a child process that trains and classifies, and what comes out: two JSON files.
 
     $ python -m benchmarks.rivals.linear_probe JOB.json ANSWER.json
 
@@ -19,15 +19,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Job:
-    """What to learn from, and what to answer.
+    """What to train on, and what to classify.
 
     Attributes:
         method: The method's name, for modules that know several.
         labels: The names of the labels, in the order of the answers' probabilities.
-        taught_folder: Where the pictures to learn from are.
-        taught_names: Their paths below it: `label/.../picture`.
-        asked_folder: Where the pictures to be answered are.
-        asked_names: Their paths below it. Their labels are in there too, and not to be looked at.
+        training_folder: Where the pictures to learn from are.
+        training_names: Their paths below it: `label/.../picture`.
+        test_folder: Where the pictures to classify are.
+        test_names: Their paths below it. Their labels are in there too, and not to be used.
         seed: For whatever is random.
         effort: Share of the method's own number of epochs, 1 for all.
         weights: A .npz file with torchvision's `squeezenet1_1`, whole.
@@ -36,33 +36,33 @@ class Job:
 
     method: str
     labels: tuple[str, ...]
-    taught_folder: str
-    taught_names: tuple[str, ...]
-    asked_folder: str
-    asked_names: tuple[str, ...]
+    training_folder: str
+    training_names: tuple[str, ...]
+    test_folder: str
+    test_names: tuple[str, ...]
     seed: int
     effort: float
     weights: str
     started: float = 0.0
 
-    def taught_paths(self) -> list[Path]:
+    def training_paths(self) -> list[Path]:
         """The files to learn from."""
-        return [Path(self.taught_folder) / name for name in self.taught_names]
+        return [Path(self.training_folder) / name for name in self.training_names]
 
-    def asked_paths(self) -> list[Path]:
-        """The files to answer."""
-        return [Path(self.asked_folder) / name for name in self.asked_names]
+    def test_paths(self) -> list[Path]:
+        """The files to classify."""
+        return [Path(self.test_folder) / name for name in self.test_names]
 
-    def taught_labels(self) -> list[int]:
-        """The index of each taught picture's label."""
-        return [self.labels.index(Path(name).parts[0]) for name in self.taught_names]
+    def training_labels(self) -> list[int]:
+        """The index of each training picture's label."""
+        return [self.labels.index(Path(name).parts[0]) for name in self.training_names]
 
     def epochs(self, documented: int) -> int:
         """How many epochs to train: the documented number, or the wanted share of it."""
         return max(1, round(documented * self.effort))
 
     def seconds(self) -> float:
-        """How long ago the process was started: call it when teaching is done."""
+        """How long ago the process was started: call it when training is done."""
         return time.time() - self.started
 
 
@@ -71,8 +71,8 @@ class Answer:
     """What a method said.
 
     Attributes:
-        probabilities: For each asked picture, one number for each label.
-        seconds: From the start of the process to a taught model, imports included.
+        probabilities: For each test picture, one number for each label.
+        seconds: From the start of the process to a trained model, imports included.
         says: The accuracy that the method reports of itself by its own split, 0 to 1; None where
             it reports none.
         temperature: What its logits were divided by to be calibrated; None where they were not.
@@ -96,7 +96,7 @@ def write(record: Job | Answer, path: Path) -> None:
 def read_job(path: Path) -> Job:
     """Read what `write` wrote."""
     fields = json.loads(path.read_text())
-    for name in ("labels", "taught_names", "asked_names"):
+    for name in ("labels", "training_names", "test_names"):
         fields[name] = tuple(fields[name])
     return Job(**fields)
 
@@ -108,11 +108,11 @@ def read_answer(path: Path) -> Answer:
     return Answer(**fields)
 
 
-def serve(teach_and_ask: Callable[[Job], Answer]) -> None:
+def serve(train_and_test: Callable[[Job], Answer]) -> None:
     """Do the job that the command line names, and write the answer where it says.
 
     Args:
-        teach_and_ask: The method.
+        train_and_test: The method.
     """
     job_path, answer_path = (Path(argument) for argument in sys.argv[1:])
-    write(teach_and_ask(read_job(job_path)), answer_path)
+    write(train_and_test(read_job(job_path)), answer_path)

@@ -38,12 +38,12 @@ _BATCH = 64
 _FEWEST_STEPS = 4  # an epoch
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     """Fine-tune as the book does, and answer with the result."""
     set_seed(job.seed)
-    paths = job.taught_paths()
+    paths = job.training_paths()
     labels = {
-        path: job.labels[label] for path, label in zip(paths, job.taught_labels(), strict=True)
+        path: job.labels[label] for path, label in zip(paths, job.training_labels(), strict=True)
     }
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=list(job.labels))),
@@ -63,9 +63,9 @@ def teach_and_ask(job: Job) -> Answer:
         learner.fine_tune(job.epochs(EPOCHS))
     says = float(learner.recorder.values[-1][-1])
     seconds = job.seconds()
-    asked = loaders.test_dl(job.asked_paths(), num_workers=0)
+    test = loaders.test_dl(job.test_paths(), num_workers=0)
     with learner.no_bar():
-        probabilities, _ = learner.get_preds(dl=asked)
+        probabilities, _ = learner.get_preds(dl=test)
     return Answer(
         probabilities.tolist(),
         seconds,
@@ -79,4 +79,4 @@ def teach_and_ask(job: Job) -> Answer:
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

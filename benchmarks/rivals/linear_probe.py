@@ -28,22 +28,22 @@ _BATCH = 8
 _MOST_STEPS = 5000  # of the solver, so that it is done before
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     """Embed, fit, answer."""
     network = pretrained(job.weights).eval()
-    taught = embed(network, job.taught_paths())
+    training = embed(network, job.training_paths())
     steps = [StandardScaler()] if job.method == "probe-scaled" else []
     probe = make_pipeline(*steps, LogisticRegression(max_iter=_MOST_STEPS))
-    probe.fit(taught, job.taught_labels())
+    probe.fit(training, job.training_labels())
     seconds = job.seconds()
-    asked = embed(network, job.asked_paths())
+    test = embed(network, job.test_paths())
     return Answer(
-        probe.predict_proba(asked).tolist(), seconds, versions={"scikit-learn": sklearn.__version__}
+        probe.predict_proba(test).tolist(), seconds, versions={"scikit-learn": sklearn.__version__}
     )
 
 
 def embed(network: nn.Module, paths: Sequence[Path]) -> NDArray[np.float32]:
-    """Give the last fire module's mean over each picture, (pictures, 512)."""
+    """Return the last fire module's mean over each picture, (pictures, 512)."""
     files = Files(paths, [0] * len(paths), transforms.Compose(squeeze_and_normalise()))
     features = network.get_submodule("features")
     with torch.inference_mode():
@@ -52,4 +52,4 @@ def embed(network: nn.Module, paths: Sequence[Path]) -> NDArray[np.float32]:
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

@@ -29,24 +29,24 @@ _POINTS = 21
 _MOST_STEPS = 5000  # of the solver, so that it is done before
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     """Find hands, fit, answer."""
-    taught = landmarks(job.taught_paths())
+    training = landmarks(job.training_paths())
     classifier = LogisticRegression(max_iter=_MOST_STEPS)
-    classifier.fit(taught, job.taught_labels())
+    classifier.fit(training, job.training_labels())
     seconds = job.seconds()
-    asked = landmarks(job.asked_paths())
-    found = int(asked[:, -1].sum())
+    test = landmarks(job.test_paths())
+    found = int(test[:, -1].sum())
     return Answer(
-        classifier.predict_proba(asked).tolist(),
+        classifier.predict_proba(test).tolist(),
         seconds,
         versions={"mediapipe": mediapipe.__version__, "scikit-learn": sklearn.__version__},
-        notes=(f"a hand was found on {found} of {len(asked)} asked pictures",),
+        notes=(f"a hand was found on {found} of {len(test)} test pictures",),
     )
 
 
 def landmarks(paths: Iterable[Path]) -> NDArray[np.float64]:
-    """Give each picture's features, (pictures, 43)."""
+    """Return each picture's features, (pictures, 43)."""
     rows = []
     # A new tracker for each call: it carries nothing from one picture to the next in this mode.
     with mediapipe.solutions.hands.Hands(static_image_mode=True, max_num_hands=1) as hands:
@@ -67,4 +67,4 @@ def landmarks(paths: Iterable[Path]) -> NDArray[np.float64]:
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

@@ -11,10 +11,10 @@ from benchmarks.rivals.environments import FASTAI, MEDIAPIPE, Environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-# What of our own code has no say in what is learnt, so that changing it keeps what was measured.
-_WITHOUT_SAY = ("camera", "collect", "display", "held_key", "live", "overlay", "recorder", "report",
-                "scene", "smoothing", "snapshot_quality", "source_arguments", "text", "timing",
-                "v4l2", "video_file")  # fmt: skip
+# Packages and modules of ours that have no say in what is learnt, so that changing them keeps what
+# was measured; by the beginning of their names.
+_WITHOUT_SAY = ("camera", "collect", "display", "export", "live", "recorder", "report",
+                "snapshot_quality", "teaching", "ui", "web")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Method:
         title: For the table.
         module: Run as `python -m module JOB ANSWER`.
         environment: What it runs in; None for the benchmark's own interpreter.
-        sources: The files that settle its answers, as patterns below the checkout.
+        sources: The files that decide its answers, as patterns below the checkout.
         is_seeded: Whether chance has a part in it; else one seed is enough.
         start: Expected seconds before and after all that depends on the number of pictures.
-        each_taught: Expected seconds for each taught picture, on two cores.
-        each_asked: Likewise for each asked one.
+        each_training: Expected seconds for each training picture, on two cores.
+        each_test: Likewise for each test picture.
     """
 
     name: str
@@ -40,27 +40,34 @@ class Method:
     sources: tuple[str, ...]
     is_seeded: bool
     start: float
-    each_taught: float
-    each_asked: float
+    each_training: float
+    each_test: float
 
     @property
     def is_ours(self) -> bool:
         """Whether it is this project."""
         return self.module.endswith(".ours")
 
+    def source_files(self) -> list[Path]:
+        """The files that decide its answers, sorted within each pattern of `sources`."""
+        files = [path for pattern in self.sources for path in sorted(_ROOT.glob(pattern))]
+        return [
+            path
+            for path in files
+            if not any(part.startswith(_WITHOUT_SAY) for part in path.relative_to(_ROOT).parts[1:])
+        ]
+
     def source_hash(self) -> str:
-        """Name the code that settles its answers; comments and docstrings don't count."""
+        """The sha256 of the code that decides its answers, without comments and docstrings."""
         content = hashlib.sha256()
-        for pattern in self.sources:
-            for path in sorted(_ROOT.glob(pattern)):
-                if not path.stem.startswith(_WITHOUT_SAY):
-                    content.update(_code(path))
+        for path in self.source_files():
+            content.update(_code(path))
         if self.environment is not None:
             content.update(repr(self.environment.requirements).encode())
         return content.hexdigest()
 
 
-_OURS = ("train.py", "webcam_classifier/*.py", "benchmarks/rivals/ours.py")
+_OURS = ("train.py", "webcam_classifier/**/*.py", "benchmarks/rivals/ours.py")
 _TORCH = "benchmarks/rivals/torchvision_parts.py"
 
 METHODS = (

@@ -30,24 +30,24 @@ _BATCH = 8
 _TESTED = 50  # pictures, at the most a fifth of all
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     """Train as the notebook does, and answer with the epoch that it keeps."""
     torch.manual_seed(job.seed)
     plain = squeeze_and_normalise()
     jittered = [transforms.ColorJitter(0.1, 0.1, 0.1, 0.1), *plain]
-    labels = job.taught_labels()
-    taught = Files(job.taught_paths(), labels, transforms.Compose(jittered))
-    same_without_jitter = Files(job.taught_paths(), labels, transforms.Compose(plain))
-    tested = min(_TESTED, len(taught) // 5)
+    labels = job.training_labels()
+    pictures = Files(job.training_paths(), labels, transforms.Compose(jittered))
+    same_without_jitter = Files(job.training_paths(), labels, transforms.Compose(plain))
+    tested = min(_TESTED, len(pictures) // 5)
     order = torch.Generator().manual_seed(job.seed)
-    training, drawn = random_split(taught, [len(taught) - tested, tested], generator=order)
+    training, drawn = random_split(pictures, [len(pictures) - tested, tested], generator=order)
     testing = torch.utils.data.Subset(same_without_jitter, list(drawn.indices))
     network = build_network(job)
     says = train(network, training, testing, job.epochs(EPOCHS))
     seconds = job.seconds()
-    asked = Files(job.asked_paths(), [0] * len(job.asked_names), transforms.Compose(plain))
+    test = Files(job.test_paths(), [0] * len(job.test_names), transforms.Compose(plain))
     return Answer(
-        torch.softmax(ask(network, asked)[0], dim=1).tolist(),
+        torch.softmax(ask(network, test)[0], dim=1).tolist(),
         seconds,
         says=says,
         versions={"torch": torch.__version__, "torchvision": torchvision.__version__},
@@ -94,7 +94,7 @@ def train(
 def ask(
     network: nn.Module, pictures: Dataset[tuple[torch.Tensor, int]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give logits (pictures, labels), and the true labels (pictures,)."""
+    """Return logits (pictures, labels), and the true labels (pictures,)."""
     network.eval()
     with torch.inference_mode():
         parts = [
@@ -104,4 +104,4 @@ def ask(
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

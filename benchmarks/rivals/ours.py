@@ -1,7 +1,7 @@
 """This project, as a user calls it: `train.py`, and the file that would run live.
 
 The only place of the benchmark that knows our own command line. What is to be answered is given as
-`--test-dataset`, so nothing of it is learnt from, and the split by recordings of the taught
+`--test-dataset`, so nothing of it is learnt from, and the split by bursts of the training
 pictures alone serves whatever has to be chosen.
 """
 
@@ -24,14 +24,14 @@ from webcam_classifier.model.classifier import Classifier
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def teach_and_ask(job: Job) -> Answer:
+def train_and_test(job: Job) -> Answer:
     """Run the whole command, then ask the model file."""
     with tempfile.TemporaryDirectory() as folder:
-        taught, asked, output = (Path(folder) / part for part in ("taught", "asked", "model"))
-        copy_pictures(job.taught_folder, job.taught_names, taught)
-        copy_pictures(job.asked_folder, job.asked_names, asked)
-        command = [sys.executable, str(_ROOT / "train.py"), str(taught), "--mode", job.method]
-        command += ["--output", str(output), "--test-dataset", str(asked)]
+        training, test, output = (Path(folder) / part for part in ("training", "test", "model"))
+        copy_pictures(job.training_folder, job.training_names, training)
+        copy_pictures(job.test_folder, job.test_names, test)
+        command = [sys.executable, str(_ROOT / "train.py"), str(training), "--mode", job.method]
+        command += ["--output", str(output), "--test-dataset", str(test)]
         command += ["--seed", str(job.seed)]
         if job.effort != 1.0 and job.method != "head":
             command += ["--epochs", str(job.epochs(FinetuneSettings.epochs))]
@@ -41,7 +41,7 @@ def teach_and_ask(job: Job) -> Answer:
         seconds = job.seconds()
         classifier = Classifier(output / "model.onnx")
         places = [classifier.card.labels.index(label) for label in job.labels]
-        predictions = [classifier.classify(read_picture(path)) for path in job.asked_paths()]
+        predictions = [classifier.classify(read_picture(path)) for path in job.test_paths()]
         details = json.loads((output / "metrics.json").read_text()).get("details", {})
         return Answer(
             [found.probabilities[places].tolist() for found in predictions],
@@ -60,4 +60,4 @@ def copy_pictures(source: str, names: tuple[str, ...], target: Path) -> None:
 
 
 if __name__ == "__main__":
-    serve(teach_and_ask)
+    serve(train_and_test)

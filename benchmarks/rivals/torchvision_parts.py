@@ -20,7 +20,7 @@ _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 def place_weights(stored: str, folder: Path) -> None:
-    """Give torchvision the project's own weights where it looks for downloaded ones.
+    """Put the project's own weights where torchvision looks for downloaded ones.
 
     So a tutorial's line, `squeezenet1_1(weights="DEFAULT")`, stands in a rival as it is written,
     and needs no download.

@@ -26,7 +26,7 @@ _FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
 
 MIDDLE_WIDTH = 0.6
 """How wide the middle of the picture is that counts most: the deviation of a bell, in half sides.
-What is taught is mostly held into the middle, and the rest is the room. Chosen, like the next two,
+The object is mostly held into the middle, and the rest is the room. Chosen, like the next two,
 by benchmarks/head_recipe.py."""
 
 EVEN_SHARE = 0.25
@@ -143,7 +143,7 @@ class FeatureExtractor:
         )
 
     def embed(self, prepared: Iterable[BgrImage]) -> NDArray[np.float32]:
-        """Give the embeddings of pictures.
+        """Compute the embeddings of pictures.
 
         Args:
             prepared: Each (size, size, 3) uint8, from `prepare`; taken a few at a time.

@@ -87,7 +87,7 @@ class FrozenFeatures:
 
 
 def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
-    """Give a backbone's feature graph.
+    """Return a backbone's feature graph.
 
     Only a backbone other than the default, or weights in a `.pth` file, need torch.
 

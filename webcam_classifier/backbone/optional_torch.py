@@ -24,7 +24,7 @@ def needing_torch(what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"{what} needs torch, and the package {error.name} is not installed. Run `pip install "
-            "-r requirements.txt`, or teach a head on the default backbone, which does without."
+            "-r requirements.txt`, or train a head on the default backbone, which does without."
         ) from error
 
 

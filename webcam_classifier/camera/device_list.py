@@ -131,7 +131,7 @@ def _describe(report: CameraReport) -> list[str]:
 
 
 def _describe_formats(formats: tuple[CameraFormat, ...]) -> list[str]:
-    """Give each code one line: 'MJPG: 640x480 (30, 15), 1280x720 (30)'."""
+    """One line for each code: 'MJPG: 640x480 (30, 15), 1280x720 (30)'."""
     lines: dict[str, list[str]] = {}
     for offer in formats:
         rates = ", ".join(f"{rate:g}" for rate in offer.rates)

@@ -113,7 +113,7 @@ class PictureCamera:
         return None
 
     def close(self) -> None:
-        """Give no further picture; a second call does nothing."""
+        """Stop: no further picture follows. A second call does nothing."""
         self._paths = iter(())
         self._index = max(self._index, 1)
 

@@ -59,7 +59,7 @@ def _quiet_ffmpeg() -> Iterator[None]:
 
 
 def has_gstreamer() -> bool:
-    """Tell whether this build of OpenCV can run GStreamer pipelines; pip's can't."""
+    """Whether this build of OpenCV can run GStreamer pipelines; pip's can't."""
     return re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()) is not None
 
 

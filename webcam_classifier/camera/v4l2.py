@@ -97,7 +97,7 @@ def list_formats(ioctl: Ioctl) -> tuple[CameraFormat, ...]:
 
 
 def is_streaming_elsewhere(ioctl: Ioctl) -> bool:
-    """Tell whether another program holds the camera's buffers.
+    """Whether another program holds the camera's buffers.
 
     Asking for none of them frees ours, of which there are none, and is refused with EBUSY while
     they belong to somebody else.
@@ -125,7 +125,7 @@ def opened(node: Path) -> Iterator[Ioctl]:
 
 
 def is_available() -> bool:
-    """Tell whether this system has device files to ask: whether it is Linux."""
+    """Whether this system has device files to ask: whether it is Linux."""
     return sys.platform == "linux"
 
 

@@ -55,7 +55,7 @@ def run(script: str, script_main: Main, arguments: Sequence[str]) -> None:
 
 
 def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
-    """Say how right and how fast it was, and where to look."""
+    """Say how accurate and how fast it was, and where to look."""
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     frames = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     right = sum(frame["label"] == pose_at("all", NEW_SEED, frame["index"]) for frame in frames)

@@ -1,4 +1,4 @@
-"""Write a taught model in another precision, or find out which one this device is best with.
+"""Write a trained model in another precision, or find out which one this device is best with.
 
     $ python -m export models/thumbs --advise           measures what it could be here, recommends
     $ python -m export models/thumbs --precision int8         a third of the size, faster on CPUs
@@ -7,13 +7,13 @@
     $ python -m export models/thumbs --precision int8 --pictures photos/
     $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
 
-Both models are asked about the pictures that were held back when it was taught (metrics.json
+Both models are asked about the pictures that were held back when it was trained (metrics.json
 beside the model lists them), or about those of --pictures. The new file is kept only when at least
 99 % of the answers are equal. Both are timed in the same run on whatever live.py could run them
 on, and the last line says whether the new one is worth having on this device. live.py and
 evaluate.py take it like the original.
 
---advise writes no model. It tries fewer bits, smaller pictures (with a head taught again for
+--advise writes no model. It tries fewer bits, smaller pictures (with a head trained again for
 them) and every runtime that is installed, in a minute or two.
 """
 
@@ -31,13 +31,13 @@ from webcam_classifier.export.agreement import (
     ask,
     compare,
     describe_comparison,
-    doubt_about,
     verdict,
+    why_inconclusive,
 )
 from webcam_classifier.export.check_pictures import find_pictures
+from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
-from webcam_classifier.export.travelling_card import new_card
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Result, tell
@@ -74,16 +74,16 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
     for note in pictures.notes:
         print(f"note: {note}")
     original_answers = ask(original, pictures.compared)
-    doubt = doubt_about(original_answers, original.card.labels)
-    if doubt and not options.keep_anyway:
+    inconclusive = why_inconclusive(original_answers, original.card.labels)
+    if inconclusive and not options.keep_anyway:
         raise UserError(
-            f"{doubt} Name a folder with pictures of every label with --pictures FOLDER."
+            f"{inconclusive} Name a folder with pictures of every label with --pictures FOLDER."
         )
 
     converted = PRECISIONS[options.precision].convert(original, pictures, original_answers)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / output.name
-        card = new_card(original.card, options.precision, converted.done)
+        card = converted_card(original.card, options.precision, converted.done)
         write_model(converted.graph, card, candidate)
         comparison = compare(original, Classifier(candidate), pictures, original_answers, providers)
     print(describe_comparison(comparison, pictures, options.precision))
@@ -92,7 +92,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
             f"{comparison.describe_disagreement()} Nothing was written: keep fp32, teach with "
             "more pictures, or add --keep-anyway."
         )
-    card = new_card(original.card, options.precision, converted.done, comparison)
+    card = converted_card(original.card, options.precision, converted.done, comparison)
     write_model(converted.graph, card, output)
     found = verdict(comparison, PRECISIONS[options.precision].when_not_faster)
     print(f"verdict: {found}")
@@ -103,7 +103,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
 
 def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
     """Measure, recommend, and write the figures where that was asked for."""
-    # Loaded only now: it teaches, and converting needs nothing of that.
+    # Loaded only now: it trains heads, and converting needs nothing of that.
     from webcam_classifier.export.advise import advise
 
     _check_precision(original, "a candidate")
@@ -159,7 +159,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--dataset",
         type=Path,
         metavar="FOLDER",
-        help="where the pictures that it was taught with are now (default: as the model says)",
+        help="where the pictures that it was trained with are now (default: as the model says)",
     )
     add(
         "--provider",
@@ -183,7 +183,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _providers(wanted: str) -> tuple[str, ...]:
-    """Give what may run the models.
+    """The providers that may run the models.
 
     Raises:
         UserError: The one that was named is not installed.

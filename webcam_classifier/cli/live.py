@@ -1,6 +1,6 @@
 """Label what a camera sees, now: in a window, as JSON lines, as a video, or on the terminal.
 
-$ python live.py                                        the model taught last, the first camera
+$ python live.py                                        the model trained last, the first camera
 $ python live.py models/thumbs --source clip.mp4        a video file, at its own speed
 $ python live.py --source photo.jpg                     what is on one picture
 $ python live.py --source pictures/ --json-lines -      what is on every picture, for programs
@@ -192,7 +192,7 @@ def all_of(hooks: Sequence[Callable[[LabelledFrame], None]]) -> Callable[[Labell
 
 
 def smoothing(options: argparse.Namespace, camera: Camera) -> float:
-    """Give the seconds that what is shown is steadied over; of a file each frame counts."""
+    """The seconds that predictions are smoothed over; of a file each frame counts."""
     if options.smoothing is not None:
         return float(options.smoothing)
     default = SMOOTHING if options.teach is None else TEACHING_SMOOTHING

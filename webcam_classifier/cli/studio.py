@@ -36,7 +36,7 @@ _SERVER_PACKAGES = ("starlette", "uvicorn", "websockets", "h11", "anyio")
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Listen, open what is taught, and serve the page until Ctrl-C."""
+    """Listen, open the data set and the camera, and serve the page until Ctrl-C."""
     options = parse(arguments)
     output = options.output or Path("models") / (options.dataset.resolve().name or "model")
     check_writable(options.dataset)
@@ -104,7 +104,7 @@ def describe_links(found: Sequence[str], port: int) -> str:
 
 
 def has_screen() -> bool:
-    """Tell whether a browser that is opened here would be seen by whoever started this."""
+    """Whether a browser that is opened here would be seen by whoever started this."""
     if "SSH_CONNECTION" in os.environ:
         return False
     is_desktop = sys.platform in ("darwin", "win32")

@@ -337,7 +337,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """Give the command line, without what a program adds to it that follows the progress."""
+    """Return the command line, without what a program adds to it that follows the progress."""
     kept = list(arguments)
     if "--progress" in kept:
         place = kept.index("--progress")
@@ -346,7 +346,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 
 def output_folder(options: argparse.Namespace) -> Path:
-    """Give where the model is written."""
+    """The folder that the model is written to."""
     return options.output or Path("models") / (options.dataset.resolve().name or "model")
 
 
@@ -380,7 +380,7 @@ def prepare_training(
         return trainer_of(options, settings).train
     build = functools.partial(trainer_of, options, settings) if has_torch() else None
     auto = AutoTrainer(build, options.minutes, settings.epochs)
-    return lambda task, embedded: auto.teach(task, needed(embedded))
+    return lambda task, embedded: auto.train(task, needed(embedded))
 
 
 def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> LayerTrainer:
@@ -392,7 +392,7 @@ def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> Layer
 
 
 def training_settings(options: argparse.Namespace) -> FinetuneSettings:
-    """Give how layers are trained: as the recipe says, but for what the command line says."""
+    """The settings for training layers: the recipe's, overridden by the command line."""
     usual = (options.recipe and options.recipe.settings) or FinetuneSettings()
     return dataclasses.replace(
         usual,
@@ -405,7 +405,7 @@ def training_settings(options: argparse.Namespace) -> FinetuneSettings:
 
 
 def needed(embedded: EmbeddedDataset | None) -> EmbeddedDataset:
-    """Give what the frozen network made of the pictures, where there is no teaching without."""
+    """The pictures' embeddings by the frozen network, where training needs them."""
     if embedded is None:
         raise RuntimeError("the pictures were not embedded")
     return embedded

@@ -96,8 +96,8 @@ class Bursts:
             burst.taken += 1
             burst.names.append(name)
 
-    def settle(self, burst: Burst, name: str, is_written: bool) -> bool:
-        """Take note of what became of a picture; give whether it is still wanted.
+    def finish_write(self, burst: Burst, name: str, is_written: bool) -> bool:
+        """Take note of whether a picture was written; return whether it is still wanted.
 
         It is not where its burst was taken back, or it was left out of that by `forget_picture`.
         """
@@ -126,7 +126,7 @@ class Bursts:
                 self._drop(burst, name)
 
     def rename_label(self, old: str, new: str | None) -> None:
-        """Give a label's bursts another one; None forgets them."""
+        """Move a label's bursts to another label; None forgets them."""
         with self.lock:
             if new is None:
                 self._kept = [burst for burst in self._kept if burst.label != old]

@@ -63,7 +63,7 @@ def read_category_names(path: Path) -> dict[str, str]:
 
 
 def display_names(labels: Sequence[str], category_names: Mapping[str, str]) -> tuple[str, ...]:
-    """Give what each label is called for people, all of them different.
+    """The display name of each label, all of them different.
 
     Args:
         labels: In the model's order.

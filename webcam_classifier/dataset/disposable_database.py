@@ -94,7 +94,7 @@ class DisposableDatabase:
         return self._do(transaction, otherwise, create=True)
 
     def shrink(self) -> None:
-        """Give free pages back to the disk, where they are a large part of the file."""
+        """Shrink the file by its free pages, where they are a large part of it."""
 
         def free_pages(connection: sqlite3.Connection) -> int:
             free, pages = _number(connection, "freelist_count"), _number(connection, "page_count")

@@ -173,7 +173,7 @@ def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> l
 
 
 def describe_leaks(leaks: Sequence[Leak]) -> list[str]:
-    """Say how far the parts of a folder that came split are no strangers, in lines."""
+    """Say how many pictures the parts of a folder that came split share, in lines."""
     return [
         f"warning: of {leak.count} {leak.part} pictures also in the "
         f"{leak.learnt} part: {leak.identical}; near copies of pictures there: {leak.near}. The "

@@ -79,7 +79,7 @@ class PictureEmbeddings:
     """What the network made of a picture, and what else is asked of it without decoding it.
 
     Attributes:
-        embeddings: (looks, features) float32: of the picture itself, then of views of it.
+        embeddings: (views, features) float32: of the picture itself, then of random views of it.
         fingerprint: (256,) bool, see `fingerprints.fingerprint`.
         size: Width and height of the file's picture, in pixels.
         small: (32, 32, 3) uint8, from `fingerprints.small_copy`.
@@ -92,7 +92,7 @@ class PictureEmbeddings:
 
 
 def cache_key(features: onnx.ModelProto, seed: int, flip: bool) -> str:
-    """Name all that looks depend on besides the picture; what differs in it is kept apart.
+    """A key of all that embeddings depend on besides the picture, so that others are kept apart.
 
     Args:
         features: The graph.
@@ -106,7 +106,7 @@ def cache_key(features: onnx.ModelProto, seed: int, flip: bool) -> str:
 
 
 class EmbeddingCache:
-    """The looks of one kind; several programs and threads may use it at once.
+    """The embeddings of one kind; several programs and threads may use it at once.
 
     Nothing is raised where the file can't be used: nothing is found then, and nothing is kept.
 
@@ -132,7 +132,7 @@ class EmbeddingCache:
         _remove_former(dataset / _FORMER_FOLDER_NAME)
 
     def load(self, content_hash: str) -> PictureEmbeddings | None:
-        """Give what is remembered of a picture; None where that is nothing, or damaged.
+        """Read the cached entry of a picture; None where there is none, or it is damaged.
 
         Args:
             content_hash: sha256 of its file.
@@ -140,7 +140,7 @@ class EmbeddingCache:
         return self.load_many([content_hash]).get(content_hash)
 
     def load_many(self, content_hashes: Iterable[str]) -> dict[str, PictureEmbeddings]:
-        """Give what is remembered of pictures.
+        """Read the cached entries of pictures.
 
         Args:
             content_hashes: sha256 of their files.
@@ -152,9 +152,9 @@ class EmbeddingCache:
         for some in _parts_of(dict.fromkeys(content_hashes), _READ_AT_ONCE):
             asked = {content_hash.encode(): content_hash for content_hash in some}
             for key, content in self._rows(list(asked)):
-                looks = self._unpacked(key, content)
-                if looks is not None and key in asked:
-                    found[asked[key]] = looks
+                entry = self._unpacked(key, content)
+                if entry is not None and key in asked:
+                    found[asked[key]] = entry
                 elif not self._has_seen_damage:
                     self._has_seen_damage = True
                     # A damaged index would hide what is saved from now on.
@@ -162,23 +162,23 @@ class EmbeddingCache:
                         _log.warning("%s has damaged rows, which are made anew.", self._path)
         return found
 
-    def save(self, content_hash: str, looks: PictureEmbeddings) -> None:
+    def save(self, content_hash: str, entry: PictureEmbeddings) -> None:
         """Remember a picture, where there is room for it and the file can be written."""
-        self.save_many({content_hash: looks})
+        self.save_many({content_hash: entry})
 
-    def save_many(self, looks: Mapping[str, PictureEmbeddings]) -> None:
+    def save_many(self, entries: Mapping[str, PictureEmbeddings]) -> None:
         """Remember pictures, where there is room for them and the file can be written.
 
         Args:
-            looks: By content hash.
+            entries: By content hash.
         """
-        for some in _parts_of(looks.items(), _WRITTEN_AT_ONCE):
+        for some in _parts_of(entries.items(), _WRITTEN_AT_ONCE):
             keys = [content_hash.encode() for content_hash, _ in some]
             rows = [(key, self._packed(key, one)) for key, (_, one) in zip(keys, some, strict=True)]
             self._database.write(partial(self._insert, rows), None)
 
     def discard(self, content_hash: str) -> None:
-        """Forget a picture, whatever network looked at it."""
+        """Forget a picture, whatever network embedded it."""
         key = content_hash.encode()
         if self._path.exists():
             self._database.write(partial(_forget, key), None)
@@ -239,7 +239,7 @@ class EmbeddingCache:
         connection.executemany("INSERT INTO pictures VALUES (?, ?, ?, ?)", fitting)
 
     def _room(self, connection: sqlite3.Connection, needed: int) -> int:
-        """Give how many bytes may still be kept; it is counted before anything is refused."""
+        """How many bytes may still be kept; they are counted before anything is refused."""
         asked = "SELECT bytes FROM kinds WHERE kind = ?"
         kept = [number for (number,) in connection.execute(asked, (self._kind,))]
         if kept and isinstance(kept[0], int) and kept[0] >= 0:
@@ -264,13 +264,13 @@ class EmbeddingCache:
         connection.executemany("DELETE FROM kinds WHERE kind = ?", kinds[_KEPT_KINDS:])
         return frozenset(kind for (kind,) in kinds[:_KEPT_KINDS])
 
-    def _packed(self, key: bytes, looks: PictureEmbeddings) -> bytes:
+    def _packed(self, key: bytes, entry: PictureEmbeddings) -> bytes:
         body = b"".join(
             (
-                _HEAD.pack(*looks.size),
-                np.packbits(looks.fingerprint).tobytes(),
-                np.ascontiguousarray(looks.small, dtype=np.uint8).tobytes(),
-                np.ascontiguousarray(looks.embeddings, dtype="<f4").tobytes(),
+                _HEAD.pack(*entry.size),
+                np.packbits(entry.fingerprint).tobytes(),
+                np.ascontiguousarray(entry.small, dtype=np.uint8).tobytes(),
+                np.ascontiguousarray(entry.embeddings, dtype="<f4").tobytes(),
             )
         )
         return body + self._checksum(key, body).to_bytes(_CHECKSUM_BYTES, "little")

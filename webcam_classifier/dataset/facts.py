@@ -63,7 +63,7 @@ class DataFacts:
         )
 
     def describe(self, pictures: LabelledPictures) -> list[str]:
-        """Say what should be looked at, in lines for the terminal.
+        """Say what should be checked, in lines for the terminal.
 
         Args:
             pictures: The data set that this is about.
@@ -82,7 +82,7 @@ class DataFacts:
 def split_data_set(
     pictures: LabelledPictures, hold_test: bool = True, shares: Shares = SHARES
 ) -> tuple[Split, DataFacts]:
-    """Split a data set, as it came or by recording, and look at it.
+    """Split a data set, as it came or by burst, and look at it.
 
     Args:
         pictures: All of it.

@@ -32,6 +32,6 @@ def fingerprint(image: BgrImage) -> NDArray[np.bool_]:
 
 
 def small_copy(image: BgrImage) -> NDArray[np.uint8]:
-    """A copy of 32 x 32 pixels, (32, 32, 3) uint8, which settles whether pictures are alike."""
+    """A copy of 32 x 32 pixels, (32, 32, 3) uint8, which decides whether pictures are alike."""
     size = (SMALL_SIDE, SMALL_SIDE)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -68,7 +68,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _holds_labels(path: Path) -> bool:
-    """Tell whether pictures can only be in folders below: there are some, and no picture here."""
+    """Whether pictures can only be in folders below: there are some, and no picture here."""
     has_folders = False
     try:
         with os.scandir(path) as entries:

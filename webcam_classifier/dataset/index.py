@@ -299,7 +299,7 @@ class Dataset:
                 self._notify()
 
     def rename_label(self, old: str, new: str) -> None:
-        """Give a label another name, at its place among the others."""
+        """Rename a label, at its place among the others."""
         with self.changed:
             self._pictures = {
                 (new if label == old else label): (

@@ -198,7 +198,7 @@ def existing(folder: Path) -> Path:
 
 
 def own_test_part(pictures: LabelledPictures) -> LabelledPictures:
-    """Give what a folder has to measure with: its own test part, or all where it has none.
+    """The pictures of a folder to measure with: its test part, or all where it has none.
 
     Args:
         pictures: Of a folder that came split, or not.

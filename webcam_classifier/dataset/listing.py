@@ -229,7 +229,7 @@ def _link_problem(link: Path, came_by: Sequence[Path], followed: set[Path]) -> s
 
 
 def _entries_below(folder: Path, skipped: list[SkippedFile]) -> Iterator[_Entry]:
-    """Give the files and folders right in a folder that are looked at, in order of name."""
+    """The files and folders directly in a folder that are not passed over, by name."""
     try:
         with os.scandir(folder) as found:
             ordered = sorted(found, key=lambda entry: entry.name)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 NEAR_COPY = 24
 """Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
-place differ in 40 and more, neighbours in a recording mostly in fewer than 40."""
+place differ in 40 and more, neighbours in a burst mostly in fewer than 40."""
 
 _BITS = 256
 _BANDS = NEAR_COPY // 2 + 1  # so that 24 differing bits leave one band with a single one at most

@@ -18,7 +18,7 @@ _KNOWN_FILES = frozenset({"readme.md", "thumbs.db", "desktop.ini", *CATEGORY_NAM
 
 
 def is_passed_over_folder(name: str) -> bool:
-    """Tell whether a folder of this name is passed over, with all that is in it.
+    """Whether a folder of this name is passed over, with all that is in it.
 
     Args:
         name: Of the folder itself, without those above it.
@@ -27,7 +27,7 @@ def is_passed_over_folder(name: str) -> bool:
 
 
 def is_passed_over_file(name: str) -> bool:
-    """Tell whether a file of this name is passed over without a word.
+    """Whether a file of this name is passed over without a word.
 
     Args:
         name: Without the folders above it.

@@ -1,4 +1,4 @@
-"""Read one picture of any common kind from disk, rightly or not at all; write a snapshot."""
+"""Read one picture of any common kind from disk, correctly or not at all; write a snapshot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PictureError(UserError):
 
 
 def is_picture_name(path: Path) -> bool:
-    """Tell whether a file's ending, in any case, is one of a picture that this project reads."""
+    """Whether a file's ending, in any case, is one of a picture that this project reads."""
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 

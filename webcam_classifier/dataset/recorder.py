@@ -134,9 +134,9 @@ class Recorder(Closing):
             try:
                 write_atomically(path, content)
             except BaseException:
-                self._bursts.settle(burst, name, is_written=False)
+                self._bursts.finish_write(burst, name, is_written=False)
                 raise
-            if not self._bursts.settle(burst, name, is_written=True):
+            if not self._bursts.finish_write(burst, name, is_written=True):
                 _remove(path)  # it was undone while it was being written
         finally:
             self._end_writing()
@@ -302,7 +302,7 @@ class Recorder(Closing):
                 # Later pictures are let go of: the queue must not block the window's thread.
                 self._lets_go, content = True, None
                 self._fail(f"{path} could not be written", error)
-        if self._bursts.settle(job.burst, job.name, is_written=content is not None):
+        if self._bursts.finish_write(job.burst, job.name, is_written=content is not None):
             self._on_done(path, content)
         elif content is not None:
             _remove(path)  # it was undone while it was being written

@@ -19,7 +19,7 @@ _SAME_ALL_OVER = 4.0
 _SAME_IN_A_CELL = 24.0
 _PLAIN = 8.0  # standard deviation of brightness; below, light is all that a picture shows
 _CELLS = 8  # along each side
-_TELLING = 4  # cells that are looked at before all of them
+_TELLING = 4  # cells that are compared before all of them
 _FIRST_LOOK = 16  # pictures; where many are the same, one of the first is
 _NEXT_LOOK = 1024  # pictures compared at once
 

@@ -1,7 +1,7 @@
 """How a snapshot's file is named, so that names sort by time and tell bursts apart.
 
 `20261122T143015x7f3a9c-002-0017` is picture 17 of burst 2 of a session. A session is one run of a
-program that records: the moment it began, in UTC, so that names sort rightly when clocks are put
+program that records: the moment it began, in UTC, so that names sort correctly when clocks are put
 back or a data set is filled in two time zones; then a random part, so that two programs which begin
 in the same second can't overwrite each other's pictures. `-corrected` at the end says that a model
 had taken the picture for another label when it was recorded.
@@ -34,7 +34,7 @@ class SnapshotName:
     is_corrected: bool = False
 
     def format(self) -> str:
-        """Give the file's name without its ending."""
+        """Return the file's name without its ending."""
         mark = "-corrected" if self.is_corrected else ""
         return f"{self.session}-{self.burst:03d}-{self.index:04d}{mark}"
 
@@ -66,7 +66,7 @@ def parse_snapshot_name(stem: str) -> tuple[str, int, int] | None:
 
 
 def is_correction(stem: str) -> bool:
-    """Tell whether a snapshot was recorded because the answer to it was wrong.
+    """Whether a snapshot was recorded because the answer to it was wrong.
 
     Args:
         stem: The name without its ending.

@@ -1,4 +1,4 @@
-"""Tell a snapshot that teaches nothing: too dark, too bright, blurred, nearly the last one."""
+"""Find snapshots that can't be learnt from: too dark, too bright, blurred, nearly the last one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Hold pictures back to measure with, so that no near copy of them was trained on.
 
-Frames of one recording are near copies of each other. A random split puts copies on both sides,
-and then reports 99 % for a model that has learnt nothing: so whole recordings change sides. A
+Frames of one burst are near copies of each other. A random split puts copies on both sides,
+and then reports 99 % for a model that has learnt nothing: so whole bursts change sides. A
 folder that comes split is taken as it is.
 """
 
@@ -25,7 +25,7 @@ Shares = tuple[float, float, float]
 SHARES: Shares = (0.6, 0.2, 0.2)
 
 _NEIGHBOUR = 48  # bits of 256
-_SMALLEST_REST = 0.2  # share of a label outside its largest recording, to hold whole ones back
+_SMALLEST_REST = 0.2  # share of a label outside its largest burst, to hold whole ones back
 _FOLDS = 5
 
 
@@ -37,12 +37,12 @@ class Split:
         training: Indices of pictures, int64.
         validation: Likewise.
         test: Likewise; empty where another folder is tested on.
-        bursts: (pictures,) int64: pictures of one recording have one number.
-        cut_labels: Labels of which nearly all pictures are one recording, which had to be cut:
-            a figure for them says how the model does in this recording, not in a new one. The
+        bursts: (pictures,) int64: pictures of one burst have one number.
+        cut_labels: Labels of which nearly all pictures are one burst, which had to be cut:
+            a figure for them says how the model does in this burst, not in a new one. The
             pieces have numbers of their own in `bursts`.
-        validation_cut_labels: Labels whose validation pictures are the end of a recording that
-            training has the beginning of, as there are no more recordings: what is chosen by them
+        validation_cut_labels: Labels whose validation pictures are the end of a burst that
+            training has the beginning of, as there are no more bursts: what is chosen by them
             may be too sure of itself. What measures them is whole.
         are_named: Whether all names say which pictures were recorded together, as those from
             collect.py do. Else only near copies and neighbours are known to belong together.
@@ -85,9 +85,9 @@ def split_pictures(
     hold_test: bool = True,
     shares: Shares = SHARES,
 ) -> Split:
-    """Split pictures by recording, label by label; the same names give the same split.
+    """Split pictures by burst, label by label; the same names give the same split.
 
-    Of two recordings of a label the larger one is learnt from, or the earlier of two equal ones,
+    Of two bursts of a label the larger one is learnt from, or the earlier of two equal ones,
     and the other one measures, whole; validation gets the end of the first.
 
     Args:
@@ -96,7 +96,7 @@ def split_pictures(
         labels: The labels' names.
         fingerprints: (pictures, 256) bool, see `fingerprints.fingerprint`.
         hold_test: False leaves the test part empty, for a test set from elsewhere.
-        shares: How much each part gets, as near as whole recordings allow.
+        shares: How much each part gets, as near as whole bursts allow.
     """
     if not hold_test:
         shares = (shares[0] + shares[2], shares[1], 0.0)
@@ -114,7 +114,7 @@ def split_pictures(
             validation_cut.append(label)
         else:
             part_of[members] = _assign(own_names, own_bursts, shares)
-    # A recording that was cut is several, so that no number is on two sides.
+    # A burst that was cut is several, so that no number is on two sides.
     is_cut = np.isin(label_indices, [labels.index(label) for label in cut_labels])
     by_part = bursts * len(PARTS) + np.where(is_cut, part_of, 0)
     _, numbers = np.unique(by_part, return_inverse=True)
@@ -136,7 +136,7 @@ def burst_folds(
     labels: Sequence[str],
     fingerprints: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], tuple[str, ...], bool]:
-    """Number what cross-validation leaves out together: recordings, or pieces of an only one.
+    """Number what cross-validation leaves out together: bursts, or pieces of an only one.
 
     Args:
         names: See `split_pictures`.
@@ -146,7 +146,7 @@ def burst_folds(
 
     Returns:
         (pictures,) int64, numbers that no two labels share; the labels of which nearly all pictures
-        are one recording, which was cut into five pieces in time; and whether all names say which
+        are one burst, which was cut into five pieces in time; and whether all names say which
         pictures were recorded together, see `Split.are_named`.
     """
     bursts = np.zeros(len(names), dtype=np.int64)
@@ -228,7 +228,7 @@ def split_as_given(
 
 
 def find_bursts(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number the recordings of one label's pictures.
+    """Number the bursts of one label's pictures.
 
     Pictures belong together when their names say so (session and burst), when they look nearly
     the same, or when they follow each other by name and look alike.
@@ -238,7 +238,7 @@ def find_bursts(names: Sequence[str], fingerprints: NDArray[np.bool_]) -> NDArra
         fingerprints: (pictures, 256) bool.
 
     Returns:
-        (pictures,) int64, from 0, in the order of each recording's first picture in time.
+        (pictures,) int64, from 0, in the order of each burst's first picture in time.
     """
     order = _in_time(names, np.arange(len(names)))
     numbers = np.zeros(len(names), dtype=np.int64)
@@ -273,7 +273,7 @@ def _time_key(name: str) -> tuple[str, int, int, list[str]]:
 
 
 def _cut_in_time(count: int, shares: Sequence[float]) -> NDArray[np.int64]:
-    """Cut one recording into beginning, middle and end, none of them empty if it can be.
+    """Cut one burst into beginning, middle and end, none of them empty if it can be.
 
     Returns:
         (count,) int64, the part of each picture in order of time.
@@ -292,7 +292,7 @@ def _cut_in_time(count: int, shares: Sequence[float]) -> NDArray[np.int64]:
 def _measure_with_one_of_two(
     bursts: NDArray[np.int64], shares: Sequence[float]
 ) -> NDArray[np.int64]:
-    """Give the part of each picture of two recordings, in order of time."""
+    """Return the part of each picture of two bursts, in order of time."""
     parts = np.full(len(bursts), TEST_PART, dtype=np.int64)
     learnt = np.flatnonzero(bursts == np.bincount(bursts).argmax())
     both = shares[TRAINING_PART] + shares[VALIDATION_PART]
@@ -303,7 +303,7 @@ def _measure_with_one_of_two(
 def _assign(
     names: Sequence[str], bursts: NDArray[np.int64], shares: Sequence[float]
 ) -> NDArray[np.int64]:
-    """Give whole recordings to the part that lacks most, the largest first.
+    """Assign whole bursts to the part that lacks most, the largest first.
 
     Returns:
         (pictures,) int64, the part of each.
@@ -317,7 +317,7 @@ def _assign(
     taken: set[int] = set()
     for place, number in enumerate(order):
         empty = [part for part in wanted if part not in taken]
-        # When only as many recordings are left as parts are empty, those parts come first.
+        # When only as many bursts are left as parts are empty, those parts come first.
         open_parts = empty if len(order) - place <= len(empty) else wanted
         part = max(open_parts, key=lambda candidate: lacking[candidate])
         chosen[number] = part

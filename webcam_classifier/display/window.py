@@ -1,4 +1,4 @@
-"""Tell whether a window can be opened, and open one that closes safely."""
+"""Find out whether a window can be opened, and open one that closes safely."""
 
 from __future__ import annotations
 

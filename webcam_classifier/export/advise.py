@@ -30,9 +30,9 @@ from webcam_classifier.export.candidate_trials import (
 )
 from webcam_classifier.export.candidates import Candidate, frontier, recommend
 from webcam_classifier.export.check_pictures import UNKNOWN
+from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.sized_models import SizedModel, SizedModels, sized_models
-from webcam_classifier.export.travelling_card import new_card
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Stage, track
@@ -89,7 +89,7 @@ class Advice:
         return [*shown, *self.notes]
 
     def to_json(self) -> bytes:
-        """Give it for other programs: a list of candidates, the fastest first."""
+        """Format as JSON for other programs: a list of candidates, the fastest first."""
         best = frontier(self.candidates)
         ordered = sorted(self.candidates, key=lambda one: one.milliseconds)
         rows = [
@@ -151,7 +151,7 @@ def advise(
 def _files(
     model: SizedModel, providers: Sequence[str], folder: Path, notes: list[str]
 ) -> list[TrialFile]:
-    """Give a model in every precision that this device may be faster with.
+    """Return a model in every precision that this device may be faster with.
 
     Args:
         model: In full precision.
@@ -170,7 +170,9 @@ def _files(
         except UserError as error:
             notes.append(f"{precision}, {model.size} pixels, is not tried: {error}")
             continue
-        write_model(converted.graph, new_card(classifier.card, precision, converted.done), path)
+        write_model(
+            converted.graph, converted_card(classifier.card, precision, converted.done), path
+        )
         files.append(TrialFile(path, precision, pictures.compared))
     return files
 

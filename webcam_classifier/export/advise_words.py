@@ -95,25 +95,27 @@ def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate
         return ""
     return (
         f"{fastest.name} takes {fastest.milliseconds:.2f} ms, but these pictures are too easy to "
-        "show what fewer pixels lose: nearly all are told rightly. To find out, teach it with "
+        "show what fewer pixels lose: nearly all are classified correctly. To find out, train with "
         "`python train.py --test-dataset FOLDER`, pictures of another person or room, and ask again"
     )
 
 
-def commands(chosen: Candidate, today: Candidate, model: Path, card: ModelCard, taught: str) -> str:
-    """Give the commands that make what was chosen, a line each.
+def commands(
+    chosen: Candidate, today: Candidate, model: Path, card: ModelCard, train_command: str
+) -> str:
+    """Return the commands that make what was chosen, a line each.
 
     Args:
         chosen: What is to be made.
         today: The model as it is.
         model: Its file.
         card: Its card.
-        taught: The command that taught it; empty where it is not known.
+        train_command: The command that trained it; empty where it is not known.
     """
     lines, path = [], model
     if chosen.size != today.size:
         folder = model.parent.with_name(f"{model.parent.name}-{chosen.size}")
-        lines.append(_teach_command(taught, card, chosen.size, folder))
+        lines.append(_retrain_command(train_command, card, chosen.size, folder))
         path = folder / "model.onnx"
     if chosen.precision != today.precision:
         lines.append(f"python -m export {quoted(path)} --precision {chosen.precision}")
@@ -122,14 +124,14 @@ def commands(chosen: Candidate, today: Candidate, model: Path, card: ModelCard, 
 
 
 def quoted(path: Path) -> str:
-    """Give a path as a shell takes it."""
+    """A path, quoted for a shell."""
     return shlex.quote(str(path))
 
 
-def _teach_command(taught: str, card: ModelCard, size: int, folder: Path) -> str:
-    """Change the command that taught the model: another size, and a folder of its own."""
-    words = shlex.split(taught) or ["python", "train.py", card.dataset, "--mode", "head"]
-    if not taught and card.backbone != "squeezenet1_1":
+def _retrain_command(train_command: str, card: ModelCard, size: int, folder: Path) -> str:
+    """Change the command that trained the model: another size, and a folder of its own."""
+    words = shlex.split(train_command) or ["python", "train.py", card.dataset, "--mode", "head"]
+    if not train_command and card.backbone != "squeezenet1_1":
         words += ["--backbone", card.backbone]
     for option in ("--input-size", "--output", "--mode"):
         words = _without(words, option)

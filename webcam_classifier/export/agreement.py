@@ -1,4 +1,4 @@
-"""Compare two models on real pictures: do they agree, how right are they, and which is faster."""
+"""Compare two models on real pictures: agreement, accuracy and speed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Comparison:
         sizes: Of both files, in bytes.
         changed_sides: How many pictures are unknown to one of them alone; None where the original
             knows no unknown.
-        doubt: Why these pictures show nothing, as a sentence; empty where they do.
+        inconclusive: Why these pictures show nothing, as a sentence; empty where they do.
     """
 
     count: int
@@ -65,12 +65,12 @@ class Comparison:
     problems: tuple[str, ...]
     sizes: tuple[int, int]
     changed_sides: int | None
-    doubt: str
+    inconclusive: str
 
     @property
     def agrees(self) -> bool:
         """Whether the converted model may stand for the original."""
-        return self.equal >= FEWEST_EQUAL and not self.doubt
+        return self.equal >= FEWEST_EQUAL and not self.inconclusive
 
     @property
     def time_ratio(self) -> float:
@@ -89,15 +89,15 @@ class Comparison:
 
     def describe_disagreement(self) -> str:
         """Say in a sentence by how much they differ, or why that is unknown."""
-        if self.doubt:
-            return self.doubt
+        if self.inconclusive:
+            return self.inconclusive
         return (
             f"The converted model gives another answer on {self.count - self.equal_count} of "
             f"{self.count} pictures, and at least {FEWEST_EQUAL:.0%} must be equal."
         )
 
 
-def doubt_about(answers: Probabilities, labels: tuple[str, ...]) -> str:
+def why_inconclusive(answers: Probabilities, labels: tuple[str, ...]) -> str:
     """Say in a sentence why a comparison on pictures shows nothing.
 
     Args:
@@ -144,7 +144,7 @@ def _changed_sides(
 
 
 def equal_share(first: Probabilities, second: Probabilities) -> float:
-    """Tell the share of pictures to which both give the same label, 0 to 1.
+    """The share of pictures to which both give the same label, 0 to 1.
 
     Args:
         first: The original's, (pictures, labels).
@@ -164,7 +164,7 @@ def compare(
     """Compare two models.
 
     Args:
-        original: The model as it was taught.
+        original: The model as it was trained.
         converted: The same in another form.
         pictures: What they are asked about.
         original_answers: What `original` says to them.
@@ -192,7 +192,7 @@ def compare(
         problems=trials.problems,
         sizes=(original.path.stat().st_size, converted.path.stat().st_size),
         changed_sides=_changed_sides(original, predictions, pictures.compared),
-        doubt=doubt_about(original_answers, labels),
+        inconclusive=why_inconclusive(original_answers, labels),
     )
 
 

@@ -20,9 +20,9 @@ from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.runtime.race import (
     choose_fastest,
-    doubt_about,
     is_possible,
     list_candidates,
+    why_not_equal,
 )
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.trial import RuntimeTrial
@@ -79,16 +79,16 @@ class Trials:
     problems: tuple[str, ...]
 
     def of(self, file: TrialFile) -> tuple[Trial, ...]:
-        """Give those of one file."""
+        """The trials of one file."""
         return tuple(trial for trial in self.usable if trial.file is file)
 
     def on(self, providers: Sequence[str]) -> Trials:
-        """Give those on some providers: what is compared with the processor may not be meant."""
+        """The trials on some providers: the processor may be there for comparison alone."""
         wanted = (trial for trial in self.usable if trial.runtime.provider in providers)
         return Trials(tuple(wanted), self.problems)
 
     def fastest(self, file: TrialFile) -> Trial:
-        """Give a file's trial that `live.py` would settle on: the fastest, with modesty.
+        """The trial that `live.py` would choose for a file; see `choose_fastest`.
 
         Raises:
             UserError: Nothing runs it.
@@ -177,7 +177,7 @@ def _problem(
     if answers is None or reference is None:
         return trial.problem or "there is nothing to compare it with"
     is_reduced = trial.runtime.is_reduced and answers is not reference
-    return doubt_about(reference, answers, are_real=True, is_reduced=is_reduced)
+    return why_not_equal(reference, answers, are_real=True, is_reduced=is_reduced)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Candidates for a device: which are worth a look, and which one to take."""
+"""Candidates for a device: the Pareto frontier of accuracy against latency, and which to take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_LOSS = 0.02
 
 NEARLY_ALL = 0.99
 """From this accuracy on pictures are too easy to show what smaller ones would lose. Of one person's
-hands, all were told rightly at 128 pixels; of another person's 86 % at 224, and 48 % at 128."""
+hands, all were classified correctly at 128 pixels; of another's 86 % at 224, and 48 % at 128."""
 
 _Z_95 = 1.96  # standard deviations that hold 95 % of a normal distribution
 
@@ -34,8 +34,8 @@ class Candidate:
         runs_on: The runtime, for a person.
         milliseconds: For one prepared picture, the median of the rounds' shortest runs.
         best_milliseconds: The shortest of all.
-        right: (pictures,) bool: which are answered rightly; where the truth is not known, as the
-            original answers them.
+        right: (pictures,) bool: which are classified correctly; where the truth is not known, as
+            the original classifies them.
         same: (pictures,) bool: which are answered as the original does.
         size_in_bytes: Of the file.
     """
@@ -71,7 +71,7 @@ class Candidate:
 
 
 def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Give those that no other one beats: none is faster and as right, or as fast and more right.
+    """The Pareto frontier: candidates that no other one beats in both accuracy and latency.
 
     Args:
         candidates: In any order.
@@ -87,7 +87,7 @@ def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def is_as_right(candidate: Candidate, best: Candidate) -> bool:
-    """Tell whether one is as right as another, as far as the same pictures can show.
+    """Whether one is as right as another, as far as the same pictures can show.
 
     What counts is on how many pictures they differ: an interval round each figure alone would let
     a loss pass that the pairs prove (the test of Q. McNemar, 1947).

@@ -55,13 +55,13 @@ def find_pictures(
 ) -> CheckPictures:
     """Find pictures to calibrate with and to compare on.
 
-    Without `named`, those held back when the model was taught are compared on, validation and
+    Without `named`, those held back when the model was trained are compared on, validation and
     test ones together: the more there are, the finer the share of equal answers is known.
 
     Args:
         model: The model file; its metrics.json stands beside it.
         card: The model's.
-        dataset: Where the pictures are now that it was taught with; None: as the card says.
+        dataset: Where the pictures are now that it was trained with; None: as the card says.
         named: A folder of pictures to take instead; every second one is for calibration.
 
     Raises:
@@ -87,7 +87,7 @@ def find_pictures(
     notes = tuple(note for each in readers for note in each.notes(dataset is not None))
     compared = (*validation.values(), *test.values())
     if not compared:
-        reasons = " ".join(notes) or "None were held back when it was taught."
+        reasons = " ".join(notes) or "None were held back when it was trained."
         raise UserError(f"There is no picture to compare on. {reasons} {_NAME_PICTURES}")
     return CheckPictures(
         tuple(calibration.values()),
@@ -118,7 +118,7 @@ def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -
 
 @dataclass(frozen=True)
 class HeldBack:
-    """What metrics.json says of how a model was taught.
+    """What metrics.json says of how a model was trained.
 
     Attributes:
         training: Pictures by their names below the data set.
@@ -175,7 +175,7 @@ class _Reader:
 
 
 def read_split(path: Path, card: ModelCard) -> HeldBack:
-    """Read which pictures a model was taught with and which were held back.
+    """Read which pictures a model was trained with and which were held back.
 
     Args:
         path: Of metrics.json.
@@ -206,7 +206,7 @@ def read_split(path: Path, card: ModelCard) -> HeldBack:
         raise UserError(f"{path} is damaged ({error!r}). {_NAME_PICTURES}") from error
     if data_hash != card.data_hash:
         raise UserError(
-            f"{path} belongs to another model: that was taught with other pictures. "
+            f"{path} belongs to another model: that was trained with other pictures. "
             f"{_NAME_PICTURES}"
         )
     return split

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from webcam_classifier.export.agreement import Probabilities
 from webcam_classifier.export.check_pictures import CheckPictures
 from webcam_classifier.export.converted import Converted
-from webcam_classifier.export.full_precision import to_full_precision
-from webcam_classifier.export.half_precision import to_half_precision
-from webcam_classifier.export.integer_precision import to_integer_precision
+from webcam_classifier.export.fp16 import to_fp16
+from webcam_classifier.export.fp32 import to_fp32
+from webcam_classifier.export.int8 import to_int8
 from webcam_classifier.model.classifier import Classifier
 
 
@@ -32,17 +32,17 @@ class Precision:
 PRECISIONS = {
     "fp32": Precision(
         "the same numbers in a tidied graph",
-        lambda original, _pictures, _answers: to_full_precision(original.path),
+        lambda original, _pictures, _answers: to_fp32(original.path),
         "keep the original",
     ),
     "fp16": Precision(
         "16-bit numbers, for GPUs that compute with them",
-        lambda original, _pictures, _answers: to_half_precision(original.path),
+        lambda original, _pictures, _answers: to_fp16(original.path),
         "keep fp32 on it. fp16 is for GPUs (a Jetson, say), where half the size counts",
     ),
     "int8": Precision(
         "8-bit numbers, for CPUs with instructions for them",
-        to_integer_precision,
+        to_int8,
         "keep fp32 on it, unless the smaller file counts",
     ),
 }

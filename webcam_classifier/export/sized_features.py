@@ -1,4 +1,4 @@
-"""Give a network another input size, where its graph allows it: its weights stay as they are."""
+"""Change a network's input size, where its graph allows it: its weights stay as they are."""
 
 from __future__ import annotations
 

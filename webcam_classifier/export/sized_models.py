@@ -1,4 +1,4 @@
-"""Teach a head again for smaller pictures, to the same recipe and measured on the same pictures."""
+"""Retrain a head for smaller pictures, by the same recipe and measured on the same pictures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class SizedModels:
     Attributes:
         models: The model at its own size first.
         notes: What could not be had and why, and what else should be known.
-        command: That taught the model; empty where it is not known.
+        command: That trained the model; empty where it is not known.
     """
 
     models: tuple[SizedModel, ...]
@@ -79,7 +79,7 @@ class SizedModels:
 def sized_models(
     original: Classifier, dataset: Path | None, named: Path | None, folder: Path
 ) -> SizedModels:
-    """Give the model as it is, and the same taught again for smaller pictures.
+    """Return the model as it is, and retrained for smaller pictures.
 
     Where the file has learnt from the test pictures after it was measured, the one that stands for
     it has not.
@@ -101,14 +101,14 @@ def sized_models(
     if card.mode != "head":
         return _as_it_is(original, dataset, None, "smaller pictures are tried for heads only")
     try:
-        task = _lesson(card, held, dataset or Path(card.dataset))
-        models = [_taught(original, task, held, card.input_size, folder)]
+        task = _training_task(card, held, dataset or Path(card.dataset))
+        models = [_trained(original, task, held, card.input_size, folder)]
     except UserError as error:
         return _as_it_is(original, dataset, None, f"smaller pictures are not tried: {error}")
     notes: tuple[str, ...] = ()
     for size in [size for size in _SIZES if size < card.input_size][:_MOST_SIZES]:
         try:
-            models.append(_taught(original, task, held, size, folder))
+            models.append(_trained(original, task, held, size, folder))
         except UserError as error:
             notes = (f"{size} pixels are not tried: {error}",)
             break
@@ -123,7 +123,9 @@ def _as_it_is(
     chosen = np.flatnonzero(pictures.truths != UNKNOWN)
     if chosen.size == 0:
         chosen = np.arange(len(pictures.compared))
-        note += "; and how right each is can't be measured: what decides is whether answers change"
+        note += (
+            "; and the accuracy of each can't be measured: what decides is whether answers change"
+        )
     places = spread(chosen.tolist(), _MOST_COMPARED)
     pictures = replace(
         pictures,
@@ -134,21 +136,21 @@ def _as_it_is(
     return SizedModels((model,), (note, *pictures.notes))
 
 
-def _lesson(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTask:
-    """Make up the task that a model was taught with.
+def _training_task(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTask:
+    """Reconstruct the task that a model was trained with.
 
     Raises:
         UserError: Its pictures are gone, or others by now.
     """
     if not dataset.is_dir():
         raise UserError(
-            f"The pictures that it was taught with are not in {dataset}. If they have moved, say "
+            f"The pictures that it was trained with are not in {dataset}. If they have moved, say "
             "where they are with --dataset FOLDER."
         )
     pictures = load_labelled_pictures(dataset, card.input_size)
     if pictures.data_hash != card.data_hash:
         raise UserError(
-            f"The pictures in {dataset} are not those that it was taught with any more. Teach it "
+            f"The pictures in {dataset} are not those that it was trained with any more. Train it "
             "again with `python train.py`."
         )
     test = None
@@ -176,16 +178,16 @@ def _places(pictures: LabelledPictures, names: Sequence[str]) -> NDArray[np.int6
     return np.array([known[name] for name in names], dtype=np.int64)
 
 
-def _taught(
+def _trained(
     original: Classifier, task: TrainingTask, held: HeldBack, size: int, folder: Path
 ) -> SizedModel:
-    """Teach a head for pictures of a size, or take the file itself where that is the same."""
+    """Train a head for pictures of a size, or take the file itself where that is the same."""
     card = original.card
     pictures = _pictures(task, size)
     if size == card.input_size and not held.test_was_learnt:
         return SizedModel(original.path, size, pictures)
     features = features_at(onnx.load(original.path), size)
-    _logger.info("teaching a head for %d pixels", size)
+    _logger.info("training a head for %d pixels", size)
     task = replace(task, input_size=size)
     backbone = Backbone(card.backbone, size, with_normalised_embedding(features), card.weights)
     outcome = train_head(task, embed_labelled_pictures(task.pictures, backbone, seed=task.seed))
@@ -195,7 +197,7 @@ def _taught(
 
 
 def _pictures(task: TrainingTask, size: int) -> CheckPictures:
-    """Give the test pictures and some training ones, as the graph takes them."""
+    """Return the test pictures and some training ones, as the graph takes them."""
     test = task.test_pictures or task.pictures.at(task.split.test)
     known = task.pictures.labels
     places = spread(range(len(test)), _MOST_COMPARED)

@@ -37,7 +37,7 @@ def build_engine(model: Path, say: Say, choose: Choose = choose_runtime) -> Runt
         choose: What opens the model on TensorRT, and with that builds.
 
     Returns:
-        The faster one of those that answer rightly.
+        The faster one of those with correct answers.
 
     Raises:
         UserError: TensorRT is missing, can't run this model, or answers otherwise.

@@ -75,8 +75,8 @@ class PictureInputs:
     """Views of pictures, as the network takes them.
 
     Args:
-        examples: What is looked at.
-        views: How it is looked at.
+        examples: The training pictures.
+        views: How they are augmented.
         input_size: The side of the square that the network takes, in pixels.
         seed: Of the whole training.
     """

@@ -18,7 +18,7 @@ class PlainViews:
     """The pictures as live sees them.
 
     Args:
-        examples: What is looked at.
+        examples: The training pictures.
         input_size: The side of the square that the network takes, in pixels.
     """
 
@@ -37,7 +37,7 @@ class ColourViews:
     """Colour jitter: other brightness, contrast, saturation and hue, and nothing moved.
 
     Args:
-        examples: What is looked at.
+        examples: The training pictures.
         input_size: The side of the square that the network takes, in pixels.
     """
 
@@ -73,7 +73,7 @@ def choose_views(
 
     Args:
         kind: See `FinetuneSettings.views`.
-        examples: What is looked at.
+        examples: The training pictures.
         labels: Their names.
         input_size: The side of the square that the network takes, in pixels.
         mirrored: Whether half of the strong views are mirrored.

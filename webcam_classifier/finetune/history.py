@@ -29,7 +29,7 @@ class Epoch:
 
 
 def is_best(history: Sequence[Epoch], best: Epoch | None) -> bool:
-    """Tell whether the last epoch takes the place of the best so far.
+    """Whether the last epoch takes the place of the best so far.
 
     More right answers win; of equals, the latest. Without validation pictures every epoch does.
 
@@ -43,7 +43,7 @@ def is_best(history: Sequence[Epoch], best: Epoch | None) -> bool:
 
 
 def is_out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Tell whether the validation loss has not fallen for as many epochs as patience lasts.
+    """Whether the validation loss has not fallen for as many epochs as patience lasts.
 
     Args:
         history: All epochs so far.

@@ -219,7 +219,7 @@ def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
 
 
 def check_weights_fit(backbone: str, pretrained: PretrainedWeights) -> None:
-    """Refuse weights that belong to another network. Parts may be missing, none may be strange.
+    """Refuse weights that belong to another network. Parts may be missing, none may be unknown.
 
     Args:
         backbone: One of `BACKBONES`.

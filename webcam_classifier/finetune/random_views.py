@@ -65,7 +65,7 @@ class RandomViews:
     Pictures of the room alone get one as often: the background must tell nothing.
 
     Args:
-        examples: What is looked at.
+        examples: The training pictures.
         labels: Their names decide which shows the room alone.
         input_size: The side of the square that the network takes, in pixels.
         mirrored: Whether half of the views are mirrored.

@@ -12,7 +12,7 @@ from webcam_classifier.finetune.device import DeviceUse
 from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.process_group import ProcessGroup
 
-_LARGEST_GRADIENT = 5.0  # norm; a single strange picture can't throw the network off
+_LARGEST_GRADIENT = 5.0  # norm; a single outlier can't throw the network off
 
 
 class TrainingStep:

@@ -18,7 +18,7 @@ _SMALLEST_VARIANCE = 1e-7  # of a feature: what is left where all pictures are a
 
 SHRINKAGE = 0.2
 """How far the covariance is drawn towards a round one. Chosen by benchmarks/head_recipe.py over
-data sets, where 0.15 to 0.3 are about as good. To choose it by leaving out recordings did worse:
+data sets, where 0.15 to 0.3 are about as good. To choose it by leaving out bursts did worse:
 they resemble each other more than they resemble what the camera will see next."""
 
 
@@ -38,7 +38,7 @@ class LinearHead:
     temperature: float
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the logits of embeddings.
+        """Compute the logits of embeddings.
 
         Args:
             embeddings: (pictures, features) float32.

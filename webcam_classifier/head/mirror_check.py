@@ -50,7 +50,7 @@ def _sample(pictures: Mapping[str, Collection[Picture]]) -> list[Picture]:
         for own in pictures.values()
         for picture in heapq.nsmallest(
             SAMPLE,
-            (one for one in own if one.is_on_disk and one.content_hash),
+            (one for one in own if one.is_on_disk and one.is_read),
             key=lambda one: one.content_hash,
         )
     ]

@@ -72,22 +72,22 @@ def decide_mirroring(
     bursts: NDArray[np.int64],
     labels: Sequence[str],
 ) -> MirrorDecision:
-    """Ask heads that have not seen a picture's recording what its mirror image shows.
+    """Ask heads that have not seen a picture's burst what its mirror image shows.
 
-    Where the mirror image of a picture is taken for another label, a mirrored view would teach that
-    label's look under the wrong name: an arrow to the left, a b and a d. Two labels that go over
-    into each other show with few pictures, in the margins between their logits: all else about a
+    Where the mirror image of a picture is taken for another label, a mirrored view would be trained
+    on under the wrong label: an arrow to the left, a b and a d. Two labels that go over into each
+    other show with few pictures, in the margins between their logits: all else about a
     picture is the same in its mirror image and cancels. Of a single direction, as from `left` to
     `everything else`, more is asked for: most mirror images of pictures that are recognised.
 
-    The order of the pictures and the numbers of the recordings do not matter.
+    The order of the pictures and the numbers of the bursts do not matter.
 
     Args:
         embeddings: (pictures, features) float32, of the pictures as they are.
         mirrored: (pictures, features) float32, of the same pictures mirrored; a row of NaN where
             this one was not embedded. Two dozen of each label are enough.
         label_indices: (pictures,) int64.
-        bursts: (pictures,) int64: pictures of one recording have one number.
+        bursts: (pictures,) int64: pictures of one burst have one number.
         labels: The labels' names.
     """
     order = _canonical_order(embeddings, mirrored, label_indices, bursts)
@@ -109,7 +109,7 @@ def decide_mirroring(
 
 @dataclass(frozen=True, eq=False)
 class _MirroredAnswers:
-    """What heads say of pictures of recordings that they have not seen, and of their mirror images.
+    """What heads say of pictures of bursts that they have not seen, and of their mirror images.
 
     Attributes:
         asked: (labels,) pictures of each label.
@@ -126,7 +126,7 @@ class _MirroredAnswers:
     mirrored_margins: NDArray[np.float64]
 
     def go_over(self, one: int, other: int) -> bool:
-        """Tell whether each of two labels looks like the other when mirrored."""
+        """Whether each of two labels looks like the other when mirrored."""
         if min(self.asked[one], self.asked[other]) < _FEWEST_PICTURES:
             return False
         # Means, so that it does not matter how many pictures each label has.
@@ -140,7 +140,7 @@ class _MirroredAnswers:
         return margin > 0 and total >= 2 * _SHIFT * margin and min(shifts) >= _EACH_WAY * total
 
     def goes_to(self, one: int, other: int) -> bool:
-        """Tell whether nearly all mirror images of a label's pictures are taken for another one."""
+        """Whether nearly all mirror images of a label's pictures are taken for another one."""
         right = int(self.answers[one].sum())
         if right < max(_FEWEST_ONE_WAY, _FEWEST_RIGHT * float(self.asked[one])):
             return False
@@ -153,7 +153,7 @@ def _canonical_order(
     label_indices: NDArray[np.int64],
     bursts: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Order pictures by content, label by label and recording by recording."""
+    """Order pictures by content, label by label and burst by burst."""
     contents = [
         one.tobytes() + other.tobytes() for one, other in zip(embeddings, mirrored, strict=True)
     ]
@@ -170,7 +170,7 @@ def _canonical_order(
 
 
 def _renumbered(bursts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number recordings in the order in which they come."""
+    """Number bursts in the order in which they come."""
     numbers: dict[int, int] = {}
     found = [numbers.setdefault(burst, len(numbers)) for burst in bursts.tolist()]
     return np.array(found, dtype=np.int64)
@@ -183,7 +183,7 @@ def _classify_left_out(
     bursts: NDArray[np.int64],
     label_count: int,
 ) -> _MirroredAnswers:
-    """Classify pictures and their mirror images with heads that have not seen their recordings."""
+    """Classify pictures and their mirror images with heads that have not seen their bursts."""
     found = _MirroredAnswers(
         np.zeros(label_count, dtype=np.int64),
         np.zeros((label_count, label_count), dtype=np.int64),

@@ -24,7 +24,7 @@ from webcam_classifier.model_card import BATCH_AXIS, UNKNOWN_NAME
 
 UNKNOWN_FROM = 1.0
 """The score above which a picture is taken to be of none of the labels, in every model: a middling
-known picture has 0, and 95 % of known pictures of recordings that were left out are below 1."""
+known picture has 0, and 95 % of known pictures of bursts that were left out are below 1."""
 
 KNOWN_SHARE = 0.95
 """How many of the known pictures are to pass."""
@@ -59,7 +59,7 @@ class Novelty:
     shift: float
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the scores of pictures, as the graph does; above `UNKNOWN_FROM` they are unknown.
+        """Return the scores of pictures, as the graph does; above `UNKNOWN_FROM` they are unknown.
 
         Args:
             embeddings: (pictures, features) float32.
@@ -70,18 +70,18 @@ class Novelty:
         return self.scores_of(self.distances(embeddings))
 
     def scores_of(self, distances: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the scores that follow from both distances, (pictures, 2)."""
+        """The scores that follow from both distances, (pictures, 2)."""
         return np.asarray(distances @ self.scales + np.float32(self.shift), dtype=np.float32)
 
     def distances(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give both distances of pictures, (pictures, 2)."""
+        """Both distances of pictures, (pictures, 2)."""
         values = np.asarray(embeddings, dtype=np.float32)
         projected = values @ self.projection + self.offset
         nearest = [_nearest(projected, self.snapshots), _nearest(values, self.centres)]
         return np.stack(nearest, axis=1)
 
     def knowing(self, embeddings: NDArray[np.float32]) -> Novelty:
-        """Give a score that knows more snapshots at once, in the space and the scale of before.
+        """A score that knows more snapshots at once, in the space and the scale of before.
 
         Args:
             embeddings: Of the snapshots, (pictures, features) float32.
@@ -121,7 +121,7 @@ def fit_novelty(
 
 
 def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelProto:
-    """Give a classifier's graph a second output `unknown` (batch,) float32: the score.
+    """Add a second output to a classifier's graph, `unknown` (batch,) float32: the score.
 
     Args:
         classifier: A graph that `append_head` was applied to.
@@ -222,7 +222,7 @@ def _discriminant_space(sums: PooledSums) -> tuple[NDArray[np.float32], NDArray[
 
 
 def _nearest(values: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the distance of each value to the nearest of a bank, (values,)."""
+    """The distance of each value to the nearest of a bank, (values,)."""
     squares = (bank * bank).sum(axis=1)
     closest = np.empty(len(values), dtype=np.float32)
     for start in range(0, len(values), _BLOCK):

@@ -1,4 +1,4 @@
-"""A task: what is taught from, and what comes out."""
+"""A training task: what is learnt from, and what comes out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webcam_classifier.head.learner import Calibration
 
 @dataclass(frozen=True, eq=False)
 class TrainingTask:
-    """What is taught from.
+    """What is learnt from.
 
     Attributes:
         pictures: All pictures of the data set.
@@ -80,7 +80,7 @@ class TrainingTask:
             copies = f"; {split.leaked} of them have a copy in training" if split.leaked else ""
             return f"the part of the folder that it came with to measure on{copies}"
         if set(split.cut_labels) == set(self.pictures.labels):
-            return "the end of the very recordings that it was taught with"
+            return "the end of the very recordings that it was trained with"
         kept_apart = "recordings that training never saw"
         if not split.are_named:
             kept_apart = "pictures without a near copy in training; who or when is not known"
@@ -92,7 +92,7 @@ class TrainingTask:
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """What a way of teaching gives.
+    """What a way of training gives.
 
     Attributes:
         graph: From pixels to probabilities. Where there is no cross-validation, it has not seen

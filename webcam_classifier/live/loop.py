@@ -2,7 +2,7 @@
 
 It runs in a thread of its own. The main thread, the only one that a window may be served from,
 takes the labelled frames over one at a time and draws, saves and shows them. Of a live source it
-gets the newest one, and those that it was too slow for are counted as `undrawn`: drawing gives
+gets the newest one, and those that it was too slow for are counted as dropped: drawing gives
 way, inference never does. Of a file it gets every one, and the loop waits for it.
 
 Measured with SqueezeNet 1.1 at 640x480 and 30 frames a second on two x86 cores that had other

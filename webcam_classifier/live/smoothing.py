@@ -77,7 +77,7 @@ def _mix(before: Prediction, prediction: Prediction, kept: float) -> Prediction:
 
 
 def _average_score(before: Prediction, prediction: Prediction, kept: float) -> float | None:
-    """Average the scores of unknown, so that one strange frame can't outvote all before it.
+    """Average the scores of unknown, so that one outlier can't outvote all before it.
 
     A score has no upper end: a covered lens may have twenty times the threshold.
     """

@@ -25,7 +25,7 @@ class Durations:
         return len(self._seconds)
 
     def percentile(self, percent: float) -> float:
-        """Give the duration that `percent` of the noted ones stay below.
+        """Return the duration that `percent` of the noted ones stay below.
 
         Returns:
             Milliseconds; not a number where none was noted.
@@ -87,9 +87,9 @@ def describe_run(
         dropped_frames: How many frames drawing was too slow for.
         stages: By name; stages without any duration are left out.
     """
-    undrawn_too = f", {dropped_frames} labelled but not drawn" if dropped_frames else ""
+    not_drawn = f", {dropped_frames} labelled but not drawn" if dropped_frames else ""
     lines = [
-        f"{counter.frames} frames, {counter.dropped} dropped{undrawn_too}, "
+        f"{counter.frames} frames, {counter.dropped} dropped{not_drawn}, "
         f"{counter.rate:.1f} frames a second"
     ]
     measured = {name: durations for name, durations in stages.items() if len(durations)}

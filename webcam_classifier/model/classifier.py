@@ -54,7 +54,7 @@ class Classifier:
     Args:
         path: A model file with a card, as `train.py` and `export` write it.
         runtime: What runs it, such as `runtime.choice.choose_runtime` gives.
-        tells_unknown: Whether a picture may be of none of the labels; False always settles for
+        tells_unknown: Whether a picture may be of none of the labels; False always names
             one of them.
 
     Attributes:
@@ -193,7 +193,7 @@ def _check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
 
 
 def find_model(path: Path) -> Path:
-    """Find the model file that a user means by a file or by the folder that it was taught into.
+    """Find the model file that a user means by a file or by the folder that it was trained into.
 
     >>> from pathlib import Path
     >>> from webcam_classifier import find_model
@@ -217,7 +217,7 @@ def find_model(path: Path) -> Path:
 
 
 def newest_model(folder: Path) -> Path:
-    """Find the model that was taught last.
+    """Find the model that was trained last.
 
     Args:
         folder: Where the models are, each as `NAME/model.onnx`.

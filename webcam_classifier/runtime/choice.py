@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeChoice:
-    """Give the remembered choice, or try what this device has and remember the best.
+    """Return the cached choice, or try what this device has and cache the best.
 
     Args:
         model: The model file.

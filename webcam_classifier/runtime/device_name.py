@@ -11,7 +11,7 @@ _NVIDIA_ANSWERS_WITHIN = 5.0  # seconds
 
 
 def device_name() -> str:
-    """Give the processor with its cores and, where there are any, the board and the GPUs."""
+    """Return the processor with its cores and, where there are any, the board and the GPUs."""
     parts = [_board(), f"{_processor()} with {physical_cores()} cores", _graphics()]
     return ", ".join(part for part in parts if part)
 

@@ -1,6 +1,6 @@
-"""Write a model's graph once more, rearranged for what runs it: the same numbers, sooner.
+"""Write a model's graph once more, optimised for what runs it: the same numbers, sooner.
 
-The file that was taught or exported is for everyone; what is written here is for one provider on
+The file that was trained or exported is for everyone; what is written here is for one provider on
 one device, stays in the cache folder, and is made again when the model, the device or a version is
 another. Sums may be added in another order, so that probabilities differ in the sixth digit.
 """
@@ -18,7 +18,7 @@ from webcam_classifier.storage import write_atomically
 if TYPE_CHECKING:
     import onnx
 
-    Rewriting = Callable[[onnx.GraphProto], bool]
+    GraphPass = Callable[[onnx.GraphProto], bool]
 
 BATCH_AXIS = "batch"
 
@@ -35,7 +35,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
         folder: Of this very file, device and versions.
 
     Returns:
-        A file with the same card, input and outputs; None where there is nothing to rearrange.
+        A file with the same card, input and outputs; None where there is nothing to optimise.
 
     Raises:
         UserError: The folder can't be written.
@@ -47,8 +47,8 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
 
     whole = onnx.shape_inference.infer_shapes(onnx.load(model))
     changed = False
-    for rewrite in _rewritings().get(provider, ()):
-        if rewrite(whole.graph):
+    for apply_pass in _passes().get(provider, ()):
+        if apply_pass(whole.graph):
             whole = _tidied(whole)
             changed = True
     if not changed:
@@ -58,16 +58,16 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
     return path
 
 
-def _rewritings() -> Mapping[str, Sequence[Rewriting]]:
+def _passes() -> Mapping[str, Sequence[GraphPass]]:
     """By the provider they are for. Loaded only where something is written: they need onnx."""
-    from webcam_classifier.runtime.passes.concat_to_add import add_instead_of_join
-    from webcam_classifier.runtime.passes.pack_first_conv import group_pixels
-    from webcam_classifier.runtime.passes.pool_as_matmul import pool_by_product
-    from webcam_classifier.runtime.passes.qdq_input import quantise_pixels
+    from webcam_classifier.runtime.passes.concat_to_add import concat_to_add
+    from webcam_classifier.runtime.passes.pack_first_conv import pack_first_conv
+    from webcam_classifier.runtime.passes.pool_as_matmul import pool_as_matmul
+    from webcam_classifier.runtime.passes.qdq_input import quantise_input
 
     return {
-        CPU: (group_pixels, add_instead_of_join, pool_by_product),
-        "openvino": (quantise_pixels,),
+        CPU: (pack_first_conv, concat_to_add, pool_as_matmul),
+        "openvino": (quantise_input,),
     }
 
 
@@ -75,14 +75,14 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
     """Leave out what nothing reads any more, and infer the shapes that have changed."""
     import onnx
 
-    from webcam_classifier.runtime.passes.graph_index import GraphLinks
+    from webcam_classifier.runtime.passes.graph_index import GraphIndex
 
-    GraphLinks(model.graph).drop_unused()
+    GraphIndex(model.graph).drop_unused()
     return onnx.shape_inference.infer_shapes(model)
 
 
 def _optimised(model: bytes) -> bytes:
-    """Give what onnxruntime makes of a graph on this very processor."""
+    """Return the graph as onnxruntime optimises it for this very processor."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

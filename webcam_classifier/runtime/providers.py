@@ -108,7 +108,7 @@ class ExecutionConfig:
         if self.is_reduced:
             words += " bf16" if self.provider == "openvino" else " fp16"
         if self.is_optimised:
-            words += " rearranged"
+            words += " optimised"
         if PROVIDERS[self.provider].has_threads and self.threads:
             words += f" on {self.threads} thread" + ("" if self.threads == 1 else "s")
         return words
@@ -145,7 +145,7 @@ def installed_providers() -> tuple[str, ...]:
 
 
 def is_plugin(name: str) -> bool:
-    """Tell whether a provider is a library of its own, which has to be registered first.
+    """Whether a provider is a library of its own, which has to be registered first.
 
     Once registered, onnxruntime lists it with the built-in ones, but opens nothing on it by name.
     """
@@ -153,7 +153,7 @@ def is_plugin(name: str) -> bool:
 
 
 def versions() -> str:
-    """Give the versions that what is measured depends on."""
+    """The versions that measurements depend on."""
     words = [f"onnxruntime {onnxruntime.__version__}"]
     for package in (OPENVINO_MODULE, "tensorrt"):
         # The folder's name says it: asking importlib.metadata takes 4 MB and 30 ms.
@@ -163,7 +163,7 @@ def versions() -> str:
 
 
 def provider_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
-    """Give the options that a provider is opened with.
+    """Return the options that a provider is opened with.
 
     Args:
         runtime: How the graph is going to be run.
@@ -239,7 +239,7 @@ def tensorrt_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
 
 
 def option_attempts(options: dict[str, str]) -> tuple[dict[str, str], ...]:
-    """Give the options to open a provider with, one after the other until one opens.
+    """Options to open a provider with, to be tried one after the other until one opens.
 
     A CUDA graph needs all nodes on the one provider; where some are left to another,
     onnxruntime refuses to open the file rather than go without it.

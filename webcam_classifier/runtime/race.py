@@ -1,4 +1,4 @@
-"""Find the fastest way to run a model on this device among those that answer rightly.
+"""Find the fastest way to run a model on this device among those with correct answers.
 
 Every candidate is tried in a process of its own, on the same pictures; its answers are compared
 with the processor's, and rounds of runs are timed in turn. Without the processor's answers there
@@ -87,17 +87,17 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
             # Against themselves: the least threads come first, and win where it is a tie.
             with ExitStack() as stack:
                 trials = [stack.enter_context(_start(model, one, file)) for one in [*fewer, best]]
-                usable, doubts = _checked(trials, answers, pictures.are_real)
+                usable, unequal = _checked(trials, answers, pictures.are_real)
                 again, failures = _timed(usable)
             best = choose_fastest(again) if again else best
             times |= again
-            problems += [*doubts, *failures]
+            problems += [*unequal, *failures]
     words = [f"{runtime.describe()} {time:.1f} ms" for runtime, time in times.items()]
     return RuntimeChoice(best, "; ".join([f"measured: {', '.join(words)}", *problems, *notes]))
 
 
 def list_candidates(names: Sequence[str], precision: str, threads: int) -> list[ExecutionConfig]:
-    """List the runtimes to try: each provider as the file is, rearranged, and with fewer bits.
+    """List the runtimes to try: each provider as the file is, optimised, and with fewer bits.
 
     Args:
         names: Keys of `PROVIDERS`.
@@ -117,7 +117,7 @@ def list_candidates(names: Sequence[str], precision: str, threads: int) -> list[
     return found
 
 
-def doubt_about(reference: Answers, answers: Answers, are_real: bool, is_reduced: bool) -> str:
+def why_not_equal(reference: Answers, answers: Answers, are_real: bool, is_reduced: bool) -> str:
     """Say why answers can't stand for the processor's; empty where they can.
 
     Args:
@@ -142,7 +142,7 @@ def doubt_about(reference: Answers, answers: Answers, are_real: bool, is_reduced
 
 
 def choose_fastest(times: Mapping[ExecutionConfig, float]) -> ExecutionConfig:
-    """Give the fastest; a later one has to be much faster than an earlier one.
+    """Return the fastest; a later one has to be much faster than an earlier one.
 
     Args:
         times: Of one run, the most modest runtime first.
@@ -179,18 +179,18 @@ def _no_reference(trial: RuntimeTrial) -> NoReferenceError:
 def _checked(
     trials: Sequence[RuntimeTrial], reference: Answers, are_real: bool
 ) -> tuple[list[RuntimeTrial], list[str]]:
-    """Give the trials that answer as the processor does, and what is wrong with the rest.
+    """Split trials: those that answer as the processor does, and what is wrong with the rest.
 
     Args:
         trials: Just started.
         reference: The processor's answers, (pictures, labels).
-        are_real: See `doubt_about`.
+        are_real: See `why_not_equal`.
     """
     for trial in trials:
         answers = trial.answers()
         if answers is not None:
             is_reduced = trial.runtime.is_reduced
-            trial.problem = doubt_about(reference, answers, are_real, is_reduced)
+            trial.problem = why_not_equal(reference, answers, are_real, is_reduced)
     return [trial for trial in trials if not trial.problem], _problems(trials)
 
 
@@ -223,7 +223,7 @@ def _start(
 
 
 def _with_fewer_threads(best: ExecutionConfig, threads: int) -> list[ExecutionConfig]:
-    """Give the same with the smaller numbers of threads that are worth a trial."""
+    """The same runtime with the smaller numbers of threads that are worth a trial."""
     cores = physical_cores()
     if threads or cores == 1 or not PROVIDERS[best.provider].has_threads:
         return []
@@ -231,7 +231,7 @@ def _with_fewer_threads(best: ExecutionConfig, threads: int) -> list[ExecutionCo
 
 
 def is_possible(model: Path, runtime: ExecutionConfig) -> bool:
-    """Whether a graph can be taken apart or rearranged as a runtime wants it."""
+    """Whether a graph can be split or optimised as a runtime wants it."""
     folder = runtime_folder(model)
     try:
         if runtime.is_reduced and split_graph(model, folder / "parts" / model.stem) is None:

@@ -16,7 +16,7 @@ _NAME_LENGTH = 24  # hexadecimal digits of a sha256
 
 
 def runtime_folder(model: Path) -> Path:
-    """Give the folder of a model file; it changes with its content, the device and the versions.
+    """Return the folder of a model file; it changes with its content, the device and the versions.
 
     It may not be there yet.
     """

@@ -77,7 +77,7 @@ class ModelSession:
 
 
 def shapes_of(nodes: Sequence[Any]) -> dict[str, Sequence[int | str]]:
-    """Give the shapes of a session's inputs or outputs by name."""
+    """Return the shapes of a session's inputs or outputs by name."""
     return {node.name: tuple(node.shape) for node in nodes}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
 
 SEAM = "embedding"
-"""The value between features and head; every graph that was taught here has it."""
+"""The value between features and head; every graph that was trained here has it."""
 
 
 @dataclass(frozen=True)

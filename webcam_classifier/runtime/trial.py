@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def time_once(session: ModelSession, pixels: NDArray[np.uint8]) -> float:
-    """Give the shortest of a few runs, in seconds: on a busy device the others say how busy."""
+    """Return the shortest of a few runs, in seconds: on a busy device the others say how busy."""
     seconds = []
     for _ in range(_WARM_UP + _RUNS):
         started = time.perf_counter()

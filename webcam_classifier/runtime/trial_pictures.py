@@ -33,7 +33,7 @@ class TrialPictures:
 
 
 def trial_pictures(model: Path, dataset: Path, size: int) -> TrialPictures:
-    """Give pictures that a model was trained with, or where they are gone, blobs.
+    """Pictures that a model was trained with, or where they are gone, blobs.
 
     Those that were held back come first; of a model that learnt from all, any will do to compare.
 

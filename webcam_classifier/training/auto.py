@@ -1,4 +1,4 @@
-"""Teach a head, and train layers where there is time; keep those where they are measured better."""
+"""Train a head, and layers where there is time; keep those where they are measured better."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class AutoTrainer:
-    """Teaches in the way that `auto_mode.choose` chooses.
+    """Trains in the way that `auto_mode.choose` chooses.
 
     Attributes:
         build_trainer: Builds what trains layers, once it is needed: torch takes seconds to come.
@@ -57,12 +57,12 @@ class AutoTrainer:
     minutes: float | None
     epochs: int
 
-    def teach(self, task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
-        """Teach, and return trained layers only where they are measured to be better than a head.
+    def train(self, task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
+        """Train, and return trained layers only where they are measured to be better than a head.
 
         That is asked on the validation pictures, which chose the best epoch as well, so the lead
         has to be larger than chance gives the best of so many epochs. Where these pictures can't
-        tell, the head stays: it is calibrated on recordings that were left out, and the one that
+        tell, the head stays: it is calibrated on bursts that were left out, and the one that
         is used learns from the validation and test pictures as well.
 
         Args:

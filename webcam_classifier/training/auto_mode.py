@@ -1,8 +1,8 @@
-"""Choose how to teach: by how many pictures there are, how frozen features do, and the time.
+"""Choose how to train: by how many pictures there are, how frozen features do, and the time.
 
 The four cases are those of Stanford's course CS231n, "Transfer Learning": few or many pictures,
 similar or dissimilar to what the network was pretrained on. Similarity is not asked but measured:
-by how well a head on the frozen network's features does on recordings that were left out.
+by how well a head on the frozen network's features does on bursts that were left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHARE_FOR_TRAINING = 0.9  # of the time; the rest exports and measures
 
 @dataclass(frozen=True)
 class Choice:
-    """How to teach, and why.
+    """How to train, and why.
 
     Attributes:
         mode: A head on frozen features, fine-tuned layers, or layers trained from scratch.
@@ -61,11 +61,11 @@ def choose(
     minutes: float | None,
     default_epochs: int,
 ) -> Choice:
-    """Choose how to teach.
+    """Choose how to train.
 
     Args:
         pictures_per_label: How many there are to learn from, in the mean.
-        frozen_accuracy: Chance-corrected, of a head on frozen features, on recordings that were
+        frozen_accuracy: Chance-corrected, of a head on frozen features, on bursts that were
             left out, 0 to 1; None where it could not be measured.
         time_epoch: Measures how many seconds one pass over the pictures takes on this machine; not
             called where nothing depends on it. None where torch is not installed.

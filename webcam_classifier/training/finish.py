@@ -1,4 +1,4 @@
-"""The end of a task: how right its outcome is, what else is known of it, and all written down."""
+"""The end of a training task: the accuracy of its outcome, and all findings written down."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def training_result(findings: Findings, folder: Path) -> Result:
 
 
 def describe_training(findings: Findings, folder: Path) -> str:
-    """Say on the terminal what was trained, how right it is, and what to do next.
+    """Say on the terminal what was trained, its accuracy, and what to do next.
 
     Args:
         findings: From `finish_training`.
@@ -214,7 +214,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     if findings.outcome.note:
         lines.append(findings.outcome.note)
     seconds = time.monotonic() - findings.task.started
-    lines.append(f"taught in {seconds:.1f} s: {folder / MODEL_NAME}")
+    lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
     lines.append(f"everything about it: {folder / REPORT_NAME}")
     lines.append(f"next: python live.py {folder / MODEL_NAME}")
     return "\n".join(lines)

@@ -19,8 +19,8 @@ class PairedComparison:
         baseline_right: Pictures that the baseline gets right.
         candidate_right: Pictures that the candidate gets right.
         count: Of pictures.
-        better: Recordings of which the candidate gets more pictures right.
-        worse: Recordings of which it gets fewer right.
+        better: Bursts of which the candidate gets more pictures right.
+        worse: Bursts of which it gets fewer right.
         p_value: How probable such a lead or a larger one is, were both equally good, 0 to 1.
     """
 
@@ -43,7 +43,7 @@ class PairedComparison:
         return min(1.0, candidates * self.p_value)
 
     def is_better(self, candidates: int) -> bool:
-        """Tell whether the candidate's lead is larger than chance gives.
+        """Whether the candidate's lead is larger than chance gives.
 
         Args:
             candidates: Of how many it is the best on these pictures.
@@ -54,18 +54,18 @@ class PairedComparison:
 def compare_paired(
     baseline_right: NDArray[np.bool_], candidate_right: NDArray[np.bool_], bursts: NDArray[np.int64]
 ) -> PairedComparison:
-    """Compare two classifiers, with recordings as the unit.
+    """Compare two classifiers, with bursts as the unit.
 
-    Pictures of one recording are near copies, which are right or wrong together: forty of them
-    are not forty witnesses. So what could as well be the other way round is each recording's
+    Pictures of one burst are near copies, which are right or wrong together: forty of them
+    are not forty witnesses. So what could as well be the other way round is each burst's
     difference as a whole. The p-value is that of the exact sign-flip test (R. A. Fisher, "The
-    Design of Experiments", 1935), one-sided; with one picture a recording it is McNemar's exact
+    Design of Experiments", 1935), one-sided; with one picture a burst it is McNemar's exact
     test.
 
     Args:
         baseline_right: (pictures,) whether the baseline gets each right.
         candidate_right: (pictures,) whether the candidate does.
-        bursts: (pictures,) the recording of each.
+        bursts: (pictures,) the burst of each.
     """
     _, numbers = np.unique(bursts, return_inverse=True)
     leads = np.zeros(numbers.max(initial=-1) + 1, dtype=np.int64)

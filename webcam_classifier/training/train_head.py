@@ -12,10 +12,10 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 
 
 def train_head(task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
-    """Give a learner the pictures that may be learnt from, and take the head that follows.
+    """Fit a head with the learner, on the pictures that may be learnt from.
 
     Without pictures that are kept to measure with, the figure is cross-validated over bursts, and
-    the head learns from all of them: it is the head that teaching while a camera runs comes to.
+    the head learns from all of them: it is the head that `live.py --teach` comes to.
 
     Args:
         task: What to learn from.

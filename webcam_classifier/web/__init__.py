@@ -1,1 +1,1 @@
-"""The page on which a camera is taught: its server."""
+"""The server of the page on which a classifier is trained with a camera."""

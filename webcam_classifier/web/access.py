@@ -60,7 +60,7 @@ class Access:
         )
 
     def opens(self, connection: HTTPConnection) -> bool:
-        """Tell whether a request is the link with the right token."""
+        """Whether a request is the link with the right token."""
         given = connection.query_params.get("token")
         return (
             self.token is not None
@@ -130,7 +130,7 @@ def _origin_problem(connection: HTTPConnection) -> Refusal | None:
 
 
 def _host_name(host: str) -> str:
-    """Give the name in a Host header, without port and brackets, in lower case."""
+    """The name in a Host header, without port and brackets, in lower case."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()

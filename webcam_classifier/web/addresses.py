@@ -45,12 +45,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(listener: socket.socket) -> bool:
-    """Tell whether only this machine can reach a socket."""
+    """Whether only this machine can reach a socket."""
     return ipaddress.ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback
 
 
 def own_names(host: str) -> frozenset[str]:
-    """Give the names, in lower case, that people call this machine by in a network.
+    """Return the names, in lower case, that people call this machine by in a network.
 
     Args:
         host: What was asked to listen on, which may be a name too.
@@ -61,7 +61,7 @@ def own_names(host: str) -> frozenset[str]:
 
 
 def own_addresses(families: Collection[socket.AddressFamily]) -> list[str]:
-    """Give the addresses under which other machines are likely to reach this one.
+    """Return the addresses under which other machines are likely to reach this one.
 
     Args:
         families: The kinds of address that are listened on.
@@ -80,7 +80,7 @@ def own_addresses(families: Collection[socket.AddressFamily]) -> list[str]:
 
 
 def links(listener: socket.socket, token: str | None) -> list[str]:
-    """Give the links that lead to the page, the likeliest first.
+    """Return the links that lead to the page, the likeliest first.
 
     Args:
         listener: Where the server listens.

@@ -26,7 +26,7 @@ _WENT_WRONG = "Something went wrong in the server; its terminal says what. Try i
 
 
 def build_app(studio: Studio, access: Access) -> ASGIApp:
-    """Give what the server runs.
+    """Build the ASGI application.
 
     Args:
         studio: What the page is about; open.

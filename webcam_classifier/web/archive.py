@@ -195,7 +195,7 @@ def _most_bytes(entry: Entry) -> int:
 
 
 def shortened(name: str) -> str:
-    """Give a name as it can be repeated to a person, however long or strange it is."""
+    """Shorten and escape a name, so that it can be shown to a person."""
     printable = "".join(letter if letter.isprintable() else "?" for letter in name)
     if len(printable) <= _READABLE_AT_MOST:
         return printable

@@ -71,7 +71,7 @@ class BrowserCamera:
             self._changed.wait_for(lambda: self._newest is not None or self._closed)
             frame, self._newest = self._newest, None
         if frame is not None:
-            self._ask()  # the next one travels while this one is looked at
+            self._ask()  # the next one travels while this one is classified
         return frame
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Routes:
         self._work = asyncio.Semaphore(_AT_ONCE)
 
     def all(self) -> list[BaseRoute]:
-        """Give the table of routes."""
+        """Return the table of routes."""
         label = "/api/labels/{label}"
         picture = "/api/pictures/{label}/{name:path}"
         return [
@@ -96,18 +96,18 @@ class Routes:
         ]
 
     async def page(self, _request: Request) -> Response:
-        """Give the page itself."""
+        """Serve the page."""
         return FileResponse(_PAGE / "index.html", headers={_POLICY: PAGE_POLICY})
 
     async def report(self, _request: Request) -> Response:
-        """Give the report on the model."""
+        """Serve the report on the model."""
         path = self.studio.models.report
         if path is None:
             raise _not_found("There is no report yet. Teach a model first.")
         return FileResponse(path, headers={_POLICY: REPORT_POLICY})
 
     async def state(self, request: Request) -> Response:
-        """Give the whole state."""
+        """Serve the whole state."""
         return JSONResponse(self.studio.state(request.headers.get(_CLIENT)))
 
     @changing
@@ -134,7 +134,7 @@ class Routes:
         return JSONResponse({"pictures": names})
 
     async def picture(self, request: Request) -> Response:
-        """Give a picture, or a small copy of it."""
+        """Serve a picture, or a thumbnail of it."""
         side = side_of(request)
         path = await asyncio.to_thread(self._picture_path, request)
         await _written(path)
@@ -195,7 +195,7 @@ class Routes:
 
     @changing
     async def teach(self, request: Request) -> Response:
-        """Begin to teach a model."""
+        """Begin to train a model."""
         fields = await read_fields(request)
         mode = one_of(fields, "mode", _MODES)
         await asyncio.to_thread(self.studio.teach, mode, epochs_of(fields))
@@ -221,7 +221,7 @@ class Routes:
         return JSONResponse({})
 
     async def model(self, request: Request) -> Response:
-        """Give a model file."""
+        """Serve a model file."""
         path = self.studio.models.find(request.path_params["name"])
         if path is None:
             raise _not_found("There is no such model file. Teach or export one first.")

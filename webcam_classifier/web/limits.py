@@ -31,7 +31,7 @@ JSON_BYTES = 64_000
 
 
 def body_limit(path: str) -> int:
-    """Give how many bytes may be sent to a path.
+    """Return how many bytes may be sent to a path.
 
     Args:
         path: Of the address, decoded.

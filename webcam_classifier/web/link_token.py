@@ -22,7 +22,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def link_token(port: int) -> str:
-    """Give the token that a server on this port had lately, or else a new one.
+    """Return the token that a server on this port had lately, or else a new one.
 
     Args:
         port: As asked for; with 0, which is another one each time, the token is always new.

@@ -22,7 +22,7 @@ _BEHIND = "far fewer pictures than others"
 
 
 def teaching_message(state: RecordingState, learning: LearningState) -> dict[str, Any]:
-    """Tell what is recorded and learnt."""
+    """What is recorded and learnt, for the page."""
     undoable, skip = state.undoable, state.last_skip
     return {
         "dataset": state.dataset.name or str(state.dataset),

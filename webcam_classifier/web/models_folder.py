@@ -1,4 +1,4 @@
-"""What was taught and exported so far: the model files in one folder, and the report on them."""
+"""What was trained and exported so far: the model files in one folder, and the report on them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ModelFile:
 
 
 class ModelsFolder:
-    """The folder that models are taught into; looked at when something was written there.
+    """The folder that models are trained into; read anew when something was written there.
 
     Args:
         folder: It may be missing.
 
     Attributes:
-        files: The models, the one that was taught before those made of it.
+        files: The models, the one that was trained before those made of it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class ModelsFolder:
         return path if path.is_file() else None
 
     def find(self, name: str) -> Path | None:
-        """Give the model file of this name, or None."""
+        """Return the model file of this name, or None."""
         return next((file.path for file in self.files if file.path.name == name), None)
 
     def refresh(self) -> None:

@@ -51,7 +51,7 @@ class FileGrabber:
         return frame is not None
 
     def retrieve(self) -> BgrImage | None:
-        """Give the frame that was read last."""
+        """Return the frame that was read last."""
         return self._image
 
     def describe(self, first: BgrImage) -> str:

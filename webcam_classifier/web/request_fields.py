@@ -43,7 +43,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 
 def text_of(fields: dict[str, Any], name: str) -> str:
-    """Give a field that has to be text.
+    """Return a field that has to be text.
 
     Raises:
         UserError: It is missing, or no text.
@@ -55,7 +55,7 @@ def text_of(fields: dict[str, Any], name: str) -> str:
 
 
 def one_of(fields: dict[str, Any], name: str, values: tuple[Value, ...]) -> Value:
-    """Give a field that has to be one of some texts.
+    """Return a field that has to be one of some texts.
 
     Raises:
         UserError: It is another, or missing.
@@ -68,7 +68,7 @@ def one_of(fields: dict[str, Any], name: str, values: tuple[Value, ...]) -> Valu
 
 
 def epochs_of(fields: dict[str, Any]) -> int | None:
-    """Give the number of epochs; None where it was left open.
+    """Return the number of epochs; None where it was left open.
 
     Raises:
         UserError: It is no number of epochs that anybody would want.
@@ -82,7 +82,7 @@ def epochs_of(fields: dict[str, Any]) -> int | None:
 
 
 def side_of(request: Request) -> int | None:
-    """Give the side of the small copy that is asked for, in pixels; None for the whole picture.
+    """Return the side of the small copy that is asked for, in pixels; None for the whole picture.
 
     Raises:
         UserError: It is no size that is made.

@@ -21,14 +21,14 @@ from webcam_classifier.web.watched_classifier import WatchedClassifier
 
 
 class Studio:
-    """One data set that is taught with one camera; a context manager.
+    """One data set that is recorded and trained on with one camera; a context manager.
 
     The server's routes call it from the event loop. What comes from other threads, such as a
     labelled frame, is handed over to that loop.
 
     Args:
         session: What records and learns; left to its owner.
-        models: The folder that models are taught into.
+        models: The folder that models are trained into.
         open_device: Opens this machine's own camera.
     """
 
@@ -66,7 +66,7 @@ class Studio:
         self._loop = loop
 
     def state(self, client: str | None) -> dict[str, Any]:
-        """Give the whole state as a client is to see it.
+        """Return the whole state as a client is to see it.
 
         Args:
             client: Its id, where it has one.
@@ -86,11 +86,11 @@ class Studio:
         }
 
     def job(self) -> dict[str, Any] | None:
-        """Give the last job as the state has it."""
+        """Return the last job as the state has it."""
         return messages.job_message(self.jobs.state())
 
     def teach(self, mode: Literal["head", "finetune"], epochs: int | None) -> None:
-        """Begin to write a model that is taught with the data set.
+        """Begin to train a model on the data set.
 
         Args:
             mode: A head alone, or layers too.
@@ -121,7 +121,7 @@ class Studio:
         self.jobs.export(self.models.folder, precision, self.session.state().dataset)
 
     def may_change(self, client: str | None) -> bool:
-        """Tell whether a client may change something; where nobody teaches, it does from now on.
+        """Whether a client may change something; where nobody teaches, it does from now on.
 
         Args:
             client: Its id; without an open page it may only where nobody else teaches, and does

@@ -28,7 +28,7 @@ class TeacherRole:
         self._busy_at = 0.0
 
     def may_teach(self, client: str) -> bool:
-        """Give the role to a client where it is free, and tell whether it has it now.
+        """Assign the role to a client where it is free; returns whether the client has it now.
 
         Args:
             client: Its id.

@@ -18,12 +18,12 @@ _TYPES = {".png": "image/png", ".bmp": "image/bmp", ".webp": "image/webp"}
 
 
 def media_type(path: Path) -> str:
-    """Give the media type of a picture file, by its ending."""
+    """Return the media type of a picture file, by its ending."""
     return _TYPES.get(path.suffix.lower(), "image/jpeg")
 
 
 def version_tag(path: Path, side: int | None) -> str:
-    """Give a tag that changes when the file does, for a browser's memory.
+    """Return a tag that changes when the file does, for a browser's memory.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ def version_tag(path: Path, side: int | None) -> str:
 
 
 def thumbnail(path: Path, side: int) -> bytes:
-    """Give the middle of a picture as a small square JPEG.
+    """Return the middle of a picture as a small square JPEG.
 
     Args:
         path: The picture.

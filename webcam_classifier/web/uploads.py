@@ -34,7 +34,7 @@ class Upload:
     refused: Sequence[Refusal]
 
     def to_dict(self) -> dict[str, object]:
-        """Give it as the page takes it; of many refusals the first are told by name."""
+        """Format for the page; of many refused files the first are named."""
         told = [
             {"name": shortened(refusal.name), "reason": refusal.reason}
             for refusal in self.refused[:_TOLD]
@@ -91,7 +91,7 @@ def add_labelled_archive(session: TeachingSession, file: IO[bytes]) -> Upload:
 
 
 def picture_problem(content: bytes) -> str | None:
-    """Say why a picture is not even looked at, or None.
+    """Say why a picture is not even decoded, or None.
 
     Its size in pixels stands at the file's beginning: nothing is unpacked to know it.
 

@@ -1,4 +1,4 @@
-"""Who makes and who reads each value of a graph, and its constants: what a rewriting asks for."""
+"""Producers, consumers, shapes and constants of a graph's values: what a graph pass asks for."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 
-class GraphLinks:
-    """Looks at a graph as it is now, and changes it in place.
+class GraphIndex:
+    """A graph as it is now; its methods change it in place.
 
     Args:
-        graph: Every value has one maker, as ONNX demands.
+        graph: Every value has one producer, as ONNX demands.
     """
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
 
     def nodes(self, kind: str) -> list[onnx.NodeProto]:
-        """Give the nodes of a kind in their order."""
+        """The nodes of an operator type, in their order."""
         return [node for node in self.graph.node if node.op_type == kind]
 
-    def maker(self, value: str, kind: str) -> onnx.NodeProto | None:
-        """Give the node that makes a value, where it is of a kind."""
+    def producer(self, value: str, kind: str) -> onnx.NodeProto | None:
+        """The node that produces a value; None where it is of another operator type."""
         for node in self.graph.node:
             if value in node.output:
                 return node if node.op_type == kind else None
         return None
 
-    def only_reader(self, value: str, kind: str) -> onnx.NodeProto | None:
-        """Give the node that reads a value, where it is the only one and of a kind."""
+    def only_consumer(self, value: str, kind: str) -> onnx.NodeProto | None:
+        """The node that reads a value; None where others do too, or it is of another type."""
         if any(output.name == value for output in self.graph.output):
             return None
         readers = [node for node in self.graph.node if value in node.input]
         return readers[0] if len(readers) == 1 and readers[0].op_type == kind else None
 
     def constant(self, name: str) -> NDArray[Any] | None:
-        """Give a constant by its name."""
+        """The value of an initializer; None where there is none of this name."""
         for entry in self.graph.initializer:
             if entry.name == name:
                 return numpy_helper.to_array(entry)
         return None
 
-    def sides(self, value: str) -> tuple[int, ...] | None:
-        """Give the shape of a value behind its batch axis, where it is known and fixed.
+    def shape_of(self, value: str) -> tuple[int, ...] | None:
+        """The shape of a value behind its batch axis; None where it is unknown or not fixed.
 
         The graph's shapes have to be inferred before.
         """
@@ -73,7 +73,7 @@ class GraphLinks:
         name: str,
         **attributes: Any,  # noqa: ANN401 ints and lists
     ) -> str:
-        """Put a node before another one, and give its output, which has the node's name."""
+        """Put a node before another one, and return its output, which has the node's name."""
         place = next(index for index, node in enumerate(self.graph.node) if node is before)
         node = helper.make_node(kind, list(inputs), [name], name=name, **attributes)
         self.graph.node.insert(place, node)
@@ -100,7 +100,7 @@ class GraphLinks:
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints and lists
-    """Give an attribute of a node."""
+    """The value of a node's attribute, or the default where it has none."""
     for entry in node.attribute:
         if entry.name == name:
             return helper.get_attribute_value(entry)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from webcam_classifier.runtime.passes.graph_index import GraphLinks, attribute, set_attribute
+from webcam_classifier.runtime.passes.graph_index import GraphIndex, attribute, set_attribute
 
 _GROUP = 4  # pixels
 _CHANNELS = 3
@@ -41,7 +41,7 @@ class _Plan:
     count: int
 
 
-def group_pixels(graph: onnx.GraphProto) -> bool:
+def pack_first_conv(graph: onnx.GraphProto) -> bool:
     """Rewrite, in place, the way from the pixels through the first convolution.
 
     Args:
@@ -51,15 +51,15 @@ def group_pixels(graph: onnx.GraphProto) -> bool:
     Returns:
         Whether it was changed.
     """
-    links = GraphLinks(graph)
+    graph_index = GraphIndex(graph)
     pixels = graph.input[0].name
-    turn = links.only_reader(pixels, "Transpose")
-    read = turn and links.only_reader(turn.output[0], "DequantizeLinear")
-    convolution = read and links.only_reader(read.output[0], "Conv")
+    turn = graph_index.only_consumer(pixels, "Transpose")
+    read = turn and graph_index.only_consumer(turn.output[0], "DequantizeLinear")
+    convolution = read and graph_index.only_consumer(read.output[0], "Conv")
     if turn is None or read is None or convolution is None:
         return False
-    layer = _QuantisedLayer(links, convolution)
-    taken, given = links.sides(pixels), links.sides(convolution.output[0])
+    layer = _QuantisedLayer(graph_index, convolution)
+    taken, given = graph_index.shape_of(pixels), graph_index.shape_of(convolution.output[0])
     if taken is None or given is None or layer.weight is None or taken[2] != _CHANNELS:
         return False
     plan = _plan(convolution, layer.weight.shape[3], taken[1], given[2])
@@ -67,10 +67,10 @@ def group_pixels(graph: onnx.GraphProto) -> bool:
     if plan is None or last is None or attribute(convolution, "group", 1) != 1:
         return False
     spare = plan.count * plan.outputs - given[2]  # outputs beyond the right edge
-    if spare and not _stays_inside(links, last, given, spare):
+    if spare and not _stays_inside(graph_index, last, given, spare):
         return False
-    shape = links.add_constant("pixels.groups", [0, taken[0], taken[1] // _GROUP, 3 * _GROUP])
-    turn.input[0] = links.insert(turn, "Reshape", [pixels, shape], "pixels.grouped")
+    shape = graph_index.add_constant("pixels.groups", [0, taken[0], taken[1] // _GROUP, 3 * _GROUP])
+    turn.input[0] = graph_index.insert(turn, "Reshape", [pixels, shape], "pixels.grouped")
     left = attribute(convolution, "pads", [0, 0, 0, 0])[1]
     layer.repeat(plan, left, attribute(convolution, "strides", [1, 1])[1])
     top, _, bottom, _ = attribute(convolution, "pads", [0, 0, 0, 0])
@@ -79,27 +79,27 @@ def group_pixels(graph: onnx.GraphProto) -> bool:
     set_attribute(convolution, "strides", [rows, 1])
     set_attribute(convolution, "kernel_shape", [layer.weight.shape[2], plan.kernel])
     if plan.outputs > 1:
-        _take_apart(links, last, (given[1], plan.count * plan.outputs, given[0]))
+        _take_apart(graph_index, last, (given[1], plan.count * plan.outputs, given[0]))
     return True
 
 
 class _QuantisedLayer:
     """A convolution whose parameters are stored as integers."""
 
-    def __init__(self, links: GraphLinks, convolution: onnx.NodeProto) -> None:
-        self._links = links
+    def __init__(self, graph_index: GraphIndex, convolution: onnx.NodeProto) -> None:
+        self._graph_index = graph_index
         self._output = convolution.output[0]
-        makers = [links.maker(name, "DequantizeLinear") for name in convolution.input[1:]]
+        makers = [graph_index.producer(name, "DequantizeLinear") for name in convolution.input[1:]]
         self._parameters = [maker for maker in makers if maker is not None]
         self.weight = None
         if len(self._parameters) == len(makers) and makers:
-            self.weight = links.constant(self._parameters[0].input[0])
+            self.weight = graph_index.constant(self._parameters[0].input[0])
 
     def quantised_output(self) -> onnx.NodeProto | None:
-        """Give what quantises its output, past an activation."""
-        activation = self._links.only_reader(self._output, "Relu")
+        """The node that quantises its output, behind an activation."""
+        activation = self._graph_index.only_consumer(self._output, "Relu")
         value = self._output if activation is None else activation.output[0]
-        return self._links.only_reader(value, "QuantizeLinear")
+        return self._graph_index.only_consumer(value, "QuantizeLinear")
 
     def repeat(self, plan: _Plan, left: int, stride: int) -> None:
         """Write the parameters for groups: a copy for each output of a step, shifted."""
@@ -107,12 +107,12 @@ class _QuantisedLayer:
         grouped = _grouped(self.weight, plan, left, stride)
         for parameters in self._parameters:
             for place, name in enumerate(parameters.input):
-                values = self._links.constant(name)
+                values = self._graph_index.constant(name)
                 if values is None or (values.ndim == 0 or values.size == 1):
                     continue  # one scale for all
                 is_weight = parameters is self._parameters[0] and place == 0
                 repeated = grouped if is_weight else np.concatenate([values] * plan.outputs)
-                parameters.input[place] = self._links.add_constant(
+                parameters.input[place] = self._graph_index.add_constant(
                     f"{parameters.output[0]}.grouped_{place}", repeated
                 )
 
@@ -151,15 +151,15 @@ def _grouped(weight: NDArray[np.int8], plan: _Plan, left: int, stride: int) -> N
 
 
 def _stays_inside(
-    links: GraphLinks, last: onnx.NodeProto, given: tuple[int, ...], spare: int
+    graph_index: GraphIndex, last: onnx.NodeProto, given: tuple[int, ...], spare: int
 ) -> bool:
     """Whether a pooling reads the map, and gives the same with spare columns on its right."""
-    read = links.only_reader(last.output[0], "DequantizeLinear")
-    pool = read and links.only_reader(read.output[0], "MaxPool")
+    read = graph_index.only_consumer(last.output[0], "DequantizeLinear")
+    pool = read and graph_index.only_consumer(read.output[0], "MaxPool")
     if pool is None or any(attribute(pool, "pads", [0, 0, 0, 0])):
         return False
     sides, steps = attribute(pool, "kernel_shape", []), attribute(pool, "strides", [1, 1])
-    found = links.sides(pool.output[0])
+    found = graph_index.shape_of(pool.output[0])
     if found is None or any(length != 1 for length in attribute(pool, "dilations", [1, 1])):
         return False
     wider = (given[1], given[2] + spare)
@@ -172,12 +172,14 @@ def _stays_inside(
     return True
 
 
-def _take_apart(links: GraphLinks, last: onnx.NodeProto, sides: tuple[int, int, int]) -> None:
+def _take_apart(graph_index: GraphIndex, last: onnx.NodeProto, sides: tuple[int, int, int]) -> None:
     """Lay the outputs of a step side by side: a change of name where channels come last."""
     value = last.output[0]
     last.output[0] = "pixels.steps"
-    place = links.graph.node[list(links.graph.node).index(last) + 1]
-    turned = links.insert(place, "Transpose", ["pixels.steps"], "pixels.last", perm=[0, 2, 3, 1])
-    shape = links.add_constant("pixels.apart", [0, *sides])
-    apart = links.insert(place, "Reshape", [turned, shape], "pixels.beside")
-    links.insert(place, "Transpose", [apart], value, perm=[0, 3, 1, 2])
+    place = graph_index.graph.node[list(graph_index.graph.node).index(last) + 1]
+    turned = graph_index.insert(
+        place, "Transpose", ["pixels.steps"], "pixels.last", perm=[0, 2, 3, 1]
+    )
+    shape = graph_index.add_constant("pixels.apart", [0, *sides])
+    apart = graph_index.insert(place, "Reshape", [turned, shape], "pixels.beside")
+    graph_index.insert(place, "Transpose", [apart], value, perm=[0, 3, 1, 2])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from webcam_classifier.runtime.passes.graph_index import GraphLinks
+from webcam_classifier.runtime.passes.graph_index import GraphIndex
 
 
-def pool_by_product(graph: onnx.GraphProto) -> bool:
+def pool_as_matmul(graph: onnx.GraphProto) -> bool:
     """Rewrite, in place, the mean of a map that weights of its places were multiplied onto.
 
     Args:
@@ -17,29 +17,29 @@ def pool_by_product(graph: onnx.GraphProto) -> bool:
     Returns:
         Whether there was one.
     """
-    links = GraphLinks(graph)
+    graph_index = GraphIndex(graph)
     found = False
-    for pool in links.nodes("GlobalAveragePool"):
-        weighted = links.maker(pool.input[0], "Mul")
-        if weighted is None or links.only_reader(weighted.output[0], pool.op_type) is None:
+    for pool in graph_index.nodes("GlobalAveragePool"):
+        weighted = graph_index.producer(pool.input[0], "Mul")
+        if weighted is None or graph_index.only_consumer(weighted.output[0], pool.op_type) is None:
             continue
-        weights = links.constant(weighted.input[1])
-        sides = links.sides(weighted.input[0])
+        weights = graph_index.constant(weighted.input[1])
+        sides = graph_index.shape_of(weighted.input[0])
         if weights is None or sides is None or weights.shape != (1, 1, *sides[1:]):
             continue
         channels, count = sides[0], weights.size
         # Channels last: that is how 8-bit maps are, and floats can be put as well.
-        turned = links.insert(
+        turned = graph_index.insert(
             pool, "Transpose", [weighted.input[0]], f"{pool.name}.turned", perm=[0, 2, 3, 1]
         )
-        shape = links.add_constant(f"{pool.name}.places", [0, count, channels])
-        places = links.insert(pool, "Reshape", [turned, shape], f"{pool.name}.flat")
+        shape = graph_index.add_constant(f"{pool.name}.places", [0, count, channels])
+        places = graph_index.insert(pool, "Reshape", [turned, shape], f"{pool.name}.flat")
         row = (weights.reshape(1, count) / count).astype(np.float32)
-        share = links.add_constant(f"{pool.name}.shares", row)
-        product = links.insert(pool, "MatMul", [share, places], f"{pool.name}.product")
-        shape = links.add_constant(f"{pool.name}.shape", [0, channels, 1, 1])
-        pooled = links.insert(pool, "Reshape", [product, shape], f"{pool.name}.map")
-        links.redirect(pool.output[0], pooled)
-        links.remove(weighted, pool)
+        share = graph_index.add_constant(f"{pool.name}.shares", row)
+        product = graph_index.insert(pool, "MatMul", [share, places], f"{pool.name}.product")
+        shape = graph_index.add_constant(f"{pool.name}.shape", [0, channels, 1, 1])
+        pooled = graph_index.insert(pool, "Reshape", [product, shape], f"{pool.name}.map")
+        graph_index.redirect(pool.output[0], pooled)
+        graph_index.remove(weighted, pool)
         found = True
     return found

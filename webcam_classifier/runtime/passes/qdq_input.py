@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from webcam_classifier.runtime.passes.graph_index import GraphLinks
+from webcam_classifier.runtime.passes.graph_index import GraphIndex
 
 _SCALE = 1.000001  # every byte divided by it still rounds to itself
 
 
-def quantise_pixels(graph: onnx.GraphProto) -> bool:
+def quantise_input(graph: onnx.GraphProto) -> bool:
     """Rewrite, in place, how the first convolution of a quantised graph reads its pixels.
 
     Args:
@@ -27,17 +27,19 @@ def quantise_pixels(graph: onnx.GraphProto) -> bool:
     Returns:
         Whether it was changed.
     """
-    links = GraphLinks(graph)
-    turn = links.only_reader(graph.input[0].name, "Transpose")
-    read = turn and links.only_reader(turn.output[0], "DequantizeLinear")
+    graph_index = GraphIndex(graph)
+    turn = graph_index.only_consumer(graph.input[0].name, "Transpose")
+    read = turn and graph_index.only_consumer(turn.output[0], "DequantizeLinear")
     if turn is None or read is None:
         return False
-    scale, zero = (links.constant(name) for name in read.input[1:3])
+    scale, zero = (graph_index.constant(name) for name in read.input[1:3])
     if scale is None or zero is None or scale.size != 1 or float(scale) != 1.0 or zero.any():
         return False
-    near_one = links.add_constant("pixels.near_one", np.array(_SCALE, dtype=np.float32))
-    floats = links.insert(read, "Cast", [turn.output[0]], "pixels.floats", to=TensorProto.FLOAT)
-    read.input[0] = links.insert(
+    near_one = graph_index.add_constant("pixels.near_one", np.array(_SCALE, dtype=np.float32))
+    floats = graph_index.insert(
+        read, "Cast", [turn.output[0]], "pixels.floats", to=TensorProto.FLOAT
+    )
+    read.input[0] = graph_index.insert(
         read, "QuantizeLinear", [floats, near_one, read.input[2]], "pixels.bytes"
     )
     read.input[1] = near_one

@@ -1,4 +1,4 @@
-"""Joined maps of a quantised graph share one scale."""
+"""Concatenated maps of a quantised graph share one scale."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from webcam_classifier.export.integer_joins import share_scales_of_joins
+from webcam_classifier.export.shared_concat_scales import share_concat_scales
 
 SCALES = {"left": 0.02, "right": 0.005, "both": 0.02}
 
 
-def quantised_join(is_read_elsewhere: bool = False) -> onnx.ModelProto:
-    """Two inputs, each quantised and dequantised, joined, and quantised once more."""
+def quantised_concat(is_read_elsewhere: bool = False) -> onnx.ModelProto:
+    """Two inputs, each quantised and dequantised, concatenated, and quantised once more."""
     zero = numpy_helper.from_array(np.array(0, np.uint8), "zero")
     constants = [
         numpy_helper.from_array(np.array(scale, np.float32), f"{name}.scale")
@@ -27,15 +27,15 @@ def quantised_join(is_read_elsewhere: bool = False) -> onnx.ModelProto:
             helper.make_node("DequantizeLinear", [f"{name}.bytes", *scale], [f"{name}.floats"]),
         ]
 
-    join = helper.make_node("Concat", ["left.floats", "right.floats"], ["joined"], axis=1)
-    nodes = [*pair("a", "left"), *pair("b", "right"), join, *pair("joined", "both")]
+    concat = helper.make_node("Concat", ["left.floats", "right.floats"], ["concatenated"], axis=1)
+    nodes = [*pair("a", "left"), *pair("b", "right"), concat, *pair("concatenated", "both")]
     outputs = ["both.floats"]
     if is_read_elsewhere:
         nodes.append(helper.make_node("Relu", ["right.floats"], ["other"]))
         outputs.append("other")
     graph = helper.make_graph(
         nodes,
-        "join",
+        "concat",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 50]) for name in "ab"],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [zero, *constants],
@@ -48,8 +48,8 @@ def scales(model: onnx.ModelProto) -> list[str]:
 
 
 def test_the_parts_take_the_scale_of_the_whole_and_are_rounded_once() -> None:
-    model = quantised_join()
-    share_scales_of_joins(model.graph)
+    model = quantised_concat()
+    share_concat_scales(model.graph)
     assert scales(model) == ["both.scale"] * 3
     values = {name: np.random.default_rng(0).uniform(0, 1, (1, 50)) for name in "ab"}
     session = onnxruntime.InferenceSession(
@@ -61,6 +61,6 @@ def test_the_parts_take_the_scale_of_the_whole_and_are_rounded_once() -> None:
 
 
 def test_a_part_that_is_read_elsewhere_keeps_its_scale() -> None:
-    model = quantised_join(is_read_elsewhere=True)
-    share_scales_of_joins(model.graph)
+    model = quantised_concat(is_read_elsewhere=True)
+    share_concat_scales(model.graph)
     assert scales(model) == ["both.scale", "right.scale", "both.scale"]

@@ -1,4 +1,4 @@
-"""A rearranged graph gives the same numbers, on the real network and on small ones."""
+"""An optimised graph gives the same numbers, on the real network and on small ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import CARD_KEY
 from webcam_classifier.runtime.optimised_graph import optimised_graph
-from webcam_classifier.runtime.passes.concat_to_add import add_instead_of_join
-from webcam_classifier.runtime.passes.pack_first_conv import group_pixels
-from webcam_classifier.runtime.passes.pool_as_matmul import pool_by_product
-from webcam_classifier.runtime.passes.qdq_input import quantise_pixels
+from webcam_classifier.runtime.passes.concat_to_add import concat_to_add
+from webcam_classifier.runtime.passes.pack_first_conv import pack_first_conv
+from webcam_classifier.runtime.passes.pool_as_matmul import pool_as_matmul
+from webcam_classifier.runtime.passes.qdq_input import quantise_input
 from webcam_classifier.runtime.providers import ExecutionConfig, installed_providers
 from webcam_classifier.runtime.session import open_model
 
@@ -109,7 +109,7 @@ def test_grouped_pixels_give_the_same_to_the_last_bit(
     pixels = noise(height, width)
     expected = answers(model, pixels)
     assert len(np.unique(expected)) > 10
-    assert group_pixels(model.graph)
+    assert pack_first_conv(model.graph)
     del model.graph.value_info[:]
     onnx.checker.check_model(model, full_check=True)
     np.testing.assert_array_equal(answers(model, pixels), expected)
@@ -128,7 +128,7 @@ def test_pixels_that_do_not_fit_stay_as_they_are(
 ) -> None:
     model = quantised_start(32, width, 3, stride, padding, pooled)
     before = model.SerializeToString()
-    assert not group_pixels(model.graph)
+    assert not pack_first_conv(model.graph)
     assert model.SerializeToString() == before
 
 
@@ -136,14 +136,16 @@ def test_openvino_gets_bytes_that_are_still_the_same_bytes() -> None:
     model = quantised_start(32, 32, 3, 2, 0, pooled=True)
     pixels = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)
     expected = answers(model, pixels)
-    assert quantise_pixels(model.graph)
-    assert not quantise_pixels(model.graph)  # once is enough
+    assert quantise_input(model.graph)
+    assert not quantise_input(model.graph)  # once is enough
     step = 0.02  # one of the output: sums that lie between two steps may fall the other way
     np.testing.assert_allclose(answers(model, pixels), expected, atol=1.01 * step)
 
 
-def joined(widths: tuple[int, int], pooled: bool, read_twice: bool = False) -> onnx.ModelProto:
-    """Two convolutions, their maps joined, perhaps pooled, and read by a third one."""
+def concatenated(
+    widths: tuple[int, int], pooled: bool, read_twice: bool = False
+) -> onnx.ModelProto:
+    """Two convolutions, their maps concatenated, perhaps pooled, and read by a third one."""
     random = np.random.default_rng(2)
     shapes = {"a": (widths[0], 3, 1, 1), "b": (widths[1], 3, 3, 3), "c": (16, sum(widths), 1, 1)}
     constants = {
@@ -181,10 +183,10 @@ def joined(widths: tuple[int, int], pooled: bool, read_twice: bool = False) -> o
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_a_sum_of_two_convolutions_stands_for_one_over_joined_maps(pooled: bool) -> None:
-    model = joined((16, 32), pooled)
+def test_a_sum_of_two_convolutions_stands_for_one_over_concatenated_maps(pooled: bool) -> None:
+    model = concatenated((16, 32), pooled)
     expected = answers(model, noise(20, 20))
-    assert add_instead_of_join(model.graph)
+    assert concat_to_add(model.graph)
     assert "Concat" not in kinds(model.graph)
     onnx.checker.check_model(model, full_check=True)
     np.testing.assert_allclose(answers(model, noise(20, 20)), expected, rtol=1e-4, atol=1e-2)
@@ -192,8 +194,8 @@ def test_a_sum_of_two_convolutions_stands_for_one_over_joined_maps(pooled: bool)
 
 @pytest.mark.parametrize(("widths", "read_twice"), [((16, 20), False), ((16, 16), True)])
 def test_a_join_that_is_read_otherwise_stays(widths: tuple[int, int], read_twice: bool) -> None:
-    model = joined(widths, pooled=False, read_twice=read_twice)
-    assert not add_instead_of_join(model.graph)
+    model = concatenated(widths, pooled=False, read_twice=read_twice)
+    assert not concat_to_add(model.graph)
     assert "Concat" in kinds(model.graph)
 
 
@@ -216,7 +218,7 @@ def test_weighted_pooling_becomes_a_product() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     model = onnx.shape_inference.infer_shapes(model)
     expected = answers(model, noise(20, 20))
-    assert pool_by_product(model.graph)
+    assert pool_as_matmul(model.graph)
     assert "GlobalAveragePool" not in kinds(model.graph)
     np.testing.assert_allclose(answers(model, noise(20, 20)), expected, rtol=1e-5)
 
@@ -228,9 +230,9 @@ def test_a_taught_model_answers_the_same_and_keeps_its_card(
     path = taught_model / "model.onnx"
     picture = noise(224, 224)
     plain = open_model(path, ExecutionConfig(threads=1))
-    rearranged = open_model(path, ExecutionConfig(threads=1, is_optimised=True))
-    assert rearranged.metadata[CARD_KEY] == plain.metadata[CARD_KEY]
-    found, expected = rearranged.run(picture), plain.run(picture)
+    optimised = open_model(path, ExecutionConfig(threads=1, is_optimised=True))
+    assert optimised.metadata[CARD_KEY] == plain.metadata[CARD_KEY]
+    found, expected = optimised.run(picture), plain.run(picture)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=1e-4)
@@ -242,7 +244,7 @@ def test_a_taught_model_answers_the_same_and_keeps_its_card(
     assert written.stat().st_mtime_ns == before  # written once
 
 
-def test_where_nothing_can_be_rearranged_nothing_is_written(
+def test_where_nothing_can_be_optimised_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -8,10 +8,10 @@ from webcam_classifier.export.agreement import Comparison
 from webcam_classifier.model_card import ModelCard
 
 
-def new_card(
+def converted_card(
     card: ModelCard, precision: str, done: str, comparison: Comparison | None = None
 ) -> ModelCard:
-    """Give the card that travels with a converted model.
+    """Return the card of a converted model.
 
     Args:
         card: The original's.

@@ -11,7 +11,7 @@ from webcam_classifier.export.converted import Converted
 from webcam_classifier.private_onnxruntime import onnxruntime
 
 
-def to_full_precision(source: Path) -> Converted:
+def to_fp32(source: Path) -> Converted:
     """Write a graph again, tidied.
 
     Args:
@@ -24,8 +24,8 @@ def to_full_precision(source: Path) -> Converted:
 def tidy_graph(source: Path) -> onnx.ModelProto:
     """Let onnxruntime do its basic optimisations: those that hold on every device.
 
-    The higher levels lay out the weights for the processor at hand, so their result must not
-    travel.
+    The higher levels lay out the weights for the processor at hand, so their result is not
+    portable.
 
     Args:
         source: A model file.

@@ -1,4 +1,4 @@
-"""Let a quantised graph take its uint8 pixels as they are."""
+"""Feed uint8 pixels to the first convolution of a quantised graph as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 
-def take_pixels_as_they_are(graph: onnx.GraphProto) -> None:
+def take_uint8_input(graph: onnx.GraphProto) -> None:
     """Leave out the way from uint8 over float back to uint8, in place.
 
     Pixels 0 to 255 are a quantised tensor already, of scale 1 and zero point 0. Where they are

@@ -1,8 +1,8 @@
-"""Compute with 8-bit integers: a quarter of the size, and faster on CPUs made for it.
+"""Quantise to 8-bit integers: a quarter of the size, and faster on CPUs made for it.
 
 Ranges of the activations are measured on training pictures (static quantisation); each output
-channel of a layer has a scale of its own. The last layers stay float. Where the result gives other
-answers than the original, the layers that lose most are left float, until it does not.
+channel of a layer has a scale of its own. The last layers stay float. Where its answers differ from
+the original's, the layers that lose most are left float, until they do not.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from webcam_classifier.export.agreement import FEWEST_EQUAL, Probabilities, ask,
 from webcam_classifier.export.check_pictures import CheckPictures
 from webcam_classifier.export.converted import Converted
 from webcam_classifier.export.graph_parts import last_layers
-from webcam_classifier.export.integer_joins import share_scales_of_joins
-from webcam_classifier.export.integer_pixels import take_pixels_as_they_are
 from webcam_classifier.export.layer_losses import layers_by_loss
+from webcam_classifier.export.shared_concat_scales import share_concat_scales
+from webcam_classifier.export.uint8_input import take_uint8_input
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
@@ -51,7 +51,7 @@ class _Attempt:
     equal: float
 
 
-def to_integer_precision(
+def to_int8(
     original: Classifier, pictures: CheckPictures, original_answers: Probabilities
 ) -> Converted:
     """Quantise a network's body.
@@ -92,7 +92,7 @@ def to_integer_precision(
 
 
 def has_integer_dot_products() -> bool:
-    """Tell whether this processor multiplies unsigned by signed bytes without overflowing.
+    """Whether this processor multiplies unsigned by signed bytes without overflowing.
 
     x86 processors without VNNI add pairs of products in 16 bits, which can overflow with 8-bit
     weights; 7-bit ones can't. Where the processor is unknown, it is taken for one of those.
@@ -133,7 +133,7 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has 
         self._remaining: Iterator[BgrImage] = track(Stage.CALIBRATE, pictures)
 
     def get_next(self) -> dict[str, BgrImage] | None:
-        """Give the next picture as the graph's input, or None at the end."""
+        """Return the next picture as the graph's input, or None at the end."""
         picture = next(self._remaining, None)
         return None if picture is None else {INPUT_NAME: picture[None]}
 
@@ -182,8 +182,8 @@ def _quantise(
             weight_type=QuantType.QInt8,
         )
         model = onnx.load(path)
-    take_pixels_as_they_are(model.graph)
-    share_scales_of_joins(model.graph)
+    take_uint8_input(model.graph)
+    share_concat_scales(model.graph)
     del model.metadata_props[:]
     return model
 

@@ -1,4 +1,4 @@
-"""Compute with 16-bit floats: half the size, and faster where a GPU has units for them."""
+"""Convert to 16-bit floats: half the size, and faster where a GPU has units for them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.converted import Converted
-from webcam_classifier.export.full_precision import tidy_graph
+from webcam_classifier.export.fp32 import tidy_graph
 from webcam_classifier.export.graph_parts import last_layers
 
 
-def to_half_precision(source: Path) -> Converted:
+def to_fp16(source: Path) -> Converted:
     """Turn a network's body to float16; its last layers stay float32.
 
     The pixels stay uint8 and the probabilities float32, so the model is used as before.

@@ -1,8 +1,8 @@
-"""How many wrong labels are found, and how many right ones are doubted.
+"""How many label errors are found, and how many correct labels are listed as errors.
 
-    $ python -m benchmarks.label_doubts DATA
+    $ python -m benchmarks.label_errors DATA
 
-Some pictures of each folder get a label of another, drawn at random; what `label_doubts` then
+Some pictures of each folder get a label of another, drawn at random; what `find_label_errors` then
 lists is compared with them. benchmarks/protocols.py says what DATA holds.
 """
 
@@ -75,17 +75,17 @@ def count_found(
         bursts=np.repeat(split.bursts, each),
     )
     started = time.perf_counter()
-    doubts = find_label_errors(changed, len(pictures.labels))
+    errors = find_label_errors(changed, len(pictures.labels))
     seconds = time.perf_counter() - started
     is_wrong = labels != pictures.label_indices
-    both = sum(bool(is_wrong[doubt.picture]) for doubt in doubts)
-    return int(is_wrong.sum()), len(doubts), both, seconds
+    both = sum(bool(is_wrong[error.picture]) for error in errors)
+    return int(is_wrong.sum()), len(errors), both, seconds
 
 
 def change_labels(
     label_indices: NDArray[np.int64], label_count: int, rate: float, seed: int
 ) -> NDArray[np.int64]:
-    """Give a share of the pictures another label.
+    """Change the label of a share of the pictures.
 
     Args:
         label_indices: (pictures,) int64.
