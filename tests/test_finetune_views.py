@@ -86,16 +86,17 @@ def test_the_door_is_gone_from_many_views_of_either_label(recorded: Pictures) ->
         assert strangeness(named, picture) > 1.15 * strangeness(unnamed, picture)
 
 
-def test_a_label_with_a_side_is_never_mirrored() -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_views_are_mirrored_only_where_that_is_wanted(mirrored: bool) -> None:
     half = np.zeros((80, 80, 3), np.uint8)
     half[:, 40:] = 255
     pictures = Pictures((half,), np.array([0]))
-    views = RandomViews(pictures, ("turn_left",), _SIZE)
+    views = RandomViews(pictures, ("arrow",), _SIZE, mirrored)
     brighter = 0
     for seed in range(60):
         view = views.of(0, np.random.default_rng(seed)).astype(float)
         brighter += view[:, _SIZE // 2 :].mean() > view[:, : _SIZE // 2].mean()
-    assert brighter == 60
+    assert 15 < brighter < 45 if mirrored else brighter == 60
 
 
 def test_views_of_real_pictures_work_where_nothing_can_be_told_apart(shared_data: Path) -> None:

@@ -46,8 +46,8 @@ def test_a_folder_that_is_away_for_a_moment_is_told_and_forgotten_about(
             dataset.write_bytes(b"")
         taught.until(lambda: bool(session.learning_state().problem))
         state, learning = session.state(), session.learning_state()
-        assert str(dataset) in state.problem
-        assert "12 pictures" in state.problem
+        assert str(dataset) in learning.problem
+        assert "12 pictures" in learning.problem
         assert {label.name: label.count for label in state.labels} == COUNTS
         assert taught.answer("cup") == "cup", "what was learnt stays"
         assert not session.wait_until_learnt(0.1)

@@ -88,6 +88,17 @@ def test_an_interval_that_cant_be_given_is_null_and_said() -> None:
     assert told.startswith("1.000 on 40 pictures of 2 bursts, too few bursts for an interval; live")
 
 
+def test_bursts_that_were_learnt_from_in_part_promise_nothing_of_new_ones() -> None:
+    truths = np.repeat(np.arange(4), 20)
+    asked = ["a", "b", "c", "d"], truths, truths
+    assert evaluate_answers(*asked, bursts=truths).interval is not None
+    cut = evaluate_answers(*asked, bursts=truths, cut_labels=("b",))
+    assert cut.interval is None
+    assert cut.to_dict()["interval"] == [None, None]
+    told = describe_accuracy(cut)
+    assert "1.000 on 80 pictures of 4 bursts, no interval without a second burst" in told
+
+
 @pytest.mark.parametrize(
     ("labels", "told"),
     [

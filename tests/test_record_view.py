@@ -213,9 +213,9 @@ def test_work_in_the_background_shows_how_far_it_is() -> None:
 
 def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
     assert wrap("cup", 14, 12, 200) == (("cup", 14),)
-    width = text_size("recordings that were left out", 14)[0]
-    assert wrap("recordings that were left out", 14, 12, width - 10)[0][1] in (12, 13)
-    lines = wrap("recordings that training never saw, but for a cup and none " * 3, 14, 12, 200)
+    width = text_size("bursts that were left out", 14)[0]
+    assert wrap("bursts that were left out", 14, 12, width - 10)[0][1] in (12, 13)
+    lines = wrap("bursts that training never saw, but for a cup and none " * 3, 14, 12, 200)
     assert len(lines) == 2
     assert all(text_size(line, size)[0] <= 200 for line, size in lines)
     assert "…" in lines[1][0]

@@ -23,7 +23,6 @@ from webcam_classifier.finetune.memory import (
 from webcam_classifier.finetune.network import PixelNetwork, build_network
 from webcam_classifier.finetune.process_group import ProcessGroup
 from webcam_classifier.finetune.step import TrainingStep
-from webcam_classifier.progress import Event, Note, listening
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CPU = torch.device("cpu")
@@ -64,18 +63,16 @@ def step_of(network: SmallMemory, micro_batch: MicroBatch) -> float:
     return step.take(torch.randn(10, 3), shares, 10)
 
 
-def test_a_smaller_micro_batch_gives_the_same_step() -> None:
+def test_a_smaller_micro_batch_gives_the_same_step(capsys: pytest.CaptureFixture[str]) -> None:
     plenty, little = SmallMemory(10), SmallMemory(3)
     micro_batch = MicroBatch(10)
-    said: list[Event] = []
-    with listening(said.append):
-        loss = step_of(little, micro_batch)
+    loss = step_of(little, micro_batch)
     assert loss == pytest.approx(step_of(plenty, MicroBatch(10)))
     torch.testing.assert_close(little.linear.weight, plenty.linear.weight)
     assert micro_batch.size == 2
-    assert said == [
-        Note("out of memory with a micro-batch of 10: going on with 5, to the same result"),
-        Note("out of memory with a micro-batch of 5: going on with 2, to the same result"),
+    assert capsys.readouterr().err.splitlines() == [
+        "out of memory with a micro-batch of 10: going on with 5, to the same result",
+        "out of memory with a micro-batch of 5: going on with 2, to the same result",
     ]
 
 
@@ -124,7 +121,6 @@ def test_training_goes_on_with_less_memory_than_the_batch_needs() -> None:
         "from tests.finetune_pictures import *\n"
         "from webcam_classifier.finetune.train_layers import train_layers\n"
         "from webcam_classifier.finetune.settings import FinetuneSettings\n"
-        "from webcam_classifier.progress import listening\n"
         "def train(pictures, batch_size):\n"
         "    settings = FinetuneSettings(\n"
         "        input_size=128, epochs=1, batch_size=batch_size, head_init=False, device='cpu'\n"
@@ -135,15 +131,14 @@ def test_training_goes_on_with_less_memory_than_the_batch_needs() -> None:
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "limit = used + 250 * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
-        "with listening(print):\n"
-        "    done = train(64, 64)\n"
+        "done = train(64, 64)\n"
         "print(done.micro_batch_size, np.isfinite(done.history[-1].training_loss))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "out of memory with a micro-batch of 64: going on with 32" in done.stdout
+    assert "out of memory with a micro-batch of 64: going on with 32" in done.stderr
     micro_batch_size, is_finite = done.stdout.splitlines()[-1].split()
     assert 1 <= int(micro_batch_size) < 64
     assert is_finite == "True"

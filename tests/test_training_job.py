@@ -77,7 +77,7 @@ def check_saved(dataset: Path, output: Path) -> None:
     assert job.result is not None
     metrics = json.loads((output / "saved" / "metrics.json").read_text())
     assert job.result.accuracy == metrics["accuracy"]
-    assert job.result.interval == tuple(metrics["interval"])
+    assert list(job.result.interval or (None, None)) == metrics["interval"]
     assert job.result.count == metrics["count"]
     assert job.result.right == sum(row[i] for i, row in enumerate(metrics["confusion"]))
     assert job.result.output == str(output / "saved")

@@ -45,12 +45,14 @@ class Evaluation:
             unknown, at the threshold that live uses.
         burst_counts: (bursts, 2) int64 right answers and pictures of each burst; None where it is
             not known which pictures were taken together.
+        cut_labels: Labels of a single burst, of which other pictures were learnt from.
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
     shown: NDArray[np.int64]
     burst_counts: NDArray[np.int64] | None
+    cut_labels: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -86,10 +88,11 @@ class Evaluation:
     def interval(self) -> tuple[float, float] | None:
         """Where the true accuracy lies with 95 % confidence; see `intervals`.
 
-        None without pictures, and with too few bursts. Where bursts are not known, it is right
-        only for pictures that were taken independently.
+        None without pictures, with too few bursts, and where a label's burst was learnt from in
+        part, which tells nothing of a new one. Where bursts are not known, it is right only for
+        pictures that were taken independently.
         """
-        if self.count == 0:
+        if self.count == 0 or self.cut_labels:
             return None
         if self.burst_counts is not None:
             return burst_interval(self.burst_counts)
@@ -144,6 +147,7 @@ def evaluate_answers(
     *,
     is_unknown: NDArray[np.bool_] | None = None,
     bursts: NDArray[np.int64] | None = None,
+    cut_labels: Sequence[str] = (),
 ) -> Evaluation:
     """Count answers against truths.
 
@@ -154,6 +158,7 @@ def evaluate_answers(
         is_unknown: (pictures,) whether live shows the picture as unknown; None where the model
             has no threshold, so that live shows every answer.
         bursts: (pictures,) the number of each picture's burst; None where that is not known.
+        cut_labels: Labels of a single burst, of which other pictures were learnt from.
     """
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(confusion, (truths, answers), 1)
@@ -166,7 +171,7 @@ def evaluate_answers(
         numbers, places = np.unique(bursts, return_inverse=True)
         of_right = np.bincount(places[truths == answers], minlength=len(numbers))
         burst_counts = np.stack([of_right, np.bincount(places, minlength=len(numbers))], axis=1)
-    return Evaluation(tuple(labels), confusion, shown, burst_counts)
+    return Evaluation(tuple(labels), confusion, shown, burst_counts, tuple(cut_labels))
 
 
 def describe_accuracy(evaluation: Evaluation) -> str:
@@ -207,6 +212,8 @@ def describe_ground(evaluation: Evaluation) -> str:
 
 def _accuracy_and_ground(evaluation: Evaluation) -> str:
     accuracy, ground = f"{evaluation.accuracy:.3f}", describe_ground(evaluation)
+    if evaluation.cut_labels:
+        return f"{accuracy} on {ground}, no interval without a second burst of each label"
     if evaluation.interval is None:
         what = "bursts" if evaluation.burst_count != evaluation.count else "pictures"
         return f"{accuracy} on {ground}, too few {what} for an interval"

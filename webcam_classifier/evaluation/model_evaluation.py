@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +38,15 @@ class ModelEvaluation:
     runtime: str
 
 
-def evaluate_model(classifier: Classifier, pictures: LabelledPictures) -> ModelEvaluation:
+def evaluate_model(
+    classifier: Classifier, pictures: LabelledPictures, cut_labels: Sequence[str] = ()
+) -> ModelEvaluation:
     """Ask a model about each picture.
 
     Args:
         classifier: The model.
         pictures: With labels that the model knows, not necessarily all of them.
+        cut_labels: Labels of a single burst, of which the model learnt from other pictures.
 
     Raises:
         UserError: The folder has a label that the model does not know, or no pictures.
@@ -65,6 +69,7 @@ def evaluate_model(classifier: Classifier, pictures: LabelledPictures) -> ModelE
         answers,
         is_unknown=np.array([found.is_unknown for found in predictions], dtype=np.bool_),
         bursts=bursts_of(pictures),
+        cut_labels=cut_labels,
     )
     median, late = 1000.0 * np.percentile(seconds, (50.0, 95.0))
     return ModelEvaluation(

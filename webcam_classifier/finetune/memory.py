@@ -67,7 +67,7 @@ class MicroBatch:
             raise UserError(_TOO_SMALL)
         fewer = self.size // 2
         _logger.warning(
-            "memory is out with %d pictures at once: going on with %d, to the same result",
+            "out of memory with a micro-batch of %d: going on with %d, to the same result",
             self.size,
             fewer,
         )

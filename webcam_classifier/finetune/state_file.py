@@ -30,6 +30,9 @@ _KEY = "webcam_classifier.training"
 _PARTS = ("network", "ema", "best", "start", "optimizer")
 
 _EARLIER_PARTS = {"average": "ema"}
+_UNSAID = {"mirrored": str(True)}
+"""What a setting was in trainings of earlier versions, which don't say so."""
+
 _EARLIER_SETTINGS = {
     "averages": "ema",
     "starts_warm": "head_init",
@@ -116,11 +119,8 @@ def read_state(content: bytes, path: Path) -> TrainingState:
         size = fields["micro_batch_size"] if "micro_batch_size" in fields else fields["at_once"]
         return TrainingState(
             identity={
-                "mirrored": str(True),  # files of earlier versions don't say so
-                **{
-                    _EARLIER_SETTINGS.get(name, name): value
-                    for name, value in fields["identity"].items()
-                },
+                _EARLIER_SETTINGS.get(name, name): value
+                for name, value in fields["identity"].items()
             },
             history=tuple(Epoch(*epoch) for epoch in fields["history"]),
             best_number=int(fields["best_number"]),
@@ -149,7 +149,8 @@ def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -
         UserError: They differ; the message names the first difference.
     """
     for name in sorted({*kept, *wanted}):
-        if kept.get(name) != wanted.get(name):
+        unsaid = _UNSAID.get(name)
+        if kept.get(name, unsaid) != wanted.get(name, unsaid):
             raise UserError(
                 f"The training in {path} can't go on: its {name.replace('_', ' ')} was "
                 f"{kept.get(name, 'not set')}, and now it is {wanted.get(name, 'not set')}. Give "

@@ -363,6 +363,7 @@ def cross_validate_pictures(
             found.logits.argmax(axis=1),
             is_unknown=found.scores > UNKNOWN_FROM,
             bursts=bursts[found.asked],
+            cut_labels=cut_labels,
         )
     return Calibration(
         pictures=tuple(ordered),

@@ -28,7 +28,8 @@ def check_mirroring(dataset: Dataset, embedder: Embedder) -> MirrorDecision:
     """
     for _ in embedder.embed(_sample(dataset.by_label()), 1):
         pass
-    chosen = [one for one in _sample(dataset.by_label()) if one.embeddings is not None]
+    # Those that came meanwhile, from a camera, are not read yet: another time.
+    chosen = [one for one in _sample(dataset.by_label()) if one.is_embedded(1)]
     labels = tuple(sorted({picture.label for picture in chosen}))
     if len(labels) < 2:
         return MirrorDecision(mirrored=True, pairs=(), asked=0)
@@ -50,7 +51,7 @@ def _sample(pictures: Mapping[str, Collection[Picture]]) -> list[Picture]:
         for own in pictures.values()
         for picture in heapq.nsmallest(
             SAMPLE,
-            (one for one in own if one.is_on_disk and one.is_read),
+            (one for one in own if one.is_on_disk and one.content_hash),
             key=lambda one: one.content_hash,
         )
     ]

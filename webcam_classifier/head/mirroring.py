@@ -36,7 +36,7 @@ class MirrorDecision:
         mirrored: Whether a mirrored picture keeps its label.
         pairs: Labels of which the mirrored pictures look like the other label, in the order of
             the labels.
-        asked: How many mirrored pictures this rests on; 0 where nothing could be measured, and
+        asked: How many mirrored pictures this rests on; 0 where too few could be measured, and
             then views are mirrored.
     """
 
@@ -104,7 +104,8 @@ def decide_mirroring(
         for other in range(one + 1, len(labels))
         if found.go_over(one, other) or found.goes_to(one, other) or found.goes_to(other, one)
     )
-    return MirrorDecision(not pairs, pairs, int(found.asked.sum()))
+    enough = found.asked[found.asked >= _FEWEST_PICTURES]
+    return MirrorDecision(not pairs, pairs, int(enough.sum()) if len(enough) > 1 else 0)
 
 
 @dataclass(frozen=True, eq=False)

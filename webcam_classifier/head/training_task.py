@@ -80,13 +80,13 @@ class TrainingTask:
             copies = f"; {split.leaked} of them have a copy in training" if split.leaked else ""
             return f"the part of the folder that it came with to measure on{copies}"
         if set(split.cut_labels) == set(self.pictures.labels):
-            return "the end of the very recordings that it was trained with"
-        kept_apart = "recordings that training never saw"
+            return "the end of the very bursts that it was trained with"
+        kept_apart = "bursts that training never saw"
         if not split.are_named:
             kept_apart = "pictures without a near copy in training; who or when is not known"
         if split.cut_labels:
             cut = ", ".join(split.cut_labels)
-            return f"{kept_apart}, but for {cut}: the end of the same recording"
+            return f"{kept_apart}, but for {cut}: the end of the same burst"
         return kept_apart
 
 

@@ -1,6 +1,6 @@
 """Find pictures that are likely filed under a wrong label: "look at these".
 
-Heads that never saw a picture's recording say what they think of it. A label is doubted where
+Heads that never saw a picture's burst say what they think of it. A label is doubted where
 another one is as likely as it usually is on pictures of its own (confident learning: C. Northcutt
 et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021). A head that is
 unsure of everything then doubts nothing, and clean data gives few.
@@ -51,7 +51,7 @@ def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelErro
         label_count: How many labels there are.
 
     Returns:
-        Nothing where a label has a single recording, of which nothing can be left out.
+        Nothing where a label has a single burst, of which nothing can be left out.
     """
     asked, logits = left_out_logits(views, label_count, _groups(views, label_count))
     if asked.size == 0:
@@ -111,15 +111,15 @@ def describe_label_errors(
 def _groups(views: EmbeddedViews, label_count: int) -> NDArray[np.int64]:
     """Give what is left out together, (views,): bursts, and pieces of the longest ones.
 
-    Without a recording that is most of its label, the few pictures that remain, wrong ones among
+    Without a burst that is most of its label, the few pictures that remain, wrong ones among
     them, would be all that a head knows of it.
     """
     groups = views.bursts.copy()
     for label in range(label_count):
         members = np.flatnonzero(views.label_indices == label)
         longest = -(-len(members) // _FOLDS)
-        for recording in np.unique(views.bursts[members]).tolist():
-            own = members[views.bursts[members] == recording]
+        for burst in np.unique(views.bursts[members]).tolist():
+            own = members[views.bursts[members] == burst]
             pieces = -(-len(own) // longest)
             if pieces > 1:
                 # By pictures, so that the views of one stay together.

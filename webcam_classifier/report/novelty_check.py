@@ -62,7 +62,7 @@ def check_novelty(
 ) -> NoveltyCheck:
     """Leave each label out in turn, and ask whether its pictures are found unknown.
 
-    Known pictures are of recordings that were left out as well, so that a new moment alone does
+    Known pictures are of bursts that were left out as well, so that a new moment alone does
     not pass for a new thing.
 
     Args:

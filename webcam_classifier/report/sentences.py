@@ -14,6 +14,12 @@ def describe_figure(findings: Findings) -> str:
     evaluation = findings.evaluation
     if evaluation.count == 0:
         return "No picture was kept to measure with, so nothing is known of how right it is."
+    if evaluation.cut_labels:
+        return (
+            "So many of the snapshots it was asked about were right, but it learnt from others of "
+            "the same bursts. What to expect of new ones can't be said before each label has a "
+            "second burst."
+        )
     if evaluation.interval is None:
         few = (
             "1 burst is" if evaluation.burst_count == 1 else f"{evaluation.burst_count} bursts are"
@@ -34,8 +40,6 @@ def _as_long_as(findings: Findings) -> str:
     task = findings.task
     if task.test_pictures is not None:
         return f"as long as they are like those in {task.test_pictures.folder}"
-    if set(task.split.cut_labels) == set(findings.labels):
-        return "as long as they continue these very bursts: this room, light, person and pose"
     return "as long as room, light, camera and people stay as in these snapshots"
 
 

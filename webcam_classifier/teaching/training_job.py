@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.progress import (
@@ -27,7 +27,9 @@ from webcam_classifier.progress import (
 )
 from webcam_classifier.stage_captions import describe_progress
 from webcam_classifier.teaching.job_process import JobProcess
-from webcam_classifier.teaching.session import TeachingSession
+
+if TYPE_CHECKING:  # what learns takes a moment to load, which a state of a job does not need
+    from webcam_classifier.teaching.session import TeachingSession
 
 JobKind = Literal["head", "finetune", "export"]
 JobStatus = Literal["running", "done", "failed", "cancelled"]

@@ -76,8 +76,11 @@ def finish_training(
         test, measured = _cross_validated(task, outcome, card)
     else:
         test = task.test_pictures or task.pictures.at(task.split.test)
+        cut_labels = () if task.test_pictures is not None else task.split.cut_labels
         with _opened(outcome.graph, card) as classifier:
-            measured = evaluate_model(classifier, test) if len(test) else no_evaluation(classifier)
+            measured = no_evaluation(classifier)
+            if len(test):
+                measured = evaluate_model(classifier, test, cut_labels)
     evaluation = measured.evaluation
     card = replace(
         card,
@@ -175,7 +178,7 @@ def training_result(findings: Findings, folder: Path) -> Result:
     evaluation = findings.evaluation
     is_measured = evaluation.count > 0
     return Result(
-        f"accuracy {describe_accuracy(evaluation)}, measured on {findings.card.accuracy_rests_on}",
+        f"accuracy {describe_accuracy(evaluation)}; measured on {findings.card.accuracy_rests_on}",
         output=str(folder),
         accuracy=evaluation.accuracy if is_measured else None,
         interval=evaluation.interval if is_measured else None,
@@ -194,12 +197,12 @@ def describe_training(findings: Findings, folder: Path) -> str:
     evaluation = findings.evaluation
     lines = [format_table(replace(evaluation, labels=findings.card.shown_labels))]
     lines.append(
-        f"accuracy {describe_accuracy(evaluation)}, measured on {findings.card.accuracy_rests_on}"
+        f"accuracy {describe_accuracy(evaluation)}; measured on {findings.card.accuracy_rests_on}"
     )
     if evaluation.count < FEW_PICTURES:
         lines.append(
             f"warning: {evaluation.count} test pictures are few, so the figure may be far off; "
-            "more recordings make it surer"
+            "more bursts make it surer"
         )
     if findings.top_k_accuracy is not None:
         lines.append(f"top-{TOP} accuracy {findings.top_k_accuracy:.3f}")
