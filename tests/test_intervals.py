@@ -53,6 +53,15 @@ def test_perfect_bursts_do_not_make_it_certain() -> None:
     assert interval[0] < more[0] < 1.0
 
 
+def test_the_interval_holds_its_own_figure() -> None:
+    # Two large bursts do worse than many small ones: 0.775 of all pictures.
+    counts = np.array([[80, 100], [70, 100], *[[10, 10]] * 10, *[[10, 17]] * 6])
+    share = counts[:, 0].sum() / counts[:, 1].sum()
+    interval = burst_interval(counts)
+    assert interval is not None
+    assert interval[0] <= share <= interval[1]
+
+
 def test_near_copies_tell_less_than_as_many_independent_pictures() -> None:
     copies = burst_interval(np.array([[27, 27], [27, 27], [13, 27], [27, 27]]))
     alone = burst_interval(np.array([[1, 1]] * 94 + [[0, 1]] * 14))

@@ -49,7 +49,7 @@ def test_the_curve_rises_while_there_is_something_to_learn() -> None:
     assert curve.points[-1].low == curve.points[-1].high  # all pictures: no order matters
     assert 0 <= curve.gain_low <= curve.gain <= curve.gain_high < 0.1
     assert "50 more of the same kind" in curve.describe()
-    assert f"this curve ends at {100 * curve.points[-1].accuracy:.0f} %" in curve.describe()
+    assert f"ends at {100 * curve.points[-1].accuracy:.0f} %" in curve.describe()
 
 
 def test_what_the_curve_promises_is_about_what_more_snapshots_give() -> None:
@@ -66,7 +66,7 @@ def test_where_all_is_right_already_more_can_not_show() -> None:
     curve = learning_curve(clouds(20, 60.0, 0), clouds(20, 60.0, 1), 3, seed=0)
     assert curve is not None
     assert (curve.points[-1].accuracy, curve.gain, curve.gain_high) == (1.0, 0.0, 0.0)
-    assert "rightly already" in curve.describe()
+    assert "classified correctly already" in curve.describe()
 
 
 def test_a_flat_curve_is_said_to_be_flat() -> None:

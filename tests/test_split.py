@@ -105,6 +105,15 @@ def test_one_single_recording_is_cut_in_time_and_that_is_said() -> None:
     assert "one burst" in describe_split(split, labels, ["a", "b"])
 
 
+def test_where_another_folder_measures_nothing_is_said_of_what_a_cut_burst_measures() -> None:
+    names = bursts("a", [50]) + bursts("b", [10] * 5)
+    labels = np.repeat([0, 1], 50)
+    kept = split_pictures(names, labels, ["a", "b"], distinct(100), shares=(0.8, 0.2, 0.0))
+    assert kept.cut_labels == ("a",)
+    assert not kept.test.size
+    assert "warning" not in describe_split(kept, labels, ["a", "b"])
+
+
 def test_names_that_tell_nothing_of_recordings_are_said_to() -> None:
     names, labels = [f"a/{index:03}.jpg" for index in range(20)], np.zeros(20, np.int64)
     foreign = split_pictures(names, labels, ["a"], distinct(20))

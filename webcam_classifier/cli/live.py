@@ -168,6 +168,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         try:
             run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
         finally:
+            writer.finish()
             state, learning = session.state(), session.learning_state()
             say(describe_teaching(state, learning, output, writer.is_written))
 

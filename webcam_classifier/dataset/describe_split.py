@@ -24,9 +24,11 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
         labels: The labels' names.
     """
     lines = _table(split, label_indices, labels)
+    # Where some were kept to choose by, but none to measure with, another folder measures.
+    measures = bool(split.test.size) or not split.validation.size
     if split.given:
         lines.append(_describe_given(split))
-    elif split.cut_labels:
+    elif split.cut_labels and measures:
         lines.append(
             f"warning: nearly all pictures of {', '.join(split.cut_labels)} are one burst. It was "
             "cut in time, so the figures say how the model does in this very burst. Record again "
@@ -38,7 +40,7 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
             "choose by a whole one, so the end of one that is learnt from does; no part of it "
             "measures. Record once more for a better choice."
         )
-    if not (split.given or split.cut_labels or split.are_named):
+    if measures and not (split.given or split.cut_labels or split.are_named):
         lines.append(
             "note: these names don't say which pictures were recorded together (those of "
             "collect.py do), so only near copies are kept on one side. Another person or room may "

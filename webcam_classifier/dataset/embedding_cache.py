@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 FILE_NAME = ".embeddings.sqlite"
 
-FOLDER_NAME = ".embeddings"
-"""Below the data set; what begins with a dot is no label."""
-
 _FORMER_FOLDER_NAME = ".embeddings"  # a file for each picture: <kind>/<content hash>
 _FORMER_KIND = re.compile(r"[0-9a-f]{24}")
 _FORMER_FILE = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[0-9a-f]{8}")

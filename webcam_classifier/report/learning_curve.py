@@ -71,9 +71,9 @@ class LearningCurve:
         now = self.points[-1].accuracy
         if now == 1.0:
             return (
-                f"All {self.test_count} test snapshots are told rightly already, so {self.more} "
-                "more of the same kind can't show here. Another room or another person would be "
-                "a harder question."
+                f"The learning curve is measured on {self.test_count} snapshots, and those are all "
+                f"classified correctly already: what {self.more} more of the same kind would add "
+                "can't show here. Another room or another person would be a harder question."
             )
         if self.gain_high < _HARDLY:
             return (
@@ -81,12 +81,13 @@ class LearningCurve:
                 "flat. Other people, light and backgrounds would do more."
             )
         sentence = (
-            f"With all snapshots this curve ends at {100 * now:.0f} %. If it goes on like this, "
+            f"The learning curve, of heads measured on {self.test_count} snapshots, ends at "
+            f"{100 * now:.0f} %. If it goes on like this, "
             f"{self.more} more of the same kind would add about {_points(self.gain)} points "
             f"(four chances in five: {_points(self.gain_low)} to {_points(self.gain_high)})."
         )
         if self.gain_low < _HARDLY:
-            sentence += f" With {self.test_count} test snapshots that is a guess."
+            sentence += " With so few test snapshots that is a guess."
         return sentence
 
 

@@ -61,6 +61,18 @@ class ModelWriter:
         self._jobs.write(self.session, self.output)
         self._writing = state.labels
 
+    def cancel(self) -> None:
+        """Give up a model that still waits for pictures to be learnt."""
+        self._jobs.cancel()
+
+    def finish(self) -> None:
+        """Wait for a model that is being written, and say what became of it."""
+        if self.running is not None:
+            self._say("finishing the model (Ctrl-C ends without it)")
+        while self.running is not None:
+            self._jobs.wait(1.0)
+        self.outcome()
+
     def outcome(self) -> tuple[str, bool] | None:
         """What became of a model, told once: in words, and whether it is written; else None."""
         job = self._jobs.state()

@@ -67,7 +67,7 @@ class RecordWindow:
         self._chosen = 0  # index of the label that the space bar records
         self._entry: NameEntry | None = None
         self._message = words.Message("", is_warning=False)
-        self._was_asked = 0  # number of the job that quitting would have cut short
+        self._ends_when_written = False  # q was pressed while a model was being written
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen.
@@ -175,6 +175,9 @@ class RecordWindow:
         if outcome is not None:
             told, is_done = outcome
             self._tell(told, now, is_warning=not is_done, lasts=_OUTCOME_FOR)
+            # Somebody who wanted to leave with a model stays where there is none.
+            self.wants_end = self.wants_end or (self._ends_when_written and is_done)
+            self._ends_when_written = False
 
     def _stop(self) -> None:
         self._recording, self._records_until = "", 0.0
@@ -200,14 +203,16 @@ class RecordWindow:
         self._tell(f"hold {words.key_for(self._chosen)} while you show it {name}", now)
 
     def _quit(self, now: float) -> None:
-        """End, but ask again where a model is being written, which would be lost."""
-        job = None if self._writer is None else self._writer.running
-        if job is None or self._was_asked == job.number:
+        """End, but finish a model that is being written first, unless asked twice."""
+        if self._writer is None or self._writer.running is None:
+            self.wants_end = True
+        elif self._ends_when_written:
+            self._writer.cancel()
             self.wants_end = True
         else:
-            self._was_asked = job.number
-            told = "the model is still being written: press q again to end without it"
-            self._tell(told, now, is_warning=True)
+            self._ends_when_written = True
+            told = "it ends when the model is written: press q again to end without it"
+            self._tell(told, now, is_warning=True, lasts=_OUTCOME_FOR)
 
     def _undo(self, now: float) -> None:
         self._recording, self._records_until = "", 0.0
