@@ -41,9 +41,9 @@ from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.split import split_pictures
 from webcam_classifier.evaluation.calibration import expected_calibration_error
 from webcam_classifier.head.cross_validation import cross_validate
-from webcam_classifier.head.discriminant import SHRINKAGE, LinearHead, fit_head
 from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.lda import SHRINKAGE, LinearHead, fit_head
 
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)

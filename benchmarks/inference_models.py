@@ -28,7 +28,7 @@ from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures
 from webcam_classifier.export.int8 import to_int8
-from webcam_classifier.head.discriminant import LinearHead, append_head
+from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard

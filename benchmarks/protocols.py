@@ -26,7 +26,7 @@ _FEW = 10  # snapshots a label
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What is trained on, and what is tested on. No near copy is on both sides.
+    """What is trained on, and what is tested on. No near duplicate is on both sides.
 
     Attributes:
         training: The training folder, one of `FOLDERS`.

@@ -29,7 +29,7 @@ from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.backbone.load import DEFAULT_BACKBONE, load_backbone
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.evaluation.strange_pictures import strange_pictures
+from webcam_classifier.evaluation.ood_pictures import ood_pictures
 from webcam_classifier.head.cross_validation import fit_calibrated
 from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.embedded_views import EmbeddedViews
@@ -77,7 +77,7 @@ def main() -> None:
     }
     out_of_distribution = {
         kind: FeatureExtractor(backbone.features).embed(drawn)
-        for kind, drawn in strange_pictures(SIZE).items()
+        for kind, drawn in ood_pictures(SIZE).items()
     }
     cells: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for question in questions(pictures, folders, out_of_distribution):

@@ -232,7 +232,7 @@ def test_comments_and_docstrings_keep_what_was_measured(tmp_path: Path) -> None:
 def test_our_own_code_counts_in_every_package_that_has_a_say() -> None:
     (head,) = (method for method in METHODS if method.name == "head")
     files = {path.relative_to(_ROOT).as_posix() for path in head.source_files()}
-    wanted = {"head/discriminant.py", "backbone/feature_graph.py", "dataset/split.py"}
+    wanted = {"head/lda.py", "backbone/feature_graph.py", "dataset/split.py"}
     assert {f"webcam_classifier/{name}" for name in wanted} <= files
     without_say = {"web/studio.py", "camera/v4l2.py", "dataset/recorder.py"}
     assert not {f"webcam_classifier/{name}" for name in without_say} & files

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from webcam_classifier.head.cross_validation import left_out_logits
-from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.folds import fold_numbers
+from webcam_classifier.head.lda import fit_head
 
 FEATURES = 12
 

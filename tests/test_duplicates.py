@@ -14,7 +14,7 @@ import pytest
 from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.dataset.duplicates import describe_duplicates, find_duplicates
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
-from webcam_classifier.dataset.near_copies import are_near_copies
+from webcam_classifier.dataset.near_duplicates import are_near_duplicates
 from webcam_classifier.dataset.picture_files import read_picture
 
 
@@ -33,7 +33,9 @@ def test_a_picture_under_two_labels_is_named(tmp_path: Path) -> None:
     assert "blue/003.jpg is the same as red/zzz.jpg" in said
 
 
-def test_a_resized_copy_in_other_light_is_a_near_copy(tmp_path: Path, shared_data: Path) -> None:
+def test_a_resized_copy_in_other_light_is_a_near_duplicate(
+    tmp_path: Path, shared_data: Path
+) -> None:
     shutil.copytree(shared_data / "rock_paper_scissors/person_1/rock", tmp_path / "rock")
     shutil.copytree(shared_data / "rock_paper_scissors/person_1/paper", tmp_path / "paper")
     image = read_picture(tmp_path / "rock/010.jpg")
@@ -95,7 +97,7 @@ def test_lamps_of_two_colours_are_no_copies(tmp_path: Path) -> None:
         write_lamp(tmp_path / "red" / f"{seed:02}.jpg", (0, 30, 230), seed)
         write_lamp(tmp_path / "green" / f"{seed:02}.jpg", (0, 130, 0), 100 + seed)
     pictures = load_labelled_pictures(tmp_path, 64)
-    assert are_near_copies(pictures.fingerprints, pictures.fingerprints).all()
+    assert are_near_duplicates(pictures.fingerprints, pictures.fingerprints).all()
     assert find_duplicates(pictures).across_labels == ()
     write_lamp(tmp_path / "red" / "99.jpg", (0, 130, 0), 200)
     pictures = load_labelled_pictures(tmp_path, 64)

@@ -31,7 +31,7 @@ def embed(folder: Path, *, seed: int = 0, remembers: bool = True, threads: int =
     dataset = Dataset(folder)
     dataset.refresh()
     embedder = Embedder(tiny_backbone(), dataset, seed=seed, remembers=remembers, threads=threads)
-    embedder.recall(dataset.ordered())
+    embedder.load_cached(dataset.ordered())
     for _ in embedder.embed_all():
         pass
     return dataset
@@ -95,7 +95,7 @@ def test_the_second_time_nothing_is_embedded(folder: Path) -> None:
     dataset = Dataset(folder)
     dataset.refresh()
     embedder = Embedder(tiny_backbone(), dataset)
-    embedder.recall(dataset.ordered())
+    embedder.load_cached(dataset.ordered())
     assert list(embedder.embed_all()) == []
     np.testing.assert_array_equal(cold, embeddings(dataset))
     assert kept_embeddings(folder) == before

@@ -151,6 +151,6 @@ def test_copies_on_both_sides_are_counted(tmp_path: Path) -> None:
     found = {(leak.part, leak.learnt): (leak.identical, leak.count) for leak in facts.leaks}
     assert found == {("validation", "training"): (1, 16), ("test", "training"): (3, 18)}
     assert split.leaked == 3
-    assert "of 18 test pictures also in the training part: 3; near copies" in "\n".join(
+    assert "of 18 test pictures also in the training part: 3; near duplicates" in "\n".join(
         facts.describe(pictures)
     )

@@ -11,8 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.head.cross_validation import fit_calibrated
-from webcam_classifier.head.discriminant import SHRINKAGE, fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.lda import SHRINKAGE, fit_head
 
 
 def clouds(

@@ -62,7 +62,7 @@ def test_the_interval_holds_its_own_figure() -> None:
     assert interval[0] <= share <= interval[1]
 
 
-def test_near_copies_tell_less_than_as_many_independent_pictures() -> None:
+def test_near_duplicates_tell_less_than_as_many_independent_pictures() -> None:
     copies = burst_interval(np.array([[27, 27], [27, 27], [13, 27], [27, 27]]))
     alone = burst_interval(np.array([[1, 1]] * 94 + [[0, 1]] * 14))
     assert copies is not None

@@ -121,7 +121,7 @@ def test_the_order_in_which_pictures_come_makes_no_difference() -> None:
 def test_a_thousand_changes_leave_no_trace() -> None:
     learner = Learner(tiny_backbone())
     pictures = {(label, n): picture(label, n) for label in ("cup", "pen") for n in range(20)}
-    learner.follow({"cup": [], "pen": []})
+    learner.set_pictures({"cup": [], "pen": []})
     for one in pictures.values():
         learner.add(one)
     for number in range(1000):

@@ -106,7 +106,7 @@ def test_a_random_split_flatters_where_pictures_of_a_recording_are_alike() -> No
     unnamed = compare_with_random_split(views, None, 3, seed=0, are_named=False)
     assert unnamed is not None
     assert "whole bursts" not in unnamed.describe()
-    assert "near copies and alike neighbours held back" in unnamed.describe()
+    assert "near duplicates and alike neighbours held back" in unnamed.describe()
 
 
 def test_a_random_split_is_honest_where_each_picture_is_its_own_recording() -> None:

@@ -71,7 +71,7 @@ def test_what_cannot_be_taught_is_refused(
 def test_teaching_loads_nothing_of_torch() -> None:
     check = (
         "import sys\n"
-        "import webcam_classifier.ui.record_window, webcam_classifier.ui.model_writer\n"
+        "import webcam_classifier.ui.record_window, webcam_classifier.ui.save_job\n"
         "print([name for name in ('torch', 'torchvision') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -33,7 +33,7 @@ from webcam_classifier.finetune.network_export import (
     finetuned_head,
 )
 from webcam_classifier.finetune.torch_weights import load_pretrained
-from webcam_classifier.head.discriminant import append_head
+from webcam_classifier.head.lda import append_head
 from webcam_classifier.preprocess import prepare
 
 NO_WEIGHTS = PretrainedWeights({}, "none")

@@ -13,11 +13,11 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.evaluation.strange_pictures import STRANGE_PICTURES, strange_pictures
+from webcam_classifier.evaluation.ood_pictures import STRANGE_PICTURES, ood_pictures
 from webcam_classifier.head.cross_validation import fit_calibrated
-from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.head.lda import append_head
+from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, append_novelty, fit_novelty
 from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.report.novelty_check import check_novelty
 
@@ -27,7 +27,7 @@ FEATURES = 24
 def clouds(
     label_count: int, pictures: int, seed: int = 0, bursts: int = 5, views: int = 3
 ) -> EmbeddedViews:
-    """Pictures with near copies of them around one centre for each label."""
+    """Pictures with near duplicates of them around one centre for each label."""
     generator = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(label_count, FEATURES))
     labels = np.repeat(np.arange(label_count), pictures)
@@ -85,8 +85,8 @@ def test_the_graph_gives_the_scores_that_numpy_gives(opset: int, pictures: int) 
 def test_new_pictures_of_known_labels_pass_and_others_do_not(label_count: int) -> None:
     novelty = fit_calibrated(clouds(label_count, 60), label_count)[1]
     new = clouds(label_count, 200, seed=1, views=1).embeddings
-    assert (novelty.scores(new) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.06)
-    assert (novelty.scores(elsewhere(100)) > UNKNOWN_FROM).mean() > 0.95
+    assert (novelty.scores(new) <= UNKNOWN_THRESHOLD).mean() == pytest.approx(0.95, abs=0.06)
+    assert (novelty.scores(elsewhere(100)) > UNKNOWN_THRESHOLD).mean() > 0.95
 
 
 def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -> None:
@@ -94,9 +94,9 @@ def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -
     wide = dataclasses.replace(held_out, embeddings=held_out.embeddings * np.float32(1.3))
     novelty = fit_novelty(views, 3, wide)
     asked = wide.embeddings[wide.is_original]
-    assert (novelty.scores(asked) <= UNKNOWN_FROM).mean() == pytest.approx(0.95, abs=0.02)
+    assert (novelty.scores(asked) <= UNKNOWN_THRESHOLD).mean() == pytest.approx(0.95, abs=0.02)
     strict = fit_calibrated(views, 3)[1].scores(asked)
-    assert (strict <= UNKNOWN_FROM).mean() < 0.8
+    assert (strict <= UNKNOWN_THRESHOLD).mean() < 0.8
 
 
 @pytest.mark.parametrize("bursts", [1, 2])
@@ -106,7 +106,7 @@ def test_few_pictures_give_finite_scores(pictures: int, bursts: int) -> None:
     novelty = fit_calibrated(views, 2)[1]
     assert np.isfinite(novelty.scores(views.embeddings)).all()
     far = novelty.scores(50 * elsewhere(4))
-    assert (far > UNKNOWN_FROM).all()
+    assert (far > UNKNOWN_THRESHOLD).all()
 
 
 def test_pictures_that_are_all_alike_give_finite_scores() -> None:
@@ -152,14 +152,14 @@ def test_the_check_of_an_ordinary_data_set_takes_no_time_to_speak_of() -> None:
     assert time.process_time() - started < 6.0  # 1.5 on an idle machine
 
 
-def test_strange_pictures_are_such_as_the_graph_takes() -> None:
-    kinds = strange_pictures(64)
+def test_ood_pictures_are_such_as_the_graph_takes() -> None:
+    kinds = ood_pictures(64)
     assert set(kinds) == {"noise", "covered lens"}
     for pictures in kinds.values():
         assert len(pictures) == STRANGE_PICTURES
         assert {picture.shape for picture in pictures} == {(64, 64, 3)}
         assert {picture.dtype for picture in pictures} == {np.dtype(np.uint8)}
-    again = strange_pictures(64)["noise"][3]
+    again = ood_pictures(64)["noise"][3]
     np.testing.assert_array_equal(kinds["noise"][3], again)
 
 

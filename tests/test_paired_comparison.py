@@ -36,7 +36,7 @@ def test_the_same_answers_say_nothing() -> None:
     assert not nothing.is_better(1)
 
 
-def test_forty_near_copies_are_one_witness() -> None:
+def test_forty_near_duplicates_are_one_witness() -> None:
     baseline, candidate = flags("." * 40), flags("x" * 40)
     assert compare_paired(baseline, candidate, np.arange(40)).is_better(EPOCHS)
     one_burst = compare_paired(baseline, candidate, np.zeros(40, dtype=np.int64))

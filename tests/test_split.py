@@ -119,11 +119,11 @@ def test_names_that_tell_nothing_of_recordings_are_said_to() -> None:
     foreign = split_pictures(names, labels, ["a"], distinct(20))
     recorded = split_pictures(bursts("a", [2] * 10), labels, ["a"], distinct(20))
     assert (foreign.are_named, recorded.are_named) == (False, True)
-    assert "only near copies" in describe_split(foreign, labels, ["a"])
+    assert "only near duplicates" in describe_split(foreign, labels, ["a"])
     assert "note" not in describe_split(recorded, labels, ["a"])
 
 
-def test_near_copies_are_one_recording_whatever_their_names() -> None:
+def test_near_duplicates_are_one_recording_whatever_their_names() -> None:
     fingerprints = distinct(6)
     fingerprints[5] = fingerprints[0]
     fingerprints[5, :20] ^= True

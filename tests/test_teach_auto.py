@@ -20,8 +20,8 @@ from webcam_classifier.dataset.split import split_pictures
 from webcam_classifier.finetune.layer_trainer import LayerTrainer
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.torch_weights import load_pretrained
-from webcam_classifier.head.discriminant import append_head, fit_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embed_labelled_pictures
+from webcam_classifier.head.lda import append_head, fit_head
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.auto import AutoTrainer

@@ -96,7 +96,7 @@ class Embedder:
         self._cache = self._open_cache()
         return True
 
-    def recall(self, pictures: Collection[Picture]) -> None:
+    def load_cached(self, pictures: Collection[Picture]) -> None:
         """Read files, and put into the index what is remembered of them; nothing is decoded."""
 
         def content_hash(picture: Picture) -> str:

@@ -108,8 +108,8 @@ def evaluate_pictures(
         )
     if not are_bursts_named(pictures.names):
         print(
-            "note: these names don't tell bursts, so only near copies count as one; if pictures "
-            "were taken in a row, the figure is less sure than its interval says"
+            "note: these names don't tell bursts, so only near duplicates count as one; if "
+            "pictures were taken in a row, the figure is less sure than its interval says"
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few, so the figure may be far off")

@@ -9,9 +9,9 @@
 
 Both models are asked about the pictures that were held back when it was trained (metrics.json
 beside the model lists them), or about those of --pictures. The new file is kept only when at least
-99 % of the answers are equal. Both are timed in the same run on whatever live.py could run them
-on, and the last line says whether the new one is worth having on this device. live.py and
-evaluate.py take it like the original.
+99 % of the answers are equal, unless --keep-anyway is given. Both are timed in the same run on
+whatever live.py could run them on, and the last line says whether the new one is worth having on
+this device. live.py and evaluate.py take it like the original.
 
 --advise writes no model. It tries fewer bits, smaller pictures (with a head trained again for
 them) and every runtime that is installed, in a minute or two.

@@ -114,9 +114,9 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     from webcam_classifier.display.window import Window, display_problem
     from webcam_classifier.teaching.session import TeachingSession
     from webcam_classifier.teaching.training_job import TrainingJobs
-    from webcam_classifier.ui.model_writer import ModelWriter
     from webcam_classifier.ui.record_window import TEACH_TITLE, RecordWindow
     from webcam_classifier.ui.record_words import describe_teaching
+    from webcam_classifier.ui.save_job import SaveJob
 
     problem = display_problem()
     if problem is not None:
@@ -148,7 +148,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             say(f"teaching goes on with the {len(session)} pictures in {dataset}")
         session.classifier.warm_up()
         say(f"source {camera.description}\nruns on {session.classifier.runtime}")
-        writer = ModelWriter(session, stack.enter_context(TrainingJobs()), output, say)
+        writer = SaveJob(session, stack.enter_context(TrainingJobs()), output, say)
         video = open_video(options, source, stack)
         hooks = [session.observe]
         if options.json_lines:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 DATASET = Path("dataset")
-RATE = 8.0  # snapshots a second while a label is recorded: more are near copies of each other
+RATE = 8.0  # snapshots a second while a label is recorded: more are near duplicates of each other
 
 _SLOWEST, _FASTEST = 0.01, 1000  # snapshots a second
 

@@ -10,8 +10,9 @@
     $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
     $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial, whole
 
-Pictures are expected in one folder for each label. Some are held back to measure with: whole
-recordings, never single frames of one. Folders that come split into train/ valid/ test/ are used
+Pictures are expected in one folder for each label. A head is cross-validated: bursts are left out
+in turn, whole, and then it learns from all; fine-tuning holds whole bursts back. A label's only
+burst is cut in time, and that is said. Folders that come split into train/ valid/ test/ are used
 as they are. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
 with the same figures; fine-tuning adds checkpoint.safetensors, the trained parameters.
 """
@@ -74,9 +75,9 @@ from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable
 from webcam_classifier.training.auto import AutoTrainer
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
-from webcam_classifier.training.finish import (
+from webcam_classifier.training.evaluate_and_save import (
     describe_training,
-    finish_training,
+    evaluate_and_save,
     training_result,
 )
 from webcam_classifier.training.train_head import train_head
@@ -129,7 +130,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     embedded = None
     if backbone is not None:
         embedded = embedded_dataset(dataset, backbone, task.test_pictures)
-    findings = finish_training(task, train(task, embedded), embedded, output)
+    findings = evaluate_and_save(task, train(task, embedded), embedded, output)
     print(describe_training(findings, output))
     tell(training_result(findings, output))
 
@@ -141,7 +142,7 @@ def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> 
         Whether views are mirrored.
     """
     embedder = Embedder(backbone, dataset, seed=options.seed)
-    embedder.recall(dataset.ordered())
+    embedder.load_cached(dataset.ordered())
     mirrored = decide_mirroring(options, dataset, embedder)
     embedder.adapt(mirrored)
     for _ in track(Stage.EMBED, embedder.embed_all(), len(dataset)):
@@ -310,8 +311,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--test-dataset", type=Path, metavar="FOLDER",
         help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
     add("--measured-only", action="store_true",
-        help="write the very head that was measured; else it is measured first, and then learns "
-        "from the test pictures as well")  # fmt: skip
+        help="hold a fifth of the pictures back, and write the model that was measured on them; "
+        "else a head is cross-validated, and learns from all pictures")  # fmt: skip
     add("--progress", type=Path, metavar="FILE",
         help="add lines of JSON to this file that say how far it is, for programs; they are told "
         "what came out, too, by python -m webcam_classifier.cli --events train")  # fmt: skip

@@ -43,8 +43,8 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
     if measures and not (split.given or split.cut_labels or split.are_named):
         lines.append(
             "note: these names don't say which pictures were recorded together (those of "
-            "collect.py do), so only near copies are kept on one side. Another person or room may "
-            "get a lower figure than this: --test-dataset FOLDER measures it."
+            "collect.py do), so only near duplicates are kept on one side. Another person or room "
+            "may get a lower figure than this: --test-dataset FOLDER measures it."
         )
     lines += _describe_balance(label_indices, labels)
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import PARTS
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.dataset.near_copies import are_near_copies, near_copy_groups
+from webcam_classifier.dataset.near_duplicates import are_near_duplicates, group_near_duplicates
 from webcam_classifier.dataset.same_picture import PictureComparison
 from webcam_classifier.dataset.split import Split
 
@@ -57,7 +57,7 @@ class Leak:
         part: Where they are, of `given_parts.PARTS`.
         learnt: Where their copies are.
         identical: How many have the same content as a picture there.
-        near: How many others are near copies of one there.
+        near: How many others are near duplicates of one there.
         count: Pictures of the part.
     """
 
@@ -176,8 +176,8 @@ def describe_leaks(leaks: Sequence[Leak]) -> list[str]:
     """Say how many pictures the parts of a folder that came split share, in lines."""
     return [
         f"warning: of {leak.count} {leak.part} pictures also in the "
-        f"{leak.learnt} part: {leak.identical}; near copies of pictures there: {leak.near}. The "
-        "parts are used as they came, so a figure on them is too good for new pictures."
+        f"{leak.learnt} part: {leak.identical}; near duplicates of pictures there: {leak.near}. "
+        "The parts are used as they came, so a figure on them is too good for new pictures."
         for leak in leaks
     ]
 
@@ -187,14 +187,14 @@ def _counted(count: int, what: str) -> str:
 
 
 class _NearCopies:
-    """Finds near copies among pictures, without comparing all with all.
+    """Finds near duplicates among pictures, without comparing all with all.
 
     Args:
         pictures: A data set.
 
     Attributes:
         content_numbers: (pictures,) int64: equal files have one number.
-        groups: (pictures,) int64: near copies have one number; it does not make them copies.
+        groups: (pictures,) int64: near duplicates have one number; it does not make them copies.
     """
 
     def __init__(self, pictures: LabelledPictures) -> None:
@@ -203,7 +203,7 @@ class _NearCopies:
             [numbers.setdefault(content, len(numbers)) for content in pictures.content_hashes],
             dtype=np.int64,
         )
-        self.groups = near_copy_groups(pictures.fingerprints)
+        self.groups = group_near_duplicates(pictures.fingerprints)
         self._fingerprints = pictures.fingerprints
         self._small = pictures.small
 
@@ -232,7 +232,7 @@ class _Group:
         """Yield each picture, and those whose fingerprint is like its own."""
         for start in range(0, len(self._fingerprints), _BLOCK):
             some = self._fingerprints[start : start + _BLOCK]
-            for place, row in enumerate(are_near_copies(some, self._fingerprints), start):
+            for place, row in enumerate(are_near_duplicates(some, self._fingerprints), start):
                 yield place, np.flatnonzero(row)
 
     def first_same(self, place: int, others: NDArray[np.int64]) -> int | None:

@@ -55,7 +55,7 @@ class DataFacts:
 
     @property
     def leaked(self) -> int:
-        """How many test pictures have a copy or near copy among those learnt from."""
+        """How many test pictures have a copy or near duplicate among those learnt from."""
         return sum(
             leak.identical + leak.near
             for leak in self.leaks

@@ -1,4 +1,4 @@
-"""What is kept of a picture to tell near copies by: 256 bits, and a copy of 32 x 32 pixels."""
+"""What is kept of a picture to tell near duplicates by: 256 bits, and a copy of 32 x 32 pixels."""
 
 from __future__ import annotations
 

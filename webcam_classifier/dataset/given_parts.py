@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
+from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
@@ -74,8 +74,8 @@ def _holds_labels(path: Path) -> bool:
         with os.scandir(path) as entries:
             for entry in entries:
                 if _is_folder(entry):
-                    has_folders |= not is_passed_over_folder(entry.name)
-                elif is_picture_name(Path(entry.name)) and not is_passed_over_file(entry.name):
+                    has_folders |= not is_ignored_folder(entry.name)
+                elif is_picture_name(Path(entry.name)) and not is_ignored_file(entry.name):
                     return False
     except OSError as error:
         raise UserError(

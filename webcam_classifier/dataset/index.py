@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import TRAINING_PART
+from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset, printable
-from webcam_classifier.dataset.passed_over import is_passed_over_folder
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
 
@@ -43,7 +43,7 @@ class Picture:
             where there are none yet.
         fingerprint: (256,) bool, see `fingerprints.fingerprint`; None as long as the file was not
             decoded, and embeddings are those of the live picture.
-        small: (32, 32, 3) uint8, what near copies are told by; None likewise.
+        small: (32, 32, 3) uint8, what near duplicates are told by; None likewise.
         size: Width and height in pixels; (0, 0) likewise.
     """
 
@@ -370,7 +370,7 @@ def _folder_stamp(folder: Path) -> Mapping[str, int]:
             found[path] = Path(path).stat().st_mtime_ns
         except OSError:  # it went this very moment
             found[path] = -1
-        folders[:] = [name for name in folders if not is_passed_over_folder(name)]
+        folders[:] = [name for name in folders if not is_ignored_folder(name)]
     return found
 
 

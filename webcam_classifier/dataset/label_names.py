@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from webcam_classifier.dataset.passed_over import is_passed_over_folder
+from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.errors import UserError
 
 _LONGEST_NAME = 255  # bytes of UTF-8, the limit of ext4, and about that of NTFS and APFS
@@ -66,7 +66,7 @@ def label_problem(label: str) -> str | None:
         return "begins or ends with a space"
     if label.startswith("."):
         return "begins with a dot, which would hide its folder"
-    if is_passed_over_folder(label):
+    if is_ignored_folder(label):
         return "is a name that systems give folders of their own, which are passed over"
     if label.endswith("."):
         return "ends with a dot, which Windows takes away"

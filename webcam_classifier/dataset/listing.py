@@ -1,6 +1,6 @@
 """List the picture files of a folder, alike for all that read one: train, evaluate, live, export.
 
-- Hidden and system files and folders are passed over; see `passed_over`.
+- Hidden and system files and folders are passed over; see `ignored_files`.
 - A link to a file is followed. A link to a folder is followed once below a label, and not where it
   leads to a folder above itself.
 - What can't be used is listed with the reason: foreign files, folders that can't be opened, broken
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webcam_classifier.dataset.given_parts import TRAINING_PART, find_parts
-from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
+from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
@@ -253,7 +253,7 @@ def _usable(found: Iterable[os.DirEntry[str]], skipped: list[SkippedFile]) -> It
                     problem = _no_file(is_link)
         except OSError as error:
             is_folder, problem = False, _cannot_be_opened(error)
-        if is_passed_over_folder(name) if is_folder else is_passed_over_file(name):
+        if is_ignored_folder(name) if is_folder else is_ignored_file(name):
             continue
         if not _is_utf8(name):
             problem = "its name is not UTF-8; rename it"

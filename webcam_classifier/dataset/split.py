@@ -1,6 +1,6 @@
-"""Hold pictures back to measure with, so that no near copy of them was trained on.
+"""Hold pictures back to measure with, so that no near duplicate of them was trained on.
 
-Frames of one burst are near copies of each other. A random split puts copies on both sides,
+Frames of one burst are near duplicates of each other. A random split puts copies on both sides,
 and then reports 99 % for a model that has learnt nothing: so whole bursts change sides. A
 folder that comes split is taken as it is.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART, VALIDATION_PART
-from webcam_classifier.dataset.near_copies import differing_bits, near_copy_groups
+from webcam_classifier.dataset.near_duplicates import differing_bits, group_near_duplicates
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 
 Shares = tuple[float, float, float]
@@ -45,10 +45,10 @@ class Split:
             training has the beginning of, as there are no more bursts: what is chosen by them
             may be too sure of itself. What measures them is whole.
         are_named: Whether all names say which pictures were recorded together, as those from
-            collect.py do. Else only near copies and neighbours are known to belong together.
+            collect.py do. Else only near duplicates and neighbours are known to belong together.
         given: Which of `PARTS` the folder came with; none where it came whole. Without a test
             part, the given validation part is what measures.
-        leaked: How many test pictures have a copy or near copy among those learnt from, where
+        leaked: How many test pictures have a copy or near duplicate among those learnt from, where
             the folder came split; see `duplicates.find_leaks`.
     """
 
@@ -258,7 +258,7 @@ def _find_bursts_in_order(
         if parsed is not None:
             first = bursts.setdefault((PurePosixPath(name).parent, *parsed[:2]), index)
             links.append((first, index))
-    return near_copy_groups(fingerprints, np.array(links, dtype=np.int64).reshape(-1, 2))
+    return group_near_duplicates(fingerprints, np.array(links, dtype=np.int64).reshape(-1, 2))
 
 
 def _in_time(names: Sequence[str], members: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ def burst_interval(burst_counts: NDArray[np.int64]) -> tuple[float, float] | Non
 def burst_intervals(right: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """The 95 % intervals of many experiments with bursts of the same sizes.
 
-    Frames of a burst are near copies: they are right or wrong together, and count for less than
+    Frames of a burst are near duplicates: they are right or wrong together, and count for less than
     as many independent pictures. So the right answers of a burst are taken to be beta-binomial
     (J. G. Skellam, 1948): each burst has an accuracy of its own, which follows a beta distribution
     around the accuracy that is asked for, and two frames of one burst have a correlation. The

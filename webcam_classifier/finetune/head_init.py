@@ -12,8 +12,8 @@ from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.network import output_layer
 from webcam_classifier.finetune.training_inputs import TrainingInputs
 from webcam_classifier.head.cross_validation import calibrated_head
-from webcam_classifier.head.discriminant import LinearHead
 from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.lda import LinearHead
 
 
 def initialise_head(

@@ -33,10 +33,10 @@ from webcam_classifier.finetune.step_time import seconds_per_epoch
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
 from webcam_classifier.head.cross_validation import calibrated_head
-from webcam_classifier.head.discriminant import append_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.novelty import UNKNOWN_FROM, append_novelty, fit_novelty
+from webcam_classifier.head.lda import append_head
+from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, append_novelty, fit_novelty
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 
@@ -186,7 +186,7 @@ def finetune_layers(
         details={**_details(tuned, settings), **figures},
         checkpoint=checkpoint_bytes(tuned.network, card),
         note=_note(tuned, state_file),
-        unknown_threshold=UNKNOWN_FROM,
+        unknown_threshold=UNKNOWN_THRESHOLD,
         superseded=(state_file.path,) if state_file is not None and is_whole else (),
     )
 

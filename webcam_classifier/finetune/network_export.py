@@ -24,7 +24,7 @@ from webcam_classifier.finetune.network import (
     output_layer,
     without_output_layer,
 )
-from webcam_classifier.head.discriminant import LinearHead
+from webcam_classifier.head.lda import LinearHead
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 

@@ -48,7 +48,7 @@ from webcam_classifier.finetune.state_file import (
 )
 from webcam_classifier.finetune.step import TrainingStep
 from webcam_classifier.finetune.training_inputs import TrainingInputs, behind_frozen_layers
-from webcam_classifier.head.discriminant import LinearHead
+from webcam_classifier.head.lda import LinearHead
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +240,7 @@ class FinetuneRun:
     def _set_training(self) -> None:
         """Set layers to training, but keep what batch normalisation learnt from ImageNet.
 
-        A few hundred pictures, many of them near copies, are too few for better statistics.
+        A few hundred pictures, many of them near duplicates, are too few for better statistics.
         """
         self.network.train(not self.settings.freeze_backbone)
         self.classifier.train()

@@ -20,7 +20,7 @@ from webcam_classifier.finetune.run import FinetunedNetwork, FinetuneRun
 from webcam_classifier.finetune.settings import FinetuneSettings, check_settings
 from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.training_inputs import gather_training_inputs
-from webcam_classifier.head.discriminant import LinearHead
+from webcam_classifier.head.lda import LinearHead
 
 
 def train_layers(

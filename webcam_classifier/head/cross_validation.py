@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.head.blas import one_blas_thread
-from webcam_classifier.head.discriminant import SHRINKAGE, LinearHead, discriminant, fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import EmbeddingSums, PooledSums, PooledSumsBuilder
 from webcam_classifier.head.folds import FOLDS, fold_numbers
+from webcam_classifier.head.lda import SHRINKAGE, LinearHead, discriminant, fit_head
 from webcam_classifier.head.novelty import Novelty, fit_distances, scaled
 
 _BLOCK = 4096  # views at once

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from webcam_classifier.head.discriminant import LinearHead, append_head
-from webcam_classifier.head.novelty import UNKNOWN_FROM, Novelty, append_novelty
+from webcam_classifier.head.lda import LinearHead, append_head
+from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, Novelty, append_novelty
 from webcam_classifier.prediction import Prediction
 
 
@@ -41,7 +41,7 @@ class FittedHead:
             self.labels,
             np.asarray(likelihoods / likelihoods.sum(), dtype=np.float32),
             score,
-            None if score is None else UNKNOWN_FROM,
+            None if score is None else UNKNOWN_THRESHOLD,
             embedding=embedding,
         )
 

@@ -28,11 +28,11 @@ from webcam_classifier.dataset.burst_numbers import (
 from webcam_classifier.dataset.index import Picture
 from webcam_classifier.evaluation.metrics import Evaluation, evaluate_answers
 from webcam_classifier.head.cross_validation import CrossValidation, cross_validate
-from webcam_classifier.head.discriminant import head_of
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
 from webcam_classifier.head.fitted_head import FittedHead
-from webcam_classifier.head.novelty import UNKNOWN_FROM, Novelty
+from webcam_classifier.head.lda import solve_head
+from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, Novelty
 from webcam_classifier.head.separation import describe_left_out
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard
@@ -146,7 +146,7 @@ class Learner:
             if not own:
                 self._pictures.pop(picture.label, None)
 
-    def follow(self, pictures: Mapping[str, Collection[Picture]]) -> None:
+    def set_pictures(self, pictures: Mapping[str, Collection[Picture]]) -> None:
         """Hold these pictures and no others.
 
         Args:
@@ -177,17 +177,17 @@ class Learner:
             if not is_known or has_changed or self._fitted_with is not calibration:
                 temperature = USUAL_TEMPERATURE if calibration is None else calibration.temperature
                 pooled = pool_evenly([self._sums[label] for label in labels])
-                self._fitted = FittedHead(labels, head_of(pooled, temperature), self._novelty())
+                self._fitted = FittedHead(labels, solve_head(pooled, temperature), self._novelty())
                 self._fitted_with = calibration
             return self._fitted
 
-    def recall(self, calibration: Calibration) -> None:
+    def restore(self, calibration: Calibration) -> None:
         """Hold the pictures of a calibration and no others, and what it found out about them."""
         pictures: dict[str, list[Picture]] = {label: [] for label in calibration.labels}
         for picture in calibration.pictures:
             pictures[picture.label].append(picture)
         with self._lock:
-            self.follow(pictures)
+            self.set_pictures(pictures)
             self._calibration = calibration
 
     def cross_validate(self, embedded: EmbeddedViews | None = None) -> Calibration | None:
@@ -260,7 +260,7 @@ class Learner:
             accuracy=None if evaluation is None else evaluation.accuracy,
             accuracy_count=0 if evaluation is None else evaluation.count,
             accuracy_rests_on="" if calibration is None else calibration.rests_on,
-            unknown_threshold=None if head.novelty is None else UNKNOWN_FROM,
+            unknown_threshold=None if head.novelty is None else UNKNOWN_THRESHOLD,
         )
 
     def write(self, path: Path, dataset: str = "", data_hash: str = "") -> None:
@@ -361,7 +361,7 @@ def cross_validate_pictures(
             labels,
             indices[found.asked],
             found.logits.argmax(axis=1),
-            is_unknown=found.scores > UNKNOWN_FROM,
+            is_unknown=found.scores > UNKNOWN_THRESHOLD,
             bursts=bursts[found.asked],
             cut_labels=cut_labels,
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.folds import fold_numbers
+from webcam_classifier.head.lda import fit_head
 
 # Chosen on five sets of real pictures and on drawn arrows, letters and turned gestures, whole and
 # down to two pictures a label. Mirror images are found in two of three cases with four pictures a

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.head.blas import one_blas_thread
-from webcam_classifier.head.discriminant import sums_by_label
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import PooledSums, pool_evenly
 from webcam_classifier.head.kmeans import k_means
+from webcam_classifier.head.lda import sums_by_label
 from webcam_classifier.model_card import BATCH_AXIS, UNKNOWN_NAME
 
-UNKNOWN_FROM = 1.0
+UNKNOWN_THRESHOLD = 1.0
 """The score above which a picture is taken to be of none of the labels, in every model: a middling
 known picture has 0, and 95 % of known pictures of bursts that were left out are below 1."""
 
@@ -59,7 +59,7 @@ class Novelty:
     shift: float
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores of pictures, as the graph does; above `UNKNOWN_FROM` they are unknown.
+        """The scores of pictures, as the graph gives them; unknown above `UNKNOWN_THRESHOLD`.
 
         Args:
             embeddings: (pictures, features) float32.

@@ -11,14 +11,16 @@ def describe_left_out(labels: Sequence[str], cut_labels: Sequence[str], are_name
     Args:
         labels: All of them.
         cut_labels: Those of a single burst, which was cut in time.
-        are_named: Whether the names of all pictures tell their burst; else near copies were put
+        are_named: Whether the names of all pictures tell their burst; else near duplicates were put
             into groups.
     """
     if set(cut_labels) == set(labels):
         return "the very bursts that it learnt from, cut in time: record each label again"
     kept_apart = "bursts that were left out in turn"
     if not are_named:
-        kept_apart = "pictures without a near copy in what was learnt; who or when is not known"
+        kept_apart = (
+            "pictures without a near duplicate in what was learnt; who or when is not known"
+        )
     if cut_labels:
         return f"{kept_apart}, but for {', '.join(cut_labels)}: the same burst, cut in time"
     return kept_apart

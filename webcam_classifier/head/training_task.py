@@ -83,7 +83,7 @@ class TrainingTask:
             return "the end of the very bursts that it was trained with"
         kept_apart = "bursts that training never saw"
         if not split.are_named:
-            kept_apart = "pictures without a near copy in training; who or when is not known"
+            kept_apart = "pictures without a near duplicate in training; who or when is not known"
         if split.cut_labels:
             cut = ", ".join(split.cut_labels)
             return f"{kept_apart}, but for {cut}: the end of the same burst"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.dataset.duplicates import Duplicates, find_duplicates
-from webcam_classifier.evaluation.strange_pictures import strange_pictures
+from webcam_classifier.evaluation.ood_pictures import ood_pictures
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.training_task import TrainingTask
@@ -71,7 +71,7 @@ def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
 def _out_of_distribution(embedded: EmbeddedDataset) -> dict[str, NDArray[np.float32]]:
     """Embed what nobody has shown on purpose, by kind."""
     extractor = FeatureExtractor(embedded.backbone.features)
-    drawn = strange_pictures(embedded.backbone.input_size)
+    drawn = ood_pictures(embedded.backbone.input_size)
     return {kind: extractor.embed(found) for kind, found in drawn.items()}
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.head.lda import fit_head
 
 MORE = 50
 """How many more snapshots the question is about."""

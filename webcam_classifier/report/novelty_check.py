@@ -23,7 +23,7 @@ class StrangeCheck:
     """How one kind of unknown picture was told from known ones that were held out.
 
     Attributes:
-        name: A label that was left out, or a kind of `strange_pictures`.
+        name: A label that was left out, or a kind of `ood_pictures`.
         auroc: Chance that an unknown picture has a higher score than a known one, 0 to 1.
         accepted: Share of the unknown that pass for known where 95 % of the known do, 0 to 1.
         count: How many unknown pictures there were.
@@ -69,7 +69,7 @@ def check_novelty(
         views: Frozen embeddings of the pictures that were taught.
         labels: The names.
         strange: Embeddings of other pictures by their kind, each (pictures, features), such as
-            those of `strange_pictures`.
+            those of `ood_pictures`.
     """
     views = _fewer(views)
     left_out: list[StrangeCheck] = []

@@ -25,8 +25,8 @@ class RandomSplit:
         elsewhere: Accuracy on the pictures of another folder, taught with all of these; None
             without one.
         has_bursts: Whether any two pictures are of one burst; else both figures hold out the same.
-        are_named: Whether names tell the bursts; else near copies and alike neighbours are taken
-            for one.
+        are_named: Whether names tell the bursts; else near duplicates and alike neighbours are
+            taken for one.
         cut_count: Labels of a single burst, which was cut in time instead of held out.
     """
 
@@ -51,7 +51,7 @@ class RandomSplit:
         """What was held back for the honest figure, such as `whole bursts`."""
         if not self.has_bursts:
             return "single pictures"
-        what = "whole bursts" if self.are_named else "near copies and alike neighbours"
+        what = "whole bursts" if self.are_named else "near duplicates and alike neighbours"
         return f"{what}, or parts of a label's only burst," if self.cut_count else what
 
     def describe(self) -> str:

@@ -196,7 +196,7 @@ def describe_split_rule(findings: Findings) -> str:
     if "test" in split.given or "validation" in split.given:
         sentence = "The parts are those that the folder came with."
         if split.leaked:
-            sentence += f" {_many(split.leaked, 'test picture')} have a near copy in training."
+            sentence += f" {_many(split.leaked, 'test picture')} have a near duplicate in training."
         return sentence
     kept = "Each burst is on one side only."
     if findings.outcome.cross_validation is not None:
@@ -207,6 +207,6 @@ def describe_split_rule(findings: Findings) -> str:
     if split.are_named:
         return kept
     return (
-        "The names don't tell bursts, so near copies, and pictures that follow each other and "
+        "The names don't tell bursts, so near duplicates, and pictures that follow each other and "
         f"look alike, count as one. {kept}"
     )

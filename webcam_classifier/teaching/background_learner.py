@@ -161,7 +161,7 @@ class BackgroundLearner:
     def _fit(self) -> None:
         with self._dataset.changed:
             fitted_from = (self._dataset.version, self._learner.calibration)
-            self._learner.follow(self._dataset.by_label())
+            self._learner.set_pictures(self._dataset.by_label())
         head = self._learner.fit()
         with self._dataset.changed:
             # What was renamed or removed meanwhile must not come back: it is fitted again at once.
@@ -178,7 +178,7 @@ class BackgroundLearner:
             self._refreshed_at = time.monotonic()
         with self._dataset.changed:
             pictures, version = self._dataset.by_label(), self._dataset.version
-        self._learner.follow(pictures)
+        self._learner.set_pictures(pictures)
         views = self._learner.views
         waiting = _waiting(pictures, views)
         if version != self._calibrated_version and self._is_time_to_calibrate(bool(waiting)):

@@ -77,7 +77,7 @@ class TeachingSession(RecordingSession):
                 feature_file(backbone.features), feature_card(backbone, dataset), runtime
             )
             self._embedder = Embedder(backbone, self._dataset, threads=1)
-            self._embedder.recall(self._dataset.every())
+            self._embedder.load_cached(self._dataset.every())
             self._learner = Learner(backbone)
             self._background = stack.enter_context(
                 BackgroundLearner(
@@ -134,13 +134,13 @@ class TeachingSession(RecordingSession):
                 cancelled.
         """
         # Loaded only now: drawing and analysing take longer to load than all else.
-        from webcam_classifier.training.write_learnt import write_learnt
+        from webcam_classifier.training.save_live_model import save_live_model
 
         check_enough(self._dataset)
         check_writable(output)
         started = time.monotonic()
         calibration = self._calibrated(is_cancelled)
-        return write_learnt(self._dataset, self._backbone, calibration, output, started)
+        return save_live_model(self._dataset, self._backbone, calibration, output, started)
 
     def _calibrated(self, is_cancelled: Callable[[], bool]) -> Calibration:
         """Wait until the pictures of this moment are calibrated, and tell how far that is."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.head.cross_validation import left_out_logits
-from webcam_classifier.head.discriminant import fit_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
+from webcam_classifier.head.lda import fit_head
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.auto_mode import Choice, chance_corrected_accuracy, choose

@@ -56,7 +56,7 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare two classifiers, with bursts as the unit.
 
-    Pictures of one burst are near copies, which are right or wrong together: forty of them
+    Pictures of one burst are near duplicates, which are right or wrong together: forty of them
     are not forty witnesses. So what could as well be the other way round is each burst's
     difference as a whole. The p-value is that of the exact sign-flip test (R. A. Fisher, "The
     Design of Experiments", 1935), one-sided; with one picture a burst it is McNemar's exact

@@ -7,7 +7,7 @@ import numpy as np
 from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.learner import Learner
-from webcam_classifier.head.novelty import UNKNOWN_FROM
+from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 
 
@@ -54,6 +54,6 @@ def head_result(learner: Learner, backbone: Backbone, is_cross_validated: bool) 
             "views": int(np.size(calibration.views.label_indices)),
             "temperature": head.linear.temperature,
         },
-        unknown_threshold=UNKNOWN_FROM,
+        unknown_threshold=UNKNOWN_THRESHOLD,
         cross_validation=calibration if is_cross_validated else None,
     )

@@ -20,7 +20,7 @@ from webcam_classifier.ui.record_keys import Action, action_of
 from webcam_classifier.ui.record_view import RecordView, draw_record_view
 
 if TYPE_CHECKING:  # what learns takes half a second to load, and recording alone has no use for it
-    from webcam_classifier.ui.model_writer import ModelWriter
+    from webcam_classifier.ui.save_job import SaveJob
 
 COLLECT_TITLE = "collect - webcam classifier"
 TEACH_TITLE = "teach - webcam classifier"
@@ -49,7 +49,7 @@ class RecordWindow:
         self,
         window: Window,
         session: RecordingSession,
-        writer: ModelWriter | None = None,
+        writer: SaveJob | None = None,
         *,
         mirrored: bool,
     ) -> None:
@@ -267,7 +267,7 @@ class RecordWindow:
         )
 
     def _taught(
-        self, view: RecordView, prediction: Prediction, status: str, writer: ModelWriter
+        self, view: RecordView, prediction: Prediction, status: str, writer: SaveJob
     ) -> RecordView:
         """What is seen in addition, or instead, where a model is taught."""
         state, job = self._state, writer.running

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from webcam_classifier.dataset.passed_over import is_passed_over_file, is_passed_over_folder
+from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.limits import (
@@ -165,8 +165,8 @@ def _is_passed_over(info: zipfile.ZipInfo) -> bool:
     folders = [part for part in parts[:-1] if part != ".."]
     return (
         info.is_dir()
-        or any(map(is_passed_over_folder, folders))
-        or any(map(is_passed_over_file, parts[-1:]))
+        or any(map(is_ignored_folder, folders))
+        or any(map(is_ignored_file, parts[-1:]))
     )
 
 

@@ -2,13 +2,13 @@
 
 Nothing is missed, and two things save most of the work:
 
-- Two near copies differ in at most 24 of 256 bits. Cut into 13 bands, they differ in at most one
-  bit of at least one band, so only pictures whose bands agree but for a bit are compared:
+- Two near duplicates differ in at most 24 of 256 bits. Cut into 13 bands, they differ in at most
+  one bit of at least one band, so only pictures whose bands agree but for a bit are compared:
   multi-index hashing, M. Norouzi, A. Punjani and D. J. Fleet, "Fast Search in Hamming Space with
   Multi-Index Hashing", CVPR 2012.
 - Where too many pictures have bands in common, as those of one room have, they are gathered around
   some of them, their leaders. By the triangle inequality only what is near enough to a leader can
-  be a near copy of a picture around it.
+  be a near duplicate of a picture around it.
 
 What is known to belong together already is not compared any more, so that thousands of pictures of
 one plain wall cost no more than others.
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEAR_COPY = 24
-"""Bits of a fingerprint of 256 that may differ between near copies. Independent pictures of one
+"""Bits of a fingerprint of 256 that may differ between near duplicates. Independent pictures of one
 place differ in 40 and more, neighbours in a burst mostly in fewer than 40."""
 
 _BITS = 256
@@ -39,7 +39,7 @@ _NUMBERS = np.arange(1 << 16, dtype=np.uint16)
 _ONES = np.unpackbits(_NUMBERS.view(np.uint8).reshape(-1, 2), axis=1).sum(axis=1, dtype=np.uint8)
 
 
-def are_near_copies(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def are_near_duplicates(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Compare each of some pictures with each of some others.
 
     Args:
@@ -69,10 +69,10 @@ def differing_bits(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArr
     return np.asarray((first != second).sum(axis=1, dtype=np.int64))
 
 
-def near_copy_groups(
+def group_near_duplicates(
     fingerprints: NDArray[np.bool_], links: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """Number the groups of pictures that near copies connect, directly or by way of others.
+    """Number the groups of pictures that near duplicates connect, directly or by way of others.
 
     Args:
         fingerprints: (pictures, 256) bool.
@@ -170,7 +170,7 @@ def _merge_between(
     step = max(1, _BLOCK // len(columns))
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        row, column = np.nonzero(are_near_copies(_unpack(packed[some]), bits))
+        row, column = np.nonzero(are_near_duplicates(_unpack(packed[some]), bits))
         groups = _merge(groups, some[row], columns[column])
     return groups
 

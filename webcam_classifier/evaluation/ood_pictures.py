@@ -8,10 +8,10 @@ import numpy as np
 from webcam_classifier.frame import BgrImage
 
 STRANGE_PICTURES = 40
-"""Of each kind in `strange_pictures`."""
+"""Of each kind in `ood_pictures`."""
 
 
-def strange_pictures(size: int, seed: int = 0) -> dict[str, list[BgrImage]]:
+def ood_pictures(size: int, seed: int = 0) -> dict[str, list[BgrImage]]:
     """Draw what a camera sees that nobody has shown on purpose.
 
     Args:

@@ -46,7 +46,7 @@ CHECKPOINT_NAME = "checkpoint.safetensors"
 _TIMED = 40  # pictures that the written model is asked about after cross-validation
 
 
-def finish_training(
+def evaluate_and_save(
     task: TrainingTask,
     outcome: TrainingResult,
     embedded: EmbeddedDataset | None,
@@ -172,7 +172,7 @@ def training_result(findings: Findings, folder: Path) -> Result:
     """What a training came to, for a program that follows it.
 
     Args:
-        findings: From `finish_training`.
+        findings: From `evaluate_and_save`.
         folder: Where it was written.
     """
     evaluation = findings.evaluation
@@ -191,7 +191,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     """Say on the terminal what was trained, its accuracy, and what to do next.
 
     Args:
-        findings: From `finish_training`.
+        findings: From `evaluate_and_save`.
         folder: Where it was written.
     """
     evaluation = findings.evaluation

@@ -11,7 +11,7 @@ from webcam_classifier.teaching.state import LabelState
 from webcam_classifier.teaching.training_job import JobState, TrainingJobs
 
 
-class ModelWriter:
+class SaveJob:
     """Writes the model of a session, and knows whether it is of the snapshots that there are.
 
     Args:

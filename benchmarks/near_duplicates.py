@@ -1,9 +1,9 @@
-"""How long it takes to find near copies, and how much memory.
+"""How long it takes to find near duplicates, and how much memory.
 
-    $ python -m benchmarks.near_copies
-    $ python -m benchmarks.near_copies --counts 2000 8000 --all-pairs
+    $ python -m benchmarks.near_duplicates
+    $ python -m benchmarks.near_duplicates --counts 2000 8000 --all-pairs
 
-Measured is `near_copy_groups`, which finds the bursts of a label, each run in a process of its
+Measured is `group_near_duplicates`, which finds the bursts of a label, each run in a process of its
 own. The fingerprints are of four kinds: `bursts`, pictures of the folder named with `--data`
 again and again, with the noise of a burst; `unrelated` that have nothing in common; `one wall`,
 all of a single scene with noise; and `black`, all the same. `--all-pairs` measures as well what a
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.fingerprints import fingerprint
 from webcam_classifier.dataset.listing import list_pictures
-from webcam_classifier.dataset.near_copies import NEAR_COPY, near_copy_groups
+from webcam_classifier.dataset.near_duplicates import NEAR_COPY, group_near_duplicates
 from webcam_classifier.dataset.picture_files import read_picture
 
 KINDS = ("bursts", "unrelated", "one wall", "black")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             both = options.all_pairs and count <= _MOST_FOR_ALL_PAIRS
             for way in WAYS if both else WAYS[:1]:
                 job = json.dumps([kind, count, way, str(options.data)])
-                command = [sys.executable, "-m", "benchmarks.near_copies", "--child", job]
+                command = [sys.executable, "-m", "benchmarks.near_duplicates", "--child", job]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 seconds, megabytes, groups = json.loads(done.stdout)
                 found.add(groups)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Measure how near copies are found.")
+    parser = argparse.ArgumentParser(description="Measure how near duplicates are found.")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="of pictures")
     parser.add_argument("--data", type=Path, default=_DATA, help="a folder of pictures")
     parser.add_argument("--all-pairs", action="store_true", help="measure that way as well")
@@ -106,9 +106,9 @@ def measure(kind: str, count: int, way: str, data: str) -> tuple[float, float, i
     Returns:
         Seconds, megabytes of arrays at the most, and how many groups there are.
     """
-    near_copy_groups(make_fingerprints("unrelated", 10, Path(data)))  # loads what it needs
+    group_near_duplicates(make_fingerprints("unrelated", 10, Path(data)))  # loads what it needs
     fingerprints = make_fingerprints(kind, count, Path(data))
-    find = _by_all_pairs if way == "all pairs" else near_copy_groups
+    find = _by_all_pairs if way == "all pairs" else group_near_duplicates
     started = time.perf_counter()
     groups = find(fingerprints)
     seconds = time.perf_counter() - started

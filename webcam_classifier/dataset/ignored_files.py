@@ -17,7 +17,7 @@ _SYSTEM_FOLDERS = frozenset(
 _KNOWN_FILES = frozenset({"readme.md", "thumbs.db", "desktop.ini", *CATEGORY_NAMES_FILES})
 
 
-def is_passed_over_folder(name: str) -> bool:
+def is_ignored_folder(name: str) -> bool:
     """Whether a folder of this name is passed over, with all that is in it.
 
     Args:
@@ -26,7 +26,7 @@ def is_passed_over_folder(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 
-def is_passed_over_file(name: str) -> bool:
+def is_ignored_file(name: str) -> bool:
     """Whether a file of this name is passed over without a word.
 
     Args:

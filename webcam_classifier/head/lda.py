@@ -68,7 +68,7 @@ def discriminant(
     return weights, -0.5 * (weights * means).sum(axis=1)
 
 
-def head_of(sums: PooledSums, temperature: float, shrinkage: float = SHRINKAGE) -> LinearHead:
+def solve_head(sums: PooledSums, temperature: float, shrinkage: float = SHRINKAGE) -> LinearHead:
     """Fit a head: the same sums give the same head to the last bit.
 
     Where a label lies is learnt from the pictures themselves, as live sees such; in which
@@ -116,7 +116,7 @@ def fit_head(
     temperature: float = 1.0,
     chosen: NDArray[np.bool_] | None = None,
 ) -> LinearHead:
-    """Fit a head on views at once; see `head_of`.
+    """Fit a head on views at once; see `solve_head`.
 
     Args:
         views: What to learn from; of every label at least one picture itself is among them.
@@ -127,7 +127,7 @@ def fit_head(
         chosen: (views,) which of the views to learn from; None takes all.
     """
     sums = sums_by_label(views, label_count, chosen)
-    return head_of(pool_evenly(sums), temperature, shrinkage)
+    return solve_head(pool_evenly(sums), temperature, shrinkage)
 
 
 def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:

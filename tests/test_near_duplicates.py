@@ -1,4 +1,4 @@
-"""Near copies by fingerprint: the same as comparing all with all, for far less."""
+"""Near duplicates by fingerprint: the same as comparing all with all, for far less."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from webcam_classifier.dataset.fingerprints import fingerprint
-from webcam_classifier.dataset.near_copies import (
+from webcam_classifier.dataset.near_duplicates import (
     NEAR_COPY,
-    are_near_copies,
+    are_near_duplicates,
     differing_bits,
-    near_copy_groups,
+    group_near_duplicates,
 )
 from webcam_classifier.dataset.picture_files import read_picture
 
@@ -50,7 +50,7 @@ def test_groups_of_real_pictures_are_those_of_comparing_all(
     assert len(webcam_fingerprints) > 1600  # so many that not all are compared with all
     expected = groups_by_comparing_all(webcam_fingerprints)
     assert 20 < len(set(expected.tolist())) < len(expected) - 100
-    np.testing.assert_array_equal(near_copy_groups(webcam_fingerprints), expected)
+    np.testing.assert_array_equal(group_near_duplicates(webcam_fingerprints), expected)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_groups_of_real_pictures_are_those_of_comparing_all(
 def test_groups_are_those_of_comparing_all(per_burst: int, noise: float, ones: float) -> None:
     fingerprints = planted(2000, per_burst, noise, ones)
     np.testing.assert_array_equal(
-        near_copy_groups(fingerprints), groups_by_comparing_all(fingerprints)
+        group_near_duplicates(fingerprints), groups_by_comparing_all(fingerprints)
     )
 
 
@@ -68,7 +68,7 @@ def test_pictures_that_differ_in_some_places_alone_are_compared_as_well() -> Non
     fingerprints = np.random.default_rng(0).random((2000, 256)) < 0.5
     fingerprints[:, 100:] = False  # whole bands are the same in all
     np.testing.assert_array_equal(
-        near_copy_groups(fingerprints), groups_by_comparing_all(fingerprints)
+        group_near_duplicates(fingerprints), groups_by_comparing_all(fingerprints)
     )
 
 
@@ -79,7 +79,7 @@ def test_a_chain_at_the_very_limit_is_found_and_one_bit_more_is_not() -> None:
         for other, count in ((place + 500, NEAR_COPY), (place + 1000, NEAR_COPY + 1)):
             fingerprints[other] = fingerprints[place]
             fingerprints[other, generator.choice(256, count, replace=False)] ^= True
-    groups = near_copy_groups(fingerprints)
+    groups = group_near_duplicates(fingerprints)
     first = np.arange(500)
     assert (groups[first] == groups[first + 500]).all()
     assert (groups[first] != groups[first + 1000]).all()
@@ -87,8 +87,15 @@ def test_a_chain_at_the_very_limit_is_found_and_one_bit_more_is_not() -> None:
 
 def test_links_join_what_looks_different() -> None:
     fingerprints = np.random.default_rng(0).random((6, 256)) < 0.5
-    assert near_copy_groups(fingerprints, np.array([[0, 4], [4, 5]])).tolist() == [0, 1, 2, 3, 0, 0]
-    assert near_copy_groups(fingerprints[:0]).tolist() == []
+    assert group_near_duplicates(fingerprints, np.array([[0, 4], [4, 5]])).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        0,
+        0,
+    ]
+    assert group_near_duplicates(fingerprints[:0]).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ def test_no_kind_of_pictures_takes_the_memory_of_all_pairs(
     name: str, fingerprints: NDArray[np.bool_]
 ) -> None:
     tracemalloc.start()
-    groups = near_copy_groups(fingerprints)
+    groups = group_near_duplicates(fingerprints)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(groups) == 8000
@@ -113,7 +120,7 @@ def test_no_kind_of_pictures_takes_the_memory_of_all_pairs(
 
 def test_pairs_are_compared_bit_by_bit() -> None:
     fingerprints = planted(50, 5, 0.05)
-    near = are_near_copies(fingerprints[:20], fingerprints)
+    near = are_near_duplicates(fingerprints[:20], fingerprints)
     for row in range(20):
         differing = differing_bits(np.repeat(fingerprints[row : row + 1], 50, 0), fingerprints)
         np.testing.assert_array_equal(near[row], differing <= NEAR_COPY)

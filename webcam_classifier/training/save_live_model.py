@@ -14,11 +14,11 @@ from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.progress import Result
 from webcam_classifier.report.in_process import render_in_process
-from webcam_classifier.training.finish import finish_training, training_result
+from webcam_classifier.training.evaluate_and_save import evaluate_and_save, training_result
 from webcam_classifier.training.train_head import head_result
 
 
-def write_learnt(
+def save_live_model(
     dataset: Dataset, backbone: Backbone, calibration: Calibration, output: Path, started: float
 ) -> Result:
     """Write the model of the pictures of a calibration, as `train.py --mode head` does.
@@ -50,11 +50,11 @@ def write_learnt(
         facts=facts,
     )
     learner = Learner(backbone)
-    learner.recall(calibration)
+    learner.restore(calibration)
     views = calibration.views
     embedded = EmbeddedDataset(
         backbone, calibration.pictures, views, len(views.bursts) // len(pictures), None
     )
     result = head_result(learner, backbone, is_cross_validated=True)
-    findings = finish_training(task, result, embedded, output, render_in_process)
+    findings = evaluate_and_save(task, result, embedded, output, render_in_process)
     return training_result(findings, output)
