@@ -93,4 +93,7 @@ def test_labels_of_one_colour_each_are_told_apart(
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
     assert metrics["accuracy"] == 1.0
     for path in sorted(folder.rglob("*.png")):
-        assert classifier.classify(read_picture(path)).label == path.parent.name
+        found = classifier.classify(read_picture(path))
+        assert (found.label, found.is_unknown) == (path.parent.name, False)
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    assert classifier.classify(noise).is_unknown

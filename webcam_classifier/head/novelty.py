@@ -35,6 +35,7 @@ _MOST_SNAPSHOTS = 1024  # a few numbers each
 _ROUNDS = 10  # of k-means, which need not be exact
 _BLOCK = 4096  # pictures at once, whose distances to all that is remembered are in memory
 _SMALLEST_SPREAD = 1e-6  # to divide by
+_SMALLEST_WIDTH = 1.0  # of the scores of known pictures, before they are scaled: usually 2.7 to 4
 _SMALLEST_PART = 1e-6  # of the largest eigenvalue: below, it is rounding
 
 
@@ -189,12 +190,17 @@ def scaled(found: Novelty, known: NDArray[np.float32]) -> Novelty:
         found: From `fit_distances`.
         known: (pictures, 2) float32, the distances of known pictures that it was not fitted on.
     """
-    scales = 1.0 / (known.astype(np.float64).std(axis=0) + _SMALLEST_SPREAD)
+    # Of pictures that are all alike the distances are rounding, which must not count for much: the
+    # square of a distance is a difference of sums of squares, and a few of their last bits off.
+    sizes = [float((bank * bank).sum(axis=1).max()) for bank in (found.snapshots, found.centres)]
+    rounding = 4.0 * np.sqrt(np.finfo(np.float32).eps * np.array(sizes))
+    spread = known.astype(np.float64).std(axis=0) + _SMALLEST_SPREAD
+    scales = 1.0 / np.maximum(spread, rounding)
     sums = np.sort(known @ scales)
     middle = float(np.median(sums))
     # So many of n pictures at the border promise the share for the next one as well.
     place = min(len(sums), int(np.ceil(KNOWN_SHARE * (len(sums) + 1)))) - 1
-    width = max(float(sums[place]) - middle, _SMALLEST_SPREAD)
+    width = max(float(sums[place]) - middle, _SMALLEST_WIDTH)
     return replace(found, scales=(scales / width).astype(np.float32), shift=-middle / width)
 
 
