@@ -33,7 +33,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
         "cache_folder",
         "private_onnxruntime",
     ),
-    ("stage_captions",),
+    ("stage_captions", "crop"),
     ("storage", "prediction", "model_card", "preprocess"),
     ("display",),
     ("dataset",),

@@ -62,6 +62,7 @@ def state(counts: dict[str, int]) -> RecordingState:
         warnings=(),
         undoable=None,
         problem="",
+        crop=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -291,10 +292,14 @@ def test_pictures_held_back_are_taken_where_there_are_enough(model: Path, tmp_pa
         "test_dataset": None,
     }
     model.with_name(METRICS_NAME).write_text(json.dumps({"split": split}))
-    found = trial_pictures(model, tmp_path / "data", 32)
+    card = dataclasses.replace(
+        Classifier(model).card, input_size=32, dataset=str(tmp_path / "data")
+    )
+    found = trial_pictures(model, card)
     assert found.are_real
     assert found.pixels.shape == (25, 32, 32, 3)
-    assert not trial_pictures(model, tmp_path / "moved", 32).are_real
+    moved = dataclasses.replace(card, dataset=str(tmp_path / "moved"))
+    assert not trial_pictures(model, moved).are_real
 
 
 def test_blobs_are_various_and_the_same_every_time() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from webcam_classifier.crop import Crop, read_crop
 from webcam_classifier.errors import UserError
 
 MODEL_NAME = "model.onnx"
@@ -60,6 +61,7 @@ class ModelCard:
         names: What people call the labels, in their order; none where labels say it themselves.
         unknown_threshold: The score above which a picture is of none of the labels; None where
             the graph gives no such score.
+        crop: The part of the camera's picture that it was taught; None is all of it.
         format_version: Of this card; a newer one is refused by older programs.
     """
 
@@ -78,6 +80,7 @@ class ModelCard:
     history: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     unknown_threshold: float | None = None
+    crop: Crop | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -116,6 +119,8 @@ def read_card(text: str, path: Path) -> ModelCard:
         values["labels"] = tuple(str(label) for label in values["labels"])
         values["history"] = tuple(str(step) for step in values.get("history", ()))
         values["names"] = tuple(str(name) for name in values.get("names", ()))
+        if values.get("crop") is not None:
+            values["crop"] = read_crop(values["crop"])
         card = ModelCard(**values)
         if len(card.labels) < 2 or not isinstance(card.input_size, int) or card.input_size < 1:
             raise ValueError("no two labels or no input size")

@@ -164,7 +164,7 @@ class Embedder:
             return np.asarray(known.embeddings[0])
         size = self.backbone.input_size
         content = self._dataset.path(picture).read_bytes()
-        decoded = decode(content, size)
+        decoded = decode(content, size, self._dataset.crop)
         mirrored = np.ascontiguousarray(decoded.image[:, ::-1])
         embeddings = self._extractor.embed([prepare(mirrored, size)])
         if self._cache is not None:
@@ -193,7 +193,7 @@ class Embedder:
     def _open_cache(self) -> EmbeddingCache | None:
         if not self._remembers:
             return None
-        kind = cache_key(self.backbone.features, self._seed, self.mirrored)
+        kind = cache_key(self.backbone.features, self._seed, self.mirrored, self._dataset.crop)
         return EmbeddingCache(self._dataset.folder, kind, self.backbone.width)
 
     def _read_file(self, picture: Picture, views: int) -> _ReadFile:
@@ -202,7 +202,8 @@ class Embedder:
         known = None if self._cache is None else self._cache.load(content_hash)
         if views == 0 or (known is not None and len(known.embeddings) >= views):
             return _ReadFile(content_hash, known, None)
-        return _ReadFile(content_hash, known, decode(content, self.backbone.input_size))
+        decoded = decode(content, self.backbone.input_size, self._dataset.crop)
+        return _ReadFile(content_hash, known, decoded)
 
     def _embedded(self, picture: Picture, found: _ReadFile, views: int) -> Picture:
         if found.decoded is None:

@@ -10,7 +10,8 @@ $ python collect.py --list-cameras                      which cameras there are
 
 In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
 the space bar, n types a new label, u or z or backspace takes the last recording back, m mirrors the
-view (never the saved pictures), q or Escape quits. The next step is `python train.py`.
+view (never the saved pictures), q or Escape quits. Drag the mouse to choose the part of the
+picture that is looked at, and a takes all of it again. The next step is `python train.py`.
 
 Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. What is too dark, too bright,
 blurred, or nearly the same as the picture before is not recorded, but counted; --keep-all
@@ -30,6 +31,7 @@ from webcam_classifier.camera.open_camera import (
     capture_settings,
     open_camera,
 )
+from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
 from webcam_classifier.cli.recording_arguments import (
     RATE,
     add_dataset_argument,
@@ -37,6 +39,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_rate,
 )
 from webcam_classifier.cli.unattended import count_down, record_unattended
+from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
@@ -68,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_source(options, camera)
         takes_all = options.no_window and not camera.is_live
         rate = math.inf if takes_all else options.rate or RATE
+        crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
+        if crop is not None:
+            write_crop(options.dataset, crop)
         session = RecordingSession(options.dataset, labels, rate=rate, keep_all=options.keep_all)
         try:
             with session:
@@ -176,6 +182,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--list-cameras", action="store_true", help="say which cameras there are, and end"
+    )
+    add_crop_argument(
+        parser, "what the data set says; pictures are saved whole, so that it can be chosen anew"
     )
     group = parser.add_argument_group("without a window")
     group.add_argument("--no-window", action="store_true", help="record one label, in one go")

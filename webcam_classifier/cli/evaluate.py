@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = answer(prediction)
         print(describe_answer(prediction, options.top))
     else:
-        whole = load_labelled_pictures(options.pictures, classifier.card.input_size)
+        whole = load_labelled_pictures(
+            options.pictures, classifier.card.input_size, classifier.card.crop
+        )
         pictures = own_test_part(whole)
         if len(pictures) < len(whole):
             print(f"{options.pictures} came split; this is about the pictures of its test part")

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
 from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import (
     SMOOTHING,
@@ -37,6 +38,8 @@ from webcam_classifier.cli.live_arguments import (
 )
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
+from webcam_classifier.crop import Crop
+from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -83,7 +86,11 @@ def watch(options: argparse.Namespace) -> None:
         say(f"model  {path}: {describe_card(classifier.card)}")
         say(f"source {camera.description}\nruns on {classifier.runtime} ({choice.reason})")
         source = source_facts(options.source, camera)
-        show = open_show(options, source, camera.is_device, stack)
+        crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
+        classifier.crop = crop or classifier.crop
+        if classifier.crop is not None:
+            say(f"looks at {classifier.crop.describe()}")
+        show = open_show(options, source, camera.is_device, stack, classifier.crop)
         record = None
         if options.json_lines:
             record = stack.enter_context(JsonLines(options.json_lines)).record
@@ -134,6 +141,9 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
                 f"--teach records from a camera or a video, and {options.source} is of single "
                 f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
             )
+        crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
+        if crop is not None:
+            write_crop(dataset, crop)
         session = stack.enter_context(
             TeachingSession(
                 dataset,
@@ -201,7 +211,11 @@ def smoothing(options: argparse.Namespace, camera: Camera) -> float:
 
 
 def open_show(
-    options: argparse.Namespace, source: SourceFacts, is_device: bool, stack: ExitStack
+    options: argparse.Namespace,
+    source: SourceFacts,
+    is_device: bool,
+    stack: ExitStack,
+    crop: Crop | None,
 ) -> Show:
     """Open the terminal, the video file and the window, as far as they are wanted.
 
@@ -210,22 +224,28 @@ def open_show(
         source: What is known of the source.
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
+        crop: The part of the picture that the model looks at.
 
     Raises:
         UserError: The video file can't be written.
     """
     top = options.top or TOP
     video = open_video(options, source, stack)
-    window = open_window(options, source, is_device, stack)
+    window = open_window(options, source, is_device, stack, crop)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
     terminal = TerminalLines(words, top) if needs_words else None
 
     def draw(labelled: LabelledFrame, status: str) -> BgrImage:
         # Loaded only now, as the window is: a start that draws nothing is quicker.
+        from webcam_classifier.display.crop_frame import draw_crop
         from webcam_classifier.ui.overlay import draw_prediction
 
-        return draw_prediction(labelled.frame.image, labelled.steady, top=top, status=status)
+        image = labelled.frame.image
+        if crop is not None:
+            image = image.copy()
+            draw_crop(image, crop)
+        return draw_prediction(image, labelled.steady, top=top, status=status)
 
     return Show(source, terminal=terminal, video=video, draw=draw, window=window)
 
@@ -259,7 +279,11 @@ def open_video(
 
 
 def open_window(
-    options: argparse.Namespace, source: SourceFacts, is_device: bool, stack: ExitStack
+    options: argparse.Namespace,
+    source: SourceFacts,
+    is_device: bool,
+    stack: ExitStack,
+    crop: Crop | None,
 ) -> LiveWindow | None:
     """Open the window, where one is wanted and there is a display; say so where there is none.
 
@@ -268,6 +292,7 @@ def open_window(
         source: What is known of the source.
         is_device: A camera is shown like a mirror, as people know themselves.
         stack: Closes the window.
+        crop: The part of the picture that the model looks at.
     """
     if not (not source.are_pictures if options.window is None else options.window):
         return None
@@ -280,7 +305,8 @@ def open_window(
         say(f"going on without a window: {problem}")
         return None
     mirrored = is_device if options.mirror is None else options.mirror
-    return LiveWindow(stack.enter_context(Window(TITLE)), options.top or TOP, mirrored, SNAPSHOTS)
+    window = stack.enter_context(Window(TITLE))
+    return LiveWindow(window, options.top or TOP, mirrored, SNAPSHOTS, crop)
 
 
 def describe_card(card: ModelCard) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments
+from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.recording_arguments import (
     DATASET,
     RATE,
@@ -80,6 +81,7 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
     )
+    add_crop_argument(parser, "what the model was taught, all of the picture where it says nothing")
     add("--frames", type=parse_count, metavar="N", help="end after N frames")
     add("--top", type=parse_count, metavar="N", help=f"how many labels are shown (default: {TOP})")
     add(

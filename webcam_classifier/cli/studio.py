@@ -22,9 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
+from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
+from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import check_writable
 
@@ -60,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"The page needs the package {error.name}. Install what it needs with "
             "`pip install -r requirements-studio.txt`."
         ) from error
+    if options.crop is not None:
+        write_crop(options.dataset, options.crop.within(1, 1))
     with (
         listener,
         teaching_process() as on_loaded,
@@ -145,6 +149,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="open the page in a browser, where there is a screen (default: yes)",
     )
+    add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)
     return parser.parse_args(arguments)
 

@@ -39,6 +39,7 @@ from webcam_classifier.backbone.load import (
     load_backbone,
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
+from webcam_classifier.cli.crop_argument import add_crop_argument, decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.list_recipes import ListRecipes
@@ -115,6 +116,9 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
     dataset.refresh()
     check_enough(dataset)
+    dataset.crop = decide_crop(options.crop, dataset)
+    if dataset.crop is not None:
+        print(f"learns from {dataset.crop.describe()}")
     mirrored = options.mirror != "off"
     if backbone is None:
         reading = read_pictures(dataset, options.input_size, memory)
@@ -182,7 +186,7 @@ def plan(
     test_pictures = None
     if options.test_dataset is not None:
         test_pictures = own_test_part(
-            load_labelled_pictures(options.test_dataset, options.input_size)
+            load_labelled_pictures(options.test_dataset, options.input_size, pictures.crop)
         )
         if test_pictures.skipped:
             print(describe_skipped(test_pictures.skipped))
@@ -295,6 +299,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--mirror", choices=("auto", "on", "off"), default="auto",
         help="learn from mirrored views as well; auto (default): unless that makes labels alike, "
         "such as left and right, which is measured on your pictures")  # fmt: skip
+    add_crop_argument(
+        parser, "crop.json in the data set, where collect.py wrote one; 0,0,1,1 is all"
+    )
     add("--seed", type=int, default=0, help="the same seed gives the same model (default: 0)")
     add(
         "--device",

@@ -29,6 +29,7 @@ import onnx
 import PIL
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.disposable_database import DisposableDatabase
 from webcam_classifier.dataset.fingerprints import SMALL_SIDE
 from webcam_classifier.private_onnxruntime import onnxruntime
@@ -88,17 +89,20 @@ class PictureEmbeddings:
     small: NDArray[np.uint8]
 
 
-def cache_key(features: onnx.ModelProto, seed: int, flip: bool) -> str:
+def cache_key(features: onnx.ModelProto, seed: int, flip: bool, crop: Crop | None = None) -> str:
     """A key of all that embeddings depend on besides the picture, so that others are kept apart.
 
     Args:
         features: The graph.
         seed: Of the views.
         flip: Whether views may be mirrored.
+        crop: The part of each picture that is looked at; None is all of it.
     """
     content = hashlib.sha256(features.SerializeToString(deterministic=True))
     versions = (onnxruntime.__version__, cv2.__version__, PIL.__version__, platform.machine())
     content.update(f"{_VERSION} {seed} {flip} {versions}".encode())
+    if crop is not None:
+        content.update(repr(crop).encode())
     return content.hexdigest()[:24]
 
 

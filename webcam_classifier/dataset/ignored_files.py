@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
+from webcam_classifier.dataset.crop_file import CROP_FILE
 
 _SYSTEM_FOLDERS = frozenset(
     {
@@ -14,7 +15,9 @@ _SYSTEM_FOLDERS = frozenset(
         "system volume information",
     }
 )
-_KNOWN_FILES = frozenset({"readme.md", "thumbs.db", "desktop.ini", *CATEGORY_NAMES_FILES})
+_KNOWN_FILES = frozenset(
+    {"readme.md", "thumbs.db", "desktop.ini", CROP_FILE, *CATEGORY_NAMES_FILES}
+)
 
 
 def is_ignored_folder(name: str) -> bool:

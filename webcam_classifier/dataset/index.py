@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.given_parts import TRAINING_PART
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset, printable
@@ -100,17 +101,20 @@ class Dataset:
         folder: One folder for each label, or for each part with label folders in it; it may be
             missing. Nothing is read before `refresh`.
         labels: Without pictures, in the order in which they are shown.
+        crop: The part of each picture that is looked at; None is all of it.
 
     Attributes:
         folder: That.
+        crop: That; what is known of pictures is of this part of them.
         version: Counts the changes.
         changed_at: Seconds on the monotonic clock: when a picture or a label came or went.
         refused: Files that are no pictures, by label and key.
         is_split: Whether the folder came split into parts.
     """
 
-    def __init__(self, folder: Path, labels: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, labels: Sequence[str] = (), crop: Crop | None = None) -> None:
         self.folder = folder
+        self.crop = crop
         self.changed = threading.Condition()
         self.version = 0
         self.changed_at = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.category_names import find_category_names
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, SMALL_SIDE
 from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART, find_parts
@@ -47,6 +48,7 @@ class LabelledPictures:
             folder that came split; None where it did not.
         category_names: What people call the labels, for those that have such a name; see
             `category_names`.
+        crop: The part of each picture that `images` gives; None is all of it.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class LabelledPictures:
     skipped: tuple[SkippedFile, ...]
     part_indices: NDArray[np.int64] | None = None
     category_names: Mapping[str, str] = field(default_factory=dict)
+    crop: Crop | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -151,7 +154,10 @@ def pictures_of(
         names=tuple(picture.path for picture in kept),
         label_indices=np.array([numbers[picture.label] for picture in kept], dtype=np.int64),
         images=PictureImages(
-            [dataset.path(picture) for picture in kept], size, memory or ImageMemory()
+            [dataset.path(picture) for picture in kept],
+            size,
+            memory or ImageMemory(),
+            dataset.crop,
         ),
         fingerprints=np.array(bits, dtype=np.bool_).reshape(-1, FINGERPRINT_BITS),
         small=np.array(small, dtype=np.uint8).reshape(-1, SMALL_SIDE, SMALL_SIDE, 3),
@@ -162,21 +168,23 @@ def pictures_of(
         if dataset.is_split
         else None,
         category_names=find_category_names(dataset.folder),
+        crop=dataset.crop,
     )
 
 
-def load_labelled_pictures(folder: Path, size: int) -> LabelledPictures:
+def load_labelled_pictures(folder: Path, size: int, crop: Crop | None = None) -> LabelledPictures:
     """Read every picture of a folder that has one folder for each label.
 
     Args:
         folder: `folder/<label>/.../<picture>`, or `folder/<part>/<label>/.../<picture>` with the
             parts of `given_parts`; see `listing` for what is passed over.
         size: The side of the square that the pictures are going to be, in pixels.
+        crop: The part of each picture that is looked at; None is all of it.
 
     Raises:
         UserError: The folder is missing, or its category names can't be read.
     """
-    dataset, memory = Dataset(existing(folder)), ImageMemory()
+    dataset, memory = Dataset(existing(folder), crop=crop), ImageMemory()
     dataset.refresh()
     for _ in track(Stage.READ, read_pictures(dataset, size, memory), len(dataset)):
         pass

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
+import numpy as np
+
+from webcam_classifier.crop import Crop, cropped
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -50,18 +53,22 @@ class ImageMemory:
 
 
 class PictureImages(Sequence[BgrImage]):
-    """The pictures of files, in their order: (height, width, 3) uint8 each, shrunken.
+    """The pictures of files, in their order: (height, width, 3) uint8 each, cropped and shrunken.
 
     Args:
         paths: The files, which were readable when they were indexed.
         size: The side of the square that the pictures are going to be, in pixels.
-        memory: Shared by all that read these files at this size.
+        memory: Shared by all that read these files at this size, and this part of them.
+        crop: The part of each that is looked at; None is all of it.
     """
 
-    def __init__(self, paths: Sequence[Path], size: int, memory: ImageMemory) -> None:
+    def __init__(
+        self, paths: Sequence[Path], size: int, memory: ImageMemory, crop: Crop | None = None
+    ) -> None:
         self._paths = tuple(paths)
         self._size = size
         self._memory = memory
+        self._crop = crop
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -79,24 +86,29 @@ class PictureImages(Sequence[BgrImage]):
             UserError: The file is gone or damaged by now.
         """
         if isinstance(place, slice):
-            return PictureImages(self._paths[place], self._size, self._memory)
+            return PictureImages(self._paths[place], self._size, self._memory, self._crop)
         path = self._paths[place]
         image = self._memory.get(path)
         if image is None:
             try:
-                image = shrink(read_picture(path), self._size)
+                image = read_picture(path)
             except PictureError as error:
                 raise UserError(
                     f"{path} could be read a moment ago, and now it can't: {error}. Leave the "
                     "pictures alone while they are learnt from, and start again."
                 ) from error
+            # A copy: a view would keep all of the picture in memory.
+            image = shrink(np.ascontiguousarray(cropped(image, self._crop)), self._size)
             self._memory.keep(path, image)
         return image
 
-    def __reduce__(self) -> tuple[type[PictureImages], tuple[tuple[Path, ...], int, ImageMemory]]:
+    def __reduce__(
+        self,
+    ) -> tuple[type[PictureImages], tuple[tuple[Path, ...], int, ImageMemory, Crop | None]]:
         """To another process go the files' names, not the pictures in this one's memory."""
-        return PictureImages, (self._paths, self._size, ImageMemory())
+        return PictureImages, (self._paths, self._size, ImageMemory(), self._crop)
 
     def at(self, places: Sequence[int]) -> PictureImages:
         """Some of the pictures, by their places."""
-        return PictureImages([self._paths[place] for place in places], self._size, self._memory)
+        paths = [self._paths[place] for place in places]
+        return PictureImages(paths, self._size, self._memory, self._crop)

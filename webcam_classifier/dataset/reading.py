@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import Crop, cropped
 from webcam_classifier.dataset.fingerprints import fingerprint, small_copy
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.picture_files import PictureError, decode_picture
@@ -32,10 +33,10 @@ class DecodedPicture:
     """A picture and what tells it from others.
 
     Attributes:
-        image: (height, width, 3) uint8, shrunken.
-        fingerprint: (256,) bool, of the whole picture: the same at every input size.
+        image: (height, width, 3) uint8, the part that is looked at, shrunken.
+        fingerprint: (256,) bool, of that part: the same at every input size.
         small: (32, 32, 3) uint8, likewise.
-        size: Width and height of the whole picture, in pixels.
+        size: Width and height of that part, in pixels.
     """
 
     image: BgrImage
@@ -44,17 +45,18 @@ class DecodedPicture:
     size: tuple[int, int]
 
 
-def decode(content: bytes, size: int) -> DecodedPicture:
+def decode(content: bytes, size: int, crop: Crop | None = None) -> DecodedPicture:
     """Decode a file's content.
 
     Args:
         content: Of a picture file.
         size: The side of the square that the picture is going to be, in pixels.
+        crop: The part that is looked at; None is all of it.
 
     Raises:
         PictureError: It is no picture that can be read.
     """
-    image = decode_picture(content)
+    image = np.ascontiguousarray(cropped(decode_picture(content), crop))
     return DecodedPicture(
         shrink(image, size), fingerprint(image), small_copy(image), (image.shape[1], image.shape[0])
     )
@@ -106,7 +108,7 @@ def read_pictures(
 
     def read(picture: Picture) -> tuple[str, DecodedPicture]:
         content = dataset.path(picture).read_bytes()
-        return hashlib.sha256(content).hexdigest(), decode(content, size)
+        return hashlib.sha256(content).hexdigest(), decode(content, size, dataset.crop)
 
     new = [picture for picture in dataset.ordered() if not picture.is_read]
     for picture, found in read_ahead(new, read):

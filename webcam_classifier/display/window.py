@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,6 +14,10 @@ import numpy as np
 from webcam_classifier.frame import BgrImage
 
 NO_KEY = -1
+
+Dragged = Callable[[tuple[int, int], tuple[int, int], bool], None]
+"""Told of a drag of the mouse: where it began and where it is, (x, y) in pixels of the picture that
+is shown, and whether the button was let go."""
 
 _SMALLEST_VIEW = (640, 480)  # width, height; smaller pictures are scaled up
 _LARGEST_VIEW = (1280, 960)  # width, height; larger pictures are scaled down
@@ -92,6 +97,25 @@ class Window:
         """
         if self.is_open:
             cv2.imshow(self._title, picture)
+
+    def on_drag(self, dragged: Dragged) -> None:
+        """Have a function called while a rectangle is dragged with the left button.
+
+        Args:
+            dragged: Called from `read_key`, in its thread.
+        """
+        began: list[tuple[int, int]] = []
+
+        def follow(event: int, x: int, y: int, *_: object) -> None:
+            if event == cv2.EVENT_LBUTTONDOWN:
+                began[:] = [(x, y)]
+            elif began and event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP):
+                is_over = event == cv2.EVENT_LBUTTONUP
+                dragged(began[0], (x, y), is_over)
+                if is_over:
+                    began.clear()
+
+        cv2.setMouseCallback(self._title, follow)
 
     def read_key(self, wait_milliseconds: int = 1) -> int:
         """Let the window draw itself, and wait for a key.

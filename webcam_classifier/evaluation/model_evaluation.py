@@ -16,6 +16,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import Evaluation, evaluate_answers
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.preprocess import prepare
 from webcam_classifier.progress import Stage, track
 
 
@@ -45,7 +46,8 @@ def evaluate_model(
 
     Args:
         classifier: The model.
-        pictures: With labels that the model knows, not necessarily all of them.
+        pictures: With labels that the model knows, not necessarily all of them; cropped as the
+            model's card says.
         cut_labels: Labels of a single burst, of which the model learnt from other pictures.
 
     Raises:
@@ -54,11 +56,13 @@ def evaluate_model(
     known = classifier.card.labels
     check_labels(pictures, known)
     classifier.warm_up()
+    size = classifier.card.input_size
     predictions: list[Prediction] = []
     seconds: list[float] = []
     for image in track(Stage.EVALUATE, pictures.images):
         started = time.perf_counter()
-        predictions.append(classifier.classify(image))
+        # Pictures of a data set are cropped as they are read, and must not be so again.
+        predictions.append(classifier.classify_prepared(prepare(image, size)))
         seconds.append(time.perf_counter() - started)
     places = np.array([known.index(label) for label in pictures.labels], dtype=np.int64)
     truths = places[pictures.label_indices]

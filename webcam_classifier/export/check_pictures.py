@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import cropped
 from webcam_classifier.dataset.given_parts import TEST_PART
 from webcam_classifier.dataset.listing import SkippedFile, list_dataset, list_pictures, printable
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
@@ -68,9 +69,9 @@ def find_pictures(
         UserError: There are no pictures, or metrics.json is missing, damaged, or another model's.
     """
     if named is not None:
-        return _named_pictures(named, card.input_size)
+        return _named_pictures(named, card)
     split = read_split(model.with_name(METRICS_NAME), card)
-    reader = _Reader(dataset or Path(card.dataset), card.input_size)
+    reader = _Reader(dataset or Path(card.dataset), card)
     training = spread(split.training, MOST_FOR_CALIBRATION)
     if not (split.validation or split.test or split.test_folder):  # all were learnt from
         return _learnt_pictures(split, reader, dataset is not None)
@@ -79,7 +80,7 @@ def find_pictures(
     test = reader.read(split.test, "test pictures")
     test_reader = reader
     if split.test_folder is not None:
-        test_reader = _Reader(Path(split.test_folder), card.input_size)
+        test_reader = _Reader(Path(split.test_folder), card)
         test = test_reader.read(_list_test_folder(test_reader.folder), "test pictures")
     truths = [UNKNOWN] * len(validation)
     truths += [UNKNOWN if split.test_was_learnt else _truth(name, card.labels) for name in test]
@@ -142,9 +143,9 @@ class HeldBack:
 class _Reader:
     """Reads pictures of one folder, and remembers which could not be read."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, card: ModelCard) -> None:
         self.folder = folder
-        self._size = size
+        self._card = card
         self._asked = 0
         self._lost: list[str] = []
 
@@ -154,7 +155,8 @@ class _Reader:
         self._asked += len(names)
         for name in track(Stage.READ, names, subject=subject):
             try:
-                found[name] = prepare(read_picture(self.folder / name), self._size)
+                part = cropped(read_picture(self.folder / name), self._card.crop)
+                found[name] = prepare(part, self._card.input_size)
             except PictureError:
                 self._lost.append(name)
         return found
@@ -218,10 +220,10 @@ def _names(values: list[object]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def _named_pictures(folder: Path, size: int) -> CheckPictures:
+def _named_pictures(folder: Path, card: ModelCard) -> CheckPictures:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}. {_NAME_PICTURES}")
-    reader = _Reader(folder, size)
+    reader = _Reader(folder, card)
     paths, skipped = list_pictures(folder)
     names = [path.relative_to(folder).as_posix() for path in paths]
     found = tuple(reader.read(names, "pictures").values())

@@ -147,7 +147,7 @@ def _training_task(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTa
             f"The pictures that it was trained with are not in {dataset}. If they have moved, say "
             "where they are with --dataset FOLDER."
         )
-    pictures = load_labelled_pictures(dataset, card.input_size)
+    pictures = load_labelled_pictures(dataset, card.input_size, card.crop)
     if pictures.data_hash != card.data_hash:
         raise UserError(
             f"The pictures in {dataset} are not those that it was trained with any more. Train it "
@@ -155,7 +155,9 @@ def _training_task(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTa
         )
     test = None
     if held.test_folder is not None:
-        test = own_test_part(load_labelled_pictures(Path(held.test_folder), card.input_size))
+        test = own_test_part(
+            load_labelled_pictures(Path(held.test_folder), card.input_size, card.crop)
+        )
     split, _ = split_data_set(pictures, hold_test=test is None)
     if held.test or test is not None:  # else all were learnt from, and some are held back now
         split = _split_as_before(split, pictures, held)

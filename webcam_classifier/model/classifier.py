@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import cropped
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import (
     CARD_KEY,
@@ -60,6 +61,8 @@ class Classifier:
     Attributes:
         path: Of the model file.
         card: What travels in it.
+        crop: The part of a picture that is looked at: the card's, unless another is assigned
+            before the first picture; None is all of it.
         head: Answers in the place of the model's own head, where the graph gives the normalised
             embedding; None leaves it to the model. It may be changed between two frames by any
             thread: to assign it is all, and no frame waits for it.
@@ -106,6 +109,7 @@ class Classifier:
     ) -> None:
         self.path = path
         self.card = card
+        self.crop = card.crop
         self.head: Head | None = None
         self._session = session
         self._place = np.empty((card.input_size, card.input_size, 3), dtype=np.uint8)
@@ -128,7 +132,7 @@ class Classifier:
         return self.classify_prepared(self.prepare(image))
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """Resize a picture to what the graph takes: the first half of `classify`.
+        """Crop and resize a picture to what the graph takes: the first half of `classify`.
 
         Args:
             image: (height, width, 3) uint8, blue green red.
@@ -139,7 +143,7 @@ class Classifier:
         Raises:
             ValueError: The picture is of another shape or dtype, or has no pixels.
         """
-        return prepare(image, self.card.input_size, self._place)
+        return prepare(cropped(image, self.crop), self.card.input_size, self._place)
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
         """Run the graph on a prepared picture: the second half of `classify`.

@@ -58,7 +58,7 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
         NoReferenceError: The processor's answers could not be had.
     """
     card = card_of(model)
-    pictures = trial_pictures(model, Path(card.dataset), card.input_size)
+    pictures = trial_pictures(model, card)
     candidates = [
         runtime
         for runtime in list_candidates(names, card.precision, threads)

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import cropped
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
-from webcam_classifier.model_card import METRICS_NAME
+from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
 
 _MOST = 100
@@ -32,25 +33,25 @@ class TrialPictures:
     are_real: bool
 
 
-def trial_pictures(model: Path, dataset: Path, size: int) -> TrialPictures:
+def trial_pictures(model: Path, card: ModelCard) -> TrialPictures:
     """Pictures that a model was trained with, or where they are gone, blobs.
 
     Those that were held back come first; of a model that learnt from all, any will do to compare.
 
     Args:
         model: The model file; metrics.json beside it lists them.
-        dataset: Where they are, as the model's card says.
-        size: The side of the square that the graph takes, in pixels.
+        card: The model's, which says where they are.
     """
     found = []
     for name in _spread(_held_back(model)):
         try:
-            found.append(prepare(read_picture(dataset / name), size))
+            part = cropped(read_picture(Path(card.dataset) / name), card.crop)
+            found.append(prepare(part, card.input_size))
         except PictureError:
             continue
     if len(found) >= _FEWEST:
         return TrialPictures(np.stack(found), are_real=True)
-    return TrialPictures(blobs(size), are_real=False)
+    return TrialPictures(blobs(card.input_size), are_real=False)
 
 
 def blobs(size: int) -> NDArray[np.uint8]:

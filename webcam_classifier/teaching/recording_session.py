@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from webcam_classifier.closing import Closing
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.dataset.crop_file import find_crop, write_crop
 from webcam_classifier.dataset.index import Dataset, Picture, check_is_whole
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.errors import UserError
@@ -56,7 +58,7 @@ class RecordingSession(Closing):
     ) -> None:
         check_is_whole(dataset)
         check_writable(dataset)
-        self._dataset = Dataset(dataset, check_labels(labels, dataset))
+        self._dataset = Dataset(dataset, check_labels(labels, dataset), find_crop(dataset))
         self._telling = threading.Lock()  # guards the two below
         self._version = 0
         self._state: RecordingState | None = None
@@ -126,6 +128,19 @@ class RecordingSession(Closing):
         if self._recording.label is not None:
             self._recording.stop()
             self._changed()
+
+    def set_crop(self, crop: Crop) -> None:
+        """Choose the part of the pictures that the data set is about; pictures stay whole.
+
+        Args:
+            crop: The part; the whole picture takes an earlier choice back.
+
+        Raises:
+            UserError: The folder can't be written, or a model is learning from another part.
+        """
+        write_crop(self._dataset.folder, crop)
+        self._dataset.crop = None if crop.is_whole else crop
+        self._changed()
 
     def undo(self) -> UndoneBurst | None:
         """Take the last burst back: from the disk, and from all that was made of it.
@@ -275,4 +290,5 @@ class RecordingSession(Closing):
             warnings=describe_warnings(self._dataset),
             undoable=recording.recorder.undoable,
             problem=recording.problem,
+            crop=self._dataset.crop,
         )

@@ -13,7 +13,8 @@ import onnx
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.cache_folder import cache_folder
-from webcam_classifier.dataset.index import Picture
+from webcam_classifier.crop import Crop
+from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.labelled_pictures import check_enough
 from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
@@ -74,7 +75,7 @@ class TeachingSession(RecordingSession):
         with ExitStack() as stack:
             stack.callback(super().close)
             self._classifier = Classifier.of_features(
-                feature_file(backbone.features), feature_card(backbone, dataset), runtime
+                feature_file(backbone.features), feature_card(backbone, self._dataset), runtime
             )
             self._embedder = Embedder(backbone, self._dataset, threads=1)
             self._embedder.load_cached(self._dataset.every())
@@ -104,6 +105,17 @@ class TeachingSession(RecordingSession):
             if self._learning is None or self._learning[0] != self._version:
                 self._learning = self._version, self._describe_learning()
             return self._learning[1]
+
+    def set_crop(self, crop: Crop) -> None:
+        """Refuse: all that was learnt is of another part of the picture.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(
+            f"A model is learning from these pictures. Start again with --crop {crop} to have it "
+            "look at that part of them."
+        )
 
     def wait_until_learnt(self, timeout: float) -> bool:
         """Wait until all that is on the disk is learnt, with views and a measured accuracy.
@@ -202,7 +214,7 @@ class TeachingSession(RecordingSession):
         )
 
 
-def feature_card(backbone: Backbone, dataset: Path) -> ModelCard:
+def feature_card(backbone: Backbone, dataset: Dataset) -> ModelCard:
     """The card of a network that any head may be put on."""
     return ModelCard(
         labels=(),
@@ -211,8 +223,9 @@ def feature_card(backbone: Backbone, dataset: Path) -> ModelCard:
         mode="head",
         weights=backbone.source,
         created_at="",
-        dataset=str(dataset),
+        dataset=str(dataset.folder),
         data_hash="",
+        crop=dataset.crop,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.evaluation.metrics import Evaluation
 
@@ -76,6 +77,7 @@ class RecordingState:
         warnings: What a person should mend, a sentence each.
         undoable: The burst that `undo` would take back.
         problem: What went wrong while saving, and is not mended yet; empty else.
+        crop: The part of the picture that the data set is about; None is all of it.
     """
 
     version: int
@@ -87,6 +89,7 @@ class RecordingState:
     warnings: tuple[str, ...]
     undoable: UndoneBurst | None
     problem: str
+    crop: Crop | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,6 +130,7 @@ def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
         data_hash=task.pictures.data_hash,
         names=display_names(task.pictures.labels, task.pictures.category_names),
         unknown_threshold=outcome.unknown_threshold,
+        crop=task.pictures.crop,
     )
 
 

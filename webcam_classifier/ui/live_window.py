@@ -6,7 +6,9 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.picture_files import encode_snapshot
+from webcam_classifier.display.crop_frame import draw_crop
 from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
@@ -32,14 +34,23 @@ class LiveWindow:
         top: How many labels get a bar.
         mirrored: Show the picture like a mirror; the model never sees it so.
         snapshots: The folder that snapshots are saved to.
+        crop: The part of the picture that the model looks at; the rest is dimmed.
     """
 
-    def __init__(self, window: Window, top: int, mirrored: bool, snapshots: Path) -> None:
+    def __init__(
+        self,
+        window: Window,
+        top: int,
+        mirrored: bool,
+        snapshots: Path,
+        crop: Crop | None = None,
+    ) -> None:
         self.is_paused = False
         self.wants_end = False
         self._window = window
         self._top = top
         self._mirrored = mirrored
+        self._crop = crop.mirrored() if crop is not None and mirrored else crop
         self._snapshots = snapshots
         self._shown: LabelledFrame | None = None
         self._status = ""
@@ -113,6 +124,7 @@ class LiveWindow:
         if self._shown is None:
             return
         view = fit_view(self._shown.frame.image, self._mirrored)
+        draw_crop(view, self._crop)
         drawn = draw_prediction(
             view,
             self._shown.steady,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-Action: TypeAlias = Literal["quit", "undo", "mirror", "space", "next", "previous", "new", "write"]
+Action: TypeAlias = Literal[
+    "quit", "undo", "mirror", "space", "next", "previous", "new", "write", "whole"
+]
 
 ACTIONS: Mapping[str, Action] = {
     "escape": "quit",
@@ -20,6 +22,7 @@ ACTIONS: Mapping[str, Action] = {
     "up": "previous",
     "n": "new",
     "w": "write",
+    "a": "whole",
 }
 """By what `key_of` calls the key; digits record the label of that number."""
 

@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from webcam_classifier.crop import WHOLE_PICTURE, Crop
+from webcam_classifier.display.crop_frame import draw_crop
 from webcam_classifier.display.keys import key_of
 from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.errors import UserError
@@ -67,6 +69,9 @@ class RecordWindow:
         self._chosen = 0  # index of the label that the space bar records
         self._entry: NameEntry | None = None
         self._message = words.Message("", is_warning=False)
+        self._dragged: Crop | None = None  # while the mouse draws it; as it is shown
+        self._size = (1, 1)  # width and height of the picture that is shown
+        window.on_drag(self._drag)
         self._ends_when_written = False  # q was pressed while a model was being written
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
@@ -135,6 +140,8 @@ class RecordWindow:
             self._entry = NameEntry()
         elif action == "write":
             self._write(now)
+        elif action == "whole":
+            self._set_crop(WHOLE_PICTURE, now)
         elif self._state.labels:
             self._choose_or_record(key, action, len(self._state.labels), now)
 
@@ -230,6 +237,29 @@ class RecordWindow:
             except UserError as error:
                 self._warn(error, now)
 
+    def _drag(self, began: tuple[int, int], now_at: tuple[int, int], is_over: bool) -> None:
+        """Follow the mouse, which draws the part of the picture that is looked at."""
+        width, height = self._size
+        (left, right), (top, bottom) = (
+            sorted(min(max(0.0, at / side), 1.0) for at in ends)
+            for ends, side in zip(zip(began, now_at, strict=True), (width, height), strict=True)
+        )
+        try:
+            self._dragged = Crop(left, top, right - left, bottom - top)
+        except ValueError:  # hardly anything yet, or a mere click
+            self._dragged = None
+        if is_over and self._dragged is not None:
+            drawn, self._dragged = self._dragged, None
+            self._set_crop(drawn.mirrored() if self._mirrored else drawn, time.monotonic())
+
+    def _set_crop(self, crop: Crop, now: float) -> None:
+        try:
+            self._session.set_crop(crop)
+        except UserError as error:
+            self._warn(error, now)
+        else:
+            self._tell(words.describe_crop(crop), now)
+
     def _warn(self, error: UserError, now: float) -> None:
         self._tell(str(error), now, is_warning=True)
 
@@ -242,7 +272,13 @@ class RecordWindow:
         view = self._view()
         if self._writer is not None:
             view = self._taught(view, labelled.steady, status, self._writer)
-        return draw_record_view(fit_view(labelled.frame.image, mirrored), view)
+        picture = fit_view(labelled.frame.image, mirrored)
+        self._size = (picture.shape[1], picture.shape[0])
+        crop = self._state.crop
+        if crop is not None and mirrored:
+            crop = crop.mirrored()
+        draw_crop(picture, self._dragged or crop)
+        return draw_record_view(picture, view)
 
     def _view(self) -> RecordView:
         """What is seen of recording."""

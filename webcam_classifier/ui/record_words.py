@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
 from webcam_classifier.display.label_panel import Bar, LabelRow
@@ -191,8 +192,15 @@ def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
         record = "tab chooses, hold space to record"
     else:
         record = f"hold {'1' if count == 1 else f'1-{count}'} to record, tap for one"
-    write = "w write the model    " if is_teaching else ""
-    return f"{record}    n new label    u undo    {write}m mirror    q quit"
+    own = "w write the model" if is_teaching else "drag a part"
+    return f"{record}    n new label    u undo    {own}    m mirror    q quit"
+
+
+def describe_crop(crop: Crop) -> str:
+    """Say which part of the picture is looked at from now on."""
+    if crop.is_whole:
+        return "the whole picture is looked at"
+    return "only this part of the picture is looked at: a takes all of it again"
 
 
 def describe_undone(undone: UndoneBurst | None) -> str:

@@ -1,0 +1,56 @@
+"""The part of its pictures that a data set is about, in a JSON file beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from webcam_classifier.crop import Crop, read_crop
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import explain_os_error, write_atomically
+
+CROP_FILE = "crop.json"
+"""In the data set's folder, as `collect.py --crop` writes it: pictures are kept whole, so that the
+part can be chosen anew."""
+
+
+def find_crop(folder: Path) -> Crop | None:
+    """Read which part of its pictures a data set is about; None where it is all of them.
+
+    Args:
+        folder: Of the data set; it may be missing.
+
+    Raises:
+        UserError: There is a file, and it can't be read.
+    """
+    path = folder / CROP_FILE
+    try:
+        return read_crop(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}, which says what part of the pictures is looked at, can't be read ({error}). "
+            "Mend it, remove it, or say it anew with --crop."
+        ) from error
+
+
+def write_crop(folder: Path, crop: Crop) -> None:
+    """Write down which part of its pictures a data set is about; all of them needs no file.
+
+    Args:
+        folder: Of the data set; it is made where it is missing.
+        crop: That part.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    path = folder / CROP_FILE
+    if not crop.is_whole:
+        write_atomically(path, (json.dumps(dataclasses.asdict(crop)) + "\n").encode())
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(explain_os_error(error, path)) from error
