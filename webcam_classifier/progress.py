@@ -53,6 +53,7 @@ class Stage(str, Enum):
     EVALUATE = "evaluate"
     CALIBRATE = "calibrate"
     COMPARE = "compare"
+    EXPLAIN = "explain"
     TRY_RUNTIMES = "try_runtimes"
     START_CANDIDATES = "start_candidates"
     TIME_CANDIDATES = "time_candidates"

@@ -14,6 +14,7 @@ _CAPTIONS: Mapping[Stage, str] = {
     Stage.EVALUATE: "classifying",
     Stage.CALIBRATE: "calibrating",
     Stage.COMPARE: "comparing",
+    Stage.EXPLAIN: "drawing where the label was found",
     Stage.TRY_RUNTIMES: "trying runtimes",
     Stage.START_CANDIDATES: "starting all candidates",
     Stage.TIME_CANDIDATES: "timing all candidates",

@@ -28,7 +28,8 @@ from webcam_classifier.dataset.labelled_pictures import (
     own_test_part,
 )
 from webcam_classifier.dataset.listing import printable
-from webcam_classifier.dataset.picture_files import PictureError, read_picture
+from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
+from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
 from webcam_classifier.evaluation.metrics_file import learnt_hashes, short_hashes
@@ -37,6 +38,7 @@ from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
 from webcam_classifier.storage import write_atomically
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if whole.skipped:
             print(describe_skipped(whole.skipped))
         measured = evaluate_model(classifier, pictures)
+        if options.explain:
+            save_explanations(classifier, pictures, measured, options.explain)
         figures = evaluate_pictures(classifier, pictures, measured)
         figures["skipped"] = [
             {"file": printable(file.path), "reason": file.reason} for file in whole.skipped
@@ -125,6 +129,28 @@ def evaluate_pictures(
         },
         "learnt_from": seen,
     }
+
+
+def save_explanations(
+    classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation, folder: Path
+) -> None:
+    """Save each picture with heat where its label was found, by what was said about it.
+
+    Raises:
+        UserError: The network can't tell where it looked, or the folder can't be written.
+    """
+    from webcam_classifier.ui.explanation import Explanation
+
+    explanation = Explanation(classifier, is_cropped=True)
+    for place, prediction in enumerate(track(Stage.EXPLAIN, measured.predictions)):
+        truth = pictures.labels[pictures.label_indices[place]]
+        said = "unknown" if prediction.is_unknown else prediction.label
+        verdict = Path("right") / truth if said == truth else Path("wrong") / f"{truth}_as_{said}"
+        name = Path(pictures.names[place]).with_suffix(".jpg").name
+        image = pictures.images[place]
+        drawn = fit_view(image, mirrored=False)
+        explanation.draw(drawn, image, prediction)
+        write_atomically(folder / verdict / name, encode_snapshot(drawn))
 
 
 def ask(classifier: Classifier, path: Path) -> Prediction:
@@ -194,6 +220,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="write the figures here as well, and the answer to each picture",
+    )
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="FOLDER",
+        help="save each picture here with heat where its label was found, in wrong/ and right/",
     )
     return parser.parse_args(arguments)
 

@@ -10,7 +10,8 @@ $ python live.py --source demo                          no camera at hand
 $ python live.py --teach cup hand none                  no model yet: teach it while you watch
 $ python live.py --teach --dataset dataset              go on with the snapshots that are there
 
-Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/.
+Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/, e
+shows where the label was found.
 
 Keys with --teach: hold 1 to 9 to record a label (a tap is one snapshot), tab and the arrows choose
 one for the space bar, n types a new label, u or z or backspace takes the last recording back, w
@@ -38,7 +39,6 @@ from webcam_classifier.cli.live_arguments import (
 )
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
-from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
@@ -53,6 +53,7 @@ from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.ui.show import Show, SourceFacts, source_facts
 
 if TYPE_CHECKING:
+    from webcam_classifier.ui.explanation import Explanation
     from webcam_classifier.ui.live_window import LiveWindow
 
 MODELS = Path("models")
@@ -90,7 +91,7 @@ def watch(options: argparse.Namespace) -> None:
         classifier.crop = crop or classifier.crop
         if classifier.crop is not None:
             say(f"looks at {classifier.crop.describe()}")
-        show = open_show(options, source, camera.is_device, stack, classifier.crop)
+        show = open_show(options, source, camera.is_device, stack, classifier)
         record = None
         if options.json_lines:
             record = stack.enter_context(JsonLines(options.json_lines)).record
@@ -215,7 +216,7 @@ def open_show(
     source: SourceFacts,
     is_device: bool,
     stack: ExitStack,
-    crop: Crop | None,
+    classifier: Classifier,
 ) -> Show:
     """Open the terminal, the video file and the window, as far as they are wanted.
 
@@ -224,27 +225,28 @@ def open_show(
         source: What is known of the source.
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
-        crop: The part of the picture that the model looks at.
+        classifier: The model.
 
     Raises:
         UserError: The video file can't be written.
     """
     top = options.top or TOP
     video = open_video(options, source, stack)
-    window = open_window(options, source, is_device, stack, crop)
+    window = open_window(options, source, is_device, stack, classifier)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
     terminal = TerminalLines(words, top) if needs_words else None
+    explanation = explanation_of(classifier) if options.explain and video is not None else None
 
     def draw(labelled: LabelledFrame, status: str) -> BgrImage:
         # Loaded only now, as the window is: a start that draws nothing is quicker.
         from webcam_classifier.display.crop_frame import draw_crop
         from webcam_classifier.ui.overlay import draw_prediction
 
-        image = labelled.frame.image
-        if crop is not None:
-            image = image.copy()
-            draw_crop(image, crop)
+        image = labelled.frame.image.copy()
+        if explanation is not None:
+            explanation.draw(image, labelled.frame.image, labelled.steady)
+        draw_crop(image, classifier.crop)
         return draw_prediction(image, labelled.steady, top=top, status=status)
 
     return Show(source, terminal=terminal, video=video, draw=draw, window=window)
@@ -283,7 +285,7 @@ def open_window(
     source: SourceFacts,
     is_device: bool,
     stack: ExitStack,
-    crop: Crop | None,
+    classifier: Classifier,
 ) -> LiveWindow | None:
     """Open the window, where one is wanted and there is a display; say so where there is none.
 
@@ -292,7 +294,7 @@ def open_window(
         source: What is known of the source.
         is_device: A camera is shown like a mirror, as people know themselves.
         stack: Closes the window.
-        crop: The part of the picture that the model looks at.
+        classifier: The model.
     """
     if not (not source.are_pictures if options.window is None else options.window):
         return None
@@ -305,8 +307,29 @@ def open_window(
         say(f"going on without a window: {problem}")
         return None
     mirrored = is_device if options.mirror is None else options.mirror
-    window = stack.enter_context(Window(TITLE))
-    return LiveWindow(window, options.top or TOP, mirrored, SNAPSHOTS, crop)
+    window = LiveWindow(
+        stack.enter_context(Window(TITLE)),
+        options.top or TOP,
+        mirrored,
+        SNAPSHOTS,
+        classifier.crop,
+        lambda: explanation_of(classifier),
+    )
+    if options.explain:
+        window.explain()
+    return window
+
+
+def explanation_of(classifier: Classifier) -> Explanation:
+    """Prepare to draw where a model found its label.
+
+    Raises:
+        UserError: Its network can't tell where it looked.
+    """
+    # Loaded only now: it takes longer to load than all else, and is seldom asked for.
+    from webcam_classifier.ui.explanation import Explanation
+
+    return Explanation(classifier)
 
 
 def describe_card(card: ModelCard) -> str:

@@ -82,6 +82,11 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
     )
     add_crop_argument(parser, "what the model was taught, all of the picture where it says nothing")
+    add(
+        "--explain",
+        action="store_true",
+        help="draw heat where the label was found, in the window (key e) and in the video",
+    )
     add("--frames", type=parse_count, metavar="N", help="end after N frames")
     add("--top", type=parse_count, metavar="N", help=f"how many labels are shown (default: {TOP})")
     add(
@@ -164,6 +169,8 @@ def _refuse_what_teaching_has_no_use_for(
             "--teach needs a window for its keys: a device without a screen is taught from a "
             "browser, with `python studio.py`"
         )
+    if options.explain:
+        parser.error("--explain is for a model that is finished: leave --teach or --explain out")
     if options.top is not None:
         parser.error("--teach shows every label, so --top has no use: leave it out")
     if options.unknown is not None:

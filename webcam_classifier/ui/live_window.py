@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.picture_files import encode_snapshot
@@ -14,6 +16,11 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.storage import write_atomically
 from webcam_classifier.ui.overlay import draw_prediction
+
+if TYPE_CHECKING:  # it takes long to load, and is seldom asked for
+    from webcam_classifier.ui.explanation import Explanation
+
+    Explain = Callable[[], Explanation]
 
 TITLE = "live - webcam classifier"
 
@@ -26,8 +33,8 @@ class LiveWindow:
     """Shows labelled frames and obeys the keys; used from the main thread alone.
 
     Keys: q, Escape or closing the window ends; space or p pauses; s saves a snapshot, the raw
-    picture and the annotated one beside it. Pausing a file stops it; pausing a live source
-    stops only the picture, while labels are recorded further.
+    picture and the annotated one beside it; e shows where the label was found. Pausing a file stops
+    it; pausing a live source stops only the picture, while labels are recorded further.
 
     Args:
         window: From `display`, open.
@@ -35,6 +42,7 @@ class LiveWindow:
         mirrored: Show the picture like a mirror; the model never sees it so.
         snapshots: The folder that snapshots are saved to.
         crop: The part of the picture that the model looks at; the rest is dimmed.
+        explain: Called once the key e asks where the model looked; None has no such key.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class LiveWindow:
         mirrored: bool,
         snapshots: Path,
         crop: Crop | None = None,
+        explain: Explain | None = None,
     ) -> None:
         self.is_paused = False
         self.wants_end = False
@@ -52,6 +61,8 @@ class LiveWindow:
         self._mirrored = mirrored
         self._crop = crop.mirrored() if crop is not None and mirrored else crop
         self._snapshots = snapshots
+        self._explain = explain
+        self._explanation: Explanation | None = None
         self._shown: LabelledFrame | None = None
         self._status = ""
         self._notice = ""
@@ -105,8 +116,25 @@ class LiveWindow:
         elif key in (ord(" "), ord("p"), ord("P")):
             self.is_paused = not self.is_paused
             self._draw()
+        elif key in (ord("e"), ord("E")):
+            self.explain()
         elif key in (ord("s"), ord("S")) and self._shown is not None:
             self._save_snapshot(self._shown)
+
+    def _keys(self) -> str:
+        explain = "   e explain" if self._explain is not None else ""
+        return f"q quit   space {'go on' if self.is_paused else 'pause'}   s snapshot{explain}"
+
+    def explain(self) -> None:
+        """Show where the label was found, or stop showing it."""
+        if self._explanation is not None:
+            self._explanation = None
+        elif self._explain is not None:
+            try:
+                self._explanation = self._explain()
+            except UserError as error:
+                self._say(str(error))
+        self._draw()
 
     def _save_snapshot(self, labelled: LabelledFrame) -> None:
         try:
@@ -124,13 +152,16 @@ class LiveWindow:
         if self._shown is None:
             return
         view = fit_view(self._shown.frame.image, self._mirrored)
+        shown = self._shown
+        if self._explanation is not None:
+            self._explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)
         draw_crop(view, self._crop)
         drawn = draw_prediction(
             view,
-            self._shown.steady,
+            shown.steady,
             top=self._top,
             status=self._status,
-            help_line=f"q quit   space {'go on' if self.is_paused else 'pause'}   s snapshot",
+            help_line=self._keys(),
             notice=self._notice or ("paused" if self.is_paused else ""),
         )
         self._window.show(drawn)

@@ -1,0 +1,87 @@
+"""Where a model found its label: on the hand where that is known, in every kind of model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.explanation import ROOMS_ASKED, TAUGHT, hands_of, measure, scenes, teach
+from tests.tiny_model import write_tiny_model
+from webcam_classifier.cli import evaluate, export
+from webcam_classifier.crop import Crop
+from webcam_classifier.dataset.listing import list_pictures
+from webcam_classifier.dataset.picture_files import read_picture
+from webcam_classifier.errors import UserError
+from webcam_classifier.model.activation_map import ActivationMap
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.preprocess import prepare
+from webcam_classifier.ui.explanation import Explanation, draw_heat
+
+
+def test_the_peak_is_on_the_hand(
+    shared_data: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    model = teach(shared_data, str(squeezenet_weights), 40, tmp_path, generator)
+    hands = hands_of(shared_data / TAUGHT, 0.5, 1.0)
+    found = measure(model, scenes(hands, shared_data / ROOMS_ASKED, 20, generator))
+    assert found.right >= 0.7 * found.asked
+    assert found.on_hand >= 0.9 * found.right
+    assert found.by_chance < 0.3
+
+
+def test_an_export_looks_where_its_original_looks(taught_model: Path, hands: Path) -> None:
+    export.main([str(taught_model / "model.onnx"), "--precision", "fp16"])
+    (half,) = taught_model.glob("*fp16*.onnx")
+    original, exported = ActivationMap(taught_model / "model.onnx"), ActivationMap(half)
+    size = Classifier(half).card.input_size
+    for path in list_pictures(hands)[0][::50]:
+        prepared = prepare(read_picture(path), size)
+        expected = original.heat(prepared, 1)
+        assert expected.min() >= 0.0
+        assert expected.max() == 1.0
+        assert np.corrcoef(exported.heat(prepared, 1).ravel(), expected.ravel())[0, 1] > 0.95
+
+
+def test_a_network_without_a_map_says_so(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"can't tell where it looked"):
+        ActivationMap(tmp_path / "model.onnx")
+
+
+def test_heat_lies_in_the_part_that_is_looked_at(taught_model: Path, hands: Path) -> None:
+    classifier = Classifier(taught_model / "model.onnx")
+    classifier.crop = Crop(0.5, 0.0, 0.5, 1.0)
+    image = read_picture(list_pictures(hands)[0][0])
+    explanation = Explanation(classifier)
+    for mirrored in (False, True):
+        view = np.ascontiguousarray(image[:, ::-1]) if mirrored else image.copy()
+        drawn = view.copy()
+        explanation.draw(drawn, image, classifier.classify(image), mirrored=mirrored)
+        changed = np.abs(drawn.astype(int) - view).max(axis=(0, 2)) > 0
+        half = image.shape[1] // 2
+        assert changed[:half].any() == mirrored
+        assert changed[half:].any() != mirrored
+
+
+def test_without_heat_a_picture_stays_as_it_is() -> None:
+    picture = np.full((40, 60, 3), 90, np.uint8)
+    draw_heat(picture, np.zeros((4, 4), np.float32))
+    assert (picture == 90).all()
+
+
+def test_evaluate_saves_each_picture_by_what_was_said_of_it(
+    taught_model: Path, hands: Path, tmp_path: Path
+) -> None:
+    folder, lines = tmp_path / "explained", tmp_path / "found.json"
+    for path in list_pictures(hands)[0][::20]:
+        place = tmp_path / "asked" / path.relative_to(hands)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    arguments = [str(taught_model), str(tmp_path / "asked"), "--json", str(lines)]
+    evaluate.main([*arguments, "--explain", str(folder)])
+    saved, _ = list_pictures(folder)
+    assert len(saved) == len(list_pictures(tmp_path / "asked")[0])
+    assert {path.relative_to(folder).parts[0] for path in saved} <= {"right", "wrong"}
