@@ -44,13 +44,17 @@ def kill_at_random_moments(
 @pytest.mark.timeout(300)
 def test_killing_collect_leaves_only_whole_pictures(tmp_path: Path) -> None:
     source = ("--source", "demo:thumbs_up", "--no-window", "--rate", "30", "--keep-all")
-    saved = 0
+    saved = sessions = 0
     for group in range(0, _COLLECT_KILLS, _AT_ONCE):
         running = [
             start("collect.py", "thumbs_up", *source, "--dataset", str(tmp_path))
             for _ in range(min(_AT_ONCE, _COLLECT_KILLS - group))
         ]
-        kill_at_random_moments(running, 0.5, 3.0, seed=group)
+        sessions += len(running)
+        while len({path.name.split("-")[0] for path in tmp_path.rglob("*.jpg")}) < sessions:
+            assert all(process.poll() is None for process in running)
+            time.sleep(0.02)  # a busy machine takes long to start them
+        kill_at_random_moments(running, 0.0, 1.0, seed=group)
         pictures = load_labelled_pictures(tmp_path, 64)
         assert pictures.skipped == ()
         assert len(pictures) >= saved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -16,12 +17,13 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import METRICS_NAME, ModelError
 from webcam_classifier.runtime import choice as choice_module
 from webcam_classifier.runtime import race as runtime_race
-from webcam_classifier.runtime.choice import AUTO, choose_runtime
+from webcam_classifier.runtime.choice import AUTO, choose_runtime, remember
 from webcam_classifier.runtime.device_name import device_name, physical_cores
 from webcam_classifier.runtime.providers import (
     PROVIDERS,
     ExecutionConfig,
     ProviderError,
+    RuntimeChoice,
     installed_providers,
 )
 from webcam_classifier.runtime.race import (
@@ -74,17 +76,32 @@ def test_another_model_is_measured_again(model: Path) -> None:
 
 def test_a_damaged_memory_is_measured_again(model: Path) -> None:
     path = runtime_folder(model) / "choice-cpu-1.json"
-    path.parent.mkdir(parents=True)
-    path.write_text('{"runtime": {"provider": "abacus", "colour": "red"}}')
-    choice = choose_runtime(model, "cpu", 1, lambda _: None)
-    assert choice.runtime == ExecutionConfig("cpu", 1)
+    remember(path, RuntimeChoice(ExecutionConfig("cpu", 7), "said so"), pytest.fail)
+    whole = path.read_bytes()
+    for place in (0, 30, len(whole) - 2):
+        damaged = bytearray(whole)
+        damaged[place] ^= 4
+        for content in (bytes(damaged), whole[:place], b'{"runtime": 5}', b"\xff\x00"):
+            path.write_bytes(content)
+            said: list[str] = []
+            choice = choose_runtime(model, "cpu", 1, said.append)
+            assert choice.runtime == ExecutionConfig("cpu", 1)
+            assert len(said) == 1
+            assert "was damaged: measuring again" in said[0]
+
+
+def test_a_provider_that_is_gone_is_not_taken_from_memory(model: Path) -> None:
+    path = runtime_folder(model) / "choice-auto-1.json"
+    for name in ("abacus", "tensorrt"):
+        remember(path, RuntimeChoice(ExecutionConfig(name), "there once"), pytest.fail)
+        choice = choose_runtime(model, AUTO, 1, lambda _: None)
+        assert choice.runtime.provider in installed_providers()
 
 
 def test_what_is_remembered_is_taken_without_a_measurement(model: Path) -> None:
     path = runtime_folder(model) / "choice-auto-0.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"runtime": {"provider": "cpu", "threads": 7}, "reason": "said so"}))
     said: list[str] = []
+    remember(path, RuntimeChoice(ExecutionConfig("cpu", 7), "said so"), said.append)
     choice = choose_runtime(model, AUTO, 0, said.append)
     assert (choice.runtime, choice.reason, said) == (ExecutionConfig("cpu", 7), "said so", [])
 
@@ -311,8 +328,11 @@ def test_old_folders_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for index in range(23):
         (tmp_path / "webcam-classifier" / "runtimes" / f"{index:02d}").mkdir(parents=True)
-    forget_old_folders()
-    assert len(list((tmp_path / "webcam-classifier" / "runtimes").iterdir())) == 20
+    folders = tmp_path / "webcam-classifier" / "runtimes"
+    os.utime(folders / "07", (0, 0))  # written now, by a clock that was set back
+    forget_old_folders(folders / "07")
+    assert len(list(folders.iterdir())) == 20
+    assert (folders / "07").is_dir()
 
 
 def test_the_device_is_named_with_its_cores() -> None:

@@ -7,6 +7,15 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return the folder of what can be had again at some cost, following the XDG convention."""
+    """Return the folder of what can be had again at some cost, following the XDG convention.
+
+    For a user without a home it is one that can't be written: nothing is kept then. One among the
+    temporary files could be filled by others beforehand.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "webcam-classifier"
+    if base:
+        return Path(base) / "webcam-classifier"
+    try:
+        return Path.home() / ".cache" / "webcam-classifier"
+    except RuntimeError:
+        return Path(os.devnull) / "webcam-classifier"

@@ -59,6 +59,8 @@ class ModelCard:
         precision: Numbers of the graph: `fp32`, `fp16`, `int8`.
         history: What was done to the graph after training, oldest first.
         names: What people call the labels, in their order; none where labels say it themselves.
+        learnt_hashes: The contents of the pictures that it learnt from, as
+            `evaluation.learnt_pictures` packs them; None where the file does not say.
         unknown_threshold: The score above which a picture is of none of the labels; None where
             the graph gives no such score.
         crop: The part of the camera's picture that it was taught; None is all of it.
@@ -81,6 +83,7 @@ class ModelCard:
     names: tuple[str, ...] = ()
     unknown_threshold: float | None = None
     crop: Crop | None = None
+    learnt_hashes: str | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -126,6 +129,8 @@ def read_card(text: str, path: Path) -> ModelCard:
             raise ValueError("no two labels or no input size")
         if not isinstance(card.unknown_threshold, int | float | None):
             raise ValueError("the threshold of unknown is no number")
+        if not isinstance(card.learnt_hashes, str | None):
+            raise ValueError("the pictures that it learnt from are no text")
         if card.names and len(card.names) != len(card.labels):
             raise ValueError(f"{len(card.names)} names for {len(card.labels)} labels")
     except (KeyError, TypeError, ValueError, AttributeError) as error:

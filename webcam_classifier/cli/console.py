@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -57,7 +58,8 @@ def run_script(main: Callable[[], None]) -> None:
         sys.exit(0)
     except OSError as error:
         path = Path(error.filename) if isinstance(error.filename, str) else Path("a file")
-        _fail(explain_os_error(error, path))
+        is_unreadable = path.exists() and not os.access(path, os.R_OK)
+        _fail(explain_os_error(error, path, reading=is_unreadable))
 
 
 def _fail(message: str) -> NoReturn:

@@ -31,8 +31,9 @@ from webcam_classifier.dataset.listing import printable
 from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.learnt_pictures import learnt_pictures
 from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
-from webcam_classifier.evaluation.metrics_file import learnt_hashes, short_hashes
+from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.model.classifier import Classifier, find_model
@@ -41,13 +42,15 @@ from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.storage import check_file_writable, write_atomically
 
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = parse(arguments)
+    if options.json is not None:
+        check_file_writable(options.json)
     classifier = open_classifier(find_model(options.model), options.provider)
     if options.pictures.is_file():
         prediction = ask(classifier, options.pictures)
@@ -69,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures["skipped"] = [
             {"file": printable(file.path), "reason": file.reason} for file in whole.skipped
         ]
-    if options.json:
+    if options.json is not None:
         figures = {"model": str(classifier.path), "pictures": str(options.pictures), **figures}
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
 
@@ -105,9 +108,17 @@ def evaluate_pictures(
     print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
         print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
-    known = learnt_hashes(classifier.path)
-    seen = sum(content in known for content in short_hashes(pictures.content_hashes))
-    if seen:
+    known = learnt_pictures(classifier.path, classifier.card)
+    seen = None
+    if known is not None:
+        seen = sum(content in known for content in short_hashes(pictures.content_hashes))
+    if seen is None:
+        print(
+            "note: an earlier version wrote this model, and no metrics.json of it lies beside it; "
+            "so it can't be told whether it learnt from these pictures, which would make the "
+            "figure too good"
+        )
+    elif seen:
         print(
             f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
             f"is too good for new ones. {describe_own_figure(classifier.card)}"

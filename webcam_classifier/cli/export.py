@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import (
     ask,
@@ -38,15 +38,17 @@ from webcam_classifier.export.check_pictures import find_pictures
 from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Result, tell
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS, installed_providers
-from webcam_classifier.storage import check_writable, write_atomically
+from webcam_classifier.storage import check_file_writable, write_atomically
 
 
 @library_messages()
+@one_temporary_folder()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what was asked for."""
     options = parse(arguments)
@@ -81,8 +83,8 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
         )
 
     converted = PRECISIONS[options.precision].convert(original, pictures, original_answers)
-    with tempfile.TemporaryDirectory() as folder:
-        candidate = Path(folder) / output.name
+    with temporary_folder() as folder:
+        candidate = folder / output.name
         card = converted_card(original.card, options.precision, converted.done)
         write_model(converted.graph, card, candidate)
         comparison = compare(original, Classifier(candidate), pictures, original_answers, providers)
@@ -109,7 +111,7 @@ def _advise(original: Classifier, options: argparse.Namespace, providers: Sequen
     _check_precision(original, "a candidate")
     for path in (options.json, options.plot):
         if path is not None:
-            check_writable(path.parent)
+            check_file_writable(path)
     advice = advise(original, options.dataset, options.pictures, providers)
     print(advice.describe())
     if options.json is not None:
@@ -175,7 +177,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="with --advise: write the figures here as well")
     add("--plot", type=Path, metavar="PNG", help="with --advise: draw the frontier here")
     options = parser.parse_args(arguments)
-    if not options.advise and (options.json or options.plot):
+    given = options.json is not None or options.plot is not None
+    if not options.advise and given:
         parser.error("--json and --plot belong to --advise")
     if options.output and (options.advise or options.precision == TENSORRT):
         parser.error("--output belongs to a --precision that is a file")
@@ -199,7 +202,7 @@ def _providers(wanted: str) -> tuple[str, ...]:
 
 def _check_output(output: Path, source: Path) -> None:
     """Say what would fail at the end before the work starts."""
-    if output.is_dir():
+    if output.is_dir() or not output.name:
         raise UserError(
             f"{output} is a folder. Name a file with --output, such as model.int8.onnx."
         )
@@ -207,7 +210,7 @@ def _check_output(output: Path, source: Path) -> None:
         raise UserError(
             f"{output} is the original, which is not overwritten. Name another file with --output."
         )
-    check_writable(output.parent)
+    check_file_writable(output)
 
 
 def _check_precision(original: Classifier, wanted: str) -> None:

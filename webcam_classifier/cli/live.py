@@ -122,6 +122,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     from webcam_classifier.display.window import Window, display_problem
     from webcam_classifier.teaching.session import TeachingSession
     from webcam_classifier.teaching.training_job import TrainingJobs
+    from webcam_classifier.training.same_project import check_same_project
     from webcam_classifier.ui.record_window import TEACH_TITLE, RecordWindow
     from webcam_classifier.ui.record_words import describe_teaching
     from webcam_classifier.ui.save_job import SaveJob
@@ -131,6 +132,8 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         raise UserError(f"{problem} To teach from a browser: `python studio.py`.")
     dataset = options.dataset or DATASET
     output = options.output or MODELS / (dataset.resolve().name or "model")
+    if options.output is None:
+        check_same_project(output, dataset)
     runtime = ExecutionConfig(
         CPU if options.provider == AUTO else options.provider, options.threads
     )

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         listener = listen(options.host, options.port)  # before what takes time: it may be taken
         from webcam_classifier.backbone.load import default_backbone
         from webcam_classifier.teaching.session import TeachingSession
+        from webcam_classifier.training.same_project import check_same_project
         from webcam_classifier.web.app import build_app
         from webcam_classifier.web.link_token import keep_token, link_token
         from webcam_classifier.web.replayed_file import open_as_camera
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ) from error
     if options.crop is not None:
         write_crop(options.dataset, options.crop.within(1, 1))
+    if options.output is None:
+        check_same_project(output, options.dataset)
     with (
         listener,
         teaching_process() as on_loaded,

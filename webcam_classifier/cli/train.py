@@ -73,7 +73,7 @@ from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_da
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.progress import Stage, tell, track
-from webcam_classifier.storage import check_writable
+from webcam_classifier.storage import check_writable, recover_folder
 from webcam_classifier.training.auto import AutoTrainer
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
 from webcam_classifier.training.evaluate_and_save import (
@@ -81,6 +81,7 @@ from webcam_classifier.training.evaluate_and_save import (
     evaluate_and_save,
     training_result,
 )
+from webcam_classifier.training.same_project import check_same_project
 from webcam_classifier.training.train_head import train_head
 
 if TYPE_CHECKING:
@@ -110,6 +111,9 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     started = time.monotonic()
     output = output_folder(options)
     check_writable(output)
+    recover_folder(output)
+    if options.output is None:
+        check_same_project(output, options.dataset)
     # What can't be had is said before pictures are read.
     backbone = prepare_backbone(options)
     train = prepare_training(options)

@@ -17,6 +17,9 @@ Shares are 0 to 1, what can't be said is null, files are named below the data se
   `strange` pictures are told from known ones (`auroc`), and what share of them is `accepted`
 - `doubted`, `duplicates`, `skipped`: pictures to look at
 - `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
+- `model_sha256`: of the model.onnx that all of this is about; another one is another lesson's
+- `dataset_folder`: the whole path of the pictures, so that two projects' folders of one name are
+  told apart
 - `milliseconds_per_picture` (median), `late_milliseconds_per_picture` (95th percentile),
   `runtime`, `model_bytes`, `seconds`
 - `command`, `environment`, `seed`, `dataset`, `data_hash`, `weights`, `backbone`, `input_size`,
@@ -32,6 +35,8 @@ from pathlib import Path
 from webcam_classifier.model_card import METRICS_NAME
 
 HASHES_KEY = "learnt_hashes"
+MODEL_HASH_KEY = "model_sha256"
+FOLDER_KEY = "dataset_folder"
 
 _HASH_LENGTH = 16  # characters: enough to tell a user's pictures apart, short enough to list
 
@@ -45,16 +50,14 @@ def short_hashes(content_hashes: Iterable[str]) -> list[str]:
     return [content[:_HASH_LENGTH] for content in content_hashes]
 
 
-def learnt_hashes(model: Path) -> frozenset[str]:
-    """Give the pictures that a model learnt from, by their short hashes.
-
-    Without the file, or with one that tells nothing, none are known.
+def read_metrics(model: Path) -> dict[str, object] | None:
+    """Read metrics.json beside a model; None where there is none, or a damaged one.
 
     Args:
         model: The model file.
     """
     try:
         metrics = json.loads(model.with_name(METRICS_NAME).read_text(encoding="utf-8"))
-        return frozenset(metrics[HASHES_KEY])
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+    except (OSError, ValueError, RecursionError):
+        return None
+    return metrics if isinstance(metrics, dict) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from webcam_classifier.export.check_pictures import UNKNOWN
 from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.sized_models import SizedModel, SizedModels, sized_models
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Stage, track
@@ -132,8 +132,7 @@ def advise(
     Raises:
         UserError: There are no pictures to compare on, or too few.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         sized = sized_models(original, dataset, named, folder)
         count = len(sized.models[0].pictures.compared)
         if count < FEWEST_PICTURES:

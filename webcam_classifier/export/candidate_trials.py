@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model_card import OUTPUT_NAME
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
@@ -183,8 +183,8 @@ def _problem(
 @contextmanager
 def _stored(files: Sequence[TrialFile]) -> Iterator[dict[TrialFile, Path]]:
     """Write each file's pictures where its processes find them."""
-    with tempfile.TemporaryDirectory() as name:
-        stored = {file: Path(name) / f"{number}.npy" for number, file in enumerate(files)}
+    with temporary_folder() as folder:
+        stored = {file: folder / f"{number}.npy" for number, file in enumerate(files)}
         for file, path in stored.items():
             np.save(path, np.stack(file.pictures))
         yield stored

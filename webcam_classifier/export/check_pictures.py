@@ -20,6 +20,7 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.storage import explain_os_error
 
 UNKNOWN = -1
 """The truth of a picture that accuracy is not measured on."""
@@ -203,12 +204,18 @@ def read_split(path: Path, card: ModelCard) -> HeldBack:
             seed=int(metrics.get("seed", 0)),
             command=str(metrics.get("command", "")),
         )
-        data_hash = metrics["data_hash"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({error!r}). {_NAME_PICTURES}") from error
-    if data_hash != card.data_hash:
+        is_of_model = metrics["data_hash"] == card.data_hash
+        # Metrics made by hand or by an earlier version need not say it.
+        is_of_model = is_of_model and metrics.get("created_at", card.created_at) == card.created_at
+    except OSError as error:
         raise UserError(
-            f"{path} belongs to another model: that was trained with other pictures. "
+            f"{explain_os_error(error, path, reading=True)} {_NAME_PICTURES}"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}). {_NAME_PICTURES}") from error
+    if not is_of_model:
+        raise UserError(
+            f"{path} belongs to another model: that was trained with other pictures, or again. "
             f"{_NAME_PICTURES}"
         )
     return split

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import onnx
 
 from webcam_classifier.export.converted import Converted
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.private_onnxruntime import onnxruntime
 
 
@@ -36,8 +36,8 @@ def tidy_graph(source: Path) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4  # what goes wrong is raised, and said once
-    with tempfile.TemporaryDirectory() as folder:
-        tidied = Path(folder) / "tidied.onnx"
+    with temporary_folder() as folder:
+        tidied = folder / "tidied.onnx"
         options.optimized_model_filepath = str(tidied)
         onnxruntime.InferenceSession(
             str(source), sess_options=options, providers=["CPUExecutionProvider"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from webcam_classifier.export.layer_losses import layers_by_loss
 from webcam_classifier.export.shared_concat_scales import share_concat_scales
 from webcam_classifier.export.uint8_input import take_uint8_input
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import INPUT_NAME
@@ -71,8 +71,7 @@ def to_int8(
             f"{_FEWEST_FOR_CALIBRATION} is least. Name a folder of pictures with --pictures FOLDER."
         )
     narrow = not has_integer_dot_products()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         prepared = _prepared(original.path, folder)
         attempt = best = _try(original, prepared, pictures, original_answers, narrow, ())
         ranked: list[str] = []
@@ -147,8 +146,8 @@ def _try(
     left_float: tuple[str, ...],
 ) -> _Attempt:
     graph = _quantise(prepared, pictures.calibration, narrow, left_float)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "attempt.onnx"
+    with temporary_folder() as folder:
+        path = folder / "attempt.onnx"
         write_model(graph, original.card, path)
         answers = ask(Classifier(path), pictures.compared)
     return _Attempt(graph, left_float, equal_share(original_answers, answers))
@@ -167,8 +166,8 @@ def _quantise(
     names = [
         node.name for node in source.graph.node if node.op_type in _KINDS and node.name not in kept
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "quantised.onnx"
+    with temporary_folder() as folder:
+        path = folder / "quantised.onnx"
         quantize_static(
             source,
             str(path),

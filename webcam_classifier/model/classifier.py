@@ -26,6 +26,7 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.runtime.session import ModelSession, open_session
+from webcam_classifier.storage import recover_folder
 
 _NOTHING = np.zeros(0, dtype=np.float32)
 
@@ -213,6 +214,7 @@ def find_model(path: Path) -> Path:
     Raises:
         ModelError: It is a folder without a model in it.
     """
+    recover_folder(path if path.is_dir() else path.parent)
     if not path.is_dir():
         return path
     if not (path / "model.onnx").is_file():

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from webcam_classifier.model_card import CARD_KEY, ModelCard
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 
 def model_bytes(graph: onnx.ModelProto, card: ModelCard) -> bytes:
@@ -42,4 +42,6 @@ def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
         UserError: The place can't be written.
         onnx.checker.ValidationError: The graph is not valid ONNX.
     """
-    write_atomically(path, model_bytes(graph, card))
+    content = model_bytes(graph, card)
+    remove_stale_partials(path.parent, recursive=False)
+    write_atomically(path, content)

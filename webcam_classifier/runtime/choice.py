@@ -7,6 +7,7 @@ nothing, and loads nothing that only the measurement needs.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +53,8 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
     if not model.is_file():
         card_of(model)  # says what is wrong with it
     remembered = runtime_folder(model) / f"choice-{wanted}-{threads}.json"
-    choice = _recall(remembered)
-    if choice is not None:
+    choice = recall(remembered, say)
+    if choice is not None and choice.runtime.provider in names:
         return choice
     precision = card_of(model).precision
     if names == (CPU,) and (threads or physical_cores() == 1):
@@ -83,22 +84,54 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
         )
     if wanted != AUTO and choice.runtime.provider != wanted:
         raise ProviderError(f"--provider {wanted}: {choice.reason}. Take --provider auto.")
-    _remember(remembered, choice, say)
+    remember(remembered, choice, say)
     return choice
 
 
-def _recall(path: Path) -> RuntimeChoice | None:
+def recall(path: Path, say: Say) -> RuntimeChoice | None:
+    """Read a choice that was remembered.
+
+    Args:
+        path: From `remember`.
+        say: Told where it is damaged.
+
+    Returns:
+        None where there is none, or none that is whole: it has to be measured again.
+    """
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        say(f"{path} can't be read ({error.strerror}): measuring again")
+        return None
+    try:
+        line, _, digest = content.decode("ascii").rstrip("\n").partition("\n")
+        if digest != _digest(line):
+            raise ValueError("it is not what was written")
+        fields: dict[str, Any] = json.loads(line)
         return RuntimeChoice(ExecutionConfig(**fields["runtime"]), str(fields["reason"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or damaged: measured again
+    except (ValueError, KeyError, TypeError):
+        say(f"{path} was damaged: measuring again")
+        return None
 
 
-def _remember(path: Path, choice: RuntimeChoice, say: Say) -> None:
+def remember(path: Path, choice: RuntimeChoice, say: Say) -> None:
+    """Keep a choice for the next start, with a hash of it.
+
+    Args:
+        path: In the folder of the model, this device and these versions.
+        choice: What was measured.
+        say: Told where the folder can't be written.
+    """
+    line = json.dumps(dataclasses.asdict(choice))
     try:
-        write_atomically(path, (json.dumps(dataclasses.asdict(choice)) + "\n").encode())
+        write_atomically(path, f"{line}\n{_digest(line)}\n".encode("ascii"))
     except UserError as error:
         say(f"the choice is not remembered: {error}")
         return
-    forget_old_folders()
+    forget_old_folders(path.parent)
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()

@@ -7,15 +7,21 @@ time, and saves 10 MB, since nothing has to be read, prepared and packed again.
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from webcam_classifier.leftovers import partial_path
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.file_hashes import is_unchanged, note_hashes
 from webcam_classifier.runtime.providers import OPENVINO_MODULE, PROVIDERS, ProviderError
+from webcam_classifier.storage import remove_stale_partials
 
 _COMPILED = "compiled.onnx"
+
+_log = logging.getLogger(__name__)
 
 MakeOptions = Callable[[], onnxruntime.SessionOptions]
 
@@ -46,17 +52,20 @@ def open_on_openvino(
         return onnxruntime.InferenceSession(str(file), sess_options=options, enable_fallback=0)
 
     kept = compiled / _COMPILED
-    if kept.is_file():
+    if kept.is_file() and not is_unchanged(compiled):
+        _log.warning("%s was damaged, and is made anew.", compiled)
+        shutil.rmtree(compiled, ignore_errors=True)
+    if kept.is_file() and is_unchanged(compiled):
         try:
             return open_file(kept, {})
         except Exception:  # damaged, or of another processor: onnxruntime raises what it likes
             return open_file(path, {})
-    import tempfile  # loads a dozen others, and is needed only where something is written
-
     try:
         compiled.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale_partials(compiled.parent, recursive=False)
         # Written beside and moved, whole: another process may be at the same.
-        place = Path(tempfile.mkdtemp(dir=compiled.parent))
+        place = partial_path(compiled)
+        place.mkdir()
     except OSError:
         return open_file(path, {})
     writing = {
@@ -66,6 +75,7 @@ def open_on_openvino(
     }
     try:
         session = open_file(path, writing)
+        note_hashes(place)
         place.rename(compiled)
     except OSError:  # another process was there first
         shutil.rmtree(place)

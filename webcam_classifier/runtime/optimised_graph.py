@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webcam_classifier.errors import UserError
+from webcam_classifier.kept_graph import is_graph_kept, keep_graph
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
-from webcam_classifier.storage import write_atomically
 
 if TYPE_CHECKING:
     import onnx
@@ -41,7 +43,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
         UserError: The folder can't be written.
     """
     path = folder / f"rearranged-{provider}.onnx"
-    if path.is_file():
+    if is_graph_kept(path):
         return path
     import onnx  # 0.1 seconds, and needed only to write it
 
@@ -54,7 +56,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
     if not changed:
         return None
     found = whole.SerializeToString()
-    write_atomically(path, _optimised(found) if provider == CPU else found)
+    keep_graph(path, _optimised(found) if provider == CPU else found)
     return path
 
 
@@ -83,10 +85,10 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _optimised(model: bytes) -> bytes:
     """Return the graph as onnxruntime optimises it for this very processor."""
-    import tempfile
+    import onnx
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimised.onnx"
+    with temporary_folder() as folder:
+        path = folder / "optimised.onnx"
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(path)
         options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
@@ -94,4 +96,21 @@ def _optimised(model: bytes) -> bytes:
         onnxruntime.InferenceSession(
             model, sess_options=options, providers=[PROVIDERS[CPU].registered]
         )
-        return path.read_bytes()
+        content = path.read_bytes()
+    # onnxruntime does not say so where the disk is full.
+    if _is_cut(content, onnx.load_from_string(model)):
+        raise UserError(
+            "The optimised graph could not be written whole. Free some space, or name another "
+            "folder for temporary files in the environment variable TMPDIR."
+        )
+    return content
+
+
+def _is_cut(content: bytes, original: onnx.ModelProto) -> bool:
+    import onnx
+
+    try:
+        written = onnx.load_from_string(content)
+    except Exception:  # protobuf's, of several kinds
+        return True
+    return len(written.metadata_props) < len(original.metadata_props)  # they come last

@@ -8,7 +8,6 @@ is no race.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model_card import OUTPUT_NAME
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.optimised_graph import optimised_graph
@@ -66,8 +66,8 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
     ]
     reference = ExecutionConfig(CPU, threads or physical_cores(), precision=card.precision)
     others = [runtime for runtime in candidates if runtime != reference]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pictures.npy"
+    with temporary_folder() as folder:
+        file = folder / "pictures.npy"
         np.save(file, pictures.pixels)
         with ExitStack() as stack:
             first = stack.enter_context(_start(model, reference, file, _REFERENCE_WITHIN))

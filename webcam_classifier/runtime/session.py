@@ -8,7 +8,9 @@ switched off, saved a megabyte.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
 from webcam_classifier.runtime.openvino_plugin import open_on_openvino
 from webcam_classifier.runtime.optimised_graph import BATCH_AXIS, optimised_graph
 from webcam_classifier.runtime.providers import (
@@ -34,8 +37,11 @@ from webcam_classifier.runtime.providers import (
 from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, SplitRunner, Values
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.split_graph import split_graph
+from webcam_classifier.storage import explain_os_error
 
 _FEWEST_NODES_SHARE = 0.9  # of the graph; with less, most of the time is spent elsewhere
+_log = logging.getLogger(__name__)
+_ENGINES = "*.engine"
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 Opened = TypeVar("Opened")
@@ -88,16 +94,24 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
         path: The file.
         runtime: How to run it.
 
+    Where the cache folder can't be written, the graph is run as the file has it, and that is
+    logged.
+
     Raises:
         ProviderError: The provider is missing, or does not run (nearly) the whole graph itself.
-        UserError: What a provider compiles can't be written into the cache folder.
         Exception: onnxruntime's, for a file that it can't read.
     """
     if runtime.provider == CPU and not runtime.is_optimised:
         session = open_on_processor(path, runtime.threads)
         return ModelSession(session, session, PlainRunner(session), runtime)
     folder = runtime_folder(path)
-    written = optimised_graph(path, runtime.provider, folder) if runtime.is_optimised else None
+    written = None
+    if runtime.is_optimised:
+        try:
+            written = optimised_graph(path, runtime.provider, folder)
+        except UserError as error:
+            _log.warning("%s is run as it is, without optimising it: %s", path.name, error)
+            runtime = replace(runtime, is_optimised=False)
     if runtime.provider == CPU:
         session = open_on_processor(written or path, runtime.threads, written is not None)
         return ModelSession(session, session, PlainRunner(session), runtime)
@@ -106,7 +120,14 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
     # A GPU's software lacks some operators of the head, and one node elsewhere costs more than all
     # of the head on the processor: it makes a CUDA graph impossible.
     is_split = runtime.is_reduced or PROVIDERS[runtime.provider].device != "cpu"
-    split = split_graph(path, folder / "parts" / path.stem) if is_split else None
+    split = None
+    if is_split:
+        try:
+            split = split_graph(path, folder / "parts" / path.stem)
+        except UserError as error:
+            _log.warning("%s is run as it is, with all its bits: %s", path.name, error)
+            runtime = replace(runtime, is_reduced=False)
+            options = provider_options(runtime, folder)
     if split is None and runtime.is_reduced:
         raise ProviderError(
             f"{path} can't be computed with fewer bits on {runtime.provider}: it has no embedding. "
@@ -167,6 +188,9 @@ def open_on_provider(
             options.enable_mem_pattern = False  # its documentation asks for this
         return options
 
+    if runtime.provider == "tensorrt":
+        _drop_damaged_engines(folder)
+
     def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession:
         if is_plugin(runtime.provider):
             compiled = folder / f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
@@ -187,7 +211,16 @@ def open_on_provider(
             f"{runtime.provider} can't open {path.name} ({reason}). {provider.remedy}"
         ) from error
     check_taken(session, runtime.provider)
+    if runtime.provider == "tensorrt":
+        note_hashes(folder, _ENGINES)
     return session
+
+
+def _drop_damaged_engines(folder: Path) -> None:
+    for engine in changed_files(folder):
+        if engine.is_file():
+            _log.warning("%s was damaged, and is built anew.", engine)
+            engine.unlink()
 
 
 def first_that_opens(
@@ -266,11 +299,16 @@ def open_session(path: Path, runtime: ExecutionConfig) -> ModelSession:
         runtime: What runs it.
 
     Raises:
-        ModelError: The file is missing, empty, damaged, or not ONNX.
+        ModelError: The file is missing, empty, damaged, not ONNX, or can't be read.
         ProviderError: The runtime can't be had.
     """
     if not path.is_file():
         raise ModelError(f"There is no model file {path}. {TRAIN_HINT}")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(explain_os_error(error, path, reading=True)) from error
     if path.stat().st_size == 0:
         raise ModelError(f"{path} is empty (0 bytes). {TRAIN_HINT}")
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.kept_graph import is_graph_kept, keep_graph
 
 if TYPE_CHECKING:
     import onnx
@@ -49,7 +49,7 @@ def split_graph(model: Path, folder: Path) -> SplitFiles | None:
         UserError: The folder can't be written.
     """
     files = SplitFiles(folder / "body.onnx", folder / "head.onnx")
-    if files.body.is_file() and files.head.is_file():
+    if is_graph_kept(files.body) and is_graph_kept(files.head):
         return files
     import onnx  # 0.1 seconds, and needed only for the cut itself
 
@@ -63,8 +63,8 @@ def split_graph(model: Path, folder: Path) -> SplitFiles | None:
     if not _is_whole(head):
         return None
     head.metadata_props.extend(whole.metadata_props)  # the card: the whole need not be opened
-    write_atomically(files.head, head.SerializeToString())
-    write_atomically(files.body, body.SerializeToString())
+    keep_graph(files.head, head.SerializeToString())
+    keep_graph(files.body, body.SerializeToString())
     return files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.labelled_pictures import check_enough
 from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
+from webcam_classifier.leftovers import process_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.progress import Counter, Result, Stage
@@ -27,6 +29,8 @@ from webcam_classifier.teaching.background_learner import BackgroundLearner
 from webcam_classifier.teaching.describe import describe_lack
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.teaching.state import LearningState, LearntAccuracy
+
+_log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.2  # seconds, while pictures are waited for
 
@@ -235,12 +239,24 @@ def feature_file(features: onnx.ModelProto) -> Path:
     Args:
         features: From `pixels` to the normalised embedding.
 
+    Where the cache folder can't be written, it is a temporary file, as long as this process lasts.
+
     Raises:
-        UserError: The cache folder can't be written.
+        UserError: That can't be written either.
     """
     content = features.SerializeToString(deterministic=True)
     name = f"features-{hashlib.sha256(content).hexdigest()[:24]}.onnx"
     path = cache_folder() / "features" / name
-    if not path.is_file() or path.stat().st_size != len(content):
+    try:
+        if path.read_bytes() == content:
+            return path
+        _log.warning("%s was damaged, and is made anew.", path)
+    except OSError:
+        pass  # not there yet, or not to be read
+    try:
+        write_atomically(path, content)
+    except UserError as error:
+        _log.warning("The network is written anew at the next start: %s", error)
+        path = process_folder() / name
         write_atomically(path, content)
     return path

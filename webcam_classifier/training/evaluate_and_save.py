@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +16,15 @@ import onnx
 
 from webcam_classifier.dataset.category_names import display_names
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.listing import printable
+from webcam_classifier.evaluation.learnt_pictures import pack_hashes
 from webcam_classifier.evaluation.metrics import (
     FEW_PICTURES,
     describe_accuracy,
     evaluate_answers,
     format_table,
 )
+from webcam_classifier.evaluation.metrics_file import FOLDER_KEY, MODEL_HASH_KEY
 from webcam_classifier.evaluation.model_evaluation import (
     ModelEvaluation,
     evaluate_model,
@@ -30,6 +33,7 @@ from webcam_classifier.evaluation.model_evaluation import (
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes, write_model
 from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, ModelCard
@@ -39,7 +43,7 @@ from webcam_classifier.report.analysis import analyse
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
 from webcam_classifier.report.render import REPORT_NAME, render_report
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.storage import write_together
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -57,6 +61,9 @@ def evaluate_and_save(
 
     A head that learnt from every picture is measured by cross-validation: each picture was asked
     about by a head that never saw its burst. Everything that tells the figure says so.
+
+    Model, metrics, report and checkpoint are written together: where that fails, or is cut short,
+    those of the lesson before stay as they were.
 
     Args:
         task: What was learnt from.
@@ -99,14 +106,19 @@ def evaluate_and_save(
         model_bytes=outcome.graph.ByteSize(),
         seconds=time.monotonic() - task.started,
     )
-    metrics = json.dumps(findings.to_dict(), indent=2) + "\n"
-    files = {METRICS_NAME: metrics.encode()}
+    model = model_bytes(outcome.graph, card)
+    metrics = findings.to_dict() | {
+        MODEL_HASH_KEY: hashlib.sha256(model).hexdigest(),
+        FOLDER_KEY: printable(task.pictures.folder.resolve()),
+    }
+    files = {
+        MODEL_NAME: model,
+        METRICS_NAME: (json.dumps(metrics, indent=2) + "\n").encode(),
+        REPORT_NAME: render(findings, folder.resolve().name).encode("utf-8", "replace"),
+    }
     if outcome.checkpoint is not None:
         files[CHECKPOINT_NAME] = outcome.checkpoint
-    files[MODEL_NAME] = model_bytes(outcome.graph, card)
-    files[REPORT_NAME] = render(findings, folder.resolve().name).encode("utf-8", "replace")
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    write_together(folder, files)
     for path in outcome.superseded:
         path.unlink(missing_ok=True)
     return findings
@@ -129,16 +141,26 @@ def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
         dataset=str(task.pictures.folder),
         data_hash=task.pictures.data_hash,
         names=display_names(task.pictures.labels, task.pictures.category_names),
+        learnt_hashes=pack_hashes(_learnt_contents(task, outcome)),
         unknown_threshold=outcome.unknown_threshold,
         crop=task.pictures.crop,
     )
 
 
+def _learnt_contents(task: TrainingTask, outcome: TrainingResult) -> Iterator[str]:
+    """The content hashes of all pictures but those that were held back to measure with."""
+    is_from_all = outcome.cross_validation is not None
+    unseen = set() if is_from_all else set(task.split.test.tolist())
+    for place, content in enumerate(task.pictures.content_hashes):
+        if place not in unseen:
+            yield content
+
+
 @contextmanager
 def _opened(graph: onnx.ModelProto, card: ModelCard) -> Iterator[Classifier]:
     """The model as the code that runs live opens it, from a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL_NAME
+    with temporary_folder() as folder:
+        path = folder / MODEL_NAME
         write_model(graph, card, path)
         yield Classifier(path)
 
@@ -218,7 +240,23 @@ def describe_training(findings: Findings, folder: Path) -> str:
     if findings.outcome.note:
         lines.append(findings.outcome.note)
     seconds = time.monotonic() - findings.task.started
+    lines += describe_former(findings, folder)
     lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
     lines.append(f"everything about it: {folder / REPORT_NAME}")
     lines.append(f"next: python live.py {folder / MODEL_NAME}")
     return "\n".join(lines)
+
+
+def describe_former(findings: Findings, folder: Path) -> list[str]:
+    """Name what lies beside the new model and is of a model that was there before.
+
+    Args:
+        findings: From `evaluate_and_save`.
+        folder: Where it was written.
+    """
+    former = sorted(path.name for path in folder.glob("model.*.onnx"))
+    if findings.outcome.checkpoint is None and (folder / CHECKPOINT_NAME).is_file():
+        former.append(CHECKPOINT_NAME)
+    if not former:
+        return []
+    return [f"note: made from an earlier model, and left as it was: {', '.join(former)}"]

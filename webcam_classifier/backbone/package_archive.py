@@ -1,0 +1,306 @@
+"""Fetch the source archive of a package as pip is set up to, and run nothing of it.
+
+`pip download` builds a source archive's metadata, which runs code of the package. Here the archive
+is found in the index that pip would ask (PEP 503, PEP 691), its hash is compared, and it is only
+read. Index, further indexes, folders of links, proxy, certificates, trusted hosts and time limit
+are those of pip's configuration and of its environment variables.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import hashlib
+import json
+import netrc
+import os
+import ssl
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http.client import HTTPException
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit, urlunsplit
+
+_DEFAULT_INDEX = "https://pypi.org/simple"
+_ACCEPTED = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+_MOST_BYTES = 64_000_000  # of a page or an archive
+_TRIES = 3
+_PAUSE = 1.0  # seconds between two tries
+_DEFAULT_TIMEOUT = 15.0  # seconds without a byte, as pip's
+_CONFIG_WITHIN = 60.0  # seconds
+
+
+class ArchiveError(Exception):
+    """An archive can't be had. The text is one reason, without a full stop or a password."""
+
+
+@dataclass(frozen=True)
+class PinnedArchive:
+    """A source archive of which the content is known.
+
+    Attributes:
+        package: Its name, as the index spells it.
+        version: Of it.
+        sha256: Of the archive, in hexadecimal.
+    """
+
+    package: str
+    version: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """The name that the index lists it under."""
+        return f"{self.package}-{self.version}.tar.gz"
+
+
+def fetch_archive(archive: PinnedArchive, settings: Mapping[str, str] | None = None) -> bytes:
+    """Fetch an archive from wherever pip would look.
+
+    Args:
+        archive: Which.
+        settings: By pip's names, such as `index-url`; None asks pip for them.
+
+    Returns:
+        Its content, of the pinned hash.
+
+    Raises:
+        ArchiveError: No place has it, or what it has is another file.
+    """
+    client = _Client(pip_settings() if settings is None else settings)
+    reasons = []
+    for place in client.places(archive.package):
+        try:
+            for link in client.links(place):
+                if _file_name(link) == archive.file_name:
+                    content, _, _ = client.read(link)
+                    if hashlib.sha256(content).hexdigest() == archive.sha256:
+                        return content
+                    reasons.append(f"{_shown(link)} is another file than the known one")
+        except (ArchiveError, ValueError) as error:  # or an address that is none
+            reasons.append(str(error))
+    raise ArchiveError("; ".join(reasons) or f"no place that pip asks has {archive.file_name}")
+
+
+def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> bytes:
+    """Read one regular file of a .tar.gz; nothing is unpacked.
+
+    Args:
+        archive: Its content.
+        name: The member's.
+        most_bytes: That it may have.
+
+    Raises:
+        ArchiveError: It is no such archive, or has no such file, or a larger one.
+    """
+    try:
+        with tarfile.open(fileobj=BytesIO(archive), mode="r:gz") as opened:
+            member = opened.getmember(name)
+            file = opened.extractfile(member) if member.isreg() else None
+            if file is None or member.size > most_bytes:
+                raise ArchiveError(f"{name} in the archive is no file, or too large")
+            return file.read()
+    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+        raise ArchiveError(f"the archive has no readable {name} ({error})") from error
+
+
+def pip_settings() -> dict[str, str]:
+    """Ask pip how it is set up: what holds for `pip download`, by name, such as `index-url`.
+
+    Without pip, its environment variables are taken, and else nothing.
+    """
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    lines: list[str] = []
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_CONFIG_WITHIN
+        )
+        lines = done.stdout.splitlines()
+    found: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
+    for line in lines:
+        key, _, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        if section in found:
+            with contextlib.suppress(ValueError, SyntaxError):
+                found[section][name] = str(ast.literal_eval(value))
+    for key, value in os.environ.items():
+        if key.startswith("PIP_") and value:
+            found[":env:"][key.removeprefix("PIP_").lower().replace("_", "-")] = value
+    return found["global"] | found["download"] | found[":env:"]
+
+
+class _Client:
+    """Reads pages and files as pip is set up to.
+
+    Args:
+        settings: By pip's names.
+    """
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        timeout = settings.get("timeout", settings.get("default-timeout", ""))
+        self._timeout = _DEFAULT_TIMEOUT
+        with contextlib.suppress(ValueError):
+            self._timeout = float(timeout)
+        proxy = settings.get("proxy")
+        handlers: list[urllib.request.BaseHandler] = []
+        if proxy:
+            handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
+        self._openers = {
+            is_trusted: urllib.request.build_opener(
+                *handlers, urllib.request.HTTPSHandler(context=self._context(is_trusted))
+            )
+            for is_trusted in (False, True)
+        }
+        self._trusted = settings.get("trusted-host", "").split()
+
+    def places(self, package: str) -> Iterator[str]:
+        """Yield the addresses of the pages and folders that may list a package's files."""
+        if not _is_on(self._settings.get("no-index", "")):
+            indexes = [self._settings.get("index-url") or _DEFAULT_INDEX]
+            indexes += self._settings.get("extra-index-url", "").split()
+            for index in indexes:
+                yield f"{index.rstrip('/')}/{package}/"
+        for place in self._settings.get("find-links", "").split():
+            is_address = urlsplit(place).scheme in ("http", "https", "file")
+            yield place if is_address else Path(place).expanduser().absolute().as_uri()
+
+    def links(self, place: str) -> list[str]:
+        """List the addresses that a page names, or the files of a folder.
+
+        Raises:
+            ArchiveError: It can't be read.
+        """
+        parts = urlsplit(place)
+        if parts.scheme == "file":
+            folder = Path(urllib.request.url2pathname(parts.path))
+            if folder.is_dir():
+                page = folder / "index.html"
+                if not page.is_file():
+                    return [path.as_uri() for path in sorted(folder.iterdir())]
+                place = page.as_uri()
+            elif not folder.exists():
+                return []
+        content, kind, address = self.read(place)
+        hrefs = _json_links(content) if kind.endswith("json") else _html_links(content)
+        # Where a page from elsewhere sends us stays elsewhere.
+        schemes = {"http", "https", urlsplit(address).scheme}
+        found = [urldefrag(urljoin(address, href)).url for href in hrefs]
+        return [_with_user(link, place) for link in found if urlsplit(link).scheme in schemes]
+
+    def read(self, address: str) -> tuple[bytes, str, str]:
+        """Read what is at an address.
+
+        Returns:
+            The content, its type, and the address that it came from in the end.
+
+        Raises:
+            ArchiveError: It can't be read.
+        """
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https", "file"):
+            raise ArchiveError(f"{_shown(address)} is no address of an index")
+        request = urllib.request.Request(_without_user(parts), headers={"Accept": _ACCEPTED})
+        login = _login(parts)
+        if login:
+            # Not sent on to where an answer redirects.
+            request.add_unredirected_header("Authorization", f"Basic {login}")
+        is_trusted = parts.hostname in self._trusted or parts.netloc in self._trusted
+        for last in (False,) * (_TRIES - 1) + (True,):
+            try:
+                with self._openers[is_trusted].open(request, timeout=self._timeout) as answer:
+                    content = answer.read(_MOST_BYTES + 1)
+                    kind, address = answer.headers.get_content_type(), answer.geturl()
+                if len(content) > _MOST_BYTES:
+                    raise ArchiveError(f"{_shown(address)} is larger than it can be")
+                return content, kind, address
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or last:
+                    raise ArchiveError(f"{_shown(address)} answers {error.code}") from error
+            except (OSError, HTTPException, ValueError) as error:
+                if last or parts.scheme == "file":
+                    reason = getattr(error, "reason", error)
+                    raise ArchiveError(f"{_shown(address)} can't be read: {reason}") from error
+            time.sleep(_PAUSE)
+        raise AssertionError("the last try returns or raises")
+
+    def _context(self, is_trusted: bool) -> ssl.SSLContext:
+        if is_trusted:
+            return ssl._create_unverified_context()
+        try:
+            context = ssl.create_default_context(cafile=self._settings.get("cert"))
+            if self._settings.get("client-cert"):
+                context.load_cert_chain(self._settings["client-cert"])
+        except (OSError, ssl.SSLError) as error:
+            raise ArchiveError(f"pip's certificates can't be read ({error})") from error
+        return context
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hrefs += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _html_links(content: bytes) -> list[str]:
+    anchors = _Anchors()
+    anchors.feed(content.decode("utf-8", "replace"))
+    return anchors.hrefs
+
+
+def _json_links(content: bytes) -> list[str]:
+    try:
+        page: dict[str, Any] = json.loads(content)
+        return [str(file["url"]) for file in page["files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"an index gave a page that can't be read ({error!r})") from error
+
+
+def _file_name(address: str) -> str:
+    return unquote(urlsplit(address).path).rpartition("/")[2]
+
+
+def _login(parts: SplitResult) -> str:
+    """What basic authentication sends: from the address, or from the user's .netrc."""
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not user and parts.hostname:
+        with contextlib.suppress(OSError, netrc.NetrcParseError):
+            known = netrc.netrc().authenticators(parts.hostname)
+            user, password = (known[0], known[2] or "") if known else ("", "")
+    return base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
+
+
+def _with_user(link: str, place: str) -> str:
+    """A file of the very host that its page came from is asked for by the same user."""
+    user, _, host = urlsplit(place).netloc.rpartition("@")
+    parts = urlsplit(link)
+    if user and parts.netloc == host:
+        return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
+    return link
+
+
+def _without_user(parts: SplitResult) -> str:
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _shown(address: str) -> str:
+    """An address as it may be printed: without user and password, and what follows a question."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_on(value: str) -> bool:
+    return value.strip().lower() in ("1", "true", "yes", "on")
