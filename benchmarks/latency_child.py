@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop

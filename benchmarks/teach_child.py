@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.latency_child import JpegGrabber
 from webcam_classifier.backbone.load import default_backbone
-from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop

@@ -16,11 +16,16 @@ PERIOD = 0.04  # seconds from picture to picture
 
 @contextmanager
 def serve_mjpeg(frame_count: int, then_silent_for: float = 0.0) -> Iterator[str]:
-    """Serve a stream whose n-th picture is as bright as 4 n, and yield its address."""
+    """Serve a stream whose n-th picture is as bright as 4 n, once, and yield its address."""
     silence = threading.Event()
+    was_served = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if was_served.is_set():
+                self.send_error(503)
+                return
+            was_served.set()
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
             self.end_headers()

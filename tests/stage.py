@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from tests.tiny_features import tiny_backbone
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.runtime.providers import ExecutionConfig
@@ -38,6 +39,7 @@ class Stage:
     is_device = False
     frame_count = None
     skipped: tuple[tuple[Path, str], ...] = ()
+    status = CameraStatus("live", 0.0)
 
     def __init__(self) -> None:
         self.scene = "cup"

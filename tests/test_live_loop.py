@@ -11,6 +11,7 @@ import pytest
 
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import Frame
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
@@ -29,6 +30,7 @@ class PacedCamera:
     is_device = False
     frame_count = None
     skipped: tuple[tuple[Path, str], ...] = ()
+    status = CameraStatus("live", 0.0)
 
     def __init__(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.camera.protocol import CameraError, CaptureSettings
 from webcam_classifier.camera.scene import POSES, draw_scene
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 
@@ -74,7 +74,8 @@ def open_demo(source: str, settings: CaptureSettings) -> LiveCamera:
     """
     pose, seed = parse_demo(source)
     grabber = SceneGrabber(pose, seed, settings)
-    return LiveCamera(grabber, patience=_PATIENCE + 3 / settings.frames_per_second)
+    period = 1 / settings.frames_per_second
+    return LiveCamera(grabber, patience=_PATIENCE + 3 * period, period=period)
 
 
 def parse_demo(source: str) -> tuple[str, int]:

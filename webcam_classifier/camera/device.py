@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 
 from webcam_classifier.camera import v4l2
-from webcam_classifier.camera.newest_frame import LiveCamera
+from webcam_classifier.camera.connection import open_in_thread
 from webcam_classifier.camera.opencv_capture import four_characters, open_capture
 from webcam_classifier.camera.protocol import LIST_COMMAND, CameraError, CaptureSettings
 from webcam_classifier.camera.stream import StreamGrabber
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.frame import BgrImage
 
 _BUFFERS = 2  # the driver fills one while the other is decoded; with one it would skip frames
@@ -27,16 +29,19 @@ class DeviceGrabber:
     """
 
     def __init__(self, capture: cv2.VideoCapture, name: str, node: Path | None) -> None:
-        self._stream = StreamGrabber(capture, name, is_device=True)
+        self._stream = StreamGrabber(capture, name)
         self._capture = capture
+        self._name = name
         self._node = node
 
     def grab(self) -> bool:
         """Wait for the next frame; see `FrameGrabber`."""
         # Some drivers go on giving the last picture after the camera was unplugged.
         if self._node is not None and not self._node.exists():
-            raise CameraError(f"The camera {self._node} was unplugged. Plug it in and start again.")
-        return self._stream.grab()
+            raise CameraError(f"The camera {self._node} was unplugged. Plug it in again.")
+        if self._stream.grab():
+            return True
+        raise CameraError(f"The {self._name} stopped giving pictures. Check its cable.")
 
     def retrieve(self) -> BgrImage | None:
         """Decode the frame grabbed last; None: it is damaged."""
@@ -57,6 +62,10 @@ class DeviceGrabber:
 def open_device(source: str, settings: CaptureSettings) -> LiveCamera:
     """Open a camera and wait for its first frame.
 
+    A camera that is unplugged is opened again when it comes back. On Linux it is known by the name
+    that it keeps when its number becomes another one; a camera that has taken its number is not
+    taken for it.
+
     Args:
         source: Its number, or on Linux its device file.
         settings: Asked of the camera.
@@ -66,29 +75,48 @@ def open_device(source: str, settings: CaptureSettings) -> LiveCamera:
     """
     if v4l2.is_available():
         node = Path(f"/dev/video{int(source)}" if source.isdecimal() else source)
-        problem = v4l2.explain_node(node)
-        if problem:
-            raise _device_error(problem)
-        camera = f"USB camera {node}" if _is_usb(node) else f"camera {node}"
-        return _open(str(node), cv2.CAP_V4L2, camera, node, settings)
-    if not source.isdecimal():
+        stable = v4l2.stable_name(node)
+        connect = partial(_connect_node, node if stable is None else stable, settings)
+    elif source.isdecimal():
+        node = None
+        connect = partial(_connect, int(source), f"camera {int(source)}", None, settings)
+    else:
         raise _device_error(f"A camera has a number here, and {source!r} is none.")
-    return _open(int(source), cv2.CAP_ANY, f"camera {int(source)}", None, settings)
+    grabber = open_in_thread(connect, DeviceGrabber.release, _STARTS_WITHIN)
+    try:
+        return LiveCamera(
+            grabber,
+            is_device=True,
+            patience=_STARTS_WITHIN,
+            reopen=connect,
+            give_up_after=settings.give_up_after,
+            period=1 / settings.frames_per_second,
+        )
+    except CameraError as error:
+        raise _device_error(_explain_silence(f"camera {source}", node)) from error
 
 
-def _open(
-    source: str | int, backend: int, name: str, node: Path | None, settings: CaptureSettings
-) -> LiveCamera:
-    capture = open_capture(source, backend)
+def _connect_node(name: Path, settings: CaptureSettings) -> DeviceGrabber:
+    """Open a device file, or whichever one a stable name stands for now."""
+    if name.is_symlink() and not name.exists():
+        raise _device_error(f"The camera {name.name} is not plugged in.")
+    node = name.resolve()
+    problem = v4l2.explain_node(node)
+    if problem:
+        raise _device_error(problem)
+    camera = f"USB camera {node}" if _is_usb(node) else f"camera {node}"
+    return _connect(str(node), camera, node, settings)
+
+
+def _connect(
+    source: str | int, name: str, node: Path | None, settings: CaptureSettings
+) -> DeviceGrabber:
+    capture = open_capture(source, cv2.CAP_ANY if node is None else cv2.CAP_V4L2)
     if not capture.isOpened():
         capture.release()
         raise _device_error(_explain_silence(name, node))
     _ask_for(capture, settings)
-    try:
-        grabber = DeviceGrabber(capture, name, node)
-        return LiveCamera(grabber, is_device=True, patience=_STARTS_WITHIN)
-    except CameraError as error:
-        raise _device_error(_explain_silence(name, node)) from error
+    return DeviceGrabber(capture, name, node)
 
 
 def _ask_for(capture: cv2.VideoCapture, settings: CaptureSettings) -> None:

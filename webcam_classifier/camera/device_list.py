@@ -10,13 +10,14 @@ from pathlib import Path
 
 from webcam_classifier.camera import v4l2
 from webcam_classifier.camera.device import open_device
-from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.camera.opencv_capture import has_gstreamer
 from webcam_classifier.camera.protocol import LIST_COMMAND, CameraError, CaptureSettings
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.camera.v4l2 import CameraFormat
 
 _NUMBERS_TRIED = 5  # where the system can't be asked which cameras there are
 _MEASURED_FOR = 1.0  # seconds
+_GIVES_UP_AFTER = 5.0  # seconds without a picture
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def measure_rate(camera: LiveCamera, seconds: float = _MEASURED_FOR) -> float:
 
 def _try(source: str, name: str, formats: tuple[CameraFormat, ...]) -> CameraReport:
     try:
-        with open_device(source, CaptureSettings()) as camera:
+        with open_device(source, CaptureSettings(give_up_after=_GIVES_UP_AFTER)) as camera:
             rate = measure_rate(camera)
             return CameraReport(source, name, formats, camera.description, rate)
     except CameraError as error:

@@ -10,14 +10,19 @@ import cv2
 import numpy as np
 
 from webcam_classifier.camera.opencv_capture import file_backend, four_characters, open_capture
-from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.camera.protocol import CameraError, CameraStatus
 from webcam_classifier.dataset.listing import list_pictures, printable
 from webcam_classifier.dataset.picture_files import PictureError, is_picture_name, read_picture
 from webcam_classifier.frame import BgrImage, Frame
 
+_TRIES = 64  # frames in a row that may be damaged, where the file does not say how many follow
+_MOST_TRIES = 10_000  # whatever the file says
+
 
 class VideoCamera:
     """A video file, or a file on a web server: its frames in order, as fast as they are read.
+
+    A damaged frame does not end it: what can be decoded is given, and the rest is counted.
 
     Args:
         capture: Opened.
@@ -29,28 +34,44 @@ class VideoCamera:
 
     is_live = False
     is_device = False
-    skipped: Sequence[tuple[Path, str]] = ()
 
     def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
         self._capture = capture
-        self._next = _read_image(capture)  # read ahead: an empty video is found when it is opened
+        self._name = name
+        self._since = time.monotonic()
         self._index = 0
+        self._unreadable = 0
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if count > 0 else None
+        self._next = self._read_image()  # ahead: an empty video is found when it is opened
         if self._next is None:
             capture.release()
             raise CameraError(f"{name} has no frame in it. Record it again or choose another file.")
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if count > 0 else None
         height, width = self._next.shape[:2]
         frames = f", {self.frame_count} frames" if self.frame_count else ""
         self.description = f"{name}, {width} x {height}{frames}"
 
+    @property
+    def status(self) -> CameraStatus:
+        """Whether there is a frame left."""
+        return CameraStatus("ended" if self._next is None else "live", self._since)
+
+    @property
+    def skipped(self) -> Sequence[tuple[Path, str]]:
+        """One entry where frames could not be read; it says how many."""
+        if not self._unreadable:
+            return ()
+        of_all = f" of {self.frame_count}" if self.frame_count else ""
+        frames = "frame" if of_all == "" and self._unreadable == 1 else "frames"
+        return ((Path(self._name), f"{self._unreadable}{of_all} {frames} could not be decoded"),)
+
     def read(self) -> Frame | None:
-        """Read the next frame; None after the last one or where the rest of the file is damaged."""
+        """Read the next frame that can be decoded; None after the last one."""
         if self._next is None:
             return None
         frame = Frame(self._next, self._index, time.monotonic())
         self._index += 1
-        self._next = _read_image(self._capture)
+        self._next = self._read_image()
         return frame
 
     def close(self) -> None:
@@ -63,6 +84,25 @@ class VideoCamera:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _read_image(self) -> BgrImage | None:
+        """Decode the next frame that can be.
+
+        A damaged frame and the end of the file look alike: OpenCV gives nothing. Asked again it
+        goes on behind the damage, and at the end it gives nothing for ever, which takes
+        microseconds. So it is asked as often as there may be frames left.
+        """
+        left = max(0, (self.frame_count or 0) - self._index - self._unreadable)
+        for failed in range(min(_MOST_TRIES, max(_TRIES, left)) + 1):
+            if self._capture.grab():  # after the end, `retrieve` would complain on stderr
+                done, image = self._capture.retrieve()
+                if done:
+                    self._unreadable += failed
+                    return np.asarray(image, dtype=np.uint8)
+        # A count that a container only estimates is often wrong by one.
+        if left > 1:
+            self._unreadable += left
+        return None
 
 
 class PictureCamera:
@@ -88,6 +128,13 @@ class PictureCamera:
         self.skipped = list(foreign)
         self._paths: Iterator[Path] = iter(paths)
         self._index = 0
+        self._since = time.monotonic()
+        self._has_ended = False
+
+    @property
+    def status(self) -> CameraStatus:
+        """Whether there may be a picture left."""
+        return CameraStatus("ended" if self._has_ended else "live", self._since)
 
     def read(self) -> Frame | None:
         """Read the next picture that can be read; None after the last one.
@@ -104,6 +151,7 @@ class PictureCamera:
             frame = Frame(image, self._index, time.monotonic(), name=printable(path))
             self._index += 1
             return frame
+        self._has_ended = True
         if self._index == 0 and self.skipped:
             path, reason = self.skipped[-1]
             raise CameraError(
@@ -115,6 +163,7 @@ class PictureCamera:
     def close(self) -> None:
         """Stop: no further picture follows. A second call does nothing."""
         self._paths = iter(())
+        self._has_ended = True
         self._index = max(self._index, 1)
 
     def __enter__(self) -> PictureCamera:
@@ -190,10 +239,3 @@ def _open_picture(path: Path) -> PictureCamera:
     except PictureError as error:
         raise CameraError(f"{path}: {error}. Choose another picture.") from error
     return PictureCamera([path], f"{path}, {width} x {height}, one picture")
-
-
-def _read_image(capture: cv2.VideoCapture) -> BgrImage | None:
-    if not capture.grab():  # after the end, `retrieve` would complain on stderr
-        return None
-    done, image = capture.retrieve()
-    return np.asarray(image, dtype=np.uint8) if done else None

@@ -47,11 +47,11 @@ def open_camera(source: str, settings: CaptureSettings = _DEFAULT_SETTINGS) -> C
     if source == "demo" or source.startswith("demo:"):
         return open_demo(source, settings)
     if " ! " in source:
-        return open_pipeline(source)
+        return open_pipeline(source, settings)
     if source.startswith("csi://"):
         return open_csi(source, settings)
     if source.lower().startswith(_STREAMS):
-        return open_url(source)
+        return open_url(source, settings)
     # ASCII: other scripts' digits count as decimal too.
     if (source.isascii() and source.isdecimal()) or source.startswith("/dev/"):
         return open_device(source, settings)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Sequence
+from typing import Protocol, cast
 
 import cv2
 
 _FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
+_SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
 _FFMPEG_IS_QUIET = "-8"  # FFmpeg's AV_LOG_QUIET
 
 
@@ -26,36 +28,79 @@ def open_capture(
         backend: One of `cv2.CAP_*`.
         parameters: Pairs of a `cv2.CAP_PROP_*` and its value, for opening.
     """
-    with _quiet_opencv(), _quiet_ffmpeg():
+    with quiet_log, _quiet_ffmpeg:
         if isinstance(source, int):
             return cv2.VideoCapture(source, backend, parameters)
         return cv2.VideoCapture(source, backend, parameters)
 
 
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    if "OPENCV_LOG_LEVEL" in os.environ:  # somebody asked for the noise, or for less
-        yield
-        return
-    before = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(before)
+class _LogLevel(Protocol):
+    """Where OpenCV keeps its log level."""
+
+    def getLogLevel(self) -> int: ...  # noqa: N802  OpenCV's name
+
+    def setLogLevel(self, level: int, /) -> int: ...  # noqa: N802
 
 
-@contextmanager
-def _quiet_ffmpeg() -> Iterator[None]:
-    """Set the variable that OpenCV reads as it opens something with FFmpeg for the first time."""
-    if _FFMPEG_LEVEL in os.environ:
-        yield
-        return
-    os.environ[_FFMPEG_LEVEL] = _FFMPEG_IS_QUIET
-    try:
-        yield
-    finally:
-        os.environ.pop(_FFMPEG_LEVEL, None)
+class QuietLog:
+    """Holds back what OpenCV logs while any stream is open or being opened.
+
+    Several threads may do so, and one of them may hang: what was there before is brought back by
+    the last one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: int | None = None  # None: somebody asked for the noise, or for less
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1 and "OPENCV_LOG_LEVEL" not in os.environ:
+                self._before = _log_level().getLogLevel()
+                _log_level().setLogLevel(_SILENT)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._before is not None:
+                _log_level().setLogLevel(self._before)
+                self._before = None
+
+
+quiet_log = QuietLog()
+
+
+def _log_level() -> _LogLevel:
+    # A module of its own, or in an older OpenCV two functions at the top.
+    return cast("_LogLevel", getattr(cv2.utils, "logging", cv2))
+
+
+class _QuietFfmpeg:
+    """Sets the variable that OpenCV reads as it opens something with FFmpeg for the first time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._is_set = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1 and _FFMPEG_LEVEL not in os.environ:
+                os.environ[_FFMPEG_LEVEL] = _FFMPEG_IS_QUIET
+                self._is_set = True
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._is_set:
+                os.environ.pop(_FFMPEG_LEVEL, None)
+                self._is_set = False
+
+
+_quiet_ffmpeg = _QuietFfmpeg()
 
 
 def has_gstreamer() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import Frame
@@ -33,11 +33,59 @@ class CaptureSettings:
         width: Pixels.
         height: Pixels.
         frames_per_second: How often the camera is to take a picture.
+        give_up_after: Seconds without a picture, after which a live source that gave some is an
+            error. None opens it again for ever.
     """
 
     width: int = 640
     height: int = 480
     frames_per_second: float = 30.0
+    give_up_after: float | None = None
+
+
+CameraState: TypeAlias = Literal[
+    "opening", "live", "stalled", "frozen", "black", "reopening", "ended"
+]
+"""How a source of pictures is doing.
+
+`opening`: no picture came yet. `live`: pictures come. `stalled`: none has come for a while, or
+none that can be decoded. `frozen`: the very same picture comes again and again. `black`: the
+pictures are black all over. `reopening`: the connection is lost, and it is opened again and again.
+`ended`: a file's last picture was read, it was closed, or it was given up.
+"""
+
+
+@dataclass(frozen=True)
+class CameraStatus:
+    """How a source of pictures is doing, and since when.
+
+    Attributes:
+        state: See `CameraState`.
+        since: Seconds on the monotonic clock: when this state began. A steady prediction from
+            before it says nothing about what comes after.
+        reason: Why there is no picture, in a sentence for a person; empty where there is one.
+        last_picture_at: Seconds on the monotonic clock: when the last good picture was taken;
+            None before the first.
+    """
+
+    state: CameraState
+    since: float
+    reason: str = ""
+    last_picture_at: float | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what was seen last is no longer what is there: show no label, age or rate."""
+        return self.state in ("stalled", "frozen", "black", "reopening")
+
+    def seconds_without_picture(self, now: float) -> float:
+        """How long no good picture has come.
+
+        Args:
+            now: Seconds on the monotonic clock.
+        """
+        since = self.since if self.last_picture_at is None else self.last_picture_at
+        return max(0.0, now - since)
 
 
 class Camera(Protocol):
@@ -72,14 +120,18 @@ class Camera(Protocol):
     def skipped(self) -> Sequence[tuple[Path, str]]:
         """Files that can't be read or are no pictures, with the reason; grows while reading."""
 
+    @property
+    def status(self) -> CameraStatus:
+        """How it is doing now; cheap, from any thread, also while another one waits in `read`."""
+
     def read(self) -> Frame | None:
-        """Wait for a frame that was not read before.
+        """Wait for a frame that was not read before, however long a live source is away.
 
         Returns:
             The frame, or None where the stream has ended or was closed.
 
         Raises:
-            CameraError: The camera was unplugged, or gave nothing for five seconds.
+            CameraError: A live source was given up; see `CaptureSettings`.
         """
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ _SMALLEST, _LARGEST = 16, 8192  # pixels
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, default: str = "0") -> None:
-    """Add --source, --camera-size and --camera-rate to a script's arguments.
+    """Add --source, --camera-size, --camera-rate and --give-up to a script's arguments.
 
     Args:
         parser: The script's; its epilog becomes the table of sources.
@@ -51,6 +51,13 @@ def add_source_arguments(parser: argparse.ArgumentParser, default: str = "0") ->
         metavar="RATE",
         help="asked of a camera, in frames a second (default: %(default)g)",
     )
+    group.add_argument(
+        "--give-up",
+        type=_parse_seconds,
+        metavar="SECONDS",
+        help="end with an error where a camera or stream that gave pictures gives none for so long "
+        "(default: never, it is opened again until it comes back)",
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     before = f"{parser.epilog}\n\n" if parser.epilog else ""
     parser.epilog = f"{before}sources:\n{SOURCE_KINDS}"
@@ -63,7 +70,7 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
         arguments: Parsed by a parser that went through `add_source_arguments`.
     """
     width, height = arguments.camera_size
-    return CaptureSettings(width, height, arguments.camera_rate)
+    return CaptureSettings(width, height, arguments.camera_rate, arguments.give_up)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
@@ -76,6 +83,16 @@ def _parse_size(text: str) -> tuple[int, int]:
             f"{text!r} is out of range; each side is {_SMALLEST} to {_LARGEST} pixels"
         )
     return size
+
+
+def _parse_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):  # false for "nan" too
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write seconds, such as 60")
+    return seconds
 
 
 def _parse_rate(text: str) -> float:

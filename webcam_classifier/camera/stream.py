@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 
+from webcam_classifier.camera.connection import open_in_thread
 from webcam_classifier.camera.files import VideoCamera
-from webcam_classifier.camera.newest_frame import LiveCamera
-from webcam_classifier.camera.opencv_capture import file_backend, has_gstreamer, open_capture
+from webcam_classifier.camera.opencv_capture import (
+    file_backend,
+    has_gstreamer,
+    open_capture,
+    quiet_log,
+)
 from webcam_classifier.camera.protocol import CameraError, CaptureSettings
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.frame import BgrImage
 
 _OPEN_WITHIN = 10_000  # milliseconds
 _STALLED_AFTER = 5_000  # milliseconds; FFmpeg then gives up, as if the stream had ended
+_WAITS = 12.0  # seconds for a thread that opens a stream and reads its first frame
 _CSI_STARTS_WITHIN = 15.0  # seconds; the Jetson's camera service is slow to start
+_QUICK = 0.002  # seconds; a frame that can't be decoded was waited for, an end is not
+_QUICK_FAILURES = 20  # in a row are an end
+_FAILS_FOR = 3.0  # seconds of nothing that can be decoded are one too
+_PAUSE = 0.005  # seconds before it is asked again
 
 
 class StreamGrabber:
-    """Frames of an opened capture that may end.
+    """Frames of an opened capture that may end; OpenCV logs nothing of it.
 
     Args:
         capture: Opened; not touched by anything else from now on.
         name: What the description calls it.
-        is_device: True where an end means that a camera broke off.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, name: str, is_device: bool = False) -> None:
+    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
         self._capture = capture
         self._name = name
-        self._is_device = is_device
+        self._quiet = ExitStack()
+        self._quiet.enter_context(quiet_log)  # it would tell of every stall
 
     def grab(self) -> bool:
-        """Wait for the next frame; see `FrameGrabber`."""
+        """Wait for the next frame; see `FrameGrabber`.
+
+        OpenCV says the same of a damaged frame and of an end. Asked again, it goes on behind the
+        damage, and at an end it says so at once, again and again.
+        """
         started = time.monotonic()
-        if self._capture.grab():
-            return True
-        if self._is_device or (time.monotonic() - started) * 1000 >= _STALLED_AFTER:
-            raise CameraError(
-                f"{self._name} stopped giving pictures. Check its cable or the network, then "
-                "start again."
-            )
+        quick_failures = 0
+        while quick_failures < _QUICK_FAILURES:
+            asked = time.monotonic()
+            if self._capture.grab():
+                return True
+            now = time.monotonic()
+            if now - started > _FAILS_FOR:
+                raise CameraError(
+                    f"{self._name} stopped giving pictures. Check its cable or the network."
+                )
+            quick_failures += now - asked < _QUICK
+            time.sleep(_PAUSE)
         return False
 
     def retrieve(self) -> BgrImage | None:
@@ -58,17 +80,34 @@ class StreamGrabber:
     def release(self) -> None:
         """Close the connection."""
         self._capture.release()
+        self._quiet.close()
 
 
-def open_url(url: str) -> LiveCamera | VideoCamera:
+def open_url(url: str, settings: CaptureSettings) -> LiveCamera | VideoCamera:
     """Open a network stream; a video file on a web server is read like a file, none dropped.
 
     Args:
         url: http, https or rtsp.
+        settings: What it says about giving up; size and rate are the sender's.
 
     Raises:
         CameraError: Nothing answers there, or it is no video.
     """
+    opened = open_in_thread(lambda: _connect(url), _release, _WAITS)
+    if isinstance(opened, VideoCamera):
+        return opened
+
+    def reopen() -> StreamGrabber:
+        again = _connect(url)
+        if isinstance(again, StreamGrabber):
+            return again
+        again.close()
+        raise CameraError(f"A file is now at {_without_password(url)}, and no stream any more.")
+
+    return LiveCamera(opened, reopen=reopen, give_up_after=settings.give_up_after)
+
+
+def _connect(url: str) -> StreamGrabber | VideoCamera:
     name = _without_password(url)
     # Each further thread of the decoder keeps a frame back; one is quick enough for a camera.
     parameters = (
@@ -78,7 +117,9 @@ def open_url(url: str) -> LiveCamera | VideoCamera:
     )
     has_ffmpeg = file_backend() == cv2.CAP_FFMPEG
     capture = open_capture(url, file_backend(), parameters if has_ffmpeg else ())
-    if not capture.isOpened():
+    # FFmpeg opens a stream whose first picture is damaged without a size, and never finds one.
+    is_sized = capture.isOpened() and capture.get(cv2.CAP_PROP_FRAME_WIDTH) > 0
+    if not is_sized:
         capture.release()
         raise CameraError(
             f"No video comes from {name}. Open the same address in a browser or in VLC to see "
@@ -86,14 +127,22 @@ def open_url(url: str) -> LiveCamera | VideoCamera:
         )
     if capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a camera doesn't know how long it will go on
         return VideoCamera(capture, name)
-    return LiveCamera(StreamGrabber(capture, name))
+    return StreamGrabber(capture, name)
 
 
-def open_pipeline(pipeline: str) -> LiveCamera:
-    """Open a GStreamer pipeline.
+def _release(opened: StreamGrabber | VideoCamera) -> None:
+    if isinstance(opened, VideoCamera):
+        opened.close()
+    else:
+        opened.release()
+
+
+def open_pipeline(pipeline: str, settings: CaptureSettings) -> LiveCamera:
+    """Open a GStreamer pipeline; one that knows how many frames it has ends with the last one.
 
     Args:
         pipeline: As `gst-launch-1.0` takes it, with an appsink at its end.
+        settings: What it says about giving up; size and rate are the pipeline's.
 
     Raises:
         CameraError: It has no appsink, this OpenCV has no GStreamer, or it does not run.
@@ -104,14 +153,30 @@ def open_pipeline(pipeline: str) -> LiveCamera:
             "'! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 "
             "sync=false' at its end."
         )
-    capture = _open_gstreamer(pipeline, "A GStreamer pipeline")
-    if not capture.isOpened():
-        capture.release()
-        raise CameraError(
-            f"The GStreamer pipeline '{pipeline}' does not start. Try it with gst-launch-1.0, "
-            "with fakesink in place of appsink; it says which element fails."
-        )
-    return LiveCamera(StreamGrabber(capture, "GStreamer pipeline"))
+    _check_gstreamer("A GStreamer pipeline")
+
+    def connect() -> _Pipeline:
+        capture = open_capture(pipeline, cv2.CAP_GSTREAMER)
+        if not capture.isOpened():
+            capture.release()
+            raise CameraError(
+                f"The GStreamer pipeline '{pipeline}' does not start. Try it with "
+                "gst-launch-1.0, with fakesink in place of appsink; it says which element fails."
+            )
+        has_end = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+        return _Pipeline(StreamGrabber(capture, "GStreamer pipeline"), has_end)
+
+    opened = open_in_thread(connect, lambda late: late.grabber.release(), _WAITS)
+    reopen = None if opened.has_end else lambda: connect().grabber
+    return LiveCamera(opened.grabber, reopen=reopen, give_up_after=settings.give_up_after)
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """A pipeline that runs, and whether it is of a file."""
+
+    grabber: StreamGrabber
+    has_end: bool
 
 
 def open_csi(source: str, settings: CaptureSettings) -> LiveCamera:
@@ -127,15 +192,26 @@ def open_csi(source: str, settings: CaptureSettings) -> LiveCamera:
     sensor = source.partition("://")[2].strip("/")
     if not sensor.isdecimal():
         raise CameraError(f"{source!r} names no sensor. Write csi://0 for the first one.")
-    capture = _open_gstreamer(csi_pipeline(int(sensor), settings), f"A ribbon camera ({source})")
-    if not capture.isOpened():
-        capture.release()
-        raise CameraError(
-            f"The ribbon camera {source} does not start. Check the ribbon and its direction, "
-            "then restart the camera service: sudo systemctl restart nvargus-daemon"
-        )
-    grabber = StreamGrabber(capture, f"ribbon camera {source}", is_device=True)
-    return LiveCamera(grabber, is_device=True, patience=_CSI_STARTS_WITHIN)
+    _check_gstreamer(f"A ribbon camera ({source})")
+
+    def connect() -> StreamGrabber:
+        capture = open_capture(csi_pipeline(int(sensor), settings), cv2.CAP_GSTREAMER)
+        if not capture.isOpened():
+            capture.release()
+            raise CameraError(
+                f"The ribbon camera {source} does not start. Check the ribbon and its direction, "
+                "then restart the camera service: sudo systemctl restart nvargus-daemon"
+            )
+        return StreamGrabber(capture, f"ribbon camera {source}")
+
+    return LiveCamera(
+        open_in_thread(connect, StreamGrabber.release, _CSI_STARTS_WITHIN),
+        is_device=True,
+        patience=_CSI_STARTS_WITHIN,
+        reopen=connect,
+        give_up_after=settings.give_up_after,
+        period=1 / settings.frames_per_second,
+    )
 
 
 def csi_pipeline(sensor: int, settings: CaptureSettings) -> str:
@@ -154,7 +230,7 @@ def csi_pipeline(sensor: int, settings: CaptureSettings) -> str:
     )
 
 
-def _open_gstreamer(pipeline: str, wanted_by: str) -> cv2.VideoCapture:
+def _check_gstreamer(wanted_by: str) -> None:
     if not has_gstreamer():
         raise CameraError(
             f"{wanted_by} needs GStreamer, which this OpenCV ({cv2.__version__}) was built "
@@ -162,7 +238,6 @@ def _open_gstreamer(pipeline: str, wanted_by: str) -> cv2.VideoCapture:
             "python3-opencv, and a virtual environment made with --system-site-packages), or use "
             "a USB camera."
         )
-    return open_capture(pipeline, cv2.CAP_GSTREAMER)
 
 
 def _without_password(url: str) -> str:

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ Ioctl = Callable[[int, bytearray], None]
 
 Raises `OSError` where the device refuses.
 """
+
+STABLE_NAMES = (Path("/dev/v4l/by-id"), Path("/dev/v4l/by-path"))
+"""Folders of links to device files, which udev keeps: by maker and serial number, by socket."""
 
 _CAPTURE = 0x1 | 0x1000  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE_MPLANE
 _HAS_DEVICE_CAPABILITIES = 0x80000000
@@ -133,6 +136,25 @@ def video_nodes() -> list[Path]:
     """List the device files of cameras, in the order of their numbers."""
     nodes = [node for node in Path("/dev").glob("video*") if node.name[5:].isdecimal()]
     return sorted(nodes, key=lambda node: int(node.name[5:]))
+
+
+def stable_name(node: Path, folders: Sequence[Path] = STABLE_NAMES) -> Path | None:
+    """Find the name that a camera keeps when it is plugged in again, also under another number.
+
+    Args:
+        node: Its device file, or such a name itself.
+        folders: Where the system keeps such names, the best first.
+
+    Returns:
+        A link to the device file; None where the system keeps none.
+    """
+    if node.is_symlink():
+        return node
+    for folder in folders:
+        for name in sorted(folder.glob("*")):
+            if name.resolve() == node:
+                return name
+    return None
 
 
 def explain_node(node: Path) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -31,6 +32,7 @@ from webcam_classifier.camera.open_camera import (
     capture_settings,
     open_camera,
 )
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
 from webcam_classifier.cli.recording_arguments import (
     RATE,
@@ -38,13 +40,15 @@ from webcam_classifier.cli.recording_arguments import (
     parse_count,
     parse_rate,
 )
-from webcam_classifier.cli.unattended import count_down, record_unattended
+from webcam_classifier.cli.unattended import count_down, record_unattended, watched
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.dataset.listing import printable
 from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.no_model import NoModel
+from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.ui.record_window import COLLECT_TITLE, RecordWindow
 from webcam_classifier.ui.record_words import describe_saved, describe_skipped
@@ -79,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with session:
                 record(options, camera, session, labels[0])
         finally:
+            for path, reason in () if camera.is_live else camera.skipped:
+                print(f"skipped {printable(path)}: {reason}", file=sys.stderr)
             # The lines on the terminal are no reason to lose the error that brought us here.
             with suppress(BrokenPipeError):
                 print(describe_saved(session.state(), session.saved), flush=True)
@@ -100,7 +106,8 @@ def record(
         return
     if camera.is_device:
         count_down(camera, options.countdown)
-    done = record_unattended(camera, session, label, options.count, options.every or 1)
+    with watched(camera, say_status):
+        done = record_unattended(camera, session, label, options.count, options.every or 1)
     if options.count is not None and done < options.count:
         print(f"the source ended after {done} of {options.count} pictures")
 
@@ -118,10 +125,16 @@ def record_in_window(camera: Camera, session: RecordingSession) -> bool:
 
     file_rate = None if camera.is_live else _FILE_RATE
     source = SourceFacts(camera.is_live, False, file_rate, camera.frame_count)
-    with Window(COLLECT_TITLE) as window, LiveLoop(camera, NoModel(), record=observe) as loop:
+    loop = LiveLoop(camera, NoModel(), record=observe, on_status=say_status)
+    with Window(COLLECT_TITLE) as window, loop:
         record_window = RecordWindow(window, session, mirrored=camera.is_device)
         Show(source, window=record_window).run(loop)
     return not record_window.wants_end
+
+
+def say_status(status: CameraStatus) -> None:
+    """Say that pictures stopped coming, or come again."""
+    print(status_sentence(status), file=sys.stderr, flush=True)
 
 
 def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:

@@ -25,9 +25,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.library_messages import library_messages
@@ -45,6 +46,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.sinks import JsonLines, TerminalLines
+from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
 from webcam_classifier.model_card import ModelCard
@@ -55,6 +57,8 @@ from webcam_classifier.ui.show import Show, SourceFacts, source_facts
 if TYPE_CHECKING:
     from webcam_classifier.ui.explanation import Explanation
     from webcam_classifier.ui.live_window import LiveWindow
+
+_Told = TypeVar("_Told")
 
 MODELS = Path("models")
 SNAPSHOTS = Path("snapshots")
@@ -93,8 +97,11 @@ def watch(options: argparse.Namespace) -> None:
             say(f"looks at {classifier.crop.describe()}")
         show = open_show(options, source, camera.is_device, stack, classifier)
         record = None
+        on_status = [say_status if show.terminal is None else show.terminal.show_status]
         if options.json_lines:
-            record = stack.enter_context(JsonLines(options.json_lines)).record
+            lines = stack.enter_context(JsonLines(options.json_lines))
+            record = lines.record
+            on_status.append(lines.record_status)
         loop = LiveLoop(
             camera,
             classifier,
@@ -102,6 +109,7 @@ def watch(options: argparse.Namespace) -> None:
             file_rate=source.file_rate,
             frame_limit=options.frames,
             record=record,
+            on_status=all_of(on_status),
         )
         run(loop, show, camera, source)
 
@@ -164,9 +172,11 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         say(f"source {camera.description}\nruns on {session.classifier.runtime}")
         writer = SaveJob(session, stack.enter_context(TrainingJobs()), output, say)
         video = open_video(options, source, stack)
-        hooks = [session.observe]
+        hooks, on_status = [session.observe], [say_status]
         if options.json_lines:
-            hooks.append(stack.enter_context(JsonLines(options.json_lines)).record)
+            lines = stack.enter_context(JsonLines(options.json_lines))
+            hooks.append(lines.record)
+            on_status.append(lines.record_status)
         mirrored = camera.is_device if options.mirror is None else options.mirror
         window = RecordWindow(
             stack.enter_context(Window(TEACH_TITLE)), session, writer, mirrored=mirrored
@@ -178,6 +188,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             file_rate=source.file_rate,
             frame_limit=options.frames,
             record=all_of(hooks),
+            on_status=all_of(on_status),
         )
         try:
             run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
@@ -196,14 +207,14 @@ def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None
         say(describe_end(loop, show, camera, source))
 
 
-def all_of(hooks: Sequence[Callable[[LabelledFrame], None]]) -> Callable[[LabelledFrame], None]:
+def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
     """Make one hook of several, which are called in order."""
 
-    def record(labelled: LabelledFrame) -> None:
+    def call(told: _Told) -> None:
         for hook in hooks:
-            hook(labelled)
+            hook(told)
 
-    return record
+    return call
 
 
 def smoothing(options: argparse.Namespace, camera: Camera) -> float:
@@ -350,13 +361,20 @@ def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts
         lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
         lines += [f"  skipped {printable(path)}: {reason}" for path, reason in camera.skipped]
         return "\n".join(lines)
-    return describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)
+    lines = [describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)]
+    lines += [f"  {printable(path)}: {reason}" for path, reason in camera.skipped]
+    return "\n".join(lines)
 
 
 def say_saved(path: Path) -> None:
     """Say where the video is, where there is one."""
     if path.is_file():
         say(f"saved  {path}")
+
+
+def say_status(status: CameraStatus) -> None:
+    """Say that pictures stopped coming, or come again."""
+    say(status_sentence(status))
 
 
 def say(line: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.ui.record_words import describe_skipped
 
+_LOOK_EVERY = 0.1  # seconds between two looks at how the camera is doing
 _GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
 
 
@@ -55,6 +58,33 @@ def record_unattended(
     return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
 
 
+@contextmanager
+def watched(camera: Camera, tell: Callable[[CameraStatus], None]) -> Iterator[None]:
+    """Tell when a camera stops giving pictures and when it gives some again, from a thread.
+
+    Args:
+        camera: Read by somebody else meanwhile.
+        tell: Called once for each state.
+    """
+    is_over = threading.Event()
+
+    def watch() -> None:
+        told: str = "live"
+        while not is_over.wait(_LOOK_EVERY):
+            status = camera.status
+            if status.state != told and (status.is_stale or status.state == "live"):
+                told = status.state
+                tell(status)
+
+    thread = threading.Thread(target=watch, name="camera-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def _expected(camera: Camera, every: int) -> int | None:
     return None if camera.frame_count is None else -(-camera.frame_count // every)
 
@@ -71,6 +101,7 @@ def _recorded(
         is_recorded = session.take(frame, wait=not camera.is_live)
         session.check()
         now = time.monotonic()
+        last = max(last, camera.status.since)  # a camera that was away could give nothing
         if is_recorded:
             done, last = done + 1, now
             yield done

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
 from webcam_classifier.live.timing import Durations, FrameCounter
@@ -84,6 +84,9 @@ class LiveLoop:
             for other sources.
         frame_limit: How many frames to label; None goes on to the end of the source.
         record: Called in the thread with every labelled frame, before the next one is read.
+        on_status: Called with the camera's status whenever its state became another one: before
+            the first frame after a gap is recorded, and after the last one before it. It is
+            called from the thread, or from `results`.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class LiveLoop:
         file_rate: float | None = None,
         frame_limit: int | None = None,
         record: Callable[[LabelledFrame], None] | None = None,
+        on_status: Callable[[CameraStatus], None] | None = None,
     ) -> None:
         self.counter = FrameCounter()
         self.dropped_frames = 0
@@ -106,6 +110,10 @@ class LiveLoop:
         self._file_rate = file_rate
         self._frame_limit = frame_limit
         self._record = record
+        self._on_status = on_status
+        self._told: str = "live"  # the state that was told last
+        self._is_labelling = threading.Lock()  # held from reading a frame to its recording
+        self._captured_at: float | None = None  # of the frame before
         self._steady: SteadyPrediction | None = None
         self._newest: LabelledFrame | None = None
         self._ended = False
@@ -126,8 +134,15 @@ class LiveLoop:
             self._camera.close()
         self._thread.join(_JOIN_FOR)
 
+    @property
+    def status(self) -> CameraStatus:
+        """How the camera is doing; what was seen before is no longer true where it is stale."""
+        return self._camera.status
+
     def results(self, wait: float) -> Iterator[LabelledFrame | None]:
         """Yield labelled frames as they come, to the end of the source.
+
+        Nothing is yielded of a frame from before a gap: what it shows may have gone.
 
         Args:
             wait: Seconds; where nothing came for so long, None is yielded, so that a window can
@@ -145,7 +160,9 @@ class LiveLoop:
                 self._changed.notify_all()
             if ended:
                 break
-            yield labelled
+            if labelled is None:
+                self._look_at_camera()
+            yield None if self._camera.status.is_stale else labelled
         if self._error is not None:
             raise self._error
 
@@ -157,10 +174,14 @@ class LiveLoop:
                 if frame is None:
                     break
                 self.stages["capture"].add(time.monotonic() - asked_at)
-                labelled = self._label(frame)
-                if self._record is not None:
-                    self._record(labelled)
-                self._hand_over(labelled)
+                with self._is_labelling:
+                    self._tell_status()
+                    labelled = self._label(frame)
+                    is_stale = self._camera.status.is_stale
+                    if self._record is not None and not is_stale:
+                        self._record(labelled)
+                if not is_stale:
+                    self._hand_over(labelled)
         except BaseException as error:  # whatever it is, the main thread raises it
             self._error = error
         finally:
@@ -174,6 +195,10 @@ class LiveLoop:
         prepared_at = time.monotonic()
         prediction = self._classifier.classify_prepared(prepared)
         labelled_at = time.monotonic()
+        if self._captured_at is not None and self._camera.status.since > self._captured_at:
+            self._steady = None  # whatever was there before the gap may have gone
+            self.counter.restart()
+        self._captured_at = frame.captured_at
         self.counter.count(frame.index, labelled_at)
         self.stages["preprocessing"].add(prepared_at - started_at)
         self.stages["inference"].add(labelled_at - prepared_at)
@@ -188,6 +213,22 @@ class LiveLoop:
             inference_seconds=labelled_at - prepared_at,
             frames_per_second=self.counter.recent_rate,
         )
+
+    def _look_at_camera(self) -> None:
+        """Tell how the camera is doing, where no frame is on its way that it would come before."""
+        if self._is_labelling.acquire(blocking=False):
+            try:
+                self._tell_status()
+            finally:
+                self._is_labelling.release()
+
+    def _tell_status(self) -> None:
+        status = self._camera.status
+        if status.state == self._told or not (status.is_stale or status.state == "live"):
+            return
+        self._told = status.state
+        if self._on_status is not None:
+            self._on_status(status)
 
     def _hand_over(self, labelled: LabelledFrame) -> None:
         with self._changed:

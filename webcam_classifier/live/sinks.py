@@ -10,8 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.live.status_words import status_fields, status_sentence
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.storage import explain_os_error
@@ -83,6 +85,18 @@ class JsonLines:
             line["unknown_score"] = round(prediction.unknown_score, 6)
         if frame.name:
             line["name"] = frame.name
+        self._write(line)
+
+    def record_status(self, status: CameraStatus) -> None:
+        """Write one line where the camera stops giving pictures, and one where it does again.
+
+        Raises:
+            UserError: The disk is full.
+            BrokenPipeError: Nobody reads the standard output any more.
+        """
+        self._write(status_fields(status, self._clock_offset))
+
+    def _write(self, line: dict[str, object]) -> None:
         unwritten = memoryview(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         try:
             while unwritten:  # a pipe may take less than a long line
@@ -107,22 +121,29 @@ class TerminalLines:
         self._stream = stream
         self._top = top
         self._label = ""
-        self._started_at = 0.0
+        self._started_at: float | None = None
 
     def show(self, labelled: LabelledFrame) -> None:
         """Write a line about a frame, where there is something new to say."""
         if labelled.frame.name:
             self._write(f"{labelled.frame.name}: {top_labels(labelled.prediction, self._top)}")
             return
-        if not self._label:
-            self._started_at = labelled.frame.captured_at
         steady = labelled.steady
         label = UNKNOWN_NAME if steady.is_unknown else steady.shown_label
         if label != self._label:
             self._label = label
             sure = "" if steady.is_unknown else f" {percent(steady.confidence)}"
-            seconds = labelled.frame.captured_at - self._started_at
-            self._write(f"{seconds:8.1f} s  {label}{sure}")
+            self._write_at(labelled.frame.captured_at, f"{label}{sure}")
+
+    def show_status(self, status: CameraStatus) -> None:
+        """Write a line where pictures stop coming, and one where they come again."""
+        self._label = ""  # what is seen after a gap is said again
+        self._write_at(status.since, status_sentence(status))
+
+    def _write_at(self, at: float, words: str) -> None:
+        if self._started_at is None:
+            self._started_at = at
+        self._write(f"{at - self._started_at:8.1f} s  {words}")
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")

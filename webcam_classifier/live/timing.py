@@ -60,6 +60,10 @@ class FrameCounter:
         self.frames += 1
         self._recent.append(at)
 
+    def restart(self) -> None:
+        """Measure the recent rate anew, after a gap."""
+        self._recent.clear()
+
     @property
     def rate(self) -> float:
         """Frames a second over the whole run; 0 before the second frame."""

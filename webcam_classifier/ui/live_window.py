@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.display.crop_frame import draw_crop
@@ -16,6 +17,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.storage import write_atomically
 from webcam_classifier.ui.overlay import draw_prediction
+from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
 if TYPE_CHECKING:  # it takes long to load, and is seldom asked for
     from webcam_classifier.ui.explanation import Explanation
@@ -64,6 +66,7 @@ class LiveWindow:
         self._explain = explain
         self._explanation: Explanation | None = None
         self._shown: LabelledFrame | None = None
+        self._stale: tuple[str, str] | None = None  # that there is no picture, and why
         self._status = ""
         self._notice = ""
         self._notice_until = 0.0
@@ -77,7 +80,19 @@ class LiveWindow:
         """
         if not self.is_paused:
             self._shown = labelled
+            self._stale = None
             self._status = status
+            self._draw()
+
+    def stall(self, status: CameraStatus) -> None:
+        """Show the last picture greyed, without a label, unless paused.
+
+        Args:
+            status: Why there is no picture.
+        """
+        stale = (stale_words(status, time.monotonic()), status.reason)
+        if not self.is_paused and stale != self._stale:
+            self._stale = stale
             self._draw()
 
     def serve(self, wait: float = 0.001) -> None:
@@ -137,6 +152,9 @@ class LiveWindow:
         self._draw()
 
     def _save_snapshot(self, labelled: LabelledFrame) -> None:
+        if self._stale is not None:
+            self._say("there is no picture to save")
+            return
         try:
             save_snapshot(labelled, self._top, self._snapshots)
         except UserError as error:  # a full disk is no reason to end what goes on
@@ -152,6 +170,11 @@ class LiveWindow:
         if self._shown is None:
             return
         view = fit_view(self._shown.frame.image, self._mirrored)
+        if self._stale is not None:
+            words, reason = self._stale
+            told = self._notice or reason
+            self._window.show(draw_stale_picture(view, words, told, self._keys()))
+            return
         shown = self._shown
         if self._explanation is not None:
             self._explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)

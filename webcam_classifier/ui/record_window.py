@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.crop import WHOLE_PICTURE, Crop
 from webcam_classifier.display.crop_frame import draw_crop
 from webcam_classifier.display.keys import key_of
@@ -20,6 +21,7 @@ from webcam_classifier.ui.held_key import HeldKey
 from webcam_classifier.ui.name_entry import NameEntry
 from webcam_classifier.ui.record_keys import Action, action_of
 from webcam_classifier.ui.record_view import RecordView, draw_record_view
+from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
 if TYPE_CHECKING:  # what learns takes half a second to load, and recording alone has no use for it
     from webcam_classifier.ui.save_job import SaveJob
@@ -32,6 +34,7 @@ _OUTCOME_FOR = 20.0  # seconds; a file's name and a figure take longer to read
 _MOST_KEYS = 8  # obeyed between two pictures, so that keys can't keep the picture from moving
 _TYPING_WAIT = 0.025  # seconds; Qt remembers one key only, and quick fingers give the next in 30 ms
 _SERVE_EVERY = 0.02  # seconds
+_STALLED_EVERY = 0.2  # seconds between two drawings, where no picture comes
 _DIGITS = "123456789"
 # A held key repeats itself every 30 to 60 milliseconds, and its end is told by nothing else.
 _RECORDS_FOR = 0.08  # seconds after a repetition
@@ -63,6 +66,8 @@ class RecordWindow:
         self._mirrored = mirrored
         self._state = session.state()
         self._drawn: tuple[LabelledFrame, BgrImage] | None = None
+        self._last: BgrImage | None = None  # the picture that was shown last
+        self._stalled_until = 0.0
         self._held = HeldKey()
         self._recording = ""  # the label of the key that is held
         self._records_until = 0.0
@@ -82,9 +87,28 @@ class RecordWindow:
             status: See `describe_status`.
         """
         self._state = self._session.state()
+        self._last = labelled.frame.image
         drawn = self._draw(labelled, status, self._mirrored)
         self._drawn = None if self._mirrored else (labelled, drawn)
         self._window.show(drawn)
+
+    def stall(self, status: CameraStatus) -> None:
+        """Show the last picture greyed, with the labels and nothing of what was seen.
+
+        Args:
+            status: Why there is no picture.
+        """
+        now = time.monotonic()
+        if self._last is None or now < self._stalled_until:
+            return
+        self._stalled_until = now + _STALLED_EVERY
+        self._state = self._session.state()
+        words_told = stale_words(status, now)
+        grey = draw_stale_picture(fit_view(self._last, self._mirrored), words_told, status.reason)
+        view = self._view()
+        if self._writer is not None:
+            view = replace(view, bars=words.no_bars(self._state))
+        self._window.show(draw_record_view(grey, replace(view, recording="")))
 
     def picture(self, labelled: LabelledFrame, status: str) -> BgrImage:
         """What is seen in the window, for a video, which is never mirrored."""

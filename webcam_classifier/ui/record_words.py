@@ -122,7 +122,7 @@ def count_bars(state: RecordingState, recording: str) -> list[Bar]:
 def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]:
     """Give each label the bar of its probability; without one what has not been learnt yet."""
     if not prediction.labels:
-        return [_NOT_KNOWN] * len(state.labels)
+        return no_bars(state)
     verdict = judge(prediction)
     shares = dict(zip(prediction.labels, prediction.probabilities.tolist(), strict=True))
     return [
@@ -135,6 +135,11 @@ def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]
         else _NOT_KNOWN
         for label in state.labels
     ]
+
+
+def no_bars(state: RecordingState) -> list[Bar]:
+    """Give each label a bar that says nothing, as nothing is seen."""
+    return [_NOT_KNOWN] * len(state.labels)
 
 
 def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:

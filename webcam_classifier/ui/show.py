@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.camera.video_file import VideoFile, file_rate
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.frame import BgrImage
@@ -22,7 +22,7 @@ Draw = Callable[[LabelledFrame, str], BgrImage]
 """Gives a labelled frame as a person sees it, with a line that says how fast and how old."""
 
 _LOOK_EVERY = 0.02  # seconds between two looks at the window's keys, where no frame comes
-_WAIT = 0.5  # seconds to wait for a frame without a window; bounds what Ctrl-C waits for
+_WAIT = 0.1  # seconds to wait for a frame without a window, and between two looks at the camera
 _STATUS_FOR = 0.3  # seconds that numbers stand still, so that they can be read
 
 
@@ -74,6 +74,9 @@ class LabelWindow(Protocol):
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen."""
 
+    def stall(self, status: CameraStatus) -> None:
+        """Show that there is no picture now, and nothing of what was seen before."""
+
     def serve(self, wait: float = 0.001) -> None:
         """Let the window draw itself and obey keys, waiting so many seconds for one."""
 
@@ -106,13 +109,14 @@ class Show:
     ) -> None:
         self.stages = {name: Durations() for name in ("drawing", "age on the screen")}
         self._source = source
-        self._terminal = terminal
+        self.terminal = terminal
         self._video = video
         self._draw = draw
         self._window = window
         self._status = ""
         self._status_until = 0.0
         self._due = 0.0
+        self._last: LabelledFrame | None = None  # since the last gap
 
     def run(self, loop: LiveLoop) -> None:
         """Show what the loop labels, to the end of the source or until the user ends it.
@@ -123,16 +127,19 @@ class Show:
         for labelled in loop.results(_WAIT if self._window is None else _LOOK_EVERY):
             if labelled is not None:
                 self._show(labelled)
+            elif loop.status.is_stale:
+                self._stall(loop.status)
             if self._window is not None:
                 self._serve(self._window, labelled)
                 if self._window.wants_end:
                     break
 
     def _show(self, labelled: LabelledFrame) -> None:
-        if self._terminal is not None:
-            self._terminal.show(labelled)
+        if self.terminal is not None:
+            self.terminal.show(labelled)
         if self._video is None and self._window is None:
             return
+        self._last = labelled
         started_at = time.monotonic()
         if not self._source.is_live or started_at >= self._status_until:
             self._status = describe_status(labelled, self._source, started_at)
@@ -142,6 +149,20 @@ class Show:
         if self._video is not None and self._draw is not None:
             self._video.write(self._draw(labelled, self._status), labelled.frame)
         self.stages["drawing"].add(time.monotonic() - started_at)
+
+    def _stall(self, status: CameraStatus) -> None:
+        """Show and write that there is no picture."""
+        self._status_until = 0.0  # numbers from before the gap are not shown after it
+        if self._window is not None:
+            self._window.stall(status)
+        last, self._last = self._last, None
+        if last is not None and self._video is not None:  # once: it stands until there is another
+            # Loaded only now, as all that draws is.
+            from webcam_classifier.ui.stale_picture import draw_stale_picture
+
+            now = time.monotonic()
+            grey = draw_stale_picture(last.frame.image, "no picture", status.reason)
+            self._video.write(grey, replace(last.frame, captured_at=now))
 
     def _serve(self, window: LabelWindow, labelled: LabelledFrame | None) -> None:
         """Give the window its turn; a file waits here for its own speed, a picture for a key."""

@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.camera.picture_watch import PictureWatch
+from webcam_classifier.camera.protocol import CameraError, CameraStatus
 from webcam_classifier.dataset.picture_files import PictureError, picture_size
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.web.limits import FRAME_PIXELS
@@ -44,10 +45,16 @@ class BrowserCamera:
     def __init__(self, ask: Callable[[], None], on_close: Callable[[], None]) -> None:
         self._ask = ask
         self._on_close = on_close
+        self._watch = PictureWatch()
         self._changed = threading.Condition()  # guards _newest and _closed
         self._newest: Frame | None = None
         self._closed = False
         self._count = 0
+
+    @property
+    def status(self) -> CameraStatus:
+        """How it is doing."""
+        return self._watch.status
 
     def offer(self, content: bytes) -> None:
         """Take a frame from the browser; one that nobody has read yet is let go of.
@@ -60,6 +67,9 @@ class BrowserCamera:
         """
         captured_at = time.monotonic()
         image = decode_frame(content)
+        if not self._watch.saw(image, captured_at):
+            self._ask()
+            return
         with self._changed:
             self._newest = Frame(image, self._count, captured_at)
             self._count += 1
@@ -78,6 +88,7 @@ class BrowserCamera:
         """Let a reader go that waits; a second call does nothing."""
         with self._changed:
             self._closed = True
+            self._watch.end()
             self._newest = None
             self._changed.notify_all()
         self._on_close()

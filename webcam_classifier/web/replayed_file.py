@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from webcam_classifier.camera.newest_frame import LiveCamera
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
+from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.camera.video_file import file_rate
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.frame import BgrImage
