@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from websockets.typing import Origin
 
 from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.errors import UserError
+from webcam_classifier.web.addresses import listen
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,11 +60,21 @@ class StudioServer:
         self.port = int(re.findall(r":([0-9]+)/", link)[0])
         self.token = link.partition("?token=")[2]
         self.origin = f"http://127.0.0.1:{self.port}"
+        self.cookie = {"Cookie": f"studio-{self.port}={self.token}"} if self.token else {}
 
     def ask(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send a request with exactly these headers, besides Host and what the body needs."""
+        """Send a request as a browser does that has opened the link.
+
+        Its headers are these, besides Host and what the body needs.
+        """
+        return self.ask_as_stranger(method, path, body, self.cookie | dict(headers or {}))
+
+    def ask_as_stranger(
+        self, method: str, path: str, body: Body = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request without the token."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_ANSWERS_WITHIN)
         sent = json.dumps(body).encode() if isinstance(body, dict) else body
         try:
@@ -87,11 +99,11 @@ class StudioServer:
     def socket(
         self, path: str, origin: str | None = None, headers: Mapping[str, str] | None = None
     ) -> AbstractContextManager[ClientConnection]:
-        """Open a WebSocket, with the page's own origin by default."""
+        """Open a WebSocket, with the page's own origin and the token by default."""
         return connect(
             f"ws://127.0.0.1:{self.port}{path}",
             origin=Origin(origin or self.origin),
-            additional_headers=dict(headers or {}),
+            additional_headers=self.cookie if headers is None else dict(headers),
             compression=None,
             open_timeout=_ANSWERS_WITHIN,
             max_size=None,
@@ -172,6 +184,23 @@ def run_studio(folder: Path, *arguments: str, port: int = 0) -> Iterator[StudioS
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+@contextmanager
+def limited(resource_kind: int, most: int) -> Iterator[None]:
+    """Have processes that are started now use at most so much of something, as `ulimit` does."""
+    soft, hard = resource.getrlimit(resource_kind)
+    resource.setrlimit(resource_kind, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource_kind, (soft, hard))
+
+
+def free_port() -> int:
+    """A port for a studio that is to be found there again: its link outlives a restart."""
+    with listen("127.0.0.1", 0) as unused:
+        return int(unused.getsockname()[1])
 
 
 def need_weights() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.stage import Lesson, lesson, open_session, scene
+from tests.studio_server import limited
 from webcam_classifier.dataset.picture_files import encode_snapshot
 
 COUNTS = {"cup": 6, "pen": 6}
@@ -74,6 +79,45 @@ def test_that_nothing_holds_it_up_any_more_is_noticed_at_once(
         (tmp_path / "elsewhere").rename(dataset)
         assert session.wait_until_learnt(20.0)
         assert session.learning_state().problem == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not counted there")
+def test_too_many_open_files_hold_learning_up_and_no_longer(dataset: Path, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "waiting", "none", range(6))
+    with lesson(dataset, ()) as taught:
+        session = taught.session
+        assert session.wait_until_learnt(20.0)
+        with limited(resource.RLIMIT_NOFILE, 3):  # whatever is opened now fails
+            (tmp_path / "waiting" / "none").rename(dataset / "none")
+            taught.until(lambda: bool(session.learning_state().problem))
+            problem = session.learning_state().problem
+            assert taught.answer("pen") == "pen"
+            time.sleep(1.0)
+            assert taught.answer("cup") == "cup"
+            counts = {label.name: label.count for label in session.state().labels}
+        assert "oo many" in problem
+        assert counts.items() >= COUNTS.items(), "what can't be looked at is not gone"
+        taught.until(lambda: session.learning_state().problem == "")
+        taught.until(lambda: session.learning_state().learnt == 18)
+        assert session.wait_until_learnt(20.0)
+        assert taught.answer("none") == "none"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read anything")
+def test_a_label_whose_folder_can_t_be_opened_for_a_moment_is_not_forgotten(dataset: Path) -> None:
+    with lesson(dataset, ()) as taught:
+        session = taught.session
+        assert session.wait_until_learnt(20.0)
+        (dataset / "cup").chmod(0)
+        try:
+            taught.until(lambda: any("cup is not used" in one for one in session.state().warnings))
+            assert {label.name: label.count for label in session.state().labels} == COUNTS
+            assert taught.answer("cup") == "cup"
+        finally:
+            (dataset / "cup").chmod(0o755)
+        write_scenes(dataset, "cup", range(6, 8))
+        taught.until(lambda: session.learning_state().learnt == 14)
+        taught.until(lambda: session.state().warnings == ())
 
 
 def test_a_folder_that_goes_while_it_is_embedded_loses_no_picture(

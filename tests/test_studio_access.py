@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -18,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 from tests.studio_server import ROOT, SMALL_CAMERA, StudioServer, need_weights, run_studio
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.addresses import listen
-from webcam_classifier.web.link_token import link_token
+from webcam_classifier.web.link_token import link_token, private_page
 
 ENDS_WITHIN = 2.0  # seconds
 STRICT = {
@@ -61,12 +63,12 @@ def status_of_socket(
 
 
 def cookie_of(studio: StudioServer) -> dict[str, str]:
-    answer = studio.ask("GET", f"/?token={studio.token}")
+    answer = studio.ask_as_stranger("GET", f"/?token={studio.token}")
     return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
 
-def test_by_default_only_this_machine_reaches_it_and_needs_no_token(studio: StudioServer) -> None:
-    assert studio.link == f"http://127.0.0.1:{studio.port}/"
+def test_by_default_only_this_machine_reaches_it(studio: StudioServer) -> None:
+    assert studio.link == f"http://127.0.0.1:{studio.port}/?token={studio.token}"
     assert studio.ask("GET", "/api/state").status == 200
     addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
     for address in addresses - {"127.0.0.1", "127.0.1.1", "::1"}:
@@ -180,31 +182,66 @@ def test_a_websocket_that_nobody_serves_is_refused_with_protection(studio: Studi
     assert status_of_socket(studio, "/ws/nothing", studio.origin) == 404
 
 
-def test_beyond_this_machine_nothing_is_given_without_the_token(open_studio: StudioServer) -> None:
-    assert len(open_studio.token) >= 40
-    wrong = [{}, {"Cookie": f"studio-{open_studio.port}=wrong"}, {"Cookie": "studio=é"}]
+@pytest.mark.parametrize("reached_from", ["this machine", "the network"])
+def test_nothing_is_given_without_the_token(
+    reached_from: str, studio: StudioServer, open_studio: StudioServer
+) -> None:
+    server = studio if reached_from == "this machine" else open_studio
+    assert len(server.token) >= 40
+    wrong = [{}, {"Cookie": f"studio-{server.port}=wrong"}, {"Cookie": "studio=é"}]
     for path in ("/", "/page/style.css", "/api/state", "/report", "/api/models/model.onnx", "/x"):
         for headers in wrong:
-            answer = open_studio.ask("GET", path, headers=headers)
+            answer = server.ask_as_stranger("GET", path, headers=headers)
             assert answer.status == 401
             check_strict(answer.headers)
-    assert open_studio.ask("GET", "/?token=wrong").status == 401
-    assert open_studio.ask("GET", f"/api/state?token={open_studio.token}").status == 401
-    for path in ("/ws/live", "/ws/camera", f"/ws/live?token={open_studio.token}"):
-        assert status_of_socket(open_studio, path, open_studio.origin) == 401
-    assert open_studio.change("POST", "/api/undo", {}).status == 401
+    assert server.ask_as_stranger("GET", "/?token=wrong").status == 401
+    assert server.ask_as_stranger("GET", f"/api/state?token={server.token}").status == 401
+    for path in ("/ws/live", "/ws/camera", f"/ws/live?token={server.token}"):
+        assert status_of_socket(server, path, server.origin, {}) == 401
+    origin = {"Origin": server.origin}
+    assert server.ask_as_stranger("POST", "/api/undo", {}, origin).status == 401
+
+
+def test_who_wants_no_token_has_none_on_this_machine(tmp_path: Path) -> None:
+    with run_studio(tmp_path, *SMALL_CAMERA, "--no-token") as server:
+        assert server.link == f"http://127.0.0.1:{server.port}/"
+        assert server.ask_as_stranger("GET", "/api/state").status == 200
+        assert server.ask_as_stranger("GET", "/", headers={"Host": "evil.example"}).status == 421
+        assert server.ask_as_stranger("GET", "/", headers={"Host": "192.168.1.7"}).status == 421
+
+
+def test_without_a_token_nobody_else_may_be_let_in() -> None:
+    command = [sys.executable, str(ROOT / "studio.py"), "--port", "0", "--no-token"]
+    command += ["--host", "0.0.0.0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "error: --no-token is for this machine alone" in done.stderr
+
+
+def test_the_link_is_not_on_the_command_line_of_the_browser_that_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with private_page("http://127.0.0.1:8000/?token=secret") as address:
+        assert "secret" not in address
+        path = Path(url2pathname(urlsplit(address).path))
+        assert "http://127.0.0.1:8000/?token=secret" in path.read_text()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+    with private_page("http://127.0.0.1:8000/") as address:
+        assert address == "http://127.0.0.1:8000/"
 
 
 def test_the_link_opens_everything_and_its_token_stays_in_a_cookie_no_script_can_read(
     open_studio: StudioServer,
 ) -> None:
-    answer = open_studio.ask("GET", f"/?token={open_studio.token}")
+    answer = open_studio.ask_as_stranger("GET", f"/?token={open_studio.token}")
     assert answer.status == 200
     assert open_studio.token not in answer.body.decode()
     attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
     assert {"httponly", "samesite=strict"} <= attributes
     cookie = cookie_of(open_studio)
-    assert open_studio.ask("GET", "/api/state", headers=cookie).status == 200
+    assert open_studio.ask_as_stranger("GET", "/api/state", headers=cookie).status == 200
     assert status_of_socket(open_studio, "/ws/live", open_studio.origin, cookie) == 101
 
 

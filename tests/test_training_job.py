@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,8 +26,9 @@ from webcam_classifier.cli import evaluate, train
 from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
 from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.progress import Failed, Progress, Result, Stage
+from webcam_classifier.progress import Event, Failed, Progress, Result, Stage, listening
 from webcam_classifier.teaching.job_process import JobProcess
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
@@ -209,9 +212,13 @@ for event in process.events():
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize("seen", ["", "Progress", "Epoch"])
+@pytest.mark.parametrize("seen", ["", "Progress", "Epoch", "stopped"])
 def test_a_job_ends_with_a_parent_that_was_killed(
-    seen: str, colours: Path, squeezenet_weights: Path, tmp_path: Path
+    seen: str,
+    colours: Path,
+    squeezenet_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert squeezenet_weights.is_file()
     scratch = tmp_path / "scratch"
@@ -225,16 +232,24 @@ def test_a_job_ends_with_a_parent_that_was_killed(
     ) as parent:  # fmt: skip
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        while seen and parent.stdout.readline().strip() != seen:
+        event = "Progress" if seen == "stopped" else seen
+        while event and parent.stdout.readline().strip() != event:
             assert parent.poll() is None
         if seen:
             assert list(scratch.iterdir()), "the child has a folder of its own"
         assert is_running(child)
+        if seen == "stopped":  # none of its threads gets to see anything
+            if sys.platform != "linux":
+                os.kill(child, signal.SIGKILL)
+                pytest.skip("only Linux ends a process that can't do anything itself")
+            os.kill(child, signal.SIGSTOP)
         parent.kill()
     give_up_at = time.monotonic() + 20.0
     while is_running(child) and time.monotonic() < give_up_at:
         time.sleep(0.05)
     assert not is_running(child)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    temporary_folder_path()  # the next program that needs one sweeps what the killed one left
     assert list(scratch.iterdir()) == []
     assert not (tmp_path / "model" / "model.onnx").exists()
 
@@ -268,3 +283,54 @@ def test_a_cancelled_job_leaves_what_was_there(
     assert ended.history[0].training_loss is None
     assert ended.history[0].validation_accuracy is not None
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"
+
+
+def test_a_model_that_was_written_meanwhile_is_kept_and_told(
+    colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    output = tmp_path / "model"
+    newer = b"the model of another program, which was quicker"
+    heard: list[Event] = []
+
+    def write_another(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, Progress) and event.stage is Stage.EVALUATE:
+            output.mkdir(exist_ok=True)
+            (output / "model.onnx").write_bytes(newer)
+
+    command = [str(colours), "--mode", "head", "--input-size", "64", "--output", str(output)]
+    with listening(write_another):
+        train.main(command)
+    assert (output / "model.other1.onnx").read_bytes() == newer
+    assert Classifier(output / "model.onnx").card.labels
+    (result,) = [event for event in heard if isinstance(event, Result)]
+    assert f"another model was written to {output / 'model.onnx'}" in result.message
+    assert "model.other1.onnx" in result.message
+
+    heard.clear()  # what was there before it began is replaced, as ever
+    with listening(heard.append):
+        train.main(command)
+    (result,) = [event for event in heard if isinstance(event, Result)]
+    assert "another model" not in result.message
+    assert not (output / "model.other2.onnx").exists()
+    assert (output / "model.other1.onnx").read_bytes() == newer
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not counted there")
+def test_a_job_that_can_t_be_started_is_told_and_the_next_one_can(tmp_path: Path) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with TrainingJobs() as jobs:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            with pytest.raises(UserError, match="could not be started"):
+                jobs.export(tmp_path / "nothing.onnx", "int8")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert jobs.state() is None
+        jobs.export(tmp_path / "nothing.onnx", "int8")
+        state = jobs.wait(60.0)
+    assert state is not None
+    assert state.status == "failed"

@@ -77,6 +77,25 @@ def is_owner_gone(name: str) -> bool | None:
     return None if match is None else _has_ended(match)
 
 
+def temporary_folder_path() -> Path:
+    """Return a path for a temporary folder of this process, and sweep those of killed processes.
+
+    Raises:
+        OSError: There is no folder for temporary files.
+    """
+    sweep_temporary_folders()
+    return Path(tempfile.gettempdir()) / f"{_FOLDER_START}{new_owned_name()}"
+
+
+def sweep_temporary_folders() -> None:
+    """Remove what killed processes of this program left in the folder for temporary files.
+
+    Raises:
+        OSError: There is no such folder.
+    """
+    _sweep_folders(Path(tempfile.gettempdir()))
+
+
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Make a folder for as long as the context lasts, and sweep those of killed processes.
@@ -113,9 +132,7 @@ def process_folder() -> Path:
 
 def _new_folder() -> Path:
     try:
-        base = Path(tempfile.gettempdir())
-        _sweep_folders(base)
-        folder = base / f"{_FOLDER_START}{new_owned_name()}"
+        folder = temporary_folder_path()
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise UserError(

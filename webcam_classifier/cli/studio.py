@@ -3,11 +3,13 @@
 $ python studio.py                          this machine alone; the link is printed
 $ python studio.py --source demo            no camera at hand
 $ python studio.py --source clip.mp4        a video in place of a camera, again and again
-$ python studio.py --host 0.0.0.0           from a telephone or a laptop, by a link with a token
+$ python studio.py --host 0.0.0.0           from a telephone or a laptop
 $ python studio.py --dataset cups --output models/cups
 
-A browser gives its own camera only to a page on the same machine or behind https. Over a network,
-use the camera of this machine, or bring the page to yours with ssh; the command is printed.
+The link has a token in it, without which nobody gets anything: nobody in the network, and no other
+account of this machine. A browser gives its own camera only to a page on the same machine or behind
+https. Over a network, use the camera of this machine, or bring the page to yours with ssh; the
+command is printed.
 Ctrl-C ends it. What was recorded is in the data set already.
 """
 
@@ -19,6 +21,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
@@ -28,7 +31,8 @@ from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
-from webcam_classifier.storage import check_writable
+from webcam_classifier.leftovers import sweep_temporary_folders
+from webcam_classifier.storage import check_writable, recover_folder
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -43,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     output = options.output or Path("models") / (options.dataset.resolve().name or "model")
     check_writable(options.dataset)
     check_writable(output)
+    recover_folder(output)
+    with suppress(OSError):  # without a folder for temporary files, recording works all the same
+        sweep_temporary_folders()
     try:
         from webcam_classifier.web.access import Access
         from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from webcam_classifier.teaching.session import TeachingSession
         from webcam_classifier.training.same_project import check_same_project
         from webcam_classifier.web.app import build_app
-        from webcam_classifier.web.link_token import keep_token, link_token
+        from webcam_classifier.web.link_token import keep_token, link_token, private_page
         from webcam_classifier.web.replayed_file import open_as_camera
         from webcam_classifier.web.server import serve
         from webcam_classifier.web.studio import Studio
@@ -73,32 +80,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
         TeachingSession(options.dataset, default_backbone(), on_loaded=on_loaded) as session,
     ):
         port = int(listener.getsockname()[1])
-        token = None if is_loopback(listener) else link_token(options.port)
-        names = own_names(options.host) if token else frozenset()
+        is_own_machine = is_loopback(listener)
+        if not options.token and not is_own_machine:
+            raise UserError(
+                "--no-token is for this machine alone, and --host lets others in. Leave out one "
+                "of the two."
+            )
+        token = link_token(options.port) if options.token else None
+        names = frozenset() if is_own_machine else own_names(options.host)
         access = Access(names, token, cookie=f"studio-{port}")
         settings = capture_settings(options)
         with Studio(session, output, lambda: open_as_camera(options.source, settings)) as studio:
             found = links(listener, token)
-            say(describe_links(found, port))
-            if options.browser and token is None and has_screen():
-                webbrowser.open(found[0])
-            try:
-                serve(build_app(studio, access), listener)
-            finally:
-                keep_token(options.port)
+            say(describe_links(found, port, is_own_machine))
+            with ExitStack() as opened:
+                if options.browser and is_own_machine and has_screen():
+                    webbrowser.open(opened.enter_context(private_page(found[0])))
+                try:
+                    serve(build_app(studio, access), listener)
+                finally:
+                    keep_token(options.port)
 
 
-def describe_links(found: Sequence[str], port: int) -> str:
+def describe_links(found: Sequence[str], port: int, is_own_machine: bool) -> str:
     """Say how the page is reached, from here and from elsewhere.
 
     Args:
         found: The links, the likeliest first.
         port: That of the server.
+        is_own_machine: Whether no other machine reaches it.
     """
     lines = [f"open   {link}" for link in found]
     there = f"{os.environ.get('USER', 'you')}@{socket.gethostname()}"
     way = f"ssh -L {port}:localhost:{port} {there}"
-    if "token=" in found[0]:
+    if not is_own_machine:
         lines.append("       whoever has the link can teach; it is sent unencrypted")
         lines.append(
             "A browser gives its camera only to localhost or https. To use that of another "
@@ -151,6 +166,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="open the page in a browser, where there is a screen (default: yes)",
+    )
+    parser.add_argument(
+        "--token",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="ask for the token in the link; --no-token lets every account of this machine look "
+        "and teach (default: yes)",
     )
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)

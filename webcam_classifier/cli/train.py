@@ -81,6 +81,7 @@ from webcam_classifier.training.evaluate_and_save import (
     evaluate_and_save,
     training_result,
 )
+from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.same_project import check_same_project
 from webcam_classifier.training.train_head import train_head
 
@@ -112,6 +113,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     output = output_folder(options)
     check_writable(output)
     recover_folder(output)
+    former = FormerModel.in_folder(output)
     if options.output is None:
         check_same_project(output, options.dataset)
     # What can't be had is said before pictures are read.
@@ -138,7 +140,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     embedded = None
     if backbone is not None:
         embedded = embedded_dataset(dataset, backbone, task.test_pictures)
-    findings = evaluate_and_save(task, train(task, embedded), embedded, output)
+    findings = evaluate_and_save(task, train(task, embedded), embedded, output, former=former)
     print(describe_training(findings, output))
     tell(training_result(findings, output))
 

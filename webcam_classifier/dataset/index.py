@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -172,8 +172,11 @@ class Dataset:
         with self.changed:
             self.is_split = listing.is_split
             self._skipped = listing.skipped
+            # What is in a folder that can't be opened for now is not gone.
+            closed = {str(one.path) for one in listing.skipped if one.is_closed}
             for picture in before:
-                if (picture.label, picture.key) not in found:
+                is_found = (picture.label, picture.key) in found
+                if not is_found and not (closed and self._is_below(picture, closed)):
                     self.remove(picture.label, [picture.key])
             self.refused = {
                 key: why for key, why in self.refused.items() if key in found and key not in mended
@@ -187,7 +190,7 @@ class Dataset:
                 if self.get(picture.label, picture.key) is None
                 and (picture.label, picture.key) not in self.refused
             )
-            self._stamp = stamp if stamp and is_settled else None
+            self._stamp = stamp if stamp and is_settled and not closed else None
         return True
 
     def counts(self) -> dict[str, int]:
@@ -321,6 +324,10 @@ class Dataset:
             found = list(self._pictures.pop(label, {}).values())
             self._notify()
         return found
+
+    def _is_below(self, picture: Picture, folders: Collection[str]) -> bool:
+        path = self.folder / picture.path
+        return any(str(parent) in folders for parent in path.parents)
 
     def _list(self, known: int) -> Listing:
         """List the folder; one that never was there, or held nothing, is empty."""

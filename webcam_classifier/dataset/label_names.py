@@ -49,6 +49,26 @@ def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
     return names
 
 
+def check_new_label(name: str, known: Sequence[str], dataset: Path) -> str:
+    """Refuse a label that can't stand beside those that there are, whatever is wrong with those.
+
+    Args:
+        name: As the user wrote it.
+        known: The labels that there are; folders from elsewhere may have names that no label is
+            given here.
+        dataset: As for `check_labels`.
+
+    Returns:
+        The label in composed form.
+
+    Raises:
+        UserError: As `check_labels` does.
+    """
+    alike = [label for label in known if _key(label) == _key(name)]
+    *_, label = check_labels((*alike, name), dataset)
+    return label
+
+
 def label_problem(label: str) -> str | None:
     """Say why a label can't be the name of a folder, or None where it can.
 

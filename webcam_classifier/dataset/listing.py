@@ -20,6 +20,8 @@ from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
+_NAME_NOT_UTF_8 = "its name is not UTF-8; rename it"
+_CANNOT_BE_OPENED = "can't be opened"
 _LOOSE = "not in a label's folder"
 
 
@@ -34,6 +36,16 @@ class SkippedFile:
 
     path: Path
     reason: str
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what is in it is not known, as it could not be opened."""
+        return self.reason.startswith(_CANNOT_BE_OPENED)
+
+    @property
+    def is_misnamed(self) -> bool:
+        """Whether it would be used under another name."""
+        return self.reason == _NAME_NOT_UTF_8
 
 
 @dataclass(frozen=True)
@@ -256,7 +268,7 @@ def _usable(found: Iterable[os.DirEntry[str]], skipped: list[SkippedFile]) -> It
         if is_ignored_folder(name) if is_folder else is_ignored_file(name):
             continue
         if not _is_utf8(name):
-            problem = "its name is not UTF-8; rename it"
+            problem = _NAME_NOT_UTF_8
         if problem is None:
             yield _Entry(name, entry.path, is_folder, is_link)
         else:
@@ -268,7 +280,7 @@ def _no_file(is_link: bool) -> str:
 
 
 def _cannot_be_opened(error: OSError) -> str:
-    return f"can't be opened: {error.strerror or error}"
+    return f"{_CANNOT_BE_OPENED}: {error.strerror or error}"
 
 
 def _is_utf8(name: str) -> bool:

@@ -119,6 +119,8 @@ class Findings:
         analysis: What the embeddings tell.
         model_bytes: Size of the model file.
         seconds: What it all took.
+        about_newer_model: What became of a model that was written to the folder meanwhile; empty
+            where none was.
     """
 
     task: TrainingTask
@@ -130,6 +132,7 @@ class Findings:
     analysis: Analysis
     model_bytes: int
     seconds: float
+    about_newer_model: str = ""
 
     @property
     def evaluation(self) -> Evaluation:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from pathlib import Path
 
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.dataset.index import Dataset, Picture
@@ -22,6 +23,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.storage import explain_os_error
 
 _QUIET_FOR = 0.3  # seconds without a change before it is worth calibrating
 _CALIBRATE_EVERY = 3.0  # seconds, while changes go on
@@ -43,7 +45,8 @@ class BackgroundLearner:
         classifier: Whose head changes.
         learner: Follows the data set.
         embedder: Embeds files.
-        refresh: Called now and then in a thread: brings in what happened in the folder.
+        refresh: Called now and then in a thread: brings in what happened in the folder, and tells
+            whether anything may have.
         on_change: Called from the threads whenever something was learnt.
         on_loaded: Called once in a thread, when much was loaded that stays.
 
@@ -55,7 +58,7 @@ class BackgroundLearner:
         classifier: Classifier,
         learner: Learner,
         embedder: Embedder,
-        refresh: Callable[[], None],
+        refresh: Callable[[], bool],
         on_change: Callable[[], None],
         on_loaded: Callable[[], None],
     ) -> None:
@@ -133,9 +136,12 @@ class BackgroundLearner:
                 work()
             except Exception as error:  # whatever it is: learning must not end for good
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+                problem = _described(error, self._dataset.folder)
+                if not failures:  # what lasts is told once
+                    is_ours = not isinstance(error, OSError | UserError)
+                    _log.warning("%s", problem, exc_info=is_ours)
                 failures += 1
-                _log.warning("learning failed and is tried again", exc_info=True)
-                self._tell_problem(name, _described(error))
+                self._tell_problem(name, problem)
                 with self._dataset.changed:
                     self._dataset.changed.wait_for(lambda: self._stop, pause)
             else:
@@ -174,7 +180,8 @@ class BackgroundLearner:
         """Do the next thing that takes longer: look at the folder, calibrate, or embed files."""
         self._give_way()
         if time.monotonic() - self._refreshed_at >= _REFRESH_EVERY:
-            self._refresh()
+            if self._refresh():
+                self._on_change()
             self._refreshed_at = time.monotonic()
         with self._dataset.changed:
             pictures, version = self._dataset.by_label(), self._dataset.version
@@ -227,10 +234,18 @@ class BackgroundLearner:
                 os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
 
 
-def _described(error: Exception) -> str:
+def _described(error: Exception, folder: Path) -> str:
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError):
+        path = Path(os.fsdecode(error.filename)) if _is_name(error.filename) else folder
+        why = explain_os_error(error, path, reading=True)
+        return f"Learning is held up and tried again in a moment: {why}"
     return f"Learning is held up and tried again in a moment: {error!r}."
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str | bytes)
 
 
 def _waiting(pictures: Mapping[str, Collection[Picture]], views: int) -> Sequence[Picture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from webcam_classifier.dataset.index import Dataset
+from webcam_classifier.dataset.listing import printable
 from webcam_classifier.teaching.state import NEWEST, LabelState
 
 _UNBALANCED_BELOW = 1 / 3  # of the label that has most
@@ -43,6 +44,13 @@ def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
         found.append(
             f"{files} can't be read and teaches nothing: {such_as}{label}/{name}, {file.reason}."
         )
+    refused = set(dataset.refused.values())
+    unusable = [
+        one for one in dataset.skipped if (one.is_closed or one.is_misnamed) and one not in refused
+    ]
+    if unusable:
+        more = f" (and {len(unusable) - 1} more)" if len(unusable) > 1 else ""
+        found.append(f"{printable(unusable[0].path)} is not used{more}: {unusable[0].reason}.")
     return tuple(found)
 
 

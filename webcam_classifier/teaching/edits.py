@@ -10,7 +10,7 @@ from pathlib import Path
 
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
 from webcam_classifier.dataset.index import Dataset, Picture
-from webcam_classifier.dataset.label_names import check_labels
+from webcam_classifier.dataset.label_names import check_new_label
 from webcam_classifier.dataset.picture_files import PictureError, decode_picture, picture_ending
 from webcam_classifier.dataset.removed_pictures import move_away
 from webcam_classifier.errors import UserError
@@ -119,17 +119,21 @@ class Edits:
             raise UserError(f"There is no picture {name!r} of {label!r}. It may just have gone.")
         return self._dataset.folder / label / name
 
-    def refresh(self) -> None:
-        """Bring in what other hands did in the folder, unless it is being changed right now."""
-        if self._changing.acquire(blocking=False):
-            try:
-                self._dataset.refresh()
-            finally:
-                self._changing.release()
+    def refresh(self) -> bool:
+        """Bring in what other hands did in the folder, unless it is being changed right now.
+
+        Returns:
+            Whether anything may have changed.
+        """
+        if not self._changing.acquire(blocking=False):
+            return False
+        try:
+            return self._dataset.refresh()
+        finally:
+            self._changing.release()
 
     def _checked(self, name: str) -> str:
-        *_, label = check_labels((*self._dataset.labels, name), self._dataset.folder)
-        return label
+        return check_new_label(name, self._dataset.labels, self._dataset.folder)
 
     @contextmanager
     def _while_nothing_is_recorded(self, label: str) -> Iterator[None]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
+import queue
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import webcam_classifier
+from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.progress import Event, from_json
 
 _NICENESS = 10
@@ -26,28 +28,35 @@ _INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
 class JobProcess:
     """A command of this package as a child process, whose events are read while it goes on.
 
-    It lives no longer than this process, however this one ends: it ends when its standard input is
-    closed.
+    It lives no longer than this process, however this one ends: see `ending_with_parent`.
 
     Args:
         command: One of `webcam_classifier.cli`, with its arguments.
+
+    Raises:
+        UserError: It can't be started.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        # Named here and made there, so that nothing is left by an end of this process in between.
-        self._folder = Path(tempfile.gettempdir()) / f"webcam-classifier-{secrets.token_hex(8)}"
-        ours = ["-m", "webcam_classifier.cli", "--events", "--ends-with-parent", str(self._folder)]
-        self._process = subprocess.Popen(
-            [sys.executable, *ours, *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=_environment(),
-        )  # fmt: skip
-        if hasattr(os, "setpriority"):  # not on Windows
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._log_lock = threading.Lock()
-        self._log_reader = threading.Thread(target=self._read_log, name="job-log", daemon=True)
+        self._started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
+        # Linux takes the thread that starts a process for its parent, so one does that stays.
+        self._log_reader = threading.Thread(
+            target=self._run, args=[command], name="job-log", daemon=True
+        )
         self._log_reader.start()
+        started = self._started.get()
+        if isinstance(started, OSError):
+            reason = started.strerror or started
+            raise UserError(
+                f"Another process could not be started ({reason}). Close other programs, and "
+                "try it again."
+            ) from started
+        self._process = started
+        if hasattr(os, "setpriority"):  # not on Windows
+            with suppress(ProcessLookupError):  # it has ended already
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
 
     @property
     def pid(self) -> int:
@@ -87,9 +96,25 @@ class JobProcess:
         with self._log_lock:
             return list(self._log)
 
-    def _read_log(self) -> None:
-        for line in _lines(self._process.stderr):
+    def _run(self, command: Sequence[str]) -> None:
+        """Start the process, and read what it prints to its end."""
+        try:
+            # Named here and made there, so that nothing is left by an end of this process between.
+            self._folder = temporary_folder_path()
+            ours = ["-m", "webcam_classifier.cli", "--events"]
+            ours += ["--ends-with-parent", str(self._folder)]
+            process = subprocess.Popen(
+                [sys.executable, *ours, *command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=_environment(),
+            )  # fmt: skip
+        except OSError as error:
+            self._started.put(error)
+            return
+        self._started.put(process)
+        for line in _lines(process.stderr):
             self._add_to_log(line)
+        process.wait()
 
     def _add_to_log(self, line: str) -> None:
         with self._log_lock:

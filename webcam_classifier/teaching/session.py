@@ -150,13 +150,14 @@ class TeachingSession(RecordingSession):
                 cancelled.
         """
         # Loaded only now: drawing and analysing take longer to load than all else.
+        from webcam_classifier.training.former_model import FormerModel
         from webcam_classifier.training.save_live_model import save_live_model
 
         check_enough(self._dataset)
         check_writable(output)
-        started = time.monotonic()
+        started, former = time.monotonic(), FormerModel.in_folder(output)
         calibration = self._calibrated(is_cancelled)
-        return save_live_model(self._dataset, self._backbone, calibration, output, started)
+        return save_live_model(self._dataset, self._backbone, calibration, output, started, former)
 
     def _calibrated(self, is_cancelled: Callable[[], bool]) -> Calibration:
         """Wait until the pictures of this moment are calibrated, and tell how far that is."""

@@ -121,7 +121,7 @@ class TrainingJobs:
             input_size: Likewise, in pixels.
 
         Raises:
-            UserError: Another job is running.
+            UserError: Another job is running, or no process can be started.
         """
         command = ["train", str(dataset), "--mode", kind, "--output", str(output)]
         chosen = {"--epochs": epochs, "--backbone": backbone, "--input-size": input_size}
@@ -208,8 +208,12 @@ class TrainingJobs:
 
     def _begin(self, kind: JobKind, command: Sequence[str], output: Path) -> JobState:
         with self._lock:
-            state = self._begun(kind, output)
-            process = self._process = JobProcess(command)
+            before, state = self._state, self._begun(kind, output)
+            try:
+                process = self._process = JobProcess(command)
+            except UserError:
+                self._state = before
+                raise
             self._thread = threading.Thread(
                 target=self._follow, args=[process, state], name="training-job", daemon=True
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,8 +45,11 @@ from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
 from webcam_classifier.report.render import REPORT_NAME, render_report
 from webcam_classifier.storage import write_together
+from webcam_classifier.training.former_model import FormerModel
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
+
+_log = logging.getLogger(__name__)
 
 _TIMED = 40  # pictures that the written model is asked about after cross-validation
 
@@ -56,6 +60,8 @@ def evaluate_and_save(
     embedded: EmbeddedDataset | None,
     folder: Path,
     render: Callable[[Findings, str], str] = render_report,
+    *,
+    former: FormerModel | None = None,
 ) -> Findings:
     """Measure what was trained on pictures that it never saw, and write it all down.
 
@@ -72,6 +78,8 @@ def evaluate_and_save(
             it.
         folder: Where model, metrics, report and checkpoint go.
         render: Draws the report.
+        former: The model that the folder held when this began; one that was written there since
+            then is kept under another name.
 
     Raises:
         UserError: The folder can't be written.
@@ -118,6 +126,10 @@ def evaluate_and_save(
     }
     if outcome.checkpoint is not None:
         files[CHECKPOINT_NAME] = outcome.checkpoint
+    kept = "" if former is None else former.keep_newer()
+    if kept:
+        findings = replace(findings, about_newer_model=kept)
+        _log.warning("%s", kept)
     write_together(folder, files)
     for path in outcome.superseded:
         path.unlink(missing_ok=True)
@@ -200,8 +212,13 @@ def training_result(findings: Findings, folder: Path) -> Result:
     """
     evaluation = findings.evaluation
     is_measured = evaluation.count > 0
+    told = (
+        f"accuracy {describe_accuracy(evaluation)}; measured on {findings.card.accuracy_rests_on}"
+    )
+    if findings.about_newer_model:
+        told += f"; {findings.about_newer_model}"
     return Result(
-        f"accuracy {describe_accuracy(evaluation)}; measured on {findings.card.accuracy_rests_on}",
+        told,
         output=str(folder),
         accuracy=evaluation.accuracy if is_measured else None,
         interval=evaluation.interval if is_measured else None,

@@ -15,11 +15,17 @@ from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.progress import Result
 from webcam_classifier.report.in_process import render_in_process
 from webcam_classifier.training.evaluate_and_save import evaluate_and_save, training_result
+from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.train_head import head_result
 
 
 def save_live_model(
-    dataset: Dataset, backbone: Backbone, calibration: Calibration, output: Path, started: float
+    dataset: Dataset,
+    backbone: Backbone,
+    calibration: Calibration,
+    output: Path,
+    started: float,
+    former: FormerModel,
 ) -> Result:
     """Write the model of the pictures of a calibration, as `train.py --mode head` does.
 
@@ -31,6 +37,7 @@ def save_live_model(
         calibration: Of the pictures.
         output: The folder for model, metrics and report.
         started: When the work began, seconds on the monotonic clock.
+        former: The model that the folder held then.
 
     Raises:
         UserError: The folder can't be written.
@@ -56,5 +63,5 @@ def save_live_model(
         backbone, calibration.pictures, views, len(views.bursts) // len(pictures), None
     )
     result = head_result(learner, backbone, is_cross_validated=True)
-    findings = evaluate_and_save(task, result, embedded, output, render_in_process)
+    findings = evaluate_and_save(task, result, embedded, output, render_in_process, former=former)
     return training_result(findings, output)

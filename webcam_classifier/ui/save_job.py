@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.storage import recover_folder
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.state import LabelState
 from webcam_classifier.teaching.training_job import JobState, TrainingJobs
@@ -32,6 +33,7 @@ class SaveJob:
         self.output = output
         self._jobs = jobs
         self._say = say
+        recover_folder(output)  # what a kill of the program before has left there
         self._told = 0  # number of the job whose end was told
         # A model that is there is taken to be of the snapshots that are there.
         is_there = (output / "model.onnx").is_file()

@@ -2,8 +2,9 @@
 
 Three things are kept out. A page of another site whose name was pointed at this machine (DNS
 rebinding) gives itself away by the name that it asks for. A page of another site that sends its
-requests here gives itself away by the origin that its browser states. And where the server can be
-reached from other machines, nobody gets anything without the token that is in the link.
+requests here gives itself away by the origin that its browser states. And nobody gets anything
+without the token that is in the link: not from other machines, and no other account of this one,
+which reaches loopback as well.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Access:
     """What the server asks of everybody who talks to it.
 
     Attributes:
-        names: By which it may be called besides loopback's, in lower case.
-        token: Required for everything; None where the server is reached from this machine only.
+        names: By which it may be called besides loopback's, in lower case. There are some where
+            other machines can reach it, and then any address of its own will do as well.
+        token: Required for everything; None where everybody on this machine may.
         cookie: The name of the cookie that holds the token. Cookies know no ports, so it has one.
     """
 
@@ -86,7 +88,7 @@ class Access:
             return False
         # No name was looked up to get at an address, so nobody can have pointed it here. Which
         # addresses lead here is not known: there may be a router in between.
-        return address.is_loopback or self.token is not None
+        return address.is_loopback or bool(self.names)
 
     def _token_problem(self, connection: HTTPConnection) -> Refusal | None:
         if self.token is None or self._is_token(connection.cookies.get(self.cookie, "")):

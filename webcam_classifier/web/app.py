@@ -9,8 +9,8 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -18,6 +18,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.web.access import Access
 from webcam_classifier.web.gate import Gate
 from webcam_classifier.web.http_routes import Routes
+from webcam_classifier.web.json_text import Json, plain_text
 from webcam_classifier.web.limits import body_limit
 from webcam_classifier.web.sockets import Sockets
 from webcam_classifier.web.studio import Studio
@@ -47,7 +48,12 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
         finally:
             studio.use_loop(None)
 
-    handlers = {HTTPException: _refused, UserError: _mistaken, Exception: _went_wrong}
+    handlers = {
+        HTTPException: _refused,
+        UserError: _mistaken,
+        ClientDisconnect: _cut_off,
+        Exception: _went_wrong,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     return Gate(app, access, body_limit)
 
@@ -61,6 +67,10 @@ async def _mistaken(request: Request, error: Exception) -> Response:
     return _say(request, HTTPStatus.BAD_REQUEST, str(error))
 
 
+async def _cut_off(request: Request, _error: Exception) -> Response:
+    return _say(request, HTTPStatus.BAD_REQUEST, "It did not come whole.")  # nobody reads it
+
+
 async def _went_wrong(request: Request, _error: Exception) -> Response:
     return _say(request, HTTPStatus.INTERNAL_SERVER_ERROR, _WENT_WRONG)  # uvicorn prints the error
 
@@ -69,5 +79,5 @@ def _say(
     request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": sentence}, status, headers)
-    return PlainTextResponse(sentence + "\n", status, headers)
+        return Json({"error": sentence}, status, headers)
+    return PlainTextResponse(plain_text(sentence) + "\n", status, headers)

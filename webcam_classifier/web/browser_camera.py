@@ -1,8 +1,9 @@
 """The camera of a browser, as one of ours: JPEG frames that came over a WebSocket, the newest only.
 
 The browser sends a frame when it is asked to, and it is asked when the last one was taken. So
-there is never more than one frame on its way, and a slow network makes the picture rarer, never
-older.
+there is never more than one frame on its way, and a slow network makes the picture rarer, not
+older than its own way takes. When a frame was captured, the browser says by its own clock; see
+`browser_clock`.
 """
 
 from __future__ import annotations
@@ -56,16 +57,19 @@ class BrowserCamera:
         """How it is doing."""
         return self._watch.status
 
-    def offer(self, content: bytes) -> None:
+    def offer(self, content: bytes, captured_at: float | None = None) -> None:
         """Take a frame from the browser; one that nobody has read yet is let go of.
 
         Args:
             content: A JPEG.
+            captured_at: Seconds on this machine's monotonic clock; None: when it arrived, which is
+                now.
 
         Raises:
             FrameError: It is no JPEG, damaged, or has too many pixels.
         """
-        captured_at = time.monotonic()
+        if captured_at is None:
+            captured_at = time.monotonic()
         image = decode_frame(content)
         if not self._watch.saw(image, captured_at):
             self._ask()

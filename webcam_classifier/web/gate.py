@@ -1,20 +1,24 @@
-"""What everything goes through on its way in and out: access, size of what is sent, headers.
+"""What everything goes through on its way in and out: access, size and time, headers.
 
 It stands around the whole application, so that no route, error or WebSocket can be forgotten.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webcam_classifier.web.access import Access, Refusal
 from webcam_classifier.web.answer_headers import DOOR_POLICY, with_protection
+from webcam_classifier.web.json_text import Json
+from webcam_classifier.web.protocols import STATE_CONNECTION
 
 _TOKEN_STAYS = 365 * 24 * 3600  # seconds that the browser keeps it; the server ends it earlier
 
@@ -23,6 +27,15 @@ _TOKEN_STAYS = 365 * 24 * 3600  # seconds that the browser keeps it; the server 
 _GO_ON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Studio</title>
 <meta http-equiv="refresh" content="0;url=/"><p><a href="/">Open the studio</a></p></html>"""
 
+_BODY_PATIENCE = 10.0  # seconds that somebody may send nothing of a body
+_BODY_RATE = 20_000.0  # bytes a second that earn more of it: a slow network is no reason to refuse
+_READ_WITHIN = 30.0  # seconds for a part of an answer, some dozens of kilobytes
+
+_CLOSING = {"connection": "close"}
+_TOO_SLOW = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "It came too slowly, or stopped in between. Send it again over a better connection.",
+)
 _NOT_SERVED = Refusal(HTTPStatus.NOT_FOUND, "There is no such WebSocket. Load the page again.")
 _STARTS = ("http.response.start", "websocket.accept")
 
@@ -49,6 +62,9 @@ class Gate:
         connection = HTTPConnection(scope)
         sender = _protecting(send)
         refusal = self._access.refusal(connection)
+        counted = scope.get("state", {}).get(STATE_CONNECTION)
+        if counted is not None and refusal is None:
+            counted.admit()
         if self._access.opens(connection) and _is_about_token_at_most(refusal):
             await self._open()(scope, receive, sender)
         elif refusal is not None and scope["type"] == "websocket":
@@ -60,7 +76,8 @@ class Gate:
             if _declared_size(connection) > limit:
                 await _refuse(_too_large(limit), scope)(scope, receive, sender)
             else:
-                await self._app(scope, _counting(receive, limit), sender)
+                ended = (lambda: None) if counted is None else counted.close
+                await self._app(scope, _bounded(receive, limit), _read_in_time(sender, ended))
         else:
             await self._app(scope, receive, sender)
 
@@ -81,10 +98,9 @@ def _is_about_token_at_most(refusal: Refusal | None) -> bool:
 
 
 def _refuse(refusal: Refusal, scope: Scope) -> Response:
-    headers = {"connection": "close"}
     if scope["path"].startswith("/api/"):
-        return JSONResponse({"error": refusal.reason}, refusal.status, headers)
-    return PlainTextResponse(refusal.reason + "\n", refusal.status, headers)
+        return Json({"error": refusal.reason}, refusal.status, _CLOSING)
+    return PlainTextResponse(refusal.reason + "\n", refusal.status, _CLOSING)
 
 
 async def _refuse_socket(refusal: Refusal, send: Send) -> None:
@@ -114,20 +130,47 @@ def _declared_size(connection: HTTPConnection) -> int:
     return int(declared) if declared.isdecimal() else 0
 
 
-def _counting(receive: Receive, limit: int) -> Receive:
-    """Count what really arrives: a size may be declared wrongly, or not at all."""
-    received = 0
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """Bound what arrives: a size may be declared wrongly, or not at all, and it may take for ever.
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
+    Only the time is counted in which somebody waits for more.
+    """
+    received = 0
+    waited = 0.0  # seconds
+    is_whole = False
+
+    async def bounded() -> Message:
+        nonlocal received, waited, is_whole
+        if is_whole:  # from now on its end is waited for, which comes when it comes
+            return await receive()
+        began = time.monotonic()
+        patience = _BODY_PATIENCE + received / _BODY_RATE - waited
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, patience))
+        except asyncio.TimeoutError:
+            raise HTTPException(_TOO_SLOW.status, _TOO_SLOW.reason, _CLOSING) from None
+        waited += time.monotonic() - began
         received += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if received > limit:
             refusal = _too_large(limit)
-            raise HTTPException(refusal.status, refusal.reason, {"connection": "close"})
+            raise HTTPException(refusal.status, refusal.reason, _CLOSING)
         return message
 
-    return counted
+    return bounded
+
+
+def _read_in_time(send: Send, end: Callable[[], None]) -> Send:
+    """End a connection whose other side does not read what it asked for."""
+
+    async def read_in_time(message: Message) -> None:
+        timer = asyncio.get_running_loop().call_later(_READ_WITHIN, end)
+        try:
+            await send(message)
+        finally:
+            timer.cancel()
+
+    return read_in_time
 
 
 def _protecting(send: Send) -> Send:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -13,19 +12,20 @@ from typing import IO, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.web import uploads
 from webcam_classifier.web.answer_headers import PAGE_POLICY, REPORT_POLICY
+from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.live_hub import KINDS
 from webcam_classifier.web.request_fields import (
     epochs_of,
     one_of,
     read_fields,
-    receive,
+    received_file,
     side_of,
     text_of,
 )
@@ -34,6 +34,8 @@ from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
 
 _PAGE = Path(__file__).parent / "page"
 _AT_ONCE = 2  # pictures or archives that are worked on; the live picture needs the rest
+_ARCHIVES_RECEIVED = 1  # at the same time; the others wait, without being read
+_FILES_RECEIVED = 4
 _WRITTEN_WITHIN = 2.0  # seconds
 _LOOK_EVERY = 0.02  # seconds
 _CLIENT = "x-studio-client"
@@ -68,6 +70,9 @@ class Routes:
         self.studio = studio
         self._session = studio.session
         self._work = asyncio.Semaphore(_AT_ONCE)
+        # Temporary files may lie in the memory, as a tmpfs.
+        self._archives = asyncio.Semaphore(_ARCHIVES_RECEIVED)
+        self._files = asyncio.Semaphore(_FILES_RECEIVED)
 
     def all(self) -> list[BaseRoute]:
         """Return the table of routes."""
@@ -108,30 +113,30 @@ class Routes:
 
     async def state(self, request: Request) -> Response:
         """Serve the whole state."""
-        return JSONResponse(self.studio.state(request.headers.get(_CLIENT)))
+        return Json(self.studio.state(request.headers.get(_CLIENT)))
 
     @changing
     async def add_label(self, request: Request) -> Response:
         """Add a label."""
         name = text_of(await read_fields(request), "name")
-        return JSONResponse({"name": await asyncio.to_thread(self._session.add_label, name)})
+        return Json({"name": await asyncio.to_thread(self._session.add_label, name)})
 
     @changing
     async def rename_label(self, request: Request) -> Response:
         """Rename a label."""
         old, new = self._label(request), text_of(await read_fields(request), "name")
-        return JSONResponse({"name": await asyncio.to_thread(self._session.rename_label, old, new)})
+        return Json({"name": await asyncio.to_thread(self._session.rename_label, old, new)})
 
     @changing
     async def remove_label(self, request: Request) -> Response:
         """Take a label away; its pictures are kept aside."""
         count = await asyncio.to_thread(self._session.remove_label, self._label(request))
-        return JSONResponse({"removed": count})
+        return Json({"removed": count})
 
     async def pictures(self, request: Request) -> Response:
         """Name all pictures of a label."""
         names = await asyncio.to_thread(self._session.picture_names, self._label(request))
-        return JSONResponse({"pictures": names})
+        return Json({"pictures": names})
 
     async def picture(self, request: Request) -> Response:
         """Serve a picture, or a thumbnail of it."""
@@ -157,41 +162,38 @@ class Routes:
         await asyncio.to_thread(self._picture_path, request)
         label, name = request.path_params["label"], request.path_params["name"]
         await asyncio.to_thread(self._session.remove_picture, label, name)
-        return JSONResponse({"removed": 1})
+        return Json({"removed": 1})
 
     @changing
     async def upload(self, request: Request) -> Response:
         """Add a picture, or a zip file of pictures, to a label."""
         label, name = self._label(request), request.path_params["name"]
-        with tempfile.TemporaryFile() as file:
-            await receive(request, file)
-            async with self._work:
-                upload = await asyncio.to_thread(self._add, label, name, file)
-        return JSONResponse(upload.to_dict())
+        receiving = self._archives if _is_archive(name) else self._files
+        async with receiving, received_file(request) as file, self._work:
+            upload = await asyncio.to_thread(self._add, label, name, file)
+        return Json(upload.to_dict())
 
     @changing
     async def upload_labelled(self, request: Request) -> Response:
         """Add a zip file whose folders are labels."""
         if not _is_archive(request.path_params["name"]):
             raise UserError("A zip file with a folder for each label is expected here.")
-        with tempfile.TemporaryFile() as file:
-            await receive(request, file)
-            async with self._work:
-                upload = await asyncio.to_thread(uploads.add_labelled_archive, self._session, file)
-        return JSONResponse(upload.to_dict())
+        async with self._archives, received_file(request) as file, self._work:
+            upload = await asyncio.to_thread(uploads.add_labelled_archive, self._session, file)
+        return Json(upload.to_dict())
 
     @changing
     async def undo(self, _request: Request) -> Response:
         """Take the last burst back."""
         undone = await asyncio.to_thread(self._session.undo)
         told = None if undone is None else {"label": undone.label, "count": undone.count}
-        return JSONResponse({"undone": told})
+        return Json({"undone": told})
 
     @changing
     async def camera(self, request: Request) -> Response:
         """Choose the camera."""
         self.studio.hub.use(one_of(await read_fields(request), "kind", KINDS))
-        return JSONResponse({})
+        return Json({})
 
     @changing
     async def teach(self, request: Request) -> Response:
@@ -218,17 +220,17 @@ class Routes:
     async def watch(self, request: Request) -> Response:
         """Choose what labels the live picture."""
         await self.studio.watch(one_of(await read_fields(request), "with", ("head", "model")))
-        return JSONResponse({})
+        return Json({})
 
     async def model(self, request: Request) -> Response:
         """Serve a model file."""
         path = self.studio.models.find(request.path_params["name"])
-        if path is None:
+        if path is None or not path.is_file():
             raise _not_found("There is no such model file. Teach or export one first.")
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
     def _job(self) -> Response:
-        return JSONResponse({"job": self.studio.job()})
+        return Json({"job": self.studio.job()})
 
     def _label(self, request: Request) -> str:
         label: str = request.path_params["label"]

@@ -1,16 +1,19 @@
 """The token in the link, which outlives a restart of the server but not a long pause.
 
-A page that is open somewhere reconnects by itself after a restart, and it can only do so with the
-token that it has.
+It keeps out other machines, and other accounts of this one: to its loopback addresses everybody
+who is logged in may connect. A page that is open somewhere reconnects by itself after a restart,
+and it can only do so with the token that it has.
 """
 
 from __future__ import annotations
 
+import html
 import os
 import secrets
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from webcam_classifier.cache_folder import cache_folder
@@ -31,14 +34,8 @@ def link_token(port: int) -> str:
         return secrets.token_urlsafe(_BYTES)
     path = _path(port)
     token = _kept(path) or secrets.token_urlsafe(_BYTES)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # so that the file is ours, with our permissions
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
-    except OSError:
-        pass  # without a place to keep it, the link is another one after the next start
+    with suppress(OSError):  # without a place to keep it, the next start has another link
+        _write_private(path, token)
     return token
 
 
@@ -48,8 +45,51 @@ def keep_token(port: int) -> None:
         os.utime(_path(port))
 
 
+@contextmanager
+def private_page(link: str) -> Iterator[str]:
+    """Have a browser led to the link without telling it on a command line, which all may read.
+
+    It is a file that only this account can read; Jupyter opens its browser in the same way.
+
+    Args:
+        link: With the token.
+
+    Yields:
+        The address of the file; the link itself where there is no token in it, or no place for
+        the file.
+    """
+    path = _folder() / f"open-{os.getpid()}.html"
+    address = link
+    if "token=" in link:
+        goal = html.escape(link)
+        page = (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Studio</title>'
+            f'<meta http-equiv="refresh" content="0;url={goal}">'
+            f'<a href="{goal}">Open the studio</a>'
+        )
+        with suppress(OSError):
+            _write_private(path, page)
+            address = path.as_uri()
+    try:
+        yield address
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # so that the file is ours, with our permissions
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _folder() -> Path:
+    return cache_folder() / "studio"
+
+
 def _path(port: int) -> Path:
-    return cache_folder() / "studio" / f"{port}.token"
+    return _folder() / f"{port}.token"
 
 
 def _kept(path: Path) -> str | None:

@@ -2,7 +2,8 @@
 
 A thread of its own opens the camera, takes the labelled frames over from the loop, and encodes a
 frame as JPEG where somebody waits for one: never in the loop's thread, and not at all where nobody
-looks. A camera that fails is a sentence on the page and is tried again; it ends nothing.
+looks. A camera that fails is a sentence on the page and is tried again; it ends nothing. As long as
+no picture comes, everybody is told so, and for how long, and nothing is labelled.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
@@ -31,6 +32,7 @@ _SMOOTHING = 0.2  # seconds; steadies what is shown, and lets a new label throug
 _LOOK_EVERY = 0.05  # seconds between two looks at whether another camera is wanted
 _TRY_AGAIN_AFTER = 3.0  # seconds after a camera failed
 _END_WITHIN = 1.5  # seconds
+_NO_PICTURE = "The camera sends nothing."
 _LONGER_SIDE = 960  # pixels of a picture that is sent
 _QUALITY = 78
 
@@ -44,12 +46,17 @@ class CameraFacts:
         description: What it is; empty while there is none.
         is_device: Whether somebody may stand in front of it, who wants to see a mirror.
         problem: Why there is no picture; None where there is one, or none is wanted.
+        is_live: Whether pictures come. Else what was seen last is no longer what is there.
+        last_picture_at: Seconds on the monotonic clock: when the last picture was captured, by
+            whichever camera; None before the first, and while pictures come.
     """
 
     kind: str
     description: str = ""
     is_device: bool = False
     problem: str | None = None
+    is_live: bool = False
+    last_picture_at: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +111,7 @@ class LiveHub:
         self._choice = 0  # counts what was chosen, so that the thread sees a change
         self._is_open = True
         self._pictures = 0
+        self._last_picture_at: float | None = None
         self._changed = threading.Condition()  # guards what was chosen
         self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
 
@@ -142,6 +150,8 @@ class LiveHub:
             self._browser.close()  # wakes the loop, which waits for its next frame
         self._kind, self._browser = kind, browser
         self._choice += 1
+        is_awaited = kind == DEVICE or browser is not None
+        self._tell(self._without_picture(kind, None if is_awaited else _why_nothing(kind)))
         self._changed.notify_all()
 
     def _run(self) -> None:
@@ -162,7 +172,7 @@ class LiveHub:
                 problem = f"The live picture broke off ({error}). It is tried again."
             with self._changed:
                 if self._choice == choice:
-                    self._tell(CameraFacts(kind, problem=problem))
+                    self._tell(self._without_picture(kind, problem))
                     patience = _TRY_AGAIN_AFTER if kind == DEVICE else None
                     self._changed.wait_for(lambda: self._choice != choice, patience)  # noqa: B023 waited for before the next round
 
@@ -175,14 +185,31 @@ class LiveHub:
 
     def _show(self, source: AbstractContextManager[Camera], kind: str, choice: int) -> None:
         with source as camera:
-            self._tell(CameraFacts(kind, camera.description, camera.is_device))
             loop = LiveLoop(camera, self._classifier, smoothing=_SMOOTHING, record=self._record)
             with loop:
                 for labelled in loop.results(_LOOK_EVERY):
-                    if self._choice != choice:
-                        return
-                    if labelled is not None:
+                    status = camera.status
+                    with self._changed:  # what was chosen meanwhile has been told already
+                        if self._choice != choice:
+                            return
+                        if labelled is not None:
+                            self._last_picture_at = labelled.frame.captured_at
+                        self._tell(self._facts(kind, camera, status))
+                    if labelled is not None and not status.is_stale:
                         self._on_picture(self._pictured(labelled))
+
+    def _facts(self, kind: str, camera: Camera, status: CameraStatus) -> CameraFacts:
+        return CameraFacts(
+            kind,
+            camera.description,
+            camera.is_device,
+            problem=(status.reason or _NO_PICTURE) if status.is_stale else None,
+            is_live=status.state == "live",
+            last_picture_at=None if status.state == "live" else self._last_picture_at,
+        )
+
+    def _without_picture(self, kind: str, problem: str | None) -> CameraFacts:
+        return CameraFacts(kind, problem=problem, last_picture_at=self._last_picture_at)
 
     def _pictured(self, labelled: LabelledFrame) -> LivePicture:
         self._pictures += 1
@@ -203,7 +230,7 @@ class LiveHub:
 
 def _why_nothing(kind: str) -> str | None:
     if kind == DEVICE:
-        return "The camera's stream has ended. It is tried again."
+        return "The camera has ended. It is opened again."
     if kind == BROWSER:
         return "No browser's camera is sending pictures. Start it on the page."
     return None

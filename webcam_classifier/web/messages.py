@@ -49,13 +49,21 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
     }
 
 
-def camera_message(facts: CameraFacts) -> dict[str, Any]:
-    """Tell which camera there is, and what is wrong with it."""
+def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:
+    """Tell which camera there is, and what is wrong with it.
+
+    Args:
+        facts: What is known of it.
+        now: Seconds on the monotonic clock.
+    """
+    last = facts.last_picture_at
     return {
         "kind": facts.kind,
         "description": facts.description,
         "mirror": facts.is_device,
         "problem": facts.problem,
+        "live": facts.is_live,
+        "no_picture_for": None if last is None else round(max(0.0, now - last), 1),
     }
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import IO, Any, TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from webcam_classifier.errors import UserError
@@ -15,16 +20,57 @@ Value = TypeVar("Value", bound=str)
 _MOST_EPOCHS = 500
 
 
-async def receive(request: Request, file: IO[bytes]) -> None:
-    """Write what is sent to a file, and go back to its beginning; the gate limits how much it is.
+@asynccontextmanager
+async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
+    """Take in what is sent, as a temporary file; the gate limits how much it is.
 
     Args:
         request: Not read yet.
-        file: Open for writing and reading.
+
+    Yields:
+        The file at its beginning.
+
+    Raises:
+        HTTPException: There is no room for it.
+        ClientDisconnect: It did not come whole.
     """
-    async for chunk in request.stream():
-        file.write(chunk)
-    file.seek(0)
+    try:
+        # Unbuffered: what could not be written would be tried once more when it is closed.
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 closed below
+    except OSError as error:
+        raise _no_room(error) from error
+    with file:
+        async for chunk in request.stream():
+            try:
+                _write_all(file, chunk)
+            except OSError as error:
+                raise _no_room(error) from error
+        file.seek(0)
+        yield file
+
+
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _no_room(error: OSError) -> HTTPException:
+    return HTTPException(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "The studio could not take it in, as a temporary file can't be written there "
+        f"({error.strerror or error}). Free some space in {_temporary_folder()}, or start "
+        "studio.py with another folder in the environment variable TMPDIR.",
+        {"connection": "close"},
+    )
+
+
+def _temporary_folder() -> str:
+    """Name the folder for temporary files, also where there is none that can be used."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return "the folder for temporary files"
 
 
 async def read_fields(request: Request) -> dict[str, Any]:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from webcam_classifier.web.answer_headers import with_protection
+from webcam_classifier.web.connections import Connections, Limits
 from webcam_classifier.web.limits import FRAME_BYTES
+from webcam_classifier.web.protocols import bounded_protocols
 
 _END_WITHIN = 1  # second that open connections have when the server ends
 _LOOK_EVERY = 10.0  # seconds between two looks at whether a page is still there
+_ACCEPTED_AT_ONCE = 32
+"""Connections that are taken in before any is listened to: many fewer than `Limits` has strangers,
+or one that has asked already would have to make room for those behind it."""
 
+_HEAD_BYTES = 32_768  # of a request, with all cookies that a browser may have for this machine
+_TELL_EVERY = 60.0  # seconds
+_USUAL_DESCRIPTORS = 1024
 
-class ProtectingProtocol(H11Protocol):
-    """HTTP with our headers on the one answer that does not come from the application."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP at all."""
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-        lines = [name + b": " + value for name, value in with_protection(headers)]
-        head = b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines])
-        self.transport.write(head + b"\r\n\r\n" + msg.encode("ascii") + b"\n")
-        self.transport.close()
+_logger = logging.getLogger(__name__)
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
@@ -37,20 +40,82 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         app: From `build_app`.
         listener: From `addresses.listen`; closed at the end.
     """
+    http, web_socket = bounded_protocols(Connections(Limits().within(_descriptors())))
     config = uvicorn.Config(
-        app,
-        http=ProtectingProtocol,
-        ws="websockets-sansio",
+        _Quiet(app),
+        http=http,
+        ws=web_socket,
         lifespan="on",
         log_config=None,  # else it sets up the whole process's logging anew
         log_level="warning",  # of its own loggers
         access_log=False,  # the link with its token would be in it
         proxy_headers=False,  # nobody else says where a request comes from
         server_header=False,
+        backlog=_ACCEPTED_AT_ONCE,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
         ws_max_size=FRAME_BYTES,
         ws_per_message_deflate=False,  # JPEGs don't get smaller
         ws_ping_interval=_LOOK_EVERY,
         ws_ping_timeout=_LOOK_EVERY,
         timeout_graceful_shutdown=_END_WITHIN,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with _without_complaints_of_strangers():
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+class _Quiet:
+    """The application, in whose event loop running out of descriptors is told once in a while.
+
+    asyncio tells it with a traceback for every connection that it can't accept.
+
+    Args:
+        app: Whatever is served.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._told_at = -_TELL_EVERY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            asyncio.get_running_loop().set_exception_handler(self._handle)
+        await self._app(scope, receive, send)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not str(context.get("message", "")).startswith("socket.accept()"):
+            loop.default_exception_handler(context)
+            return
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            _logger.warning(
+                "no page can be opened for now: %s; it is tried again", context.get("exception")
+            )
+
+
+@contextmanager
+def _without_complaints_of_strangers() -> Iterator[None]:
+    """Keep uvicorn from writing a line or a traceback for whatever wrong thing anybody sends."""
+    logger = logging.getLogger("uvicorn.error")
+    logger.addFilter(_is_about_us)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_about_us)
+
+
+def _is_about_us(record: logging.LogRecord) -> bool:
+    is_about_request = record.getMessage().startswith(
+        ("Invalid ", "Unsupported upgrade", "No supp")
+    )
+    return not is_about_request
+
+
+def _descriptors() -> int:
+    """How many files this process may have open."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, whose sockets are not counted among files
+        return _USUAL_DESCRIPTORS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _USUAL_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextlib import suppress
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from webcam_classifier.web.browser_camera import BrowserCamera, FrameError
+from webcam_classifier.web.browser_clock import BrowserClock
+from webcam_classifier.web.json_text import json_text
+from webcam_classifier.web.message_rate import MessageRate
+from webcam_classifier.web.socket_messages import (
+    NOT_ALLOWED,
+    NOT_UNDERSTOOD,
+    SAID_NOT_UNDERSTOOD,
+    TOO_MANY,
+    close_reason,
+    parsed,
+    received,
+    serve_both_ways,
+)
 from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
 from webcam_classifier.web.viewers import Viewer
 
-# Close codes; those from 4000 up are an application's own.
-_NO_FRAME = 4400
-_NOT_ALLOWED = 4409
-_TOO_MANY = 4429
+_FRAMES_A_SECOND = 400.0  # messages: three for each frame, and no camera is as fast
+_FRAMES_AT_ONCE = 400.0
 
 
 class Sockets:
@@ -31,7 +44,7 @@ class Sockets:
         """Tell a page everything, and do what it says, until it is gone."""
         await socket.accept()
         if self._studio.viewers.is_full:
-            await socket.close(_TOO_MANY, "Too many pages are open. Close one of them.")
+            await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
             return
         viewer = Viewer(socket, self._studio.state)
         self._studio.viewers.enter(viewer)
@@ -44,7 +57,7 @@ class Sockets:
         """Take the frames of a browser's camera, as the camera that is used from now on."""
         await socket.accept()
         if not self._studio.may_change(socket.query_params.get("client")):
-            await socket.close(_NOT_ALLOWED, SOMEBODY_TEACHES)
+            await socket.close(NOT_ALLOWED, SOMEBODY_TEACHES)
             return
         link = _CameraLink(socket)
         self._studio.hub.attach(link.camera)
@@ -64,20 +77,14 @@ class _CameraLink:
         self._is_asked = False
         self._is_closed = False
         self._has_credit = False
+        self._asked_at = 0.0
+        self._clock = BrowserClock()
+        self._rate = MessageRate(_FRAMES_A_SECOND, _FRAMES_AT_ONCE)
         self.camera = BrowserCamera(self._ask, self._close)
 
     async def serve(self) -> None:
         """Ask for frames and take them until the browser or another camera ends it."""
-        tasks = [asyncio.create_task(self._take_frames()), asyncio.create_task(self._ask_all())]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in ended:
-            with suppress(WebSocketDisconnect):
-                task.result()
+        await serve_both_ways(self._socket, self._take_frames(), self._ask_all())
 
     def _ask(self) -> None:
         self._is_asked = True
@@ -97,22 +104,54 @@ class _CameraLink:
             if self._is_asked:
                 self._is_asked = False
                 self._has_credit = True
-                await self._socket.send_json({"type": "next"})
+                self._asked_at = time.monotonic()
+                asked = {"type": "next", "clock": self._asked_at}
+                await self._socket.send_text(json_text(asked))
             await self._woken.wait()
             self._woken.clear()
-        await self._socket.close(_NOT_ALLOWED, "Another camera was chosen.")
+        await self._socket.close(NOT_ALLOWED, "Another camera was chosen.")
 
     async def _take_frames(self) -> None:
+        captured_at: float | None = None
         while True:
-            try:
-                content = await self._socket.receive_bytes()
-            except KeyError:  # text instead of a picture
-                content = b""
-            if not self._has_credit:
-                continue  # it was not asked for: not worth decoding
-            self._has_credit = False
-            try:
-                await asyncio.to_thread(self.camera.offer, content)
-            except FrameError as error:
-                await self._socket.close(_NO_FRAME, str(error)[:120])
+            message = await received(self._socket)
+            if message is None:
                 return
+            if not self._rate.allows_another():
+                await self._socket.close(TOO_MANY, "More was sent than was asked for.")
+                return
+            if isinstance(message, bytes):
+                if not await self._take_frame(message, captured_at):
+                    return
+                captured_at = None
+                continue
+            told = parsed(message)
+            now = time.monotonic()
+            if told is None:
+                await self._socket.close(NOT_UNDERSTOOD, SAID_NOT_UNDERSTOOD)
+                return
+            if told["type"] == "clock" and told.get("clock") == self._asked_at:
+                self._clock.answered(self._asked_at, _seconds(told.get("browser")), now)
+            elif told["type"] == "frame":  # it follows at once
+                captured_at = self._clock.our_time(_seconds(told.get("captured")), now)
+
+    async def _take_frame(self, content: bytes, captured_at: float | None) -> bool:
+        """Take a frame that was asked for; tells whether the camera goes on."""
+        if not self._has_credit:
+            return True  # not worth decoding
+        self._has_credit = False
+        try:
+            await asyncio.to_thread(self.camera.offer, content, captured_at)
+        except FrameError as error:
+            await self._socket.close(NOT_UNDERSTOOD, close_reason(str(error)))
+            return False
+        return True
+
+
+def _seconds(value: object) -> float:
+    """Take a time that a browser told in seconds; NaN where it is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        return math.nan

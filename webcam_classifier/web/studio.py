@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -75,7 +76,7 @@ class Studio:
         return {
             "version": teaching.version,
             **messages.teaching_message(teaching, self.session.learning_state()),
-            "camera": messages.camera_message(self.hub.facts),
+            "camera": messages.camera_message(self.hub.facts, time.monotonic()),
             "teacher": self.teacher.seen_by(client),
             "job": self.job(),
             "models": messages.models_message(self.models.files),

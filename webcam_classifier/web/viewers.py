@@ -8,21 +8,31 @@ server's event loop; only `is_picture_wanted` is asked from the hub's thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketState
 
+from webcam_classifier.web.json_text import json_text
 from webcam_classifier.web.live_hub import LivePicture
+from webcam_classifier.web.message_rate import MessageRate
 from webcam_classifier.web.messages import prediction_message
+from webcam_classifier.web.socket_messages import (
+    NOT_UNDERSTOOD,
+    SAID_NOT_UNDERSTOOD,
+    TOO_MANY,
+    parsed,
+    received,
+    serve_both_ways,
+)
 
 _STATE_EVERY = 0.1  # seconds between two states at the least
-_LONGEST_MESSAGE = 4096  # characters of what a page says
-_NOT_UNDERSTOOD = 4400  # close code
+_ALIVE_EVERY = 1.0  # seconds
+_MESSAGES_A_SECOND = 150.0  # of a page, which says that it has shown a picture for each frame
+_MESSAGES_AT_ONCE = 300.0
+_REFUSALS = 8  # that wait to be told
 
 Obey = Callable[["Viewer", dict[str, Any]], Awaitable[None]]
 
@@ -49,6 +59,7 @@ class Viewer:
         self._state_is_old = True
         self._state_due = 0.0
         self._refusals: list[str] = []
+        self._rate = MessageRate(_MESSAGES_A_SECOND, _MESSAGES_AT_ONCE)
         self._woken = asyncio.Event()
 
     @property
@@ -69,7 +80,8 @@ class Viewer:
 
     def refuse(self, reason: str) -> None:
         """Say that something was not done."""
-        self._refusals.append(reason)
+        if len(self._refusals) < _REFUSALS:
+            self._refusals.append(reason)
         self._woken.set()
 
     async def serve(self, obey: Obey) -> None:
@@ -78,26 +90,19 @@ class Viewer:
         Args:
             obey: Awaited with every message that is not about showing pictures.
         """
-        tasks = [asyncio.create_task(self._listen(obey)), asyncio.create_task(self._send_all())]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in ended:
-            with suppress(WebSocketDisconnect):  # it may be noticed while something is sent
-                task.result()
+        await serve_both_ways(self._socket, self._listen(obey), self._send_all())
 
     async def _listen(self, obey: Obey) -> None:
         while True:
-            try:
-                text = await self._socket.receive_text()
-            except (WebSocketDisconnect, KeyError):  # gone, or bytes where text was expected
+            text = await received(self._socket)
+            if text is None:
                 break
-            message = _parsed(text)
+            message = parsed(text) if isinstance(text, str) else None
             if message is None:
-                await _close(self._socket, _NOT_UNDERSTOOD, "This message is not understood.")
+                await _close(self._socket, NOT_UNDERSTOOD, SAID_NOT_UNDERSTOOD)
+                break
+            if not self._rate.allows_another():
+                await _close(self._socket, TOO_MANY, "Too many messages were sent at once.")
                 break
             if message["type"] == "hello":
                 self._wants_pictures = message.get("pictures") is True
@@ -108,14 +113,20 @@ class Viewer:
                 await obey(self, message)
 
     async def _send_all(self) -> None:
-        await self._socket.send_json({"type": "welcome", "client": self.client})
+        await self._send({"type": "welcome", "client": self.client})
         while True:
-            await self._woken.wait()
+            try:
+                await asyncio.wait_for(self._woken.wait(), _ALIVE_EVERY)
+            except asyncio.TimeoutError:  # so that the page knows that the link still holds
+                await self._send({"type": "alive"})
             self._woken.clear()
             while self._refusals:
-                await self._socket.send_json({"type": "refused", "error": self._refusals.pop(0)})
+                await self._send({"type": "refused", "error": self._refusals.pop(0)})
             await self._send_state()
             await self._send_picture()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_text(json_text(message))
 
     async def _send_state(self) -> None:
         if not self._state_is_old:
@@ -126,7 +137,7 @@ class Viewer:
             return
         self._state_is_old = False
         self._state_due = time.monotonic() + _STATE_EVERY
-        await self._socket.send_json({"type": "state", **self._state_message(self.client)})
+        await self._send({"type": "state", **self._state_message(self.client)})
 
     async def _send_picture(self) -> None:
         picture, self._newest = self._newest, None
@@ -134,7 +145,7 @@ class Viewer:
             return
         self._has_credit = False
         self._sent = picture.number
-        await self._socket.send_text(json.dumps(prediction_message(picture, time.monotonic())))
+        await self._send(prediction_message(picture, time.monotonic()))
         if self._wants_pictures and picture.jpeg is not None:
             await self._socket.send_bytes(picture.jpeg)
 
@@ -184,17 +195,6 @@ class Viewers:
         """Tell everybody that the state has changed."""
         for viewer in self._by_client.values():
             viewer.tell_state()
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    if len(text) > _LONGEST_MESSAGE:
-        return None
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    is_message = isinstance(message, dict) and isinstance(message.get("type"), str)
-    return message if is_message else None
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

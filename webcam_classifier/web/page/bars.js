@@ -24,6 +24,7 @@ export class Bars {
   /** @type {Map<string, Bar>} */
   #bars = new Map();
   #paceAt = 0;
+  #isStale = false;
 
   /** @param {State} state */
   update(state) {
@@ -38,7 +39,13 @@ export class Bars {
       setText(bar.key, String(place + 1));
     });
     this.#unknown.hidden = names.length === 0;
-    if (state.camera.kind === "none") this.#rest();
+    if (this.#isStale || state.camera.kind === "none") this.#rest();
+  }
+
+  /** @param {boolean} isStale whether no picture comes, about which something could be said */
+  setStale(isStale) {
+    this.#isStale = isStale;
+    if (isStale) this.#rest();
   }
 
   /**
@@ -83,10 +90,12 @@ export class Bars {
   #rest() {
     for (const bar of this.#bars.values()) {
       bar.fill.style.setProperty("--share", "0");
-      bar.element.classList.remove("best");
+      bar.element.classList.remove("best", "unlearnt");
       setText(bar.percent, "–");
     }
     this.#unknownFill.style.setProperty("--share", "0");
+    this.#unknown.classList.remove("over");
+    this.#paceAt = 0;
     for (const text of [this.#unknownWords, this.#age, this.#rate]) setText(text, "–");
   }
 

@@ -1,8 +1,10 @@
-// This browser's own camera, sent to the studio as JPEG: one picture when it asks, the newest.
+// This browser's own camera, sent to the studio as JPEG: one picture when it asks, the newest, with
+// the time when it was taken. A picture is sent once: a camera that stands still sends none.
 
 const WIDTH = 640; // pixels: more than the network looks at
 const QUALITY = 0.85;
-const FRAME_WAIT = 200; // milliseconds for a new frame, before the last one is sent again
+const RETRY_AFTER = 1000; // milliseconds
+const FRAME_WAIT = 200; // milliseconds between two looks for a new frame where the browser tells of none
 
 /** Why the camera can't be used, in a sentence for the person. */
 export class CameraRefused extends Error {}
@@ -12,6 +14,7 @@ export class BrowserCamera {
   #stream = null;
   /** @type {WebSocket | null} */
   #socket = null;
+  #sentTime = -1; // of the video: of the frame that was sent last
   #video = document.createElement("video");
   #canvas = document.createElement("canvas");
   #onEnd;
@@ -76,10 +79,26 @@ export class BrowserCamera {
     const socket = new WebSocket(address);
     this.#socket?.close();
     this.#socket = socket;
-    socket.onmessage = () => void this.#send(socket); // it only ever asks for the next
-    socket.onclose = (event) => {
-      if (socket === this.#socket && event.reason) this.#end(event.reason);
+    socket.onmessage = (event) => {
+      const { clock } = JSON.parse(event.data); // it only ever asks for the next
+      socket.send(JSON.stringify({ type: "clock", clock, browser: seconds(performance.now()) }));
+      void this.#send(socket);
     };
+    socket.onclose = (event) => {
+      if (socket !== this.#socket) return;
+      if (event.reason) this.#end(event.reason);
+      else setTimeout(() => this.#reconnect(socket, client), RETRY_AFTER);
+    };
+  }
+
+  /**
+   * Go on after a link that broke, unless another one was made meanwhile.
+   *
+   * @param {WebSocket} socket the broken one
+   * @param {string} client
+   */
+  #reconnect(socket, client) {
+    if (this.active && socket === this.#socket) this.connect(client);
   }
 
   stop() {
@@ -99,9 +118,9 @@ export class BrowserCamera {
 
   /** @param {WebSocket} socket */
   async #send(socket) {
-    await this.#newFrame();
+    const takenAt = await this.#newFrame(socket);
     const { videoWidth: width, videoHeight: height } = this.#video;
-    if (!this.active || !width) return;
+    if (takenAt === null || !width) return;
     const scale = Math.min(1, WIDTH / Math.max(width, height));
     this.#canvas.width = Math.round(width * scale);
     this.#canvas.height = Math.round(height * scale);
@@ -110,21 +129,43 @@ export class BrowserCamera {
       ?.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
     this.#canvas.toBlob(
       (picture) => {
-        if (picture && socket.readyState === WebSocket.OPEN) socket.send(picture);
+        if (!picture || socket.readyState !== WebSocket.OPEN) return;
+        socket.send(JSON.stringify({ type: "frame", captured: seconds(takenAt) }));
+        socket.send(picture);
       },
       "image/jpeg",
       QUALITY,
     );
   }
 
-  /** Wait for a picture that was not sent yet. */
-  #newFrame() {
-    return new Promise((resolve) => {
-      setTimeout(resolve, FRAME_WAIT);
-      if ("requestVideoFrameCallback" in this.#video)
-        this.#video.requestVideoFrameCallback(resolve);
-      else setTimeout(resolve, 33);
-    });
+  /**
+   * Wait for a picture that was not sent yet.
+   *
+   * @param {WebSocket} socket
+   * @returns {Promise<number | null>} when it was taken, on the clock of `performance.now`; null
+   *   where the camera or the studio has gone
+   */
+  async #newFrame(socket) {
+    for (;;) {
+      if (!this.active || socket !== this.#socket || socket.readyState !== WebSocket.OPEN)
+        return null;
+      const takenAt = await this.#nextFrame();
+      if (this.#video.currentTime === this.#sentTime) continue;
+      this.#sentTime = this.#video.currentTime;
+      return takenAt;
+    }
+  }
+
+  /** Wait for the browser to tell of a frame, or for a while: in the background it tells of none. */
+  #nextFrame() {
+    return /** @type {Promise<number>} */ (
+      new Promise((resolve) => {
+        const tells = "requestVideoFrameCallback" in this.#video;
+        setTimeout(() => resolve(performance.now()), tells ? FRAME_WAIT : 33);
+        if (tells)
+          this.#video.requestVideoFrameCallback((now, frame) => resolve(frame.captureTime ?? now));
+      })
+    );
   }
 
   /** @param {string} reason */
@@ -132,6 +173,11 @@ export class BrowserCamera {
     this.stop();
     this.#onEnd(reason);
   }
+}
+
+/** @param {number} milliseconds */
+function seconds(milliseconds) {
+  return milliseconds / 1000;
 }
 
 /** @param {unknown} error of getUserMedia */

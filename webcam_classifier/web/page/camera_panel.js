@@ -20,6 +20,7 @@ export class CameraPanel {
   #problem = find("camera-problem", HTMLParagraphElement);
   #mirror = find("mirror", HTMLButtonElement);
   #ownProblem = "";
+  #isStale = false;
 
   /** @param {Studio} studio */
   constructor(studio) {
@@ -39,6 +40,13 @@ export class CameraPanel {
     });
   }
 
+  /** @param {boolean} isStale whether a picture is on the screen that is not there any more */
+  setStale(isStale) {
+    if (this.#isStale === isStale) return;
+    this.#isStale = isStale;
+    this.#refresh();
+  }
+
   /** After a lost connection: this browser's camera goes on where it was the one in use. */
   reconnect() {
     if (this.#camera.active) this.#camera.connect(this.#studio.connection.client);
@@ -50,7 +58,8 @@ export class CameraPanel {
     for (const radio of this.#radios) radio.checked = radio.value === state.camera.kind;
     if (this.#camera.active && state.teacher === "other") this.#camera.stop();
     setText(this.#description, state.camera.description);
-    const problem = this.#ownProblem || state.camera.problem || "";
+    // Over the last picture the studio's reason is said already.
+    const problem = this.#ownProblem || (this.#isStale ? "" : state.camera.problem) || "";
     setText(this.#problem, problem);
     this.#problem.hidden = problem === "";
     this.#choiceLabel.hidden = !this.#camera.active || this.#choice.options.length < 2;

@@ -7,7 +7,7 @@ import "./types.js";
 /** @typedef {import("./types.js").Link} Link */
 
 const WAITS = [300, 600, 1200, 2500, 5000]; // milliseconds before each try; the last one repeats
-const SILENCE = 4000; // milliseconds until a try that gets no answer counts as failed
+const SILENCE = 4000; // milliseconds without a word, after which a link counts as lost; else there is one a second
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]; // needs no network
 
 /**
@@ -53,12 +53,19 @@ export class Connection {
     const socket = new WebSocket(new URL("/ws/live", location.href.replace(/^http/, "ws")));
     socket.binaryType = "blob";
     this.#socket = socket;
-    this.#timer = setTimeout(() => socket.close(), SILENCE);
-    socket.onopen = () => this.#send({ type: "hello", pictures: true });
-    socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = () => {
+    const gone = () => {
       if (socket === this.#socket) void this.#lost();
+      socket.close(); // which takes long where the network is away
     };
+    this.#timer = setTimeout(gone, SILENCE);
+    socket.onopen = () => this.#send({ type: "hello", pictures: true });
+    socket.onmessage = (event) => {
+      if (socket !== this.#socket) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(gone, SILENCE);
+      this.#receive(event.data);
+    };
+    socket.onclose = gone;
   }
 
   /**
@@ -108,7 +115,6 @@ export class Connection {
 
   /** @param {string} client */
   #welcomed(client) {
-    clearTimeout(this.#timer);
     this.client = client;
     this.#failures = 0;
     this.#setLink("connected");

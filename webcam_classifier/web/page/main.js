@@ -5,6 +5,7 @@ import { CameraPanel } from "./camera_panel.js";
 import { Connection } from "./connection.js";
 import { acceptDrops } from "./drop.js";
 import { find } from "./elements.js";
+import { Freshness } from "./freshness.js";
 import { listenToKeys } from "./keyboard.js";
 import { LabelsPanel } from "./labels_panel.js";
 import { alert, announce } from "./notices.js";
@@ -30,6 +31,8 @@ const pace = new ReadingPace();
 const camera = new CameraPanel(studio);
 const teach = new TeachPanel(studio);
 const presence = new Presence(connection);
+const freshness = new Freshness(showFreshness);
+const TOO_LATE = 1000; // milliseconds that a picture may wait for the screen
 let taughtHere = false;
 let labelsSeen = -1; // how many labels the last prediction was about
 
@@ -52,7 +55,15 @@ function onState(state) {
   studio.state = state;
   taughtHere = state.teacher === "you";
   recording.check();
+  freshness.update(state);
   refresh();
+}
+
+/** What is not there now has no label, no bars, no age and no rate. */
+function showFreshness() {
+  stage.setStale(freshness.stale);
+  bars.setStale(freshness.stale !== null);
+  camera.setStale(freshness.stale !== null);
 }
 
 function refresh() {
@@ -71,8 +82,16 @@ function refresh() {
  * @param {Blob | null} picture
  */
 async function onPrediction(prediction, picture) {
+  const arrivedAt = performance.now();
   const bitmap = picture && (await createImageBitmap(picture).catch(() => null));
   requestAnimationFrame(() => {
+    const waited = performance.now() - arrivedAt; // for minutes, where the page was in the background
+    if (waited > TOO_LATE || studio.state?.camera.live !== true) {
+      bitmap?.close();
+      connection.shown(prediction.frame);
+      return;
+    }
+    freshness.shown(prediction.age_ms + waited);
     const withText = pace.isDue(prediction);
     if (bitmap) stage.show(prediction, bitmap, withText);
     bitmap?.close();
@@ -91,6 +110,7 @@ function onLink(link, problem) {
   recording.check();
   if (link !== "connected" && studio.state) studio.state = { ...studio.state, recording: null }; // it ended with the link
   presence.showLink(link, problem);
+  freshness.setLink(link);
   refresh();
   if (link !== "connected") return;
   if (taughtHere) connection.claim(); // who taught before the connection was lost goes on

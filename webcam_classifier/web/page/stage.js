@@ -3,7 +3,7 @@
 import { find, setText } from "./elements.js";
 import { announce } from "./notices.js";
 import { likeliest } from "./reading_pace.js";
-import { colourOf, many, percent } from "./words.js";
+import { colourOf, duration, many, percent } from "./words.js";
 import { nextStep } from "./guidance.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -26,6 +26,10 @@ export class Stage {
   #confidence = find("confidence", HTMLParagraphElement);
   #guide = find("guide", HTMLDivElement);
   #chip = find("recording-chip", HTMLParagraphElement);
+  #note = find("no-picture", HTMLDivElement);
+  #noteTitle = find("no-picture-for", HTMLElement);
+  #noteReason = find("no-picture-reason", HTMLElement);
+  #isStale = false;
   #guideTitle = document.createElement("b");
   #guideText = document.createElement("span");
   /** @type {Prediction | null} */
@@ -59,6 +63,37 @@ export class Stage {
   }
 
   /**
+   * Show that the picture is not what is there now, or that it is again.
+   *
+   * @param {import("./freshness.js").Staleness | null} stale
+   */
+  setStale(stale) {
+    this.#note.hidden = stale === null;
+    this.#stage.classList.toggle("stale", stale !== null);
+    if (stale !== null) {
+      setText(this.#noteTitle, `No picture for ${duration(stale.seconds)}`);
+      setText(this.#noteReason, stale.reason);
+    }
+    if (this.#isStale === (stale !== null)) return;
+    this.#isStale = stale !== null;
+    this.#canvas.setAttribute(
+      "aria-label",
+      stale ? "The camera’s last picture, from before it stopped" : "The camera’s picture",
+    );
+    if (stale) this.#forgetVerdict();
+    announce(stale ? `No picture. ${stale.reason}` : "The picture is back");
+  }
+
+  /** What was seen last must not be seen again before something new is. */
+  #forgetVerdict() {
+    for (const text of [this.#verdict, this.#words, this.#confidence]) setText(text, "");
+    delete this.#verdict.dataset.label;
+    delete this.#verdict.dataset.unknown;
+    delete this.#stage.dataset.sure;
+    this.#said = { label: "", since: 0, announced: "", at: 0 };
+  }
+
+  /**
    * @param {State} state
    * @param {string | null} recording the label that is recorded here or elsewhere
    */
@@ -75,6 +110,7 @@ export class Stage {
 
   #forgetPicture() {
     this.#prediction = null;
+    this.#forgetVerdict();
     this.#stage.classList.add("empty");
   }
 

@@ -36,13 +36,21 @@
  *
  * @typedef {{picture_bytes: number, picture_pixels: number, zip_bytes: number, zip_pictures: number}} Limits
  *
+ * @typedef {object} Camera
+ * @property {"device" | "browser" | "none"} kind
+ * @property {string} description
+ * @property {string | null} problem why there is no picture
+ * @property {boolean} [mirror] whether it looks at a person
+ * @property {boolean} live whether pictures come
+ * @property {number | null} no_picture_for seconds since the last one was taken; null while they come
+ *
  * @typedef {object} State
  * @property {number} version
  * @property {string} dataset
  * @property {string} dataset_folder
  * @property {string} backbone
  * @property {string} runtime
- * @property {{kind: "device" | "browser" | "none", description: string, problem: string | null, mirror?: boolean}} camera mirror: it looks at a person
+ * @property {Camera} camera
  * @property {"you" | "other" | null} teacher
  * @property {string | null} recording
  * @property {Label[]} labels

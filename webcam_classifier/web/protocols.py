@@ -1,0 +1,139 @@
+"""uvicorn's protocols with what they leave open: how many connections, and for how long.
+
+uvicorn waits for ever for the first byte of a connection, and for the rest of a request's head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import h11
+from uvicorn._types import ASGISendEvent
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from webcam_classifier.web.answer_headers import with_protection
+from webcam_classifier.web.connections import Connection, Connections, network_of
+
+HEAD_WITHIN = 10.0
+"""Seconds from a connection's start, or a request's first byte, to the end of its head."""
+
+STATE_CONNECTION = "connection"
+"""The key in a scope's `state` under which the gate finds the `Connection`."""
+
+
+class BoundedHttp(H11Protocol):
+    """HTTP on one of a limited number of connections, whose requests have to come in time.
+
+    Attributes:
+        connections_of_server: Set by a subclass for each server; see `bounded_http`.
+    """
+
+    connections_of_server: Connections
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._connection: Connection | None = None
+        self._is_handed_over = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        super().__init__(config, server_state, dict(app_state), _loop)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take it in, and wait for a request."""
+        super().connection_made(transport)
+        host = self.client[0] if self.client else ""
+        self._wait_for_head()
+        self._connection = self.connections_of_server.enter(network_of(host), transport.abort)
+        self.app_state[STATE_CONNECTION] = self._connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._stop_waiting()
+        if self._connection is not None:
+            self.connections_of_server.leave(self._connection)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in; a head that has begun has to end in time."""
+        super().data_received(data)
+        if self._is_handed_over or self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._head_timer is None:
+            self._wait_for_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over to the protocol of WebSockets."""
+        self._is_handed_over = True
+        super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP at all, with the headers that all answers have."""
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+        lines = [name + b": " + value for name, value in with_protection(headers)]
+        head = b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines])
+        self.transport.write(head + b"\r\n\r\n" + msg.encode("ascii") + b"\n")
+        self.transport.close()
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_WITHIN, self._end)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end(self) -> None:
+        # What a stranger has not read is not waited for.
+        self.transport.abort()
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that is counted among the connections, and ends when its page is gone."""
+
+    connections_of_server: Connections
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        connection = self.app_state.get(STATE_CONNECTION)
+        if connection is not None:
+            self.connections_of_server.leave(cast(Connection, connection))
+        super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, where that is still possible: uvicorn would take it for a mistake of ours.
+
+        Raises:
+            ClientDisconnected: It was ended already, as for a frame that is none.
+        """
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
+
+    def keepalive_timeout(self) -> None:
+        """End it at once: uvicorn would first wait until all was read that waits to be sent."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
+def bounded_protocols(
+    connections: Connections,
+) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
+    """Make the two protocols of a server, which count into the same connections."""
+
+    class Http(BoundedHttp):
+        connections_of_server = connections
+
+    class Socket(BoundedWebSocket):
+        connections_of_server = connections
+
+    return Http, Socket
