@@ -25,7 +25,9 @@ _PAUSE_SHARE = 1 / 300  # of the time that it has been away: in five minutes to 
 _SETTLED_AFTER = 1.0  # seconds of pictures, after which pauses begin small again
 _MOST_HANGING = 3  # connections that were let go and hang; no other one is begun meanwhile
 _LOOK_EVERY = 0.2  # seconds
-_CLOSE_WITHIN = 0.7  # seconds; a driver that hangs longer is left to its thread
+_CLOSE_WITHIN = 0.7  # seconds; a driver that hangs longer is left to its thread,
+_CLOSE_SILENT_WITHIN = 0.1  # and one that was silent already is not waited for
+_SILENT = 0.5  # seconds without a picture
 
 
 class LiveCamera:
@@ -120,12 +122,13 @@ class LiveCamera:
         with self._lock:
             connection, self._connection = self._connection, None
             self._is_over = True
+            silent_for = self._watch.status.seconds_without_picture(time.monotonic())
             self._watch.end()
             self._newest.close()
             self._woken.notify_all()
         if connection is not None:
             connection.let_go()
-            connection.join(_CLOSE_WITHIN)
+            connection.join(_CLOSE_WITHIN if silent_for < _SILENT else _CLOSE_SILENT_WITHIN)
 
     def __enter__(self) -> LiveCamera:
         return self
