@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"The page needs the package {error.name}. Install what it needs with "
             "`pip install -r requirements-studio.txt`."
         ) from error
-    if options.crop is not None:
-        write_crop(options.dataset, options.crop.within(1, 1))
     if options.output is None:
         check_same_project(output, options.dataset)
+    if options.crop is not None:
+        write_crop(options.dataset, options.crop.within(1, 1))
     with (
         listener,
         teaching_process() as on_loaded,
