@@ -31,6 +31,7 @@ from webcam_classifier.camera.open_camera import Camera, capture_settings, open_
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.cli.crop_argument import crop_of_source
+from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import (
     SMOOTHING,
@@ -45,7 +46,7 @@ from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
-from webcam_classifier.live.sinks import JsonLines, TerminalLines
+from webcam_classifier.live.sinks import TerminalLines
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
@@ -96,19 +97,25 @@ def watch(options: argparse.Namespace) -> None:
         if classifier.crop is not None:
             say(f"looks at {classifier.crop.describe()}")
         show = open_show(options, source, camera.is_device, stack, classifier)
-        record = None
+        events = open_events(
+            options,
+            say,
+            stack,
+            labels=classifier.card.labels,
+            model=path,
+            is_live=camera.is_live,
+            file_rate=source.file_rate,
+        )
         on_status = [say_status if show.terminal is None else show.terminal.show_status]
-        if options.json_lines:
-            lines = stack.enter_context(JsonLines(options.json_lines))
-            record = lines.record
-            on_status.append(lines.record_status)
+        if events is not None:
+            on_status.append(events.take_status)
         loop = LiveLoop(
             camera,
             classifier,
             smoothing=smoothing(options, camera),
             file_rate=source.file_rate,
             frame_limit=options.frames,
-            record=record,
+            record=None if events is None else events.take,
             on_status=all_of(on_status),
         )
         run(loop, show, camera, source)
@@ -173,10 +180,18 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         writer = SaveJob(session, stack.enter_context(TrainingJobs()), output, say)
         video = open_video(options, source, stack)
         hooks, on_status = [session.observe], [say_status]
-        if options.json_lines:
-            lines = stack.enter_context(JsonLines(options.json_lines))
-            hooks.append(lines.record)
-            on_status.append(lines.record_status)
+        events = open_events(
+            options,
+            say,
+            stack,
+            labels=options.teach,
+            model=output,
+            is_live=camera.is_live,
+            file_rate=source.file_rate,
+        )
+        if events is not None:
+            hooks.append(events.take)
+            on_status.append(events.take_status)
         mirrored = camera.is_device if options.mirror is None else options.mirror
         window = RecordWindow(
             stack.enter_context(Window(TEACH_TITLE)), session, writer, mirrored=mirrored

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments
 from webcam_classifier.cli.crop_argument import add_crop_argument
+from webcam_classifier.cli.event_arguments import add_event_arguments
 from webcam_classifier.cli.recording_arguments import (
     DATASET,
     RATE,
@@ -18,7 +19,7 @@ from webcam_classifier.cli.recording_arguments import (
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS
 
-SMOOTHING = 0.3  # seconds; steadies what is drawn of a live source, or said without a window
+SMOOTHING = 0.15  # seconds; steadies what is drawn of a live source, or said without a window
 TEACHING_SMOOTHING = 0.1  # seconds; while teaching, what was just learnt is to be seen at once
 TOP = 3
 
@@ -46,6 +47,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
         help="model file, or the folder it is in (default: the newest under models/)",
     )
     _add_what_is_shown(parser)
+    add_event_arguments(parser)
     _add_how_it_runs(parser)
     _add_teaching(parser)
     options = parser.parse_args(arguments)
@@ -68,12 +70,6 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="show the window's picture like a mirror (default: for a camera); what the model "
         "sees and what is saved is never mirrored",
-    )
-    add(
-        "--json-lines",
-        metavar="FILE",
-        help="write a line of JSON for each frame, with its unsmoothed prediction; an older FILE "
-        "is replaced, - is the standard output",
     )
     add(
         "--save",

@@ -44,8 +44,8 @@ class LabelledFrame:
     Attributes:
         frame: As the source gave it.
         prediction: What the model says about this frame alone; this is what is recorded.
-        steady: The same, smoothed over time; this is what is drawn. Its label is that of an
-            average, its confidence that of the frames since the label changed.
+        steady: The same, smoothed over time; this is what is drawn. Its label is that of the
+            filter, its confidence that of the frames since the label changed.
         labelled_at: Seconds on the monotonic clock: when the label was known.
         inference_seconds: How long the graph ran.
         frames_per_second: Labelled lately.
@@ -79,7 +79,7 @@ class LiveLoop:
         camera: Read from the thread. A live one is closed at the end, which wakes a read that
             waits for a frame; a file is left to its owner.
         classifier: Used from the thread alone.
-        smoothing: Time constant of the steady predictions, in seconds; 0 is off.
+        smoothing: Seconds that a clear change takes to be believed, about; 0 is off.
         file_rate: Frames a second of a video file, which is read faster than it was taken; None
             for other sources.
         frame_limit: How many frames to label; None goes on to the end of the source.

@@ -1,0 +1,1 @@
+"""Small programs around a taught camera; run them as `python -m examples.robot`."""

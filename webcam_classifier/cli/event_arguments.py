@@ -1,0 +1,151 @@
+"""The command-line arguments that say where labels and their changes go."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from webcam_classifier.cli.recording_arguments import parse_count, parse_number
+from webcam_classifier.events.defaults import CLIP_SECONDS, CLIPS_SIZE_LIMIT, SECRET_VARIABLE
+
+MEGABYTE = 1_000_000
+_COMMANDS_AT_ONCE = 1
+_COMMAND_SECONDS = 30.0
+_MOST_SECONDS = 60.0  # before and after an event
+
+
+def add_event_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add everything that a change of the label can start, and --json-lines."""
+    group = parser.add_argument_group(
+        "what happens when the label changes", "each may be given with the others"
+    )
+    add = group.add_argument
+    add(
+        "--json-lines",
+        metavar="FILE",
+        help="write a line of JSON for each frame, with its unsmoothed prediction; an older FILE "
+        "is replaced, - is the standard output",
+    )
+    add(
+        "--events-only",
+        action="store_true",
+        help="--json-lines writes a line for each change of the label instead",
+    )
+    add(
+        "--json-lines-limit",
+        type=_megabytes,
+        metavar="MB",
+        help="begin a new FILE at this size; five full ones stay, FILE.1 is the youngest",
+    )
+    add(
+        "--on-change",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="run it at each change, with the event as JSON on its standard input and in its "
+        "environment (WEBCAM_CLASSIFIER_LABEL and others)",
+    )
+    add(
+        "--when",
+        action="append",
+        default=[],
+        type=_label_and_command,
+        metavar="LABEL=COMMAND",
+        help="the same, when the label changes to LABEL; unknown and no_picture are labels too",
+    )
+    add("--shell", action="store_true", help="let sh read these commands")
+    add(
+        "--commands-at-once",
+        type=parse_count,
+        default=_COMMANDS_AT_ONCE,
+        metavar="N",
+        help="how many runs of one command at the same time (default: %(default)s, in order)",
+    )
+    add(
+        "--command-limit",
+        type=_seconds,
+        default=_COMMAND_SECONDS,
+        metavar="SECONDS",
+        help="end a command that takes longer (default: %(default)g)",
+    )
+    add(
+        "--mqtt",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC; Home Assistant finds it by "
+        "itself, and TOPIC/command takes pause, resume and snapshot",
+    )
+    add(
+        "--webhook",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="post the event as JSON; signed where the environment variable "
+        f"{SECRET_VARIABLE} holds a secret",
+    )
+    add(
+        "--serial",
+        metavar="PORT",
+        help="write the label to a serial port, such as /dev/ttyUSB0 or /dev/ttyUSB0@9600",
+    )
+    add(
+        "--clips",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a short video of each change",
+    )
+    add(
+        "--clip-seconds",
+        type=_clip_seconds,
+        default=CLIP_SECONDS,
+        metavar="SECONDS",
+        help="of a clip before the change, and after it (default: %(default)g)",
+    )
+    add(
+        "--clips-limit",
+        type=_megabytes,
+        default=CLIPS_SIZE_LIMIT,
+        metavar="MB",
+        help=f"of all clips; the oldest go first (default: {CLIPS_SIZE_LIMIT // MEGABYTE})",
+    )
+    add(
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help="serve figures for Prometheus at http://HOST:PORT/metrics (HOST: this device alone)",
+    )
+    add(
+        "--event-pictures",
+        action="store_true",
+        help="send the picture along, as a JPEG",
+    )
+
+
+def _label_and_command(text: str) -> tuple[str, str]:
+    label, equals, command = text.partition("=")
+    if not label or not equals or not command.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a label, = and a command")
+    return label, command
+
+
+def _megabytes(text: str) -> int:
+    megabytes = parse_number(text)
+    if not 0.001 <= megabytes <= 1e9:  # false for "nan" too
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size in megabytes")
+    return round(megabytes * MEGABYTE)
+
+
+def _seconds(text: str) -> float:
+    seconds = parse_number(text)
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of up to a day in seconds")
+    return seconds
+
+
+def _clip_seconds(text: str) -> float:
+    seconds = parse_number(text)
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time of up to {_MOST_SECONDS:g} seconds"
+        )
+    return seconds

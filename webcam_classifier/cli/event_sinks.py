@@ -1,0 +1,145 @@
+"""Open whatever labels and their changes shall go to, as the command line says."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from webcam_classifier.events.event import NO_PICTURE
+from webcam_classifier.events.event_stream import EventStream
+from webcam_classifier.events.json_lines import JsonLines
+from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.sink import Sink, Tell
+from webcam_classifier.model_card import UNKNOWN_NAME
+
+
+def open_events(
+    options: argparse.Namespace,
+    tell: Tell,
+    stack: ExitStack,
+    *,
+    labels: Sequence[str],
+    model: Path | str,
+    is_live: bool,
+    file_rate: float | None,
+) -> EventStream | None:
+    """Open every sink that was asked for, and the stream of events that feeds them.
+
+    Args:
+        options: With what `add_event_arguments` added.
+        tell: Gets sentences for the person at the terminal, from any thread.
+        stack: Closes the sinks, and says at the end what each has done.
+        labels: Of the model.
+        model: What the events say about the model.
+        is_live: Whether frames that can't be written in time are dropped; a file waits instead.
+        file_rate: Frames a second of a video file; None for other sources.
+
+    Returns:
+        The stream; None where nothing was asked for.
+
+    Raises:
+        UserError: A file can't be written, an address is none, or a package is missing.
+    """
+    for label, _ in options.when:
+        if labels and label not in (*labels, UNKNOWN_NAME, NO_PICTURE):
+            tell(
+                f"--when {label}: the model has no such label, so the command will never run. It "
+                f"has {', '.join(labels)}."
+            )
+    sinks: list[Sink] = []
+    stack.callback(_close_all, sinks, tell)
+    if options.json_lines:
+        lines = JsonLines(
+            options.json_lines,
+            tell,
+            events_only=options.events_only,
+            size_limit=options.json_lines_limit,
+            waits=not is_live,
+        )
+        sinks.append(stack.enter_context(lines))  # how it ends may be an error of the program
+    for sink in _open(options, tell, labels, sinks):
+        sinks.append(sink)
+    if not sinks:
+        return None
+    stream = EventStream(
+        sinks,
+        source=without_password(str(options.source)),
+        model=str(model),
+        file_rate=file_rate,
+        with_pictures=options.event_pictures,
+    )
+    for sink in sinks:
+        sink.obey_with(stream)
+    return stream
+
+
+def _open(
+    options: argparse.Namespace,
+    tell: Tell,
+    labels: Sequence[str],
+    others: Sequence[Sink],
+) -> Iterator[Sink]:
+    # Each loaded only where it is wanted: a start without them is quicker.
+    if options.on_change or options.when:
+        from webcam_classifier.events.run_command import CommandSink
+
+        every = [(None, command) for command in options.on_change]
+        for label, command in [*every, *options.when]:
+            yield CommandSink(
+                command,
+                tell,
+                label=label,
+                shell=options.shell,
+                at_once=options.commands_at_once,
+                time_limit=options.command_limit,
+            )
+    if options.mqtt:
+        from webcam_classifier.events.mqtt import MqttSink, default_queue_path, parse_broker
+
+        for url in options.mqtt:
+            broker = parse_broker(url)
+            yield MqttSink(broker, tell, labels, default_queue_path(broker))
+    if options.webhook:
+        from webcam_classifier.events.webhook import Webhook
+
+        for url in options.webhook:
+            yield Webhook(url, tell)
+    if options.serial:
+        from webcam_classifier.events.serial_port import SerialPort
+
+        yield SerialPort(options.serial, tell)
+    if options.clips:
+        from webcam_classifier.events.clips import Clips
+
+        yield Clips(
+            options.clips, tell, seconds=options.clip_seconds, size_limit=options.clips_limit
+        )
+    if options.metrics:
+        from webcam_classifier.events.prometheus import PrometheusSink, parse_address
+
+        host, port = parse_address(options.metrics)
+        yield PrometheusSink(host, port, others)
+
+
+def _close_all(sinks: Sequence[Sink], tell: Tell) -> None:
+    """Close them at the same time, as each may take some seconds, and say what became of items."""
+    others = [sink for sink in sinks if not isinstance(sink, JsonLines)]
+    closing = [threading.Thread(target=sink.close, daemon=True) for sink in others]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join()
+    for sink in sinks:
+        _say_counts(sink, tell)
+
+
+def _say_counts(sink: Sink, tell: Tell) -> None:
+    counts = sink.counts
+    if counts.dropped or counts.retried or counts.pending:
+        tell(
+            f"{sink.name}: {counts.delivered} delivered, {counts.dropped} dropped, "
+            f"{counts.retried} retried, {counts.pending} pending"
+        )

@@ -1,0 +1,174 @@
+"""Keep a short video of each event: some seconds before it and after it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.defaults import CLIP_SECONDS, CLIPS_SIZE_LIMIT
+from webcam_classifier.events.event import Event, jpeg
+from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+from webcam_classifier.frame import Frame
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.storage import check_writable, explain_os_error
+
+_LONGEST = 60.0  # seconds of one clip: events that follow one another share it
+_QUEUE_LIMIT = 30  # frames that wait to be compressed
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A frame of the last seconds, small."""
+
+    index: int
+    captured_at: float
+    content: bytes
+
+
+@dataclass(eq=False)
+class _Clip:
+    """One that is being gathered."""
+
+    event: Event
+    name: str
+    started_at: float
+    until: float
+    pictures: list[_Picture] = field(default_factory=list)
+
+
+class Clips(QueuedSink["Frame | Event"]):
+    """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event.
+
+    Frames are kept as JPEGs for some seconds, and compressed beside the loop; where that is too
+    slow, frames are left out and counted. An event that comes before a clip has ended lengthens
+    it. When all clips take more than the limit, the oldest go.
+
+    Args:
+        folder: Where they are written; it is made where it is missing.
+        tell: Gets a sentence when a clip can't be written, as on a full disk.
+        seconds: Kept before an event, and after it.
+        size_limit: Bytes of all clips together.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tell: Tell,
+        *,
+        seconds: float = CLIP_SECONDS,
+        size_limit: int = CLIPS_SIZE_LIMIT,
+    ) -> None:
+        check_writable(folder)
+        self._folder = folder
+        self._seconds = seconds
+        self._size_limit = size_limit
+        self._recent: deque[_Picture] = deque()
+        self._clip: _Clip | None = None
+        super().__init__(f"--clips {folder}", tell, QueueSettings(limit=_QUEUE_LIMIT))
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Keep a frame for some seconds."""
+        self.offer(labelled.frame)
+
+    def take_event(self, event: Event) -> None:
+        """Begin a clip."""
+        self.offer(event)
+
+    def deliver(self, item: Frame | Event) -> None:
+        """Take a frame or an event, and write the clip that it ends.
+
+        Raises:
+            DeliveryError: The clip can't be written.
+        """
+        now = item.captured_at if isinstance(item, Frame) else item.monotonic
+        clip = self._clip
+        if clip is not None and now > clip.until:
+            self._clip = None
+            self._write(clip)
+        if isinstance(item, Event):
+            self._begin(item)
+            return
+        picture = _Picture(item.index, item.captured_at, jpeg(item.image))
+        self._recent.append(picture)
+        while self._recent[0].captured_at < now - self._seconds:
+            self._recent.popleft()
+        if self._clip is not None:
+            self._clip.pictures.append(picture)
+
+    def note_success(self, item: Frame | Event) -> None:
+        """A frame that was taken says nothing about whether clips can be written."""
+
+    def close(self) -> None:
+        """Write the clip that is being gathered, as long as it is."""
+        super().close()
+        clip, self._clip = self._clip, None
+        if clip is not None and not self.counts.pending:
+            try:
+                self._write(clip)
+            except DeliveryError as error:
+                self._fail(str(error))
+
+    def _begin(self, event: Event) -> None:
+        until = event.monotonic + self._seconds
+        if self._clip is not None:
+            self._clip.until = min(until, self._clip.started_at + _LONGEST)
+            return
+        at = datetime.fromtimestamp(event.wall_time)  # in a person's own time
+        label = re.sub(r"[^\w-]+", "_", event.label)[:40]
+        name = f"{at:%Y%m%d-%H%M%S}-{label}-{event.id}.mp4"
+        self._clip = _Clip(event, name, event.monotonic, until, list(self._recent))
+
+    def _write(self, clip: _Clip) -> None:
+        if not clip.pictures:
+            return
+        path = self._folder / clip.name
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._remove_oldest()
+            # OpenCV says nothing of a full disk. The video takes less than the pictures did.
+            if shutil.disk_usage(self._folder).free < sum(
+                len(picture.content) for picture in clip.pictures
+            ):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            with VideoFile(path, self._rate(clip)) as video:
+                for picture in clip.pictures:
+                    image = cv2.imdecode(np.frombuffer(picture.content, np.uint8), cv2.IMREAD_COLOR)
+                    frame = np.asarray(image, dtype=np.uint8)
+                    video.write(frame, Frame(frame, picture.index, picture.captured_at))
+            self._remove_oldest()
+            super().note_success(clip.event)
+        except (UserError, OSError) as error:
+            # Each clip has a name of its own, and the reason is to be said once.
+            reason = str(error if isinstance(error, UserError) else explain_os_error(error, path))
+            reason = reason.replace(str(path), str(self._folder))
+            raise DeliveryError(f"{self.name}: {reason}", may_retry=False) from error
+
+    def _rate(self, clip: _Clip) -> float:
+        first, last = clip.pictures[0], clip.pictures[-1]
+        count = len(clip.pictures) - 1
+        seconds = last.captured_at - first.captured_at
+        return min(120.0, max(1.0, count / seconds)) if count and seconds > 0 else 1.0
+
+    def _remove_oldest(self) -> None:
+        clips = sorted(self._folder.glob("[0-9]*.mp4")) if self._folder.is_dir() else []
+        sizes = {path: path.stat().st_size for path in clips}
+        total = sum(sizes.values())
+        for path in clips[:-1]:
+            if total <= self._size_limit:
+                break
+            path.unlink(missing_ok=True)
+            total -= sizes[path]

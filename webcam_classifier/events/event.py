@@ -1,0 +1,101 @@
+"""An event: the steady label has changed."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import cv2
+import numpy as np
+
+from webcam_classifier.frame import BgrImage
+
+NO_PICTURE = "no_picture"
+"""The label of an event that tells that the source gives no pictures."""
+
+_JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """A change of the steady label.
+
+    Attributes:
+        id: Of this event alone: of its run and its number. An event that is delivered twice has
+            the same id both times.
+        number: Counts the events of a run, from 0; a gap says that one was lost.
+        wall_time: Seconds since 1970 in UTC when the frame was captured, by the clock as it stood
+            when the event was made.
+        monotonic: Seconds on the monotonic clock when the frame was captured.
+        label: The new label, `unknown`, or `NO_PICTURE`.
+        confidence: The probability of it, 0 to 1; None of `unknown` and `NO_PICTURE`.
+        previous_label: The label before; None of the first event.
+        previous_seconds: How long that one lasted; None of the first event.
+        age: Seconds from the capture of the frame to its label.
+        source: Where the frames come from, as the user named it, without a password.
+        model: The model's file.
+        image: (height, width, 3) uint8, blue green red; None where no picture is wanted.
+    """
+
+    id: str
+    number: int
+    wall_time: float
+    monotonic: float
+    label: str
+    confidence: float | None
+    previous_label: str | None
+    previous_seconds: float | None
+    age: float
+    source: str
+    model: str
+    image: BgrImage | None = None
+
+    @property
+    def time(self) -> str:
+        """The wall time as ISO 8601 in UTC, to the millisecond."""
+        return iso_time(self.wall_time)
+
+    def fields(self) -> dict[str, object]:
+        """What travels as JSON, without the picture."""
+        return {
+            "event": "change",
+            "id": self.id,
+            "number": self.number,
+            "time": self.time,
+            "monotonic": round(self.monotonic, 6),
+            "label": self.label,
+            "confidence": _rounded(self.confidence, 6),
+            "previous_label": self.previous_label,
+            "previous_seconds": _rounded(self.previous_seconds, 3),
+            "age_ms": round(1000 * self.age, 3),
+            "source": self.source,
+            "model": self.model,
+        }
+
+    def fields_with_picture(self) -> dict[str, object]:
+        """The same, with the picture as a JPEG in base64 where there is one."""
+        picture = (
+            {} if self.image is None else {"jpeg": base64.b64encode(jpeg(self.image)).decode()}
+        )
+        return {**self.fields(), **picture}
+
+
+def jpeg(image: BgrImage) -> bytes:
+    """Compress a picture as a JPEG.
+
+    Args:
+        image: (height, width, 3) uint8, blue green red.
+    """
+    return np.asarray(
+        cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1]
+    ).tobytes()
+
+
+def iso_time(wall_time: float) -> str:
+    """Write seconds since 1970 as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(wall_time, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

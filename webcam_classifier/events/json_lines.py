@@ -1,0 +1,180 @@
+"""JSON lines for programs: of every labelled frame, or of events alone, rotated by size."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.event import Event, iso_time
+from webcam_classifier.events.event_stream import steady_label
+from webcam_classifier.events.sink import DRAIN_SECONDS, QueuedSink, QueueSettings, Tell
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.live.status_words import status_fields
+from webcam_classifier.storage import explain_os_error
+
+STANDARD_OUTPUT = "-"
+KEPT_FILES = 5
+"""How many full files are kept beside the one that is written: FILE.1 is the youngest."""
+
+_FILE_DRAIN_SECONDS = 60.0
+
+
+class JsonLines(QueuedSink[bytes]):
+    """Writes lines of JSON, each whole and at once.
+
+    A line is one write call, so whoever reads along, or after a kill, finds no half line. An
+    older file is replaced: one file is one run.
+
+    Args:
+        place: A file, or `-` for the standard output.
+        tell: Gets a sentence when lines are dropped, as nobody reads the standard output.
+        events_only: Write events, and not every frame.
+        size_limit: Bytes at which a file is full and a new one begins; None never. It has no use
+            for the standard output.
+        waits: Hold up the frames where writing is slower, instead of dropping lines: for files.
+
+    Raises:
+        UserError: The file can't be written.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        tell: Tell,
+        *,
+        events_only: bool = False,
+        size_limit: int | None = None,
+        waits: bool = False,
+    ) -> None:
+        self._path = Path(place)
+        self._events_only = events_only
+        self._size_limit = None if place == STANDARD_OUTPUT else size_limit
+        self._size = 0
+        self._error: Exception | None = None
+        try:
+            if place == STANDARD_OUTPUT:
+                self._file = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 closed by close; a descriptor is no path
+            elif self._path.is_dir():
+                raise UserError(f"{place} is a folder. Name a file in it, or - for the output.")
+            else:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("wb", buffering=0)
+        except OSError as error:
+            raise UserError(explain_os_error(error, self._path)) from error
+        super().__init__(
+            f"--json-lines {place}",
+            tell,
+            QueueSettings(
+                waits_when_full=waits,
+                drain_seconds=_FILE_DRAIN_SECONDS if waits else DRAIN_SECONDS,
+            ),
+        )
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Write the line of one frame; its label is null where none is known yet.
+
+        Raises:
+            UserError: An earlier line could not be written: the disk is full.
+            BrokenPipeError: Nobody reads the standard output any more.
+        """
+        self._check()
+        if not self._events_only:
+            self.offer(_line(frame_fields(labelled)))
+
+    def take_event(self, event: Event) -> None:
+        """Write the line of an event, where events are what is written."""
+        if self._events_only:
+            self.offer(_line(event.fields_with_picture()))
+
+    def take_status(self, status: CameraStatus) -> None:
+        """Write a line where the camera stops giving pictures, and one where it does again.
+
+        Raises:
+            UserError: An earlier line could not be written: the disk is full.
+            BrokenPipeError: Nobody reads the standard output any more.
+        """
+        self._check()
+        if not self._events_only:
+            self.offer(_line(status_fields(status, time.time() - time.monotonic())))
+
+    def deliver(self, item: bytes) -> None:
+        """Write one line; what fails is raised by the next call of `take_frame` or `close`."""
+        if self._error is not None:
+            return
+        try:
+            if self._size_limit is not None and self._size + len(item) > self._size_limit:
+                self._rotate()
+            self._size += len(item)
+            unwritten = memoryview(item)
+            while unwritten:  # a pipe may take less than a long line
+                unwritten = unwritten[self._file.write(unwritten) or 0 :]
+        except BrokenPipeError as error:
+            self._error = error
+        except OSError as error:
+            self._error = UserError(explain_os_error(error, self._path))
+
+    def close(self) -> None:
+        """Write what is pending.
+
+        Raises:
+            UserError: A line could not be written: the disk is full.
+            BrokenPipeError: Nobody reads the standard output any more.
+        """
+        super().close()
+        if self.counts.pending == 0:  # else a thread is still writing
+            self._file.close()
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _rotate(self) -> None:
+        if not self._size:
+            return
+        self._file.close()
+        for number in range(KEPT_FILES, 0, -1):
+            source = self._numbered(number - 1) if number > 1 else self._path
+            if source.exists():
+                source.replace(self._numbered(number))
+        self._file = self._path.open("wb", buffering=0)
+        self._size = 0
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def frame_fields(labelled: LabelledFrame) -> dict[str, object]:
+    """What a line says of a frame: its own prediction, and the steady label beside it."""
+    frame, prediction = labelled.frame, labelled.prediction
+    fields: dict[str, object] = {
+        "index": frame.index,
+        # Anew each time: the wall clock may be set while this runs.
+        "time": iso_time(time.time() - (time.monotonic() - frame.captured_at)),
+        "captured_at": round(frame.captured_at, 6),
+        "label": prediction.label if prediction.labels else None,
+        "confidence": round(prediction.confidence, 6) if prediction.labels else None,
+        "probabilities": {
+            label: round(probability, 6)
+            for label, probability in zip(
+                prediction.labels, prediction.probabilities.tolist(), strict=True
+            )
+        },
+        "age_ms": round(1000 * labelled.age, 3),
+        "steady_label": steady_label(labelled.steady),
+    }
+    if prediction.unknown_score is not None and math.isfinite(prediction.unknown_score):
+        fields["unknown"] = prediction.is_unknown
+        fields["unknown_score"] = round(prediction.unknown_score, 6)
+    if frame.name:
+        fields["name"] = frame.name
+    return fields
+
+
+def _line(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"

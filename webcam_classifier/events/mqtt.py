@@ -1,0 +1,379 @@
+"""Send events to an MQTT broker, at least once and in order, over its restarts and ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.event import NO_PICTURE, Event, jpeg
+from webcam_classifier.events.event_queue import Pending, open_event_queue
+from webcam_classifier.events.mqtt_topics import OFFLINE, ONLINE, Topics, discovery
+from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
+from webcam_classifier.model_card import UNKNOWN_NAME
+
+if TYPE_CHECKING:  # at run time it is loaded where a broker is used: not everybody has it
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+QUEUE_LIMIT = 100_000  # events on the disk
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_KEEPALIVE = 15  # seconds; a broker that hangs is noticed after one and a half of it
+_CONNECT_SECONDS = 5.0
+_QUEUE_PAUSE = 1.0  # seconds after the queue on the disk failed
+_LONGEST_PAUSE = 10  # seconds between two tries to connect
+
+_OBEYED = ("pause", "resume", "snapshot")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What `mqtt[s]://[user:password@]host[:port]/topic` says.
+
+    Attributes:
+        host: Name or address.
+        port: TCP.
+        topic: The base of all topics.
+        user: Empty where there is none.
+        password: Empty where there is none.
+        is_encrypted: Whether TLS is used.
+    """
+
+    host: str
+    port: int
+    topic: str
+    user: str
+    password: str
+    is_encrypted: bool
+
+    def __repr__(self) -> str:
+        return f"Broker({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """The address for a person, without user and password."""
+        scheme = "mqtts" if self.is_encrypted else "mqtt"
+        return f"{scheme}://{self.host}:{self.port}/{self.topic}"
+
+
+def parse_broker(url: str) -> Broker:
+    """Read the address of a broker and a topic.
+
+    Args:
+        url: As a person gave it.
+
+    Raises:
+        UserError: It is none, or names no topic that can be published to.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    topic = unquote(parts.path).strip("/")
+    has_more = bool(parts.query or parts.fragment) or url.endswith(("#", "?"))
+    if parts.scheme not in _PORTS or not host or not topic or has_more or set("#+\0") & set(topic):
+        raise UserError(
+            f"--mqtt {without_password(url)} names no broker and topic. It looks like "
+            "mqtt://example.org/home/door, or mqtts://user:password@example.org/home/door."
+        )
+    return Broker(
+        host,
+        port or _PORTS[parts.scheme],
+        topic,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.scheme == "mqtts",
+    )
+
+
+def default_queue_path(broker: Broker) -> Path:
+    """Where the queue of a broker and topic is, following the XDG convention for states."""
+    base = os.environ.get("XDG_STATE_HOME")
+    folder = (Path(base) if base else Path.home() / ".local" / "state") / "webcam-classifier"
+    plain = re.sub(r"[^a-zA-Z0-9._-]+", "_", f"{broker.host}-{broker.topic}")[:80]
+    return folder / f"mqtt-{plain}-{hashlib.sha256(broker.shown.encode()).hexdigest()[:8]}.db"
+
+
+class MqttSink(Sink):
+    """Publishes events, one after another, each until the broker has acknowledged it (QoS 1).
+
+    An event is on the disk before it is published, and is removed once it is acknowledged. What
+    was under way when the broker or this program was killed is sent again, with the same id.
+
+    Args:
+        broker: Where to.
+        tell: Gets a sentence when the broker can't be reached or refuses, and for a command that
+            is none.
+        labels: Of the model, for Home Assistant.
+        queue_path: Of the queue on the disk.
+        limit: How many events wait at the most.
+
+    Raises:
+        UserError: paho-mqtt is not installed.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        tell: Tell,
+        labels: Sequence[str],
+        queue_path: Path,
+        limit: int = QUEUE_LIMIT,
+    ) -> None:
+        self.name = f"--mqtt {broker.shown}"
+        self._controls: Controls | None = None
+        self._tell = tell
+        self._topics = Topics(broker.topic)
+        self._labels = [*labels, UNKNOWN_NAME, NO_PICTURE]
+        self._said = ""
+        self._limit = limit
+        self._arrived: list[Event] = []
+        self._changed = threading.Condition()  # guards all below
+        self._delivered = self._dropped = self._retried = 0
+        self._connections = 0
+        self._acknowledged: set[int] = set()  # numbers of messages, in paho's counting
+        self._is_saving = False
+        self._closing = False
+        self._closed = threading.Event()
+        self._queue, problem = open_event_queue(queue_path, limit)
+        if problem:
+            tell(f"{self.name}: events that wait are kept in memory alone: {problem}")
+        self._client = self._connect(broker)
+        self._threads = [
+            threading.Thread(target=work, name=f"sink {self.name}", daemon=True)
+            for work in (self._save, self._publish)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def counts(self) -> SinkCounts:
+        """What it did so far; pending is what is on the disk, of earlier runs too."""
+        with self._changed:
+            pending = len(self._arrived) + self._is_saving + len(self._queue)
+            reconnects = max(0, self._connections - 1)
+            return SinkCounts(self._delivered, self._dropped, self._retried, pending, reconnects)
+
+    def obey_with(self, controls: Controls) -> None:
+        """Carry out commands with this."""
+        self._controls = controls
+
+    def take_event(self, event: Event) -> None:
+        """Publish an event."""
+        with self._changed:
+            if self._closing:
+                return
+            if len(self._arrived) >= self._limit:
+                self._arrived.pop(0)
+                self._dropped += 1
+            self._arrived.append(event)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Publish what is pending, for some seconds at the most; the rest stays on the disk."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify_all()
+            if self._client.is_connected():
+                self._changed.wait_for(self._is_idle, DRAIN_SECONDS)
+            else:
+                self._changed.wait_for(lambda: not self._arrived and not self._is_saving, 1.0)
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(1.0)
+        if self._client.is_connected():
+            last = self._client.publish(self._topics.availability, OFFLINE, qos=1, retain=True).mid
+            with self._changed:
+                self._changed.wait_for(lambda: last in self._acknowledged, 1.0)
+            self._client.disconnect()
+        stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
+        stopping.start()  # a connection that is being made would hold up the end
+        stopping.join(1.0)
+        if pending := self.counts.pending:
+            self._tell(f"{self.name}: {pending} events wait for the next start")
+        if not any(thread.is_alive() for thread in self._threads):
+            self._queue.close()
+
+    def _is_idle(self) -> bool:
+        return not self._arrived and not self._is_saving and not len(self._queue)
+
+    def _connect(self, broker: Broker) -> Client:
+        try:
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError as error:
+            raise UserError(
+                "--mqtt needs paho-mqtt, which is not installed. Install it: "
+                "`pip install paho-mqtt`."
+            ) from error
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.connect_timeout = _CONNECT_SECONDS
+        client.reconnect_delay_set(1, _LONGEST_PAUSE)
+        if broker.user:
+            client.username_pw_set(broker.user, broker.password or None)
+        if broker.is_encrypted:
+            client.tls_set()
+        client.will_set(self._topics.availability, OFFLINE, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.connect_async(broker.host, broker.port, _KEEPALIVE)
+        client.loop_start()
+        return client
+
+    def _on_connect(
+        self,
+        client: Client,
+        _data: Any,  # noqa: ANN401  paho's own
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._say(f"{self.name}: the broker refuses: {reason}. Check user and password.")
+            return
+        self._said = ""
+        self._connections += 1
+        client.subscribe(self._topics.command, qos=1)
+        for topic, payload in discovery(self._topics, self._labels):
+            client.publish(topic, payload, qos=1, retain=True)
+        client.publish(self._topics.availability, ONLINE, qos=1, retain=True)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:  # noqa: ANN401  paho's own
+        self._say(f"{self.name} can't be reached; events wait on the disk until it can.")
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: Any,  # noqa: ANN401  paho's own
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if not self._closed.is_set() and reason.is_failure:
+            self._say(f"{self.name} was lost; events wait on the disk until it is back.")
+
+    def _on_publish(
+        self,
+        _client: Client,
+        _data: Any,  # noqa: ANN401  paho's own
+        message: int,
+        _reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        with self._changed:
+            self._acknowledged.add(message)
+            self._changed.notify_all()
+
+    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:  # noqa: ANN401  paho's own
+        if message.retain:
+            return  # a command is for now, not for every start
+        command = message.payload.decode(errors="replace").strip()
+        controls = self._controls
+        if controls is None:
+            return
+        if command == "pause":
+            controls.pause()
+        elif command == "resume":
+            controls.resume()
+        elif command == "snapshot":
+            image = controls.newest_image
+            if image is not None:
+                client.publish(self._topics.picture, jpeg(image), qos=1, retain=True)
+        else:
+            shown = repr(command[:40])
+            self._say(f"{self.name}: {shown} is no command; there are {', '.join(_OBEYED)}.")
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:  # once, not with every try
+            self._said = sentence
+            self._tell(sentence)
+
+    def _save(self) -> None:
+        """Bring what arrived onto the disk."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._arrived or self._closing)
+                if not self._arrived:
+                    return
+                event = self._arrived.pop(0)
+                self._is_saving = True
+            payload = json.dumps(event.fields(), ensure_ascii=False).encode()
+            picture = None if event.image is None else jpeg(event.image)
+            dropped = 0
+            try:
+                dropped = self._queue.add(payload, picture)
+            except OSError as error:
+                dropped = 1
+                self._say(f"{self.name}: an event could not be kept on the disk: {error}")
+            with self._changed:
+                self._is_saving = False
+                self._dropped += dropped
+                self._changed.notify_all()
+                is_last = not self._arrived  # else the next one first: it must not wait in memory
+            if is_last:
+                try:
+                    self._queue.flush()
+                except OSError as error:
+                    self._say(f"{self.name}: a power cut may lose events now: {error}")
+
+    def _publish(self) -> None:
+        """Publish the oldest event until it is acknowledged, then the next."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: (
+                        self._closed.is_set() or (len(self._queue) and self._client.is_connected())
+                    ),
+                    timeout=0.2,  # paho tells nobody that waits here that it is connected
+                )
+            if self._closed.is_set():
+                return
+            if not self._client.is_connected():
+                continue
+            try:
+                pending = self._queue.oldest()
+                if pending is not None and self._is_acknowledged(pending):
+                    self._queue.remove(pending.number)
+                    with self._changed:
+                        self._delivered += 1
+                        self._changed.notify_all()
+            except OSError as error:  # it is sent again, with the same id
+                self._say(f"{self.name}: the queue on the disk can't be used: {error}")
+                self._closed.wait(_QUEUE_PAUSE)
+
+    def _is_acknowledged(self, pending: Pending) -> bool:
+        """Send an event, and wait until the broker has all of it, over as many reconnects."""
+        connections = self._connections
+        with self._changed:
+            self._acknowledged.clear()
+        messages = {
+            self._client.publish(self._topics.event, pending.payload, qos=1).mid,
+            self._client.publish(self._topics.state, pending.payload, qos=1, retain=True).mid,
+        }
+        if pending.picture is not None:
+            sent = self._client.publish(self._topics.picture, pending.picture, qos=1, retain=True)
+            messages.add(sent.mid)
+        with self._changed:  # paho sends them again after it has reconnected
+            self._changed.wait_for(lambda: messages <= self._acknowledged or self._closed.is_set())
+            if not messages <= self._acknowledged:
+                return False
+            self._retried += self._connections - connections
+        return True

@@ -1,0 +1,142 @@
+"""Figures of a running loop for Prometheus, on a port of this device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.event import Event
+from webcam_classifier.events.sink import Sink, SinkCounts
+from webcam_classifier.live.loop import LabelledFrame
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+LOOPBACK = "127.0.0.1"
+_PREFIX = "webcam_classifier"
+_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read [HOST:]PORT; without a host it is this device alone.
+
+    Raises:
+        UserError: It is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise UserError(
+            f"--metrics {text} is no port. It looks like 9464, or 0.0.0.0:9464 to let other "
+            "devices read them."
+        )
+    return host.strip("[]") or LOOPBACK, int(port)
+
+
+class PrometheusSink(Sink):
+    """Serves figures at http://HOST:PORT/metrics.
+
+    Args:
+        host: What it listens on.
+        port: TCP; 0 takes a free one.
+        sinks: Whose queues are told.
+
+    Attributes:
+        port: Where it listens.
+
+    Raises:
+        UserError: The port is taken, or prometheus-client is not installed.
+    """
+
+    def __init__(self, host: str, port: int, sinks: Sequence[Sink]) -> None:
+        try:
+            from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+        except ImportError as error:
+            raise UserError(
+                "--metrics needs prometheus-client, which is not installed. Install it: "
+                "`pip install prometheus-client`."
+            ) from error
+        self.name = f"--metrics {host}:{port}"
+        self._sinks = sinks
+        self._last_index: int | None = None
+        self._label: str | None = None
+        self._known: dict[str, None] = {}
+        registry = CollectorRegistry()
+        self._frames = Counter(f"{_PREFIX}_frames", "Frames labelled.", registry=registry)
+        self._dropped = Counter(
+            f"{_PREFIX}_dropped_frames",
+            "Frames that the source gave and the loop was too slow for.",
+            registry=registry,
+        )
+        self._changes = Counter(
+            f"{_PREFIX}_changes", "Changes to a label.", ["label"], registry=registry
+        )
+        self._inference = Histogram(
+            f"{_PREFIX}_inference_seconds", "Time that the graph ran.",
+            buckets=_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self._age = Histogram(
+            f"{_PREFIX}_age_seconds", "Age of the frame when its label was known.",
+            buckets=_BUCKETS, registry=registry,
+        )  # fmt: skip
+        registry.register(self)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as error:
+            raise UserError(
+                f"--metrics can't listen on {host}:{port}: {error.strerror or error}. Name another "
+                "port."
+            ) from error
+        self.port = int(self._server.server_port)
+
+    @property
+    def counts(self) -> SinkCounts:
+        """Nothing waits here: figures are asked for."""
+        return SinkCounts()
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Count a frame."""
+        index, last = labelled.frame.index, self._last_index
+        self._last_index = index
+        self._frames.inc()
+        if last is not None and index > last + 1:
+            self._dropped.inc(index - last - 1)
+        self._inference.observe(labelled.inference_seconds)
+        self._age.observe(labelled.age)
+
+    def take_event(self, event: Event) -> None:
+        """Count a change."""
+        self._known[event.label] = None
+        self._label = event.label
+        self._changes.labels(event.label).inc()
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(1.0)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is asked of others when somebody reads the figures."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        label = GaugeMetricFamily(f"{_PREFIX}_label", "1 for the label now.", labels=["label"])
+        for known in list(self._known):
+            label.add_metric([known], float(known == self._label))
+        yield label
+        all_counts = [(sink.name, sink.counts) for sink in self._sinks]
+        for key in ("delivered", "dropped", "retried"):
+            counter = CounterMetricFamily(f"{_PREFIX}_sink_{key}", f"Items {key}.", labels=["sink"])
+            for name, counts in all_counts:
+                counter.add_metric([name], getattr(counts, key))
+            yield counter
+        pending = GaugeMetricFamily(f"{_PREFIX}_sink_pending", "Items that wait.", labels=["sink"])
+        for name, counts in all_counts:
+            pending.add_metric([name], counts.pending)
+        yield pending
+        reconnects = CounterMetricFamily(
+            f"{_PREFIX}_sink_reconnects", "Times that a broker was reached again.", labels=["sink"]
+        )
+        for name, counts in all_counts:
+            reconnects.add_metric([name], counts.reconnects)
+        yield reconnects

@@ -1,0 +1,135 @@
+"""Run a command at each event: the event in its environment, and as JSON on its standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.event import Event
+from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+
+_PREFIX = "WEBCAM_CLASSIFIER_"
+
+
+class CommandSink(QueuedSink[Event]):
+    """Runs a command at each event; what it prints goes to the standard error.
+
+    There is no shell in between unless one is asked for, and the event never becomes a part of
+    the command line. A command that takes too long is ended, with all that it started.
+
+    Args:
+        command: As a person types it, with quotes where a shell needs them.
+        tell: Gets a sentence when the command fails.
+        label: Run it for this label alone; None for every event.
+        shell: Let `sh` read the command.
+        at_once: How many may run at the same time.
+        time_limit: Seconds that one may take.
+
+    Raises:
+        UserError: The command is empty, or a quote in it is not closed.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        tell: Tell,
+        *,
+        label: str | None = None,
+        shell: bool = False,
+        at_once: int = 1,
+        time_limit: float = 30.0,
+    ) -> None:
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise UserError(
+                f"The command {command!r} can't be read: {error}. Close its quotes."
+            ) from error
+        if not words:
+            raise UserError("The command is empty. Name what is to be run, such as 'beep -f 440'.")
+        self._arguments = ["/bin/sh", "-c", command] if shell else words
+        self._label = label
+        self._time_limit = time_limit
+        self._running: set[subprocess.Popen[bytes]] = set()
+        name = "--on-change" if label is None else f"--when {label}"
+        if not shell and shutil.which(words[0]) is None:
+            tell(
+                f"{name}: there is no command {words[0]}, so nothing will be run. Check its name"
+                + (", or add --shell where it is a shell's own." if shutil.which("sh") else ".")
+            )
+        super().__init__(name, tell, QueueSettings(workers=at_once))
+
+    def take_event(self, event: Event) -> None:
+        """Run the command for an event, unless it is for another label."""
+        if self._label in (None, event.label):
+            self.offer(event)
+
+    def close(self) -> None:
+        """Wait some seconds for what runs, and end what goes on after that."""
+        super().close()
+        for process in list(self._running):
+            _end(process)
+
+    def deliver(self, item: Event) -> None:
+        """Run the command, and wait for its end.
+
+        Raises:
+            DeliveryError: It can't be started, took too long, or ended with an error.
+        """
+        content = json.dumps(item.fields_with_picture(), ensure_ascii=False).encode()
+        try:
+            process = subprocess.Popen(
+                self._arguments,
+                stdin=subprocess.PIPE,
+                # The standard output may be read by a program, line by line.
+                stdout=sys.__stderr__,
+                env={**os.environ, **environment(item)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeliveryError(
+                f"{self.name}: {self._arguments[0]} can't be started: {error.strerror or error}",
+                may_retry=False,
+            ) from error
+        self._running.add(process)
+        try:
+            process.communicate(content, self._time_limit)
+        except subprocess.TimeoutExpired as error:
+            raise DeliveryError(
+                f"{self.name}: {self._arguments[0]} took longer than {self._time_limit:g} s and "
+                "was ended",
+                may_retry=False,
+            ) from error
+        finally:
+            _end(process)
+            self._running.discard(process)
+        if process.returncode:
+            raise DeliveryError(
+                f"{self.name}: {self._arguments[0]} ended with exit code {process.returncode}",
+                may_retry=False,
+            )
+
+
+def environment(event: Event) -> Mapping[str, str]:
+    """What a command finds in its environment; what is not known is empty."""
+    fields = event.fields()
+    return {
+        f"{_PREFIX}{key.upper()}": ("" if value is None else str(value)).replace("\0", "")
+        for key, value in fields.items()
+    }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            process.kill()
+        process.wait()

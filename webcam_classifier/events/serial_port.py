@@ -1,0 +1,95 @@
+"""Write each new label to a serial port: for a microcontroller that moves something."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.event import Event
+from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+
+if TYPE_CHECKING:
+    import serial
+
+BAUD = 115_200
+_WRITE_SECONDS = 1.0
+_QUEUE_LIMIT = 20  # events; what is older moves nothing any more
+_PAUSE = 0.5  # seconds before the port is opened again
+
+
+class SerialPort(QueuedSink[Event]):
+    r"""Writes a line for each event: the label, a tab, the confidence, a line feed, in UTF-8.
+
+    `thumbs_up\t0.97\n`; the confidence is empty where there is none. A port that was unplugged is
+    opened again.
+
+    Args:
+        port: Such as /dev/ttyUSB0, or with its speed /dev/ttyUSB0@9600.
+        tell: Gets a sentence when the port can't be opened or written.
+
+    Raises:
+        UserError: The speed is no number, or pyserial is not installed.
+    """
+
+    def __init__(self, port: str, tell: Tell) -> None:
+        place, at, baud = port.rpartition("@")
+        if not at:
+            place, baud = port, str(BAUD)
+        if not place or not baud.isdecimal() or not int(baud):
+            raise UserError(
+                f"--serial {port} names no port. It looks like /dev/ttyUSB0, COM3, or with a "
+                "speed /dev/ttyUSB0@9600."
+            )
+        try:
+            import serial
+        except ImportError as error:
+            raise UserError(
+                "--serial needs pyserial, which is not installed. Install it: "
+                "`pip install pyserial`."
+            ) from error
+        self._place, self._baud = place, int(baud)
+        self._serial: serial.Serial | None = None
+        self._open_port = serial.Serial
+        super().__init__(
+            f"--serial {place}",
+            tell,
+            QueueSettings(limit=_QUEUE_LIMIT, tries=None, first_pause=_PAUSE),
+        )
+
+    def take_event(self, event: Event) -> None:
+        """Write an event's line."""
+        self.offer(event)
+
+    def deliver(self, item: Event) -> None:
+        """Write it once.
+
+        Raises:
+            DeliveryError: The port can't be opened or written.
+        """
+        label = item.label.replace("\t", " ").replace("\n", " ")
+        confidence = "" if item.confidence is None else f"{item.confidence:.2f}"
+        try:
+            if self._serial is None:
+                self._serial = self._open_port(
+                    self._place, self._baud, write_timeout=_WRITE_SECONDS
+                )
+            self._serial.write(f"{label}\t{confidence}\n".encode())
+        except OSError as error:  # pyserial's own errors among them
+            self._let_go()
+            reason = error.strerror or str(error)
+            raise DeliveryError(
+                f"{self.name} can't be written: {reason}", may_retry=True
+            ) from error
+
+    def close(self) -> None:
+        """Write what is pending, and let go of the port."""
+        super().close()
+        if not self.counts.pending:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._serial is not None:
+            port, self._serial = self._serial, None
+            with suppress(OSError):  # it was unplugged
+                port.close()

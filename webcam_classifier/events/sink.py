@@ -1,0 +1,261 @@
+"""A place that events go to: a bounded queue and a thread that empties it, beside the loop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.closing import Closing
+from webcam_classifier.events.event import Event
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import LabelledFrame
+
+Tell = Callable[[str], None]
+"""Takes a sentence for the person at the terminal; called from any thread."""
+
+Item = TypeVar("Item")
+
+QUEUE_LIMIT = 1000  # items
+DRAIN_SECONDS = 3.0  # at the end, for what is pending
+_LONGEST_PAUSE = 30.0  # seconds
+
+_logger = logging.getLogger(__name__)
+
+
+class DeliveryError(Exception):
+    """Something could not be delivered; its text is a sentence for a person.
+
+    Args:
+        sentence: What went wrong and where, without a password.
+        may_retry: Whether the same thing may succeed later.
+    """
+
+    def __init__(self, sentence: str, *, may_retry: bool) -> None:
+        super().__init__(sentence)
+        self.may_retry = may_retry
+
+
+@dataclass(frozen=True)
+class SinkCounts:
+    """What a sink did so far.
+
+    Attributes:
+        delivered: Items.
+        dropped: Items given up: the queue was full, or every try failed.
+        retried: Tries after a first one.
+        pending: Items that wait or are under way.
+        reconnects: How often what they go to was reached again.
+    """
+
+    delivered: int = 0
+    dropped: int = 0
+    retried: int = 0
+    pending: int = 0
+    reconnects: int = 0
+
+
+class Controls(Protocol):
+    """What somebody far away may ask of the events; `EventStream` is one."""
+
+    @property
+    def newest_image(self) -> BgrImage | None:
+        """The picture of the newest frame; None before the first."""
+
+    def pause(self) -> None:
+        """Make no events until `resume`."""
+
+    def resume(self) -> None:
+        """Make events again."""
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """How a queue and its threads behave.
+
+    Attributes:
+        limit: How many items wait at the most.
+        tries: How often one item is tried; None goes on for ever.
+        workers: How many items are under way at once.
+        first_pause: Seconds before the second try; each further pause is twice as long.
+        waits_when_full: Hold up who gives an item instead of dropping one: for files, whose
+            frames nobody waits for.
+        drain_seconds: How long the end waits for what is pending.
+    """
+
+    limit: int = QUEUE_LIMIT
+    tries: int | None = 1
+    workers: int = 1
+    first_pause: float = 0.5
+    waits_when_full: bool = False
+    drain_seconds: float = DRAIN_SECONDS
+
+
+_COMMON_SETTINGS = QueueSettings()
+
+
+class Sink(Closing):
+    """Where labelled frames or events go. Its methods return at once, whatever it is.
+
+    Attributes:
+        name: What it is, for a person, without a password.
+    """
+
+    name: str
+
+    @property
+    @abstractmethod
+    def counts(self) -> SinkCounts:
+        """What it did so far."""
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Take a labelled frame."""
+
+    def take_event(self, event: Event) -> None:
+        """Take an event."""
+
+    def take_status(self, status: CameraStatus) -> None:
+        """Take note that the camera gives no pictures any more, or gives them again."""
+
+    def obey_with(self, controls: Controls) -> None:
+        """Learn what commands that come from outside are carried out with; most know none."""
+
+
+class QueuedSink(Sink, Generic[Item]):
+    """A sink with a queue in memory and threads that deliver from it.
+
+    What fails is tried again after growing pauses. Where the queue is full, the oldest item is
+    dropped and counted: what is now matters more than what was.
+
+    Args:
+        name: What it is, for a person, without a password.
+        tell: Gets a sentence when delivering begins to fail, and none while it goes on to.
+        settings: Of the queue and its threads.
+    """
+
+    def __init__(self, name: str, tell: Tell, settings: QueueSettings = _COMMON_SETTINGS) -> None:
+        self.name = name
+        self._tell = tell
+        self._settings = settings
+        self._queue: deque[Item] = deque()
+        self._changed = threading.Condition()  # guards all below
+        self._under_way = 0
+        self._delivered = self._dropped = self._retried = 0
+        self._failing_with = ""
+        self._closing = False
+        self._closed = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
+            for _ in range(settings.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @abstractmethod
+    def deliver(self, item: Item) -> None:
+        """Deliver one item; called from a thread of the sink.
+
+        Raises:
+            DeliveryError: It could not be delivered.
+        """
+
+    @property
+    def counts(self) -> SinkCounts:
+        """What it did so far."""
+        with self._changed:
+            pending = len(self._queue) + self._under_way
+            return SinkCounts(self._delivered, self._dropped, self._retried, pending)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether what is pending is all that still comes."""
+        return self._closing
+
+    def offer(self, item: Item) -> None:
+        """Put an item into the queue."""
+        with self._changed:
+            if self._settings.waits_when_full:
+                self._changed.wait_for(
+                    lambda: len(self._queue) < self._settings.limit or self._closing
+                )
+            if self._closing:
+                return
+            if len(self._queue) >= self._settings.limit:
+                self._queue.popleft()
+                self._dropped += 1
+            self._queue.append(item)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Deliver what is pending, for some seconds at the most, and say what could not be."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify_all()
+            self._changed.wait_for(self._is_idle, self._settings.drain_seconds)
+        self._closed.set()
+        for thread in self._threads:
+            thread.join(0.1)  # one that hangs ends with the process
+        counts = self.counts
+        if counts.pending:
+            self._tell(f"{self.name}: {counts.pending} not delivered before the end")
+
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._under_way
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing)
+                if not self._queue or self._closed.is_set():
+                    return
+                item = self._queue.popleft()
+                self._under_way += 1
+                self._changed.notify_all()
+            is_delivered = False
+            try:
+                is_delivered = self._try(item)
+            finally:
+                with self._changed:
+                    self._under_way -= 1
+                    self._delivered += is_delivered
+                    self._dropped += not is_delivered
+                    self._changed.notify_all()
+
+    def _try(self, item: Item) -> bool:
+        tried = 0
+        while True:
+            try:
+                self.deliver(item)
+            except DeliveryError as error:
+                self._fail(str(error))
+                tried += 1
+                if not error.may_retry or tried == self._settings.tries:
+                    return False
+            except Exception as error:  # a sink must not end the thread that empties its queue
+                _logger.exception("%s failed", self.name)
+                self._fail(f"{self.name} failed: {error!r}")
+                return False
+            else:
+                self.note_success(item)
+                return True
+            pause = min(_LONGEST_PAUSE, self._settings.first_pause * 2 ** min(tried - 1, 16))
+            if self._closed.wait(pause):
+                return False
+            with self._changed:
+                self._retried += 1
+
+    def note_success(self, item: Item) -> None:  # noqa: ARG002  for those that tell items apart
+        """An item was delivered: what fails from now on is said again."""
+        self._failing_with = ""
+
+    def _fail(self, sentence: str) -> None:
+        if sentence != self._failing_with:  # once, not with every event
+            self._failing_with = sentence
+            self._tell(sentence)

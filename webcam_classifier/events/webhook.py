@@ -1,0 +1,121 @@
+"""Post events to a web server, signed where a secret is known."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from urllib.parse import unquote, urlsplit
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.defaults import SECRET_VARIABLE
+from webcam_classifier.events.event import Event
+from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+
+SIGNATURE_HEADER = "X-Signature-256"
+ID_HEADER = "X-Event-Id"
+
+_TRIES = 8  # about a minute, with the pauses in between
+_WORTH_A_RETRY = (408, 425, 429)  # and all from 500 on: RFC 9110, RFC 8470, RFC 6585
+_READ_BYTES = 65_536  # of an answer that nobody needs
+
+
+class Webhook(QueuedSink[Event]):
+    """Posts each event as JSON, one after another, until the server takes it.
+
+    Args:
+        url: http or https, with user and password where the server asks for them.
+        tell: Gets a sentence when posting fails.
+        time_limit: Seconds that the server may take for each step of an answer.
+        first_pause: Seconds before the second try; each further one is twice as long.
+        secret: Signs the body: the header `X-Signature-256` is `sha256=` and the HMAC in hex.
+            Without it the environment variable `SECRET_VARIABLE` is asked.
+
+    Raises:
+        UserError: The URL is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tell: Tell,
+        *,
+        time_limit: float = 10.0,
+        first_pause: float = 0.5,
+        secret: str | None = None,
+    ) -> None:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.scheme not in ("http", "https") or not host:
+            raise UserError(
+                f"--webhook {without_password(url)} is no address of a web server. It looks like "
+                "https://example.org/hook."
+            )
+        self._shown = without_password(url)
+        self._headers: dict[str, str] = {"Content-Type": "application/json"}
+        if parts.username is not None:
+            self._headers["Authorization"] = _basic(parts.username, parts.password or "")
+        place = f"[{host}]" if ":" in host else host
+        netloc = place if port is None else f"{place}:{port}"
+        self._url = parts._replace(netloc=netloc, fragment="").geturl()
+        self._secret = os.environ.get(SECRET_VARIABLE, "") if secret is None else secret
+        self._time_limit = time_limit
+        self._opener = urllib.request.build_opener(_NoRedirect)
+        super().__init__(
+            f"--webhook {self._shown}", tell, QueueSettings(tries=_TRIES, first_pause=first_pause)
+        )
+
+    def take_event(self, event: Event) -> None:
+        """Post an event."""
+        self.offer(event)
+
+    def deliver(self, item: Event) -> None:
+        """Post it once.
+
+        Raises:
+            DeliveryError: The server can't be reached, or did not take it.
+        """
+        body = json.dumps(item.fields_with_picture(), ensure_ascii=False).encode()
+        headers = {**self._headers, ID_HEADER: item.id}
+        if self._secret:
+            headers[SIGNATURE_HEADER] = signature(self._secret, body)
+        request = urllib.request.Request(self._url, body, headers, method="POST")
+        try:
+            with self._opener.open(request, timeout=self._time_limit) as answer:
+                answer.read(_READ_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                may_retry = error.code >= 500 or error.code in _WORTH_A_RETRY
+            raise DeliveryError(
+                f"{self.name}: the server answered {error.code} {error.reason}", may_retry=may_retry
+            ) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise DeliveryError(
+                f"{self.name} can't be reached: {reason}", may_retry=True
+            ) from error
+
+
+def signature(secret: str, body: bytes) -> str:
+    """What the header `X-Signature-256` says of a body, as GitHub's webhooks do."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn the POST into a GET, and the event would be lost in silence."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
