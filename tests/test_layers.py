@@ -26,6 +26,7 @@ _NAME = "webcam_classifier"
 _LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
+        "visible_text",
         "frame",
         "pace",
         "closing",

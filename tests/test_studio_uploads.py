@@ -88,14 +88,14 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(
     studio: StudioServer,
 ) -> None:
     content = io.BytesIO()
-    Image.new("1", (8000, 7500)).save(content, "PNG")  # 10 kB, and 60 million pixels
+    Image.new("1", (12_500, 10_000)).save(content, "PNG")  # 20 kB, and 125 million pixels
     for path, sent in (
         ("/api/labels/cup/uploads/huge.png", content.getvalue()),
         ("/api/labels/cup/uploads/huge.zip", zipped(("huge.png", content.getvalue()))),
     ):
         answer = studio.change("PUT", path, sent)
         assert answer.json["added"] == 0
-        assert "8000 x 7500 pixels" in answer.json["refused"][0]["reason"]
+        assert "12500 x 10000 pixels" in answer.json["refused"][0]["reason"]
 
 
 def test_a_body_that_is_declared_too_large_is_not_even_read(studio: StudioServer) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from webcam_classifier.crop import Crop, read_crop
 from webcam_classifier.errors import UserError
+from webcam_classifier.visible_text import visible
 
 MODEL_NAME = "model.onnx"
 METRICS_NAME = "metrics.json"
@@ -26,6 +29,12 @@ UNKNOWN_NAME = "unknown"
 BATCH_AXIS = "batch"
 NORMALISED_EMBEDDING_NAME = "normalised_embedding"
 """The value that a head answers: an output of feature graphs, and a value within models."""
+
+LARGEST_INPUT = 4096
+"""Pixels on a side; far above what any network here takes."""
+
+_LONGEST_CARD = 4_000_000  # characters; a thousand labels take twenty thousand
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 TRAIN_HINT = "Teach a model with `python train.py`, or name another file."
 
@@ -88,12 +97,14 @@ class ModelCard:
 
     @property
     def shown_labels(self) -> tuple[str, ...]:
-        """The labels as people read them, in their order."""
-        return self.names or self.labels
+        """The labels as people read them, in their order; nothing in them is hidden."""
+        return tuple(visible(name) for name in self.names or self.labels)
 
     def to_json(self) -> str:
         """The card as one line of JSON, which `read_card` reads."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        text = json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+        # A folder's name that is not UTF-8 has them, and no file of UTF-8 can.
+        return _SURROGATE.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
 def read_card(text: str, path: Path) -> ModelCard:
@@ -110,29 +121,78 @@ def read_card(text: str, path: Path) -> ModelCard:
         ModelError: The text is damaged, or of a newer format.
     """
     try:
-        fields: dict[str, Any] = json.loads(text)
-        version = fields["format_version"]
+        if len(text) > _LONGEST_CARD:
+            raise ValueError(f"it is {len(text)} characters long")
+        fields = json.loads(text, parse_constant=_refuse_constant)
+        if not isinstance(fields, dict):
+            raise ValueError("it is no JSON object")
+        version = fields.get("format_version")
+        if type(version) is not int or version < 1:
+            raise ValueError("it has no format version")
         if version > FORMAT_VERSION:
             raise ModelError(
                 f"{path} has a model card of format {version}, and this program reads up to "
                 f"{FORMAT_VERSION}. Update the program, or teach the model again."
             )
         known = {field.name for field in dataclasses.fields(ModelCard)}
-        values = {key: value for key, value in fields.items() if key in known}
-        values["labels"] = tuple(str(label) for label in values["labels"])
-        values["history"] = tuple(str(step) for step in values.get("history", ()))
-        values["names"] = tuple(str(name) for name in values.get("names", ()))
+        values: dict[str, Any] = {key: value for key, value in fields.items() if key in known}
+        for name in ("labels", "history", "names"):
+            values[name] = _texts(name, values.get(name, ()))
         if values.get("crop") is not None:
             values["crop"] = read_crop(values["crop"])
         card = ModelCard(**values)
-        if len(card.labels) < 2 or not isinstance(card.input_size, int) or card.input_size < 1:
-            raise ValueError("no two labels or no input size")
-        if not isinstance(card.unknown_threshold, int | float | None):
-            raise ValueError("the threshold of unknown is no number")
-        if not isinstance(card.learnt_hashes, str | None):
-            raise ValueError("the pictures that it learnt from are no text")
-        if card.names and len(card.names) != len(card.labels):
-            raise ValueError(f"{len(card.names)} names for {len(card.labels)} labels")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path} has a damaged model card ({error}). {TRAIN_HINT}") from error
+        _check_fields(card)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = visible(str(error))[:200]
+        raise ModelError(f"{path} has a damaged model card ({reason}). {TRAIN_HINT}") from error
     return card
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{name} is no list of texts")
+    return tuple(value)
+
+
+def _check_fields(card: ModelCard) -> None:
+    """Refuse a card whose fields are of another type or out of range.
+
+    Raises:
+        ValueError: It is so; the text says which field.
+    """
+    for field in dataclasses.fields(card):
+        if field.type == "str" and not isinstance(getattr(card, field.name), str):
+            raise ValueError(f"{field.name} is no text")
+    if len(card.labels) < 2 or not all(card.labels):
+        raise ValueError("no two labels")
+    if len(set(card.labels)) < len(card.labels):
+        raise ValueError("two labels are the same")
+    if card.names and len(card.names) != len(card.labels):
+        raise ValueError(f"{len(card.names)} names for {len(card.labels)} labels")
+    if type(card.input_size) is not int or not 1 <= card.input_size <= LARGEST_INPUT:
+        raise ValueError("no input size")
+    _check_measured(card)
+
+
+def _check_measured(card: ModelCard) -> None:
+    if not _is_number(card.accuracy, 0, 1):
+        raise ValueError("the accuracy is no share")
+    if type(card.accuracy_count) is not int or card.accuracy_count < 0:
+        raise ValueError("the count of test pictures is no count")
+    if not _is_number(card.unknown_threshold, 0, math.inf):
+        raise ValueError("the threshold of unknown is no number")
+    if not isinstance(card.learnt_hashes, str | None):
+        raise ValueError("the pictures that it learnt from are no text")
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    """Whether it is a finite number in a range, or None."""
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and least <= value <= most

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.visible_text import visible
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -70,6 +72,6 @@ class Prediction:
         return [(self.labels[index], float(self.probabilities[index])) for index in order]
 
     def top_shown(self, count: int) -> list[tuple[str, float]]:
-        """As `top`, with the labels as people read them."""
+        """As `top`, with the labels as people read them; nothing in them is hidden."""
         shown = dict(zip(self.labels, self.names or self.labels, strict=True))
-        return [(shown[label], probability) for label, probability in self.top(count)]
+        return [(visible(shown[label]), probability) for label, probability in self.top(count)]

@@ -12,8 +12,10 @@ from webcam_classifier.camera.source_arguments import (
     SOURCE_KINDS,
     add_source_arguments,
     capture_settings,
+    without_password,
 )
 from webcam_classifier.camera.stream import open_csi, open_pipeline, open_url
+from webcam_classifier.dataset.listing import printable
 
 __all__ = [
     "Camera",
@@ -66,7 +68,9 @@ def _open_path(source: str) -> Camera:
         return open_file(path)
     looks_like_path = "://" not in source and ("/" in source or "\\" in source or path.suffix)
     if looks_like_path:
-        problem = f"There is no file or folder {source}. Check its name, or take another source:"
+        problem = (
+            f"There is no file or folder {printable(path)}. Check its name, or take another source:"
+        )
     else:
-        problem = f"{source!r} is not a source of pictures. There are these:"
+        problem = f"{without_password(source)!r} is not a source of pictures. There are these:"
     raise CameraError(f"{problem}\n{SOURCE_KINDS.rstrip()}")

@@ -22,6 +22,23 @@ SOURCE_KINDS = """\
 _SMALLEST, _LARGEST = 16, 8192  # pixels
 
 
+def without_password(source: str) -> str:
+    """Leave the user's name and password out of an address, and what may be a key in it.
+
+    Args:
+        source: As `--source` takes it; what is no address stays as it is.
+
+    Returns:
+        For `rtsp://user:secret@10.0.0.7/video?key=1` it is `rtsp://10.0.0.7/video`.
+    """
+    scheme, separator, rest = source.partition("://")
+    if not separator or " " in scheme or "/" in scheme:
+        return source
+    # Not `urlsplit`, which raises where a password has a bracket. A password may have a slash or
+    # a question mark in it as well, so everything up to the last @ goes, and what is left behind.
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0].partition('#')[0]}"
+
+
 def add_source_arguments(parser: argparse.ArgumentParser, default: str = "0") -> None:
     """Add --source, --camera-size, --camera-rate and --give-up to a script's arguments.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from webcam_classifier.camera.opencv_capture import (
     quiet_log,
 )
 from webcam_classifier.camera.protocol import CameraError, CaptureSettings
+from webcam_classifier.camera.source_arguments import without_password
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.frame import BgrImage
 
@@ -102,13 +102,13 @@ def open_url(url: str, settings: CaptureSettings) -> LiveCamera | VideoCamera:
         if isinstance(again, StreamGrabber):
             return again
         again.close()
-        raise CameraError(f"A file is now at {_without_password(url)}, and no stream any more.")
+        raise CameraError(f"A file is now at {without_password(url)}, and no stream any more.")
 
     return LiveCamera(opened, reopen=reopen, give_up_after=settings.give_up_after)
 
 
 def _connect(url: str) -> StreamGrabber | VideoCamera:
-    name = _without_password(url)
+    name = without_password(url)
     # Each further thread of the decoder keeps a frame back; one is quick enough for a camera.
     parameters = (
         *(cv2.CAP_PROP_N_THREADS, 1),
@@ -238,9 +238,3 @@ def _check_gstreamer(wanted_by: str) -> None:
             "python3-opencv, and a virtual environment made with --system-site-packages), or use "
             "a USB camera."
         )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -26,7 +26,9 @@ def file_rate(source: str) -> float | None:
     Args:
         source: A file, or the address of one.
     """
-    capture = cv2.VideoCapture(source)
+    path = Path(source).expanduser()
+    # FFmpeg takes what stands before a colon for a protocol, and knows no home folder.
+    capture = cv2.VideoCapture(str(path.resolve()) if path.is_file() else source)
     try:
         rate = float(capture.get(cv2.CAP_PROP_FPS))
     finally:

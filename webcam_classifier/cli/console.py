@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.errors import UserError
 from webcam_classifier.progress import Epoch, Event, Failed, Note, Progress, listening, tell
 from webcam_classifier.stage_captions import caption, describe_epoch
 from webcam_classifier.storage import explain_os_error
+from webcam_classifier.visible_text import visible, visible_lines
 
 _QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays silent
 _BAR_WIDTH = 24  # characters
+
+
+class SafeStream:
+    r"""A text stream that shows every text: none breaks it, and none commands the terminal.
+
+    A file's name or a label may hold what the console's encoding has no letter for, or an escape
+    sequence. Both are written as escapes, such as `\x1b`. `commands` takes what is meant to be
+    one.
+
+    Args:
+        stream: Where the text goes; of what is not here, this is it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        """Write a text, line breaks and tabs as they are, other hidden characters escaped."""
+        self._stream.write(visible_lines(text))
+        return len(text)
+
+    def commands(self, text: str) -> None:
+        """Write a text with the program's own commands to the terminal in it."""
+        self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 whatever the stream has
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Let standard output and standard error show every text, as long as the context lasts."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, SafeStream(stream)) for stream in streams)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+def command_terminal(text: str) -> None:
+    """Write a command to the terminal on standard error, such as one that clears a line."""
+    stream: object = sys.stderr
+    if isinstance(stream, SafeStream):
+        stream.commands(text)
+    else:
+        sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,6 +89,11 @@ def run_script(main: Callable[[], None]) -> None:
         main: The script's work.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    with safe_streams():
+        _run_script(main)
+
+
+def _run_script(main: Callable[[], None]) -> None:
     line = ProgressLine()
     try:
         try:
@@ -64,7 +122,8 @@ def run_script(main: Callable[[], None]) -> None:
 
 def _fail(message: str) -> NoReturn:
     tell(Failed(message))
-    sys.exit(f"error: {message}")
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(1)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -97,8 +156,7 @@ class ProgressLine:
     def clear(self) -> None:
         """Remove the line, so that something else can be written in its place."""
         if self._is_drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            command_terminal("\r\x1b[K")
             self._is_drawn = False
 
     def _show_progress(self, progress: Progress) -> None:
@@ -113,8 +171,7 @@ class ProgressLine:
             if elapsed > _QUIET_FOR:
                 self._print(f"{caption(progress)}: {progress.done} in {elapsed:.1f} s")
         elif elapsed > _QUIET_FOR and sys.stderr.isatty():
-            sys.stderr.write(f"\r{self._line(progress, elapsed)}\x1b[K")
-            sys.stderr.flush()
+            command_terminal(f"\r{visible(self._line(progress, elapsed))}\x1b[K")
             self._is_drawn = True
 
     def _line(self, progress: Progress, elapsed: float) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         pictures = own_test_part(whole)
         if len(pictures) < len(whole):
-            print(f"{options.pictures} came split; this is about the pictures of its test part")
+            named = printable(options.pictures)
+            print(f"{named} came split; this is about the pictures of its test part")
         if whole.skipped:
             print(describe_skipped(whole.skipped))
         measured = evaluate_model(classifier, pictures)
@@ -173,7 +175,9 @@ def ask(classifier: Classifier, path: Path) -> Prediction:
     try:
         return classifier.classify(read_picture(path))
     except PictureError as error:
-        raise UserError(f"{path}: {error}. Name a JPEG, PNG, BMP or WebP picture.") from error
+        raise UserError(
+            f"{printable(path)}: {error}. Name a JPEG, PNG, BMP or WebP picture."
+        ) from error
 
 
 def describe_answer(prediction: Prediction, count: int) -> str:
@@ -228,7 +232,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--json",
-        type=Path,
+        type=output_file,
         metavar="FILE",
         help="write the figures here as well, and the answer to each picture",
     )

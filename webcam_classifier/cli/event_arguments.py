@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from webcam_classifier.cli.output_arguments import output_file_or_standard_output
 from webcam_classifier.cli.recording_arguments import parse_count, parse_number
 from webcam_classifier.events.defaults import CLIP_SECONDS, CLIPS_SIZE_LIMIT, SECRET_VARIABLE
 
@@ -22,6 +23,7 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--json-lines",
+        type=output_file_or_standard_output,
         metavar="FILE",
         help="write a line of JSON for each frame, with its unsmoothed prediction; an older FILE "
         "is replaced, - is the standard output",

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
+from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import (
     ask,
@@ -174,8 +175,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="write the file even when the check fails or can't say anything",
     )
-    add("--json", type=Path, metavar="FILE", help="with --advise: write the figures here as well")
-    add("--plot", type=Path, metavar="PNG", help="with --advise: draw the frontier here")
+    add(
+        "--json",
+        type=output_file,
+        metavar="FILE",
+        help="with --advise: write the figures here as well",
+    )
+    add("--plot", type=output_file, metavar="PNG", help="with --advise: draw the frontier here")
     options = parser.parse_args(arguments)
     given = options.json is not None or options.plot is not None
     if not options.advise and given:

@@ -9,6 +9,7 @@ from pathlib import Path
 from webcam_classifier.camera.source_arguments import add_source_arguments
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.event_arguments import add_event_arguments
+from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.cli.recording_arguments import (
     DATASET,
     RATE,
@@ -73,7 +74,7 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--save",
-        type=Path,
+        type=output_file,
         metavar="VIDEO",
         help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
     )

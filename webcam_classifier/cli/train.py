@@ -43,6 +43,7 @@ from webcam_classifier.cli.crop_argument import add_crop_argument, decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.list_recipes import ListRecipes
+from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
@@ -326,7 +327,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--measured-only", action="store_true",
         help="hold a fifth of the pictures back, and write the model that was measured on them; "
         "else a head is cross-validated, and learns from all pictures")  # fmt: skip
-    add("--progress", type=Path, metavar="FILE",
+    add("--progress", type=output_file, metavar="FILE",
         help="add lines of JSON to this file that say how far it is, for programs; they are told "
         "what came out, too, by python -m webcam_classifier.cli --events train")  # fmt: skip
     options = parser.parse_args(arguments)

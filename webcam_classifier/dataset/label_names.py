@@ -8,6 +8,7 @@ from pathlib import Path
 
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.errors import UserError
+from webcam_classifier.visible_text import hidden_characters
 
 _LONGEST_NAME = 255  # bytes of UTF-8, the limit of ext4, and about that of NTFS and APFS
 _FORBIDDEN = frozenset('/\\<>:"|?*')
@@ -80,8 +81,9 @@ def label_problem(label: str) -> str | None:
         return "is empty"
     if forbidden:
         return f"has {forbidden[0]!r} in it, which no folder's name may have"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in label):
-        return "has a control character in it"
+    hidden = hidden_characters(label)
+    if hidden:
+        return f"has a character in it that can't be seen, {_code_point(hidden[0])}"
     if label != label.strip():
         return "begins or ends with a space"
     if label.startswith("."):
@@ -96,6 +98,11 @@ def label_problem(label: str) -> str | None:
     if size > _LONGEST_NAME:
         return f"is {size} bytes long, and a folder's name has at most {_LONGEST_NAME}"
     return None
+
+
+def _code_point(letter: str) -> str:
+    name = unicodedata.name(letter, "a control character" if ord(letter) < 256 else "")
+    return f"U+{ord(letter):04X} {name.lower()}".rstrip()
 
 
 def _check_against_folders(labels: dict[str, str], dataset: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from webcam_classifier.crop import Crop, cropped
 from webcam_classifier.dataset.fingerprints import fingerprint, small_copy
 from webcam_classifier.dataset.index import Dataset, Picture
-from webcam_classifier.dataset.picture_files import PictureError, decode_picture
+from webcam_classifier.dataset.picture_files import PictureError, decode_with_size
 from webcam_classifier.dataset.picture_images import ImageMemory
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import shrink
@@ -36,7 +36,7 @@ class DecodedPicture:
         image: (height, width, 3) uint8, the part that is looked at, shrunken.
         fingerprint: (256,) bool, of that part: the same at every input size.
         small: (32, 32, 3) uint8, likewise.
-        size: Width and height of that part, in pixels.
+        size: Width and height of the whole picture in the file, in pixels.
     """
 
     image: BgrImage
@@ -56,10 +56,9 @@ def decode(content: bytes, size: int, crop: Crop | None = None) -> DecodedPictur
     Raises:
         PictureError: It is no picture that can be read.
     """
-    image = np.ascontiguousarray(cropped(decode_picture(content), crop))
-    return DecodedPicture(
-        shrink(image, size), fingerprint(image), small_copy(image), (image.shape[1], image.shape[0])
-    )
+    whole, size_in_file = decode_with_size(content)
+    image = np.ascontiguousarray(cropped(whole, crop))
+    return DecodedPicture(shrink(image, size), fingerprint(image), small_copy(image), size_in_file)
 
 
 def read_ahead(

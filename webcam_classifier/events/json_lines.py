@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -16,6 +15,7 @@ from webcam_classifier.events.sink import DRAIN_SECONDS, QueuedSink, QueueSettin
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_fields
 from webcam_classifier.storage import explain_os_error
+from webcam_classifier.visible_text import json_line
 
 STANDARD_OUTPUT = "-"
 KEPT_FILES = 5
@@ -177,4 +177,4 @@ def frame_fields(labelled: LabelledFrame) -> dict[str, object]:
 
 
 def _line(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+    return json_line(fields).encode() + b"\n"

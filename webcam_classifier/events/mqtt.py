@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import threading
@@ -20,6 +19,7 @@ from webcam_classifier.events.mqtt_topics import OFFLINE, ONLINE, Topics, discov
 from webcam_classifier.events.shown_address import without_password
 from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.visible_text import json_line
 
 if TYPE_CHECKING:  # at run time it is loaded where a broker is used: not everybody has it
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -315,7 +315,7 @@ class MqttSink(Sink):
                     return
                 event = self._arrived.pop(0)
                 self._is_saving = True
-            payload = json.dumps(event.fields(), ensure_ascii=False).encode()
+            payload = json_line(event.fields()).encode()
             picture = None if event.image is None else jpeg(event.image)
             dropped = 0
             try:

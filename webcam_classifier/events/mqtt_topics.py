@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from webcam_classifier.visible_text import json_line
+
 DISCOVERY_PREFIX = "homeassistant"
 ONLINE, OFFLINE = "online", "offline"
 
@@ -79,7 +81,7 @@ def discovery(topics: Topics, labels: Sequence[str]) -> Iterator[tuple[str, byte
         unique = f"{device_id}_{key}"
         content = {**common, "unique_id": unique, "object_id": unique, **settings}
         topic = f"{DISCOVERY_PREFIX}/{kind}/{device_id}/{key}/config"
-        return topic, json.dumps(content, ensure_ascii=False).encode()
+        return topic, json_line(content).encode()
 
     yield entity(
         "sensor",

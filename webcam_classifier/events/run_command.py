@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import Event
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+from webcam_classifier.visible_text import json_line
 
 _PREFIX = "WEBCAM_CLASSIFIER_"
 
@@ -83,7 +83,7 @@ class CommandSink(QueuedSink[Event]):
         Raises:
             DeliveryError: It can't be started, took too long, or ended with an error.
         """
-        content = json.dumps(item.fields_with_picture(), ensure_ascii=False).encode()
+        content = json_line(item.fields_with_picture()).encode()
         try:
             process = subprocess.Popen(
                 self._arguments,

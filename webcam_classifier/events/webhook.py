@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import http.client
-import json
 import os
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from webcam_classifier.events.defaults import SECRET_VARIABLE
 from webcam_classifier.events.event import Event
 from webcam_classifier.events.shown_address import without_password
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+from webcam_classifier.visible_text import json_line
 
 SIGNATURE_HEADER = "X-Signature-256"
 ID_HEADER = "X-Event-Id"
@@ -84,7 +84,7 @@ class Webhook(QueuedSink[Event]):
         Raises:
             DeliveryError: The server can't be reached, or did not take it.
         """
-        body = json.dumps(item.fields_with_picture(), ensure_ascii=False).encode()
+        body = json_line(item.fields_with_picture()).encode()
         headers = {**self._headers, ID_HEADER: item.id}
         if self._secret:
             headers[SIGNATURE_HEADER] = signature(self._secret, body)

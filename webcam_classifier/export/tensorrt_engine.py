@@ -68,7 +68,7 @@ def _time_on_show(what: str) -> Iterator[None]:
     def show() -> None:
         started = time.monotonic()
         while not done.wait(_SHOWN_EVERY):
-            sys.stderr.write(f"\r{what}: {time.monotonic() - started:.0f} s\x1b[K")
+            _command(f"\r{what}: {time.monotonic() - started:.0f} s\x1b[K")
             sys.stderr.flush()
 
     thread = threading.Thread(target=show, daemon=True)
@@ -80,4 +80,9 @@ def _time_on_show(what: str) -> Iterator[None]:
         done.set()
         if thread.is_alive():
             thread.join()
-            sys.stderr.write("\r\x1b[K")
+            _command("\r\x1b[K")
+
+
+def _command(text: str) -> None:
+    """Write a command to the terminal; a stream of `cli.console` would show it as an escape."""
+    getattr(sys.stderr, "commands", sys.stderr.write)(text)

@@ -11,21 +11,20 @@ from numpy.typing import NDArray
 from webcam_classifier.crop import cropped
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import (
-    CARD_KEY,
-    INPUT_NAME,
     NORMALISED_EMBEDDING_NAME,
     OUTPUT_NAME,
     TRAIN_HINT,
     UNKNOWN_NAME,
     ModelCard,
     ModelError,
-    read_card,
 )
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
-from webcam_classifier.runtime.session import ModelSession, open_session
+from webcam_classifier.runtime.session import ModelSession, card_in, open_session
+from webcam_classifier.runtime.stranger import check_stranger, describe_failure
 from webcam_classifier.storage import recover_folder
 
 _NOTHING = np.zeros(0, dtype=np.float32)
@@ -76,14 +75,10 @@ class Classifier:
     def __init__(
         self, path: Path, runtime: ExecutionConfig = ON_ALL_CORES, tells_unknown: bool = True
     ) -> None:
+        check_stranger(path)
         session = open_session(path, runtime)
-        if CARD_KEY not in session.metadata:
-            raise ModelError(
-                f"{path} is an ONNX file without a model card, so its labels and its input are "
-                f"unknown. {TRAIN_HINT}"
-            )
-        card = read_card(session.metadata[CARD_KEY], path)
-        _check_graph(session, card, path)
+        card = card_in(session, path)
+        check_graph(session, card, path)
         self._set_up(path, session, card, tells_unknown)
 
     @classmethod
@@ -151,8 +146,16 @@ class Classifier:
 
         Args:
             prepared: (input_size, input_size, 3) uint8, from `prepare`.
+
+        Raises:
+            ModelError: The graph fails, or what it gives are no probabilities.
         """
-        found = self._session.run(prepared[np.newaxis])
+        try:
+            found = self._session.run(prepared[np.newaxis])
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            reason = describe_failure(error)
+            raise ModelError(f"{self.path} could not be run ({reason}). {TRAIN_HINT}") from error
+        check_answer(found, len(self.card.labels), self.path)
         head = self.head
         embedding = found.get(NORMALISED_EMBEDDING_NAME)
         seen = None if embedding is None else embedding[0]
@@ -160,7 +163,7 @@ class Classifier:
             return head.answer(seen)
         if OUTPUT_NAME not in found:
             return Prediction((), _NOTHING, embedding=seen)
-        score = float(found[UNKNOWN_NAME][0]) if UNKNOWN_NAME in found else None
+        score = float(found[UNKNOWN_NAME].reshape(-1)[0]) if UNKNOWN_NAME in found else None
         return Prediction(
             self.card.labels,
             found[OUTPUT_NAME][0],
@@ -174,27 +177,6 @@ class Classifier:
         """Run the graph once on a grey picture: the first run of a session is a slow one."""
         size = self.card.input_size
         self.classify_prepared(np.full((size, size, 3), 127, dtype=np.uint8))
-
-
-def _check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
-    inputs, outputs = session.inputs, session.outputs
-    size = card.input_size
-    if INPUT_NAME not in inputs or OUTPUT_NAME not in outputs:
-        raise ModelError(
-            f"{path} has a model card but not the input {INPUT_NAME!r} and the output "
-            f"{OUTPUT_NAME!r} that belong to it. {TRAIN_HINT}"
-        )
-    if card.unknown_threshold is not None and UNKNOWN_NAME not in outputs:
-        raise ModelError(
-            f"{path} has a threshold in its card but not the output {UNKNOWN_NAME!r} "
-            f"that belongs to it. {TRAIN_HINT}"
-        )
-    shape, classes = inputs[INPUT_NAME], outputs[OUTPUT_NAME][-1]
-    if shape[1:] != (size, size, 3) or classes not in (len(card.labels), None):
-        raise ModelError(
-            f"{path}: the card says {len(card.labels)} labels at {size} pixels, but "
-            f"the graph takes {shape} and gives {classes} values. {TRAIN_HINT}"
-        )
 
 
 def find_model(path: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 from webcam_classifier.model_card import CARD_KEY, ModelCard
+from webcam_classifier.runtime.stranger import note_as_ours
 from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 
@@ -27,7 +28,9 @@ def model_bytes(graph: onnx.ModelProto, card: ModelCard) -> bytes:
     whole.metadata_props.extend(kept)
     whole.metadata_props.add(key=CARD_KEY, value=card.to_json())
     onnx.checker.check_model(whole, full_check=True)
-    return bytes(whole.SerializeToString())
+    content = bytes(whole.SerializeToString())
+    note_as_ours(content)
+    return content
 
 
 def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:

@@ -37,6 +37,7 @@ from webcam_classifier.runtime.providers import (
 from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, SplitRunner, Values
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.split_graph import split_graph
+from webcam_classifier.runtime.stranger import check_stranger, describe_failure
 from webcam_classifier.storage import explain_os_error
 
 _FEWEST_NODES_SHARE = 0.9  # of the graph; with less, most of the time is spent elsewhere
@@ -67,6 +68,8 @@ class ModelSession:
         self.metadata: Mapping[str, str] = last.get_modelmeta().custom_metadata_map
         self.inputs: dict[str, Sequence[int | str]] = shapes_of(first.get_inputs())
         self.outputs: dict[str, Sequence[int | str]] = shapes_of(last.get_outputs())
+        nodes = [*first.get_inputs(), *last.get_outputs()]
+        self.types: dict[str, str] = {node.name: str(node.type) for node in nodes}
         self.runtime = runtime
         self._runner = runner
 
@@ -156,8 +159,14 @@ def open_on_processor(
     if as_it_is:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=[PROVIDERS[CPU].registered]
+        _readable(path), sess_options=options, providers=[PROVIDERS[CPU].registered]
     )
+
+
+def _readable(path: Path) -> str | bytes:
+    """The file's name for onnxruntime, or what is in it where its name is not UTF-8."""
+    name = str(path)
+    return path.read_bytes() if any("\ud800" <= letter <= "\udfff" for letter in name) else name
 
 
 def open_on_provider(
@@ -198,7 +207,7 @@ def open_on_provider(
         names = [(provider.registered, chosen), *_followers(runtime)]
         # With its own fallback it goes on with another provider after any error.
         return onnxruntime.InferenceSession(
-            str(path), sess_options=make_options(), providers=names, enable_fallback=0
+            _readable(path), sess_options=make_options(), providers=names, enable_fallback=0
         )
 
     try:
@@ -316,7 +325,7 @@ def open_session(path: Path, runtime: ExecutionConfig) -> ModelSession:
     except UserError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = describe_failure(error)
         raise ModelError(f"{path} is not a whole ONNX file ({reason}). {TRAIN_HINT}") from error
 
 
@@ -326,7 +335,21 @@ def card_of(path: Path) -> ModelCard:
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or has no card.
     """
-    metadata = open_session(path, ON_ALL_CORES).metadata
+    check_stranger(path)
+    return card_in(open_session(path, ON_ALL_CORES), path)
+
+
+def card_in(session: ModelSession, path: Path) -> ModelCard:
+    """Read the card of an opened model file.
+
+    Args:
+        session: The opened file.
+        path: The file, for the messages.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
+    metadata = session.metadata
     if CARD_KEY not in metadata:
         raise ModelError(
             f"{path} is an ONNX file without a model card, so its labels and its input are "

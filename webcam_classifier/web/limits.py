@@ -5,8 +5,8 @@ from __future__ import annotations
 PICTURE_BYTES = 32_000_000
 """Of one picture file; a telephone's have up to 15 MB."""
 
-PICTURE_PIXELS = 50_000_000
-"""Of one picture: less than is read from the disk, since anybody may have sent it."""
+PICTURE_PIXELS = 120_000_000
+"""Of one picture; a large one is decoded at a part of its size, and alone."""
 
 ARCHIVE_BYTES = 256_000_000
 """Of a zip file."""
