@@ -1,36 +1,99 @@
-"""What several tests need: real pictures and weights beside the checkout, and a model of them."""
+"""What several tests need: real pictures and weights, a model of them, and an orderly process.
+
+Pictures and weights are looked for in the folder that $TEACH_CAMERA_TEST_DATA names, in
+`.test-data/` (where `make test-data` puts them), and in `../shared`.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import safetensors.numpy
 
+from tests.left_processes import MARK, end_processes, left_processes
+from tests.slow_tests import mark_slow_tests
 from tests.some_pictures import copy_some
 from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.cli import train
 from webcam_classifier.errors import UserError
 
-_SHARED = Path(__file__).resolve().parents[2] / "shared"
+_ROOT = Path(__file__).resolve().parents[1]
+_NAMED = os.environ.get("TEACH_CAMERA_TEST_DATA")
+_PLACES = (*([Path(_NAMED)] if _NAMED else []), _ROOT / ".test-data", _ROOT.parent / "shared")
+_ABSENT = "not on this machine (`make test-data` fetches what is public): "
+
+_left: list[str] = []
+"""What tests have left running, with the module; it is ended, and told at the end."""
+
+
+def pytest_configure() -> None:
+    """Make the outcome independent of how the tests were started.
+
+    A background shell has its programs ignore Ctrl-C, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ[MARK] = secrets.token_hex(8)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests, before -m chooses."""
+    mark_slow_tests(items)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After the last test of a module, end what it has left running."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        _end_what_is_left(item.path.name)
+
+
+def pytest_sessionfinish() -> None:
+    """End what is left running, also where the run was cut short."""
+    _end_what_is_left("the run")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested, and which processes were left behind."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    absent = [report for report in skipped if _ABSENT in str(report.longrepr)]
+    if absent:
+        reasons = sorted({_reason(report.longrepr) for report in absent})
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(absent)} tests were skipped because what they need is {_ABSENT}"
+        )
+        for reason in reasons:
+            terminalreporter.line(f"  - {reason}")
+    if _left:
+        terminalreporter.section("processes left running, and ended", sep="!", red=True)
+        for line in _left:
+            terminalreporter.line(f"  {line}")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real pictures; the test is skipped where it is absent."""
-    return _existing(_SHARED / "data", "real pictures")
+    return _existing("data", "real pictures")
 
 
 @pytest.fixture(scope="session")
 def shared_weights() -> Path:
     """The folder of real pretrained weights; the test is skipped where it is absent."""
-    return _existing(_SHARED / "weights", "real pretrained weights")
+    return _existing("weights", "real pretrained weights")
 
 
 @pytest.fixture(scope="session")
 def shared_cases() -> Path:
     """The folder of small inputs that failed once; the test is skipped where it is absent."""
-    return _existing(_SHARED / "cases", "small inputs that failed once")
+    return _existing("cases", "small inputs that failed once")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +106,7 @@ def squeezenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         pretrained = squeezenet1_1_weights()
     except UserError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"{_ABSENT}SqueezeNet's pretrained weights ({error})")
     path = tmp_path_factory.mktemp("weights") / "squeezenet1_1.safetensors"
     path.write_bytes(safetensors.numpy.save(pretrained.tensors))
     return path
@@ -68,7 +131,20 @@ def taught_model(
     return folder
 
 
-def _existing(folder: Path, what: str) -> Path:
-    if not folder.is_dir():
-        pytest.skip(f"the {what} for development are not beside this checkout")
-    return folder
+def _existing(name: str, what: str) -> Path:
+    for place in _PLACES:
+        folder = place / name
+        if folder.is_dir():
+            return folder
+    pytest.skip(f"{_ABSENT}{what}")
+
+
+def _reason(longrepr: object) -> str:
+    text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+    return text.partition(_ABSENT)[2].rstrip("')")
+
+
+def _end_what_is_left(who: str) -> None:
+    left = left_processes()
+    _left.extend(f"{who}: {command}" for command in left.values())
+    end_processes(list(left))

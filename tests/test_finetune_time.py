@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -26,22 +28,33 @@ def fewer(pictures: LabelledPictures, step: int) -> LabelledPictures:
     return pictures.at(torch.arange(0, len(pictures), step).numpy())
 
 
+def comes_between(ratio: Callable[[], float], low: float, high: float) -> bool:
+    """Whether a ratio of times is in this range, of several tries: a busy machine spoils some."""
+    return any(low < ratio() < high for _ in range(8))
+
+
 def test_four_times_as_many_pictures_take_about_four_times_as_long(
     pictures: LabelledPictures,
 ) -> None:
     pretrained = small_pretrained()
-    few = seconds_per_epoch(fewer(pictures, 4), pretrained, SETTINGS)
-    many = seconds_per_epoch(pictures, pretrained, SETTINGS)
-    assert few > 0.0
-    assert 1.6 < many / few < 10.0
+
+    def ratio() -> float:
+        few = seconds_per_epoch(fewer(pictures, 4), pretrained, SETTINGS)
+        assert few > 0.0
+        return seconds_per_epoch(pictures, pretrained, SETTINGS) / few
+
+    assert comes_between(ratio, 1.6, 10.0)
 
 
 def test_it_is_about_what_an_epoch_then_takes(pictures: LabelledPictures) -> None:
     pretrained = small_pretrained()
-    said = seconds_per_epoch(pictures, pretrained, SETTINGS)
-    result = train_layers(pictures, NO_PICTURES, pictures.labels, pretrained, SETTINGS)
-    took = result.history[1].seconds - result.history[0].seconds
-    assert 0.25 < took / said < 4.0
+
+    def ratio() -> float:
+        said = seconds_per_epoch(pictures, pretrained, SETTINGS)
+        result = train_layers(pictures, NO_PICTURES, pictures.labels, pretrained, SETTINGS)
+        return (result.history[1].seconds - result.history[0].seconds) / said
+
+    assert comes_between(ratio, 0.25, 4.0)
 
 
 @pytest.mark.parametrize("backbone", ["squeezenet1_1", "resnet18"])

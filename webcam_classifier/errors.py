@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from webcam_classifier.command_names import as_installed
+
 
 class UserError(Exception):
     """Something the user can mend.
@@ -16,4 +18,11 @@ class UserError(Exception):
     ... except UserError as error:
     ...     print(error)
     There is no model.onnx in the folder models. Teach a model with `python train.py`, ...
+
+    Args:
+        message: Both sentences; commands in it are named as a checkout has them, and shown as this
+            installation has them.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(as_installed(message))

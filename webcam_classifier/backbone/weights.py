@@ -77,8 +77,8 @@ def squeezenet1_1_weights() -> PretrainedWeights:
     Raises:
         UserError: They are not in the cache and can't be fetched.
     """
-    cached = cache_folder() / f"squeezenet1_1-{_PICKLE_HASH[:8]}.safetensors"
-    if cached.exists():
+    cached = cached_file()
+    if cached.is_file():
         try:
             tensors = read_safetensors(cached)
             if tensors_hash(tensors) == _TENSORS_HASH:
@@ -151,6 +151,11 @@ def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
     tensors["features.0.weight"] = np.ascontiguousarray(first * scale, dtype=np.float32)
     tensors["features.0.bias"] = (tensors["features.0.bias"] + shift).astype(np.float32)
     return tensors
+
+
+def cached_file() -> Path:
+    """Return where SqueezeNet 1.1's weights are kept, once they were fetched."""
+    return cache_folder() / f"squeezenet1_1-{_PICKLE_HASH[:8]}.safetensors"
 
 
 def _source(content_hash: str) -> str:

@@ -1,7 +1,4 @@
-"""All commands as one: `python -m webcam_classifier.cli COMMAND ...`.
-
-    $ python -m webcam_classifier.cli train dataset --mode head
-    $ python -m webcam_classifier.cli --events train dataset --mode head    for programs
+"""All commands as one: `teach-camera COMMAND`, or `python -m webcam_classifier.cli COMMAND`.
 
 With --events standard output holds nothing but lines of JSON that say how far the command is and
 what came of it (`webcam_classifier/progress.py` describes them); its sentences go to standard
@@ -13,37 +10,98 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from webcam_classifier.cli.child import ending_with_parent
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.events import events_on_stdout
+from webcam_classifier.command_names import PROGRAM
+from webcam_classifier.errors import UserError
+from webcam_classifier.version import __version__
 
-COMMANDS = ("collect", "train", "evaluate", "live", "studio", "export", "demo")
+COMMANDS: Mapping[str, str] = {
+    "collect": "record labelled snapshots from a camera",
+    "train": "train a model on labelled pictures",
+    "evaluate": "measure a model on pictures that it has not seen",
+    "live": "label what a camera sees, live; with --teach, train while you watch",
+    "studio": "record, train, watch and export on a page in a browser",
+    "export": "convert a model to another precision, or find the best for this device",
+    "demo": "all of it on a simulated camera, in a minute",
+    "doctor": "check this device and installation, and say what to do",
+}
+"""Every command, and what it is for."""
+
+_DESCRIPTION = """\
+Teach a camera: record labelled snapshots, train a small network with them in seconds, and label
+the live picture.
+"""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that is named."""
-    parser = argparse.ArgumentParser(
-        prog="python -m webcam_classifier.cli",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--events", action="store_true", help="write events to standard output")
-    # For the jobs beside the live picture alone: what it is for stands in `ending_with_parent`.
-    parser.add_argument("--ends-with-parent", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the command's own; try --help")
-    options = parser.parse_args()
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return
     with ExitStack() as stack:
         if options.ends_with_parent is not None:
             stack.enter_context(ending_with_parent(options.ends_with_parent))
         if options.events:
             stack.enter_context(events_on_stdout())
-        command = importlib.import_module(f"webcam_classifier.cli.{options.command}")
         sys.argv = [f"{parser.prog} {options.command}", *options.arguments]
-        run_script(command.main)
+        run_script(lambda: run_command(options.command))
+
+
+def run_command(name: str) -> None:
+    """Import a command and run it; its arguments are those of the process.
+
+    Raises:
+        UserError: A package that it needs is not installed.
+    """
+    try:
+        command = importlib.import_module(f"webcam_classifier.cli.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("webcam_classifier"):
+            raise
+        raise UserError(
+            f"{name} needs the package {error.name}, which is not installed. Run "
+            "`python -m webcam_classifier.cli doctor`, which says how to install it."
+        ) from error
+    command.main()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Say what the program takes before a command."""
+    is_installed = Path(sys.argv[0]).stem == PROGRAM
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM if is_installed else "python -m webcam_classifier.cli",
+        description=_DESCRIPTION,
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+        + "\n\nEach says more with --help. Exit codes: 0 done, 1 something that you can mend, 2 a"
+        "\nwrong option, 130 Ctrl-C, 143 ended by the system.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"{PROGRAM} {__version__}", help="say the version"
+    )
+    parser.add_argument(
+        "--events",
+        action="store_true",
+        help="for programs: write events as lines of JSON to standard output",
+    )
+    # For the jobs beside the live picture alone: what it is for stands in `ending_with_parent`.
+    parser.add_argument("--ends-with-parent", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="one of those below"
+    )
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="...", help="what the command takes"
+    )
+    return parser
 
 
 if __name__ == "__main__":

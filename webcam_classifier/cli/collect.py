@@ -33,6 +33,7 @@ from webcam_classifier.camera.open_camera import (
     open_camera,
 )
 from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
 from webcam_classifier.cli.recording_arguments import (
     RATE,
@@ -41,6 +42,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_rate,
 )
 from webcam_classifier.cli.unattended import count_down, record_unattended, watched
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.dataset.listing import printable
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.list_cameras:
         from webcam_classifier.camera.device_list import describe_cameras, list_cameras
 
-        print(describe_cameras(list_cameras()))
+        print(as_installed(describe_cameras(list_cameras())))
         return
     labels = check_labels(options.labels, options.dataset)
     check_options(options, labels)
@@ -87,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"skipped {printable(path)}: {reason}", file=sys.stderr)
             # The lines on the terminal are no reason to lose the error that brought us here.
             with suppress(BrokenPipeError):
-                print(describe_saved(session.state(), session.saved), flush=True)
+                said = describe_saved(session.state(), session.saved)
+                print(as_installed(said), flush=True)
     if options.no_window and not session.saved:
         raise UserError(
             f"Nothing was recorded from {options.source}: "
@@ -179,7 +182,12 @@ def check_source(options: argparse.Namespace, camera: Camera) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    return build_parser().parse_args(arguments)
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
+    parser = CommandParser(__doc__ or "")
     parser.add_argument("labels", nargs="*", metavar="LABEL", help="what to record; a folder each")
     add_dataset_argument(parser)
     parser.add_argument(
@@ -221,7 +229,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="before a camera is recorded; 0 to 60 (default: %(default)s)",
     )
     add_source_arguments(parser)
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _parse_countdown(text: str) -> int:

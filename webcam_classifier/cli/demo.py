@@ -1,7 +1,10 @@
 """The whole way in under a minute, without a camera: record, teach, export, run live, measure.
 
-Everything happens on a simulated camera, which draws a hand. It shows how the parts fit; it says
-nothing about how well a real hand in a real room is told. `make demo` runs this.
+Everything happens on a simulated camera, which draws a hand. It shows how the parts work together,
+and says nothing about the accuracy on a real hand in a real room. `make demo` runs this.
+
+All files are written to the folder demo_output/. An earlier one is kept until the new one is
+complete: when the demo is stopped or fails, it is put back.
 """
 
 from __future__ import annotations
@@ -9,14 +12,18 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from webcam_classifier.camera.scene import pose_at
 from webcam_classifier.cli import collect, export, live, train
+from webcam_classifier.cli.command_parser import CommandParser
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.errors import UserError
 
 FOLDER = Path("demo_output")
+EARLIER = Path("demo_output.earlier")
 LABELS = ("thumbs_up", "thumbs_down", "none")
 SEEDS = range(1, 13)  # one burst of each label for each, in other rooms and with other hands
 SNAPSHOTS = 4  # of a burst
@@ -26,10 +33,41 @@ FRAMES = 240
 Main = Callable[[Sequence[str]], None]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Do it all, and say what came out."""
+    build_parser().parse_args(arguments)
+    with replacing_output():
+        run_all()
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes: nothing but --help."""
+    return CommandParser(__doc__ or "")
+
+
+@contextmanager
+def replacing_output() -> Iterator[None]:
+    """Move an earlier output out of the way, and put it back unless all went well.
+
+    What a killed demo has left is an unfinished folder beside the earlier one, which then counts.
+    """
+    if EARLIER.exists():
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    elif FOLDER.exists():
+        FOLDER.rename(EARLIER)
+    try:
+        yield
+    except BaseException:
+        if EARLIER.exists():
+            shutil.rmtree(FOLDER, ignore_errors=True)
+            EARLIER.rename(FOLDER)
+        raise
+    shutil.rmtree(EARLIER, ignore_errors=True)
+
+
+def run_all() -> None:
+    """Record, train, export, run live and measure."""
     started = time.monotonic()
-    shutil.rmtree(FOLDER, ignore_errors=True)
     dataset, model = FOLDER / "dataset", FOLDER / "models" / "thumbs"
     for label in LABELS:
         for seed in SEEDS:
@@ -50,7 +88,7 @@ def main() -> None:
 
 def run(script: str, script_main: Main, arguments: Sequence[str]) -> None:
     """Show a command as a person would type it, and do what it does."""
-    print(f"\n$ python {script} {' '.join(arguments)}", flush=True)
+    print(as_installed(f"\n$ python {script} {' '.join(arguments)}"), flush=True)
     script_main(arguments)
 
 
@@ -73,6 +111,6 @@ def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
             f"model                                        {(model / 'model.onnx').resolve()}",
             f"all of it took                               {seconds:.0f} s",
             "",
-            "With a camera: python collect.py thumbs_up thumbs_down none",
+            as_installed("With a camera: python collect.py thumbs_up thumbs_down none"),
         ]
     )

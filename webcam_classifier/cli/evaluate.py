@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
@@ -210,9 +211,12 @@ def describe_own_figure(card: ModelCard) -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    return build_parser().parse_args(arguments)
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
+    parser = CommandParser(__doc__ or "")
     parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
     parser.add_argument(
         "pictures", type=Path, help="pictures in one folder for each label, or one picture"
@@ -242,7 +246,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FOLDER",
         help="save each picture here with heat where its label was found, in wrong/ and right/",
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _positive(text: str) -> int:

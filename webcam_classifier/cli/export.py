@@ -24,9 +24,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
 from webcam_classifier.cli.output_arguments import output_file
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import (
     ask,
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.precision == TENSORRT:
         choice = build_engine(source, _say)
         print(f"built: {choice.runtime.describe()} ({choice.reason})")
-        print(f"next: python live.py {source}")
+        print(as_installed(f"next: python live.py {source}"))
         tell(Result(choice.reason))
     else:
         _convert(original, options, providers)
@@ -98,9 +100,9 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
     card = converted_card(original.card, options.precision, converted.done, comparison)
     write_model(converted.graph, card, output)
     found = verdict(comparison, PRECISIONS[options.precision].when_not_faster)
-    print(f"verdict: {found}")
+    print(f"verdict: {as_installed(found)}")
     print(f"written: {output}")
-    print(f"next: python live.py {output}")
+    print(as_installed(f"next: python live.py {output}"))
     tell(Result(found, output=str(output)))
 
 
@@ -114,7 +116,7 @@ def _advise(original: Classifier, options: argparse.Namespace, providers: Sequen
         if path is not None:
             check_file_writable(path)
     advice = advise(original, options.dataset, options.pictures, providers)
-    print(advice.describe())
+    print(as_installed(advice.describe()))
     if options.json is not None:
         write_atomically(options.json, advice.to_json())
     if options.plot is not None:
@@ -125,11 +127,20 @@ def _advise(original: Classifier, options: argparse.Namespace, providers: Sequen
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    given = options.json is not None or options.plot is not None
+    if not options.advise and given:
+        parser.error("--json and --plot belong to --advise")
+    if options.output and (options.advise or options.precision == TENSORRT):
+        parser.error("--output belongs to a --precision that is a file")
+    return options
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
+    parser = CommandParser(__doc__ or "")
+    parser.prog = as_installed("python -m export")
     add = parser.add_argument
     add("model", type=Path, help="a model that train.py wrote, or its folder")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -182,13 +193,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="with --advise: write the figures here as well",
     )
     add("--plot", type=output_file, metavar="PNG", help="with --advise: draw the frontier here")
-    options = parser.parse_args(arguments)
-    given = options.json is not None or options.plot is not None
-    if not options.advise and given:
-        parser.error("--json and --plot belong to --advise")
-    if options.output and (options.advise or options.precision == TENSORRT):
-        parser.error("--output belongs to a --precision that is a file")
-    return options
+    return parser
 
 
 def _providers(wanted: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.finetune.recipes import describe_recipes
 
 
@@ -19,5 +20,5 @@ class ListRecipes(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         """Print and end."""
-        print(describe_recipes())
+        print(as_installed(describe_recipes()))
         parser.exit()

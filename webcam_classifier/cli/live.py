@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, TypeVar
 from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.library_messages import library_messages
@@ -39,8 +40,12 @@ from webcam_classifier.cli.live_arguments import (
     TOP,
     parse,
 )
+from webcam_classifier.cli.live_arguments import (
+    build_parser as build_live_parser,
+)
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
@@ -75,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         with teaching_process() as on_loaded:
             teach(options, on_loaded)
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
+    return build_live_parser(__doc__ or "")
 
 
 def watch(options: argparse.Namespace) -> None:
@@ -394,4 +404,4 @@ def say_status(status: CameraStatus) -> None:
 
 def say(line: str) -> None:
     """Tell the person at the terminal; the standard output is kept for labels."""
-    print(line, file=sys.stderr, flush=True)
+    print(as_installed(line), file=sys.stderr, flush=True)

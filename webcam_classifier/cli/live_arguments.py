@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.event_arguments import add_event_arguments
 from webcam_classifier.cli.output_arguments import output_file
@@ -35,10 +36,23 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
         manual: What --help says first; after the first paragraph the examples.
         arguments: As a user wrote them; None takes the program's own.
     """
+    parser = build_parser(manual)
+    options = parser.parse_args(arguments)
+    if options.teach is None:
+        _refuse_teaching_options(parser, options)
+    else:
+        _refuse_what_teaching_has_no_use_for(parser, options)
+    return options
+
+
+def build_parser(manual: str) -> CommandParser:
+    """Say what the command takes.
+
+    Args:
+        manual: See `parse`.
+    """
     usage, _, examples = manual.partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=usage, epilog="examples:\n" + examples.replace("%", "%%")
-    )
+    parser = CommandParser(usage, "examples:\n" + examples.replace("%", "%%"))
     add_source_arguments(parser)
     parser.add_argument(
         "model",
@@ -51,12 +65,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     add_event_arguments(parser)
     _add_how_it_runs(parser)
     _add_teaching(parser)
-    options = parser.parse_args(arguments)
-    if options.teach is None:
-        _refuse_teaching_options(parser, options)
-    else:
-        _refuse_what_teaching_has_no_use_for(parser, options)
-    return options
+    return parser
 
 
 def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:

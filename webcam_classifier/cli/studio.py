@@ -25,6 +25,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
@@ -140,8 +141,13 @@ def say(line: str) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
+    return build_parser().parse_args(arguments)
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
     usage, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(description=usage, epilog="examples:\n" + examples)
+    parser = CommandParser(usage, "examples:\n" + examples)
     add_dataset_argument(parser)
     parser.add_argument(
         "--output",
@@ -176,7 +182,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _port(text: str) -> int:

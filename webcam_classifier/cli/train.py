@@ -39,11 +39,13 @@ from webcam_classifier.backbone.load import (
     load_backbone,
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
+from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.list_recipes import ListRecipes
 from webcam_classifier.cli.output_arguments import output_file
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
@@ -142,7 +144,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     if backbone is not None:
         embedded = embedded_dataset(dataset, backbone, task.test_pictures)
     findings = evaluate_and_save(task, train(task, embedded), embedded, output, former=former)
-    print(describe_training(findings, output))
+    print(as_installed(describe_training(findings, output)))
     tell(training_result(findings, output))
 
 
@@ -224,9 +226,31 @@ def plan(
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.recipe is not None:  # what the command line says goes before the recipe
+        recipe = options.recipe
+        parser.set_defaults(
+            mode=recipe.mode, backbone=recipe.backbone, input_size=recipe.input_size
+        )
+        options = parser.parse_args(arguments)
+    of_finetuning = ("epochs", "batch_size", "patience", "resume", "device")
+    given = [name for name in of_finetuning if getattr(options, name) != parser.get_default(name)]
+    if options.mode == "head" and given:
+        named = " and ".join("--" + name.replace("_", "-") for name in given)
+        parser.error(f"{named} belong to --mode finetune: a head is fitted at once")
+    if options.mode == "auto" and options.resume:
+        parser.error("--resume goes on with --mode finetune: auto chooses anew, by the time it has")
+    if options.mode != "auto" and options.minutes is not None:
+        parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
+    if options.mode != "finetune" and world_size() > 1:
+        parser.error("torchrun starts several processes, which only --mode finetune can use")
+    return options
+
+
+def build_parser() -> CommandParser:
+    """Say what the command takes."""
+    parser = CommandParser(__doc__ or "")
     add = parser.add_argument
     add(
         "dataset",
@@ -330,25 +354,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--progress", type=output_file, metavar="FILE",
         help="add lines of JSON to this file that say how far it is, for programs; they are told "
         "what came out, too, by python -m webcam_classifier.cli --events train")  # fmt: skip
-    options = parser.parse_args(arguments)
-    if options.recipe is not None:  # what the command line says goes before the recipe
-        recipe = options.recipe
-        parser.set_defaults(
-            mode=recipe.mode, backbone=recipe.backbone, input_size=recipe.input_size
-        )
-        options = parser.parse_args(arguments)
-    of_finetuning = ("epochs", "batch_size", "patience", "resume", "device")
-    given = [name for name in of_finetuning if getattr(options, name) != parser.get_default(name)]
-    if options.mode == "head" and given:
-        named = " and ".join("--" + name.replace("_", "-") for name in given)
-        parser.error(f"{named} belong to --mode finetune: a head is fitted at once")
-    if options.mode == "auto" and options.resume:
-        parser.error("--resume goes on with --mode finetune: auto chooses anew, by the time it has")
-    if options.mode != "auto" and options.minutes is not None:
-        parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
-    if options.mode != "finetune" and world_size() > 1:
-        parser.error("torchrun starts several processes, which only --mode finetune can use")
-    return options
+    return parser
 
 
 def command_of(arguments: Sequence[str]) -> str:
@@ -357,7 +363,7 @@ def command_of(arguments: Sequence[str]) -> str:
     if "--progress" in kept:
         place = kept.index("--progress")
         del kept[place : place + 2]
-    return shlex.join(["python", "train.py", *kept])
+    return f"{as_installed('python train.py')} {shlex.join(kept)}".rstrip()
 
 
 def output_folder(options: argparse.Namespace) -> Path:

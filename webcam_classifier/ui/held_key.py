@@ -6,18 +6,21 @@ from __future__ import annotations
 # milliseconds, then some 30 times a second.
 _FIRST_REPEAT_WITHIN = 0.8  # seconds
 _NEXT_REPEAT_WITHIN = 0.25  # seconds; a slow camera lets the window see keys only so often
+_LOOKS_WITHIN = 0.25  # seconds; a longer pause is a busy program's, which sees no repeats in it
 
 
 class HeldKey:
     """Follows one key at a time; another key ends the one before.
 
     Two taps within the first delay can't be told from a held key's beginning, and count as one
-    burst: each still gives its picture.
+    burst: each still gives its picture. While a key is down it has to be asked at each frame: time
+    in which nobody looked says nothing about the key, and does not count.
     """
 
     def __init__(self) -> None:
         self._name = ""
         self._seen_at = 0.0
+        self._looked_at = 0.0
         self._repeats = False
 
     def press(self, name: str, now: float) -> bool:
@@ -42,5 +45,9 @@ class HeldKey:
         Args:
             now: Seconds on the monotonic clock.
         """
+        self._seen_at += max(0.0, now - self._looked_at - _LOOKS_WITHIN)
+        self._looked_at = now
         within = _NEXT_REPEAT_WITHIN if self._repeats else _FIRST_REPEAT_WITHIN
-        return self._name if self._name and now - self._seen_at <= within else ""
+        if now - self._seen_at > within:
+            self._name = ""
+        return self._name

