@@ -108,7 +108,10 @@ def embed(pictures: LabelledPictures) -> Folder:
         pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints
     ).bursts
     backbone = Backbone(DEFAULT_BACKBONE, SIZE, graph, "")
-    found = {seed: embed_labelled_pictures(pictures, backbone, seed=seed).views for seed in SEEDS}
+    found = {
+        seed: embed_labelled_pictures(pictures, backbone, seed=seed, views=VIEWS + 1).views
+        for seed in SEEDS
+    }
     views = {
         seed: replace(own, bursts=np.repeat(bursts, len(own.bursts) // len(bursts)))
         for seed, own in found.items()

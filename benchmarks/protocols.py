@@ -1,12 +1,13 @@
 """What accuracy is measured on: people, subjects, recordings and rooms that training never saw.
 
 DATA holds `thumbs/person_{1,2}`, `rock_paper_scissors/person_{1,2}` and `sign_digits`, with one
-folder for each label in them; benchmarks/README.md says where these pictures come from.
+folder for each label in them; benchmarks/README.md says where these pictures come from. Photographs
+of things, which are no recordings, are in `masks` and `flowers/{train,test}`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,13 @@ THUMBS = ("thumbs/person_1", "thumbs/person_2")
 ROOMS = ("rock_paper_scissors/person_1", "rock_paper_scissors/person_2")
 DIGITS = "sign_digits"
 FOLDERS = (*THUMBS, *ROOMS, DIGITS)
+MASKS = "masks"
+FLOWERS = ("flowers/train", "flowers/test")
+THINGS = (MASKS, *FLOWERS)
 
 _SUBJECT_FOLDS = 3
 _FEW = 10  # snapshots a label
+_DRAWS = 10  # of photographs that are learnt from
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +61,20 @@ class Protocol:
     folds: tuple[Fold, ...]
 
 
-def load_folders(data: Path, size: int) -> dict[str, LabelledPictures]:
-    """Read all folders of DATA, by their names in `FOLDERS`.
+def load_folders(
+    data: Path, size: int, names: Sequence[str] = FOLDERS
+) -> dict[str, LabelledPictures]:
+    """Read folders of DATA, by their names.
 
     Args:
         data: Where they are.
         size: The side of the square that a network will take, in pixels.
+        names: Of the folders.
 
     Raises:
         UserError: One of them is missing.
     """
-    return {name: load_labelled_pictures(data / name, size) for name in FOLDERS}
+    return {name: load_labelled_pictures(data / name, size) for name in names}
 
 
 def all_protocols(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ...]:
@@ -103,6 +111,46 @@ def all_protocols(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ..
         Protocol("rooms 1>2", "another person elsewhere", across(*ROOMS)),
         Protocol("rooms 2>1", "another person elsewhere", across(*reversed(ROOMS))),
     )
+
+
+def protocols_of_things(folders: Mapping[str, LabelledPictures]) -> tuple[Protocol, ...]:
+    """Return the protocols on photographs, each with its folds.
+
+    Args:
+        folders: From `load_folders`, of `THINGS`.
+    """
+    labels, (train, test) = folders[MASKS].label_indices, FLOWERS
+    kinds, asked = folders[train].label_indices, np.arange(len(folders[test]))
+    halves = [drawn(labels, 100, seed) for seed in range(_DRAWS)]
+    few = [drawn(labels, _FEW, seed) for seed in range(_DRAWS)]
+    rest = np.arange(len(labels))
+
+    def of_masks(parts: Sequence[NDArray[np.int64]]) -> tuple[Fold, ...]:
+        return tuple(Fold(MASKS, own, MASKS, np.setdiff1d(rest, own)) for own in parts)
+
+    few_kinds = tuple(Fold(train, drawn(kinds, _FEW, seed), test, asked) for seed in range(_DRAWS))
+    return (
+        Protocol("masks", "half of the photographs", of_masks(halves)),
+        Protocol("10 masks", "all other photographs", of_masks(few)),
+        Protocol("flowers", "published", (Fold(train, np.arange(len(kinds)), test, asked),)),
+        Protocol("10 flowers", "published, ten a kind taught", few_kinds),
+    )
+
+
+def drawn(label_indices: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """So many places of each label, drawn at random.
+
+    Args:
+        label_indices: (pictures,) int64.
+        count: Of each label.
+        seed: The same draws the same.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = [
+        generator.permutation(np.flatnonzero(label_indices == label))[:count]
+        for label in np.unique(label_indices)
+    ]
+    return np.sort(np.concatenate(chosen))
 
 
 def beginning_and_end(

@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
+from webcam_classifier.backbone.graph_builder import GraphBuilder
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, Tensors
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, NORMALISED_EMBEDDING_NAME
+from webcam_classifier.model_card import INPUT_NAME, NORMALISED_EMBEDDING_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 
 EMBEDDING_NAME = "embedding"
-OPSET = 17
-IR_VERSION = 9  # what onnxruntime 1.16, the oldest that Jetson wheels offer, still reads
 
 _BATCH = 4  # pictures a run: more are slower on a CPU, as they leave its cache
 _FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
@@ -52,16 +50,13 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
         float32, the mean of the last fire module's output over the picture, in which the
         middle counts more than the edges.
     """
-    graph = _GraphBuilder()
+    graph = GraphBuilder()
     graph.constant("features.0.weight", _first_kernel(tensors))
     graph.constant("features.0.bias", _first_bias(tensors))
     for name, tensor in sorted(tensors.items()):  # a file gives them in any order
         if name.startswith("features.") and not name.startswith("features.0."):
             graph.constant(name, tensor)
-    # Transposing bytes moves a quarter of what transposing floats would.
-    planes = graph.node("Transpose", [INPUT_NAME], "planes", perm=[0, 3, 1, 2])
-    value = graph.node("Cast", [planes], "floats", to=TensorProto.FLOAT)
-    value = graph.convolution(value, "features.0", stride=2)
+    value = graph.convolution(graph.planes(), "features.0", stride=2)
     value = _pool(graph, value, "features.2")
     for index in _FIRES:
         value = _fire(graph, value, f"features.{index}")
@@ -184,47 +179,12 @@ def _map_side(input_size: int) -> int:
     return side
 
 
-def _fire(graph: _GraphBuilder, value: str, name: str) -> str:
+def _fire(graph: GraphBuilder, value: str, name: str) -> str:
     squeezed = graph.convolution(value, f"{name}.squeeze")
     narrow = graph.convolution(squeezed, f"{name}.expand1x1")
     wide = graph.convolution(squeezed, f"{name}.expand3x3", padding=1)
     return graph.node("Concat", [narrow, wide], name, axis=1)
 
 
-def _pool(graph: _GraphBuilder, value: str, name: str) -> str:
+def _pool(graph: GraphBuilder, value: str, name: str) -> str:
     return graph.node("MaxPool", [value], name, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
-
-
-class _GraphBuilder:
-    """Collects nodes and constants under names, and makes a model of them."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: NDArray[np.float32]) -> None:
-        self._constants.append(numpy_helper.from_array(value, name))
-
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401 ints and lists
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
-
-    def convolution(self, value: str, name: str, stride: int = 1, padding: int = 0) -> str:
-        """A convolution with its bias and the ReLU behind it."""
-        inputs = [value, f"{name}.weight", f"{name}.bias"]
-        convolved = self.node(
-            "Conv", inputs, f"{name}.convolved", strides=[stride] * 2, pads=[padding] * 4
-        )
-        return self.node("Relu", [convolved], f"{name}.activated")
-
-    def model(self, input_size: int, output: str, width: int) -> onnx.ModelProto:
-        shape: list[str | int | None] = [BATCH_AXIS, input_size, input_size, 3]
-        graph = helper.make_graph(
-            self._nodes,
-            "features",
-            [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [BATCH_AXIS, width])],
-            self._constants,
-        )
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)

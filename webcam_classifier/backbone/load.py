@@ -1,4 +1,4 @@
-"""The frozen backbone by name: the default one without torch, any other exported once, cached."""
+"""The frozen backbone by name: some without torch, any other exported once, cached."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from webcam_classifier.backbone.efficientnet_lite import (
+    LITE_0,
+    LITE_1,
+    LITE_2,
+    EfficientNetLite,
+    efficientnet_lite_features,
+)
+from webcam_classifier.backbone.efficientnet_lite_weights import (
+    efficientnet_lite_weights,
+    read_efficientnet_lite,
+)
 from webcam_classifier.backbone.feature_graph import (
     squeezenet1_1_features,
     with_normalised_embedding,
 )
+from webcam_classifier.backbone.joined import join_features
 from webcam_classifier.backbone.optional_torch import needing_torch
 from webcam_classifier.backbone.weights import (
     PretrainedWeights,
@@ -30,6 +42,14 @@ DEFAULT_BACKBONE = "squeezenet1_1"
 
 
 DEFAULT_INPUT_SIZE = 224  # pixels
+
+_LITES = {network.name: network for network in (LITE_0, LITE_1, LITE_2)}
+
+ONLY_FROZEN = tuple(_LITES)
+"""Networks whose layers can't be trained here: a head on their features is all."""
+
+WITHOUT_TORCH = (DEFAULT_BACKBONE, *ONLY_FROZEN, f"{DEFAULT_BACKBONE}+{LITE_0.name}")
+"""Networks whose graphs are written here, with weights from a package index, the smallest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +75,46 @@ class Backbone:
 
 
 def load_backbone(name: str, weights: str, input_size: int) -> Backbone:
-    """Load a frozen network, which only for names other than the default needs torch, once.
+    """Load a frozen network, which only for names not in `WITHOUT_TORCH` needs torch, once.
 
     Args:
-        name: torchvision's name of the network.
+        name: One of `WITHOUT_TORCH`, or torchvision's name of the network; several with a plus
+            between them are joined, see `join_features`.
         weights: `auto` or a file; see `train.py --help`.
         input_size: The side of the square picture, in pixels.
 
     Raises:
         UserError: The name is unknown, the weights can't be had, or torch is missing.
     """
+    if "+" in name:
+        return _load_joined(name, weights, input_size)
     frozen = frozen_features(name, weights, input_size)
     return Backbone(name, input_size, with_normalised_embedding(frozen.graph), frozen.source)
+
+
+def _load_joined(name: str, weights: str, input_size: int) -> Backbone:
+    if weights != "auto":
+        raise UserError(
+            f"--weights names one file, and {name!r} is several networks. Leave --weights out."
+        )
+    parts = [load_backbone(part, weights, input_size) for part in name.split("+")]
+    features = join_features([part.features for part in parts])
+    return Backbone(name, input_size, features, "; ".join(part.source for part in parts))
 
 
 def default_backbone() -> Backbone:
     """The network that is used where none is named, at its usual size; see `load_backbone`."""
     return load_backbone(DEFAULT_BACKBONE, "auto", DEFAULT_INPUT_SIZE)
+
+
+def is_only_frozen(name: str) -> bool:
+    """Whether a network's layers can't be trained here, as of those that are joined."""
+    return name in ONLY_FROZEN or "+" in name
+
+
+def usual_input_size(name: str) -> int:
+    """The side of the pictures that a network was trained on, in pixels."""
+    return _LITES[name].input_size if name in _LITES else DEFAULT_INPUT_SIZE
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +133,10 @@ class FrozenFeatures:
 def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
     """Return a backbone's feature graph.
 
-    Only a backbone other than the default, or weights in a `.pth` file, need torch.
+    Only a backbone that is not in `WITHOUT_TORCH`, or weights in a `.pth` file, need torch.
 
     Args:
-        backbone: torchvision's name of the network.
+        backbone: One of `WITHOUT_TORCH`, or torchvision's name of the network.
         weights: `auto` or a file; see `train.py --help`.
         input_size: The side of the square picture, in pixels.
 
@@ -110,7 +153,17 @@ def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatu
         return FrozenFeatures(
             squeezenet1_1_features(pretrained.tensors, input_size), pretrained.source
         )
+    if backbone in _LITES:
+        pretrained = _lite_weights(_LITES[backbone], weights)
+        graph = efficientnet_lite_features(_LITES[backbone], pretrained.tensors, input_size)
+        return FrozenFeatures(graph, pretrained.source)
     return _exported_features(backbone, weights, input_size)
+
+
+def _lite_weights(network: EfficientNetLite, weights: str) -> PretrainedWeights:
+    if weights == "auto":
+        return efficientnet_lite_weights(network)
+    return read_efficientnet_lite(Path(weights))
 
 
 def _squeezenet_weights(weights: str) -> PretrainedWeights:

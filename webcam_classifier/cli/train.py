@@ -7,6 +7,7 @@
     $ python train.py --mode finetune --resume          go on where that was cut short
     $ torchrun --nproc-per-node 2 train.py --mode finetune     on two graphics cards
     $ python train.py --backbone resnet18               features of another network
+    $ python train.py --backbone auto --latency 10      of the best one that takes 10 ms here
     $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
     $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial, whole
 
@@ -35,8 +36,11 @@ from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import (
     DEFAULT_BACKBONE,
     DEFAULT_INPUT_SIZE,
+    WITHOUT_TORCH,
     Backbone,
+    is_only_frozen,
     load_backbone,
+    usual_input_size,
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
 from webcam_classifier.cli.command_parser import CommandParser
@@ -79,6 +83,7 @@ from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable, recover_folder
 from webcam_classifier.training.auto import AutoTrainer
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
+from webcam_classifier.training.choose_backbone import HALF_A_FRAME, choose_backbone
 from webcam_classifier.training.evaluate_and_save import (
     describe_training,
     evaluate_and_save,
@@ -90,6 +95,8 @@ from webcam_classifier.training.train_head import train_head
 
 if TYPE_CHECKING:
     from webcam_classifier.finetune.layer_trainer import LayerTrainer
+
+AUTO = "auto"  # in the place of a network's name
 
 
 @silence_other_ranks()
@@ -119,13 +126,15 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     former = FormerModel.in_folder(output)
     if options.output is None:
         check_same_project(output, options.dataset)
-    # What can't be had is said before pictures are read.
-    backbone = prepare_backbone(options)
-    train = prepare_training(options)
     dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
     dataset.refresh()
     check_enough(dataset)
     dataset.crop = decide_crop(options.crop, dataset)
+    if options.backbone == AUTO:
+        take_best_backbone(options, dataset)
+    # What can't be had is said before pictures are read.
+    backbone = prepare_backbone(options)
+    train = prepare_training(options)
     if dataset.crop is not None:
         print(f"learns from {dataset.crop.describe()}")
     mirrored = options.mirror != "off"
@@ -146,6 +155,21 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     findings = evaluate_and_save(task, train(task, embedded), embedded, output, former=former)
     print(as_installed(describe_training(findings, output)))
     tell(training_result(findings, output))
+
+
+def take_best_backbone(options: argparse.Namespace, dataset: Dataset) -> None:
+    """Compare the networks at hand, print what came out, and put the best into the options."""
+    choice = choose_backbone(
+        dataset,
+        WITHOUT_TORCH,
+        latency=options.latency or HALF_A_FRAME,
+        input_size=options.input_size,
+        seed=options.seed,
+        mirror=options.mirror,
+        measured_only=options.measured_only,
+    )
+    print(choice.describe())
+    options.backbone, options.input_size = choice.chosen.name, choice.chosen.input_size
 
 
 def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> bool:
@@ -245,7 +269,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
     if options.mode != "finetune" and world_size() > 1:
         parser.error("torchrun starts several processes, which only --mode finetune can use")
+    _check_backbone(parser, options)
     return options
+
+
+def _check_backbone(parser: CommandParser, options: argparse.Namespace) -> None:
+    """Refuse what does not go with the network, and take the input size that is usual for it."""
+    if options.backbone != AUTO:
+        options.input_size = options.input_size or usual_input_size(options.backbone)
+        if options.latency is not None:
+            parser.error("--latency belongs to --backbone auto, which chooses by it")
+    elif options.mode == "finetune" or options.weights != "auto":
+        parser.error("--backbone auto compares pretrained networks for a head: name the network")
+    if is_only_frozen(options.backbone) and (options.mode == "finetune" or options.minutes):
+        parser.error(f"the layers of {options.backbone} can't be trained here: take --mode head")
 
 
 def build_parser() -> CommandParser:
@@ -263,8 +300,17 @@ def build_parser() -> CommandParser:
         "--backbone",
         default=DEFAULT_BACKBONE,
         metavar="NAME",
-        help="the pretrained network, by its torchvision name: squeezenet1_1 (default), alexnet, "
-        "resnet18, mobilenet_v2, ...; all but the default need torch",
+        help="the pretrained network: squeezenet1_1 (default), efficientnet_lite0, _lite1 or "
+        "_lite2, or with torch by its torchvision name: alexnet, resnet18, mobilenet_v2, ...; "
+        "squeezenet1_1+efficientnet_lite0 are two joined, and any others of one size can be; auto "
+        "compares those that need no torch on your pictures and this device, and takes the best",
+    )
+    add(
+        "--latency",
+        type=_milliseconds,
+        metavar="MS",
+        help="what a picture may take with --backbone auto, in milliseconds (default: "
+        f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
     )
     add(
         "--mode",
@@ -290,10 +336,9 @@ def build_parser() -> CommandParser:
     add(
         "--input-size",
         type=_size,
-        default=DEFAULT_INPUT_SIZE,
         metavar="PIXELS",
-        help="side of the square picture that the network sees (default: %(default)s); smaller "
-        "is faster, larger sees smaller things",
+        help="side of the square picture that the network sees (default: what it was trained on, "
+        f"{DEFAULT_INPUT_SIZE} for most); smaller is faster, larger sees smaller things",
     )
     add(
         "--epochs",
@@ -394,7 +439,7 @@ def prepare_training(
     options: argparse.Namespace,
 ) -> Callable[[TrainingTask, EmbeddedDataset | None], TrainingResult]:
     """Load the pretrained weights, and return what trains with them."""
-    if options.mode == "head":
+    if options.mode == "head" or (options.mode == "auto" and is_only_frozen(options.backbone)):
         return lambda task, embedded: train_head(task, needed(embedded))
     settings = training_settings(options)
     if options.mode == "finetune":
@@ -440,6 +485,13 @@ def _positive(text: str) -> int:
 
 
 def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is no time")
+    return value
+
+
+def _milliseconds(text: str) -> float:
     value = float(text)
     if not 0.0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{value} is no time")

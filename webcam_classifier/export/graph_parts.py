@@ -30,7 +30,11 @@ def last_layers(graph: onnx.GraphProto) -> frozenset[str]:
         if node is None or node.name in found:
             continue
         is_of_unknown = node.name.startswith(UNKNOWN_NAME)
-        if node.op_type in _BODY_KINDS and not is_of_unknown:
+        joins = all(
+            name in producers and producers[name].op_type == "LpNormalization"
+            for name in node.input
+        )  # the embeddings of several networks, see `backbone.joined`
+        if node.op_type in _BODY_KINDS and not is_of_unknown and not joins:
             continue
         if node.op_type == "Gemm" and not is_of_unknown:
             if head_seen:

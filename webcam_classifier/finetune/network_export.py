@@ -10,11 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from webcam_classifier.backbone.feature_graph import (
-    EMBEDDING_NAME,
-    IR_VERSION,
-    with_normalised_embedding,
-)
+from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, with_normalised_embedding
+from webcam_classifier.backbone.graph_builder import IR_VERSION
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.network import (

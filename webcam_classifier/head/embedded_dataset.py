@@ -72,6 +72,7 @@ def embed_labelled_pictures(
     seed: int = 0,
     mirrored: bool = True,
     test: LabelledPictures | None = None,
+    views: int | None = None,
 ) -> EmbeddedDataset:
     """Embed pictures that are no folder's index, such as a part of one; nothing is remembered.
 
@@ -81,9 +82,10 @@ def embed_labelled_pictures(
         seed: For the views.
         mirrored: Whether half of the views are mirrored.
         test: Pictures of another folder that is tested on.
+        views: How many of each picture, itself included; None: as many as `views_per_picture` says.
     """
     extractor = FeatureExtractor(backbone.features)
-    views = views_per_picture(len(pictures))
+    views = views or views_per_picture(len(pictures))
     found = []
     for place, name in enumerate(pictures.names):
         image, content_hash = pictures.images[place], pictures.content_hashes[place]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
 
 from webcam_classifier.runtime.passes.graph_index import GraphIndex
@@ -34,7 +33,9 @@ def pool_as_matmul(graph: onnx.GraphProto) -> bool:
         )
         shape = graph_index.add_constant(f"{pool.name}.places", [0, count, channels])
         places = graph_index.insert(pool, "Reshape", [turned, shape], f"{pool.name}.flat")
-        row = (weights.reshape(1, count) / count).astype(np.float32)
+        row = (weights.reshape(1, count) / count).astype(
+            weights.dtype
+        )  # half, in a graph of halves
         share = graph_index.add_constant(f"{pool.name}.shares", row)
         product = graph_index.insert(pool, "MatMul", [share, places], f"{pool.name}.product")
         shape = graph_index.add_constant(f"{pool.name}.shape", [0, channels, 1, 1])
