@@ -61,7 +61,7 @@ def check_same(learner: Learner, pictures: list[Picture]) -> None:
     assert head.linear.temperature == expected.linear.temperature
     assert head.novelty is not None
     assert expected.novelty is not None
-    for name in ("projection", "offset", "snapshots", "centres", "scales", "shift"):
+    for name in ("projection", "offset", "snapshots", "centres", "scales", "strict_threshold"):
         np.testing.assert_array_equal(
             getattr(head.novelty, name), getattr(expected.novelty, name), err_msg=name
         )

@@ -262,8 +262,12 @@ def test_unknown_is_said_and_written_unless_switched_off(
     assert lines[3]["unknown_score"] == pytest.approx(3, abs=1e-3)
     assert lines[3]["label"] in ("blue", "green", "red")
 
-    live.main([*arguments, "--no-unknown"])
-    assert "unknown" not in capfd.readouterr().out.replace(str(tmp_path), "")
+    for never in (["--no-unknown"], ["--unknown", "off"]):
+        live.main([*arguments, *never])
+        assert "unknown" not in capfd.readouterr().out.replace(str(tmp_path), "")
+    for ever in (["--unknown"], ["--unknown", "strict"]):
+        live.main([*ever, *arguments])
+        assert "unknown (" in capfd.readouterr().out.replace(str(tmp_path), "")
 
 
 def test_with_a_dash_nothing_but_json_reaches_the_standard_output(

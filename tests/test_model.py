@@ -14,7 +14,14 @@ import pytest
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
 from webcam_classifier.model.writer import write_model
-from webcam_classifier.model_card import CARD_KEY, FORMAT_VERSION, ModelCard, ModelError, read_card
+from webcam_classifier.model_card import (
+    CARD_KEY,
+    FORMAT_VERSION,
+    UNKNOWN_LEVELS,
+    ModelCard,
+    ModelError,
+    read_card,
+)
 from webcam_classifier.prediction import Prediction
 
 
@@ -165,11 +172,34 @@ def test_a_score_above_the_threshold_is_unknown_and_keeps_the_likeliest_label(
     assert unknown.label == "green"
 
 
+def test_how_readily_it_says_unknown_is_a_threshold_of_the_card(tmp_path: Path) -> None:
+    own = write_tiny_model(tmp_path / "model.onnx", unknown_threshold=2.0)
+    card = dataclasses.replace(own, unknown_threshold=1.0, strict_threshold=0.6)
+    assert [card.threshold_at(level) for level in UNKNOWN_LEVELS] == [0.6, 1.0, None]
+    of_before = dataclasses.replace(card, strict_threshold=None)
+    assert [of_before.threshold_at(level) for level in UNKNOWN_LEVELS] == [1.0, 1.0, None]
+    telling_nothing = dataclasses.replace(card, unknown_threshold=None)
+    assert [telling_nothing.threshold_at(level) for level in UNKNOWN_LEVELS] == [None] * 3
+    with pytest.raises(ValueError, match="strikt"):
+        card.threshold_at("strikt")
+    assert read_card(card.to_json(), Path("model.onnx")) == card
+
+
 def test_a_model_that_knows_no_unknown_never_says_it(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx")
     found = Classifier(tmp_path / "model.onnx").classify(plain(255, 255, 255))
     assert found.unknown_score is None
     assert not found.is_unknown
+
+
+def test_a_model_file_says_unknown_as_readily_as_it_is_asked_to(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx", unknown_threshold=4.0)
+    with_card(tmp_path / "model.onnx", {"strict_threshold": 2.0})
+    said = [
+        Classifier(tmp_path / "model.onnx", unknown=level).classify(plain(255, 255, 255)).is_unknown
+        for level in UNKNOWN_LEVELS
+    ]
+    assert said == [True, False, False]
 
 
 def test_unknown_can_be_switched_off(tmp_path: Path) -> None:

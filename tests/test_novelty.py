@@ -17,7 +17,13 @@ from webcam_classifier.evaluation.ood_pictures import STRANGE_PICTURES, ood_pict
 from webcam_classifier.head.cross_validation import fit_calibrated
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.lda import append_head
-from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, append_novelty, fit_novelty
+from webcam_classifier.head.novelty import (
+    NEW_RECORDING_REACH,
+    UNKNOWN_THRESHOLD,
+    append_novelty,
+    few_bursts_margin,
+    fit_novelty,
+)
 from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.report.novelty_check import check_novelty
 
@@ -97,6 +103,73 @@ def test_the_threshold_rests_on_pictures_that_the_network_did_not_learn_from() -
     assert (novelty.scores(asked) <= UNKNOWN_THRESHOLD).mean() == pytest.approx(0.95, abs=0.02)
     strict = fit_calibrated(views, 3)[1].scores(asked)
     assert (strict <= UNKNOWN_THRESHOLD).mean() < 0.8
+
+
+def near_copies(aside: float) -> EmbeddedViews:
+    """Two labels in one narrow recording each, or in one that is elsewhere by so much."""
+    generator = np.random.default_rng(3)
+    places = np.eye(FEATURES)[np.repeat([0, 1], 40)] + aside * np.eye(FEATURES)[2]
+    values = places + 0.02 * generator.normal(size=places.shape)
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    labels = np.repeat([0, 1], 40)
+    return EmbeddedViews(
+        values.astype(np.float32), labels, np.arange(80), np.ones(80, dtype=np.bool_)
+    )
+
+
+def test_near_copies_of_one_recording_do_not_make_the_threshold_tight() -> None:
+    novelty = fit_calibrated(near_copies(0.0), 2)[1]
+    elsewhere_too = near_copies(0.3).embeddings
+    scores = novelty.scores(elsewhere_too)
+    assert (scores <= UNKNOWN_THRESHOLD).all()
+    assert (scores > novelty.strict_threshold).all()
+    assert (novelty.scores(near_copies(0.0).embeddings) <= novelty.strict_threshold).mean() > 0.9
+    unrelated = np.eye(FEATURES, dtype=np.float32)[5:9]
+    assert (novelty.scores(unrelated) > UNKNOWN_THRESHOLD).all()
+
+
+def test_nothing_recorded_makes_the_threshold_tighter_than_a_new_recording_is_far() -> None:
+    for views in (near_copies(0.0), clouds(3, 60), clouds(2, 4, bursts=1)):
+        novelty = fit_calibrated(views, int(views.label_indices.max()) + 1)[1]
+        assert (novelty.scales <= 1.0 / np.array(NEW_RECORDING_REACH) + 1e-6).all()
+        assert 0.0 < novelty.strict_threshold <= UNKNOWN_THRESHOLD
+
+
+def drawn_bursts(bursts: int, between: float, generator: np.random.Generator) -> np.ndarray:
+    """Scores of bursts of twelve pictures, (bursts, 12)."""
+    own = 1.0 + between * generator.normal(size=(bursts, 1))
+    return np.asarray(own + 0.1 * generator.normal(size=(bursts, 12)))
+
+
+@pytest.mark.parametrize("bursts", [2, 3, 5, 20])
+@pytest.mark.parametrize("between", [0.0, 0.3])
+def test_the_margin_of_few_bursts_keeps_the_promise_about_a_next_one(
+    bursts: int, between: float
+) -> None:
+    generator = np.random.default_rng(bursts)
+    numbers = np.repeat(np.arange(bursts), 12)
+    labels = np.zeros(bursts * 12, dtype=np.int64)
+    passed, without = [], []
+    for _ in range(300):
+        scores = drawn_bursts(bursts, between, generator)
+        quantile = np.quantile(scores, 0.95)
+        margin = few_bursts_margin(scores.ravel(), labels, numbers)
+        new = drawn_bursts(20, between, generator)
+        passed.append((new <= quantile + margin).mean())
+        without.append((new <= quantile).mean())
+    assert np.mean(passed) > (0.84 if bursts == 2 else 0.88)
+    assert np.mean(passed) >= np.mean(without)
+    if between and bursts < 5:
+        assert np.mean(passed) > np.mean(without) + 0.05  # the quantile alone promises too much
+
+
+def test_many_bursts_need_no_margin_and_single_ones_tell_nothing() -> None:
+    scores = drawn_bursts(400, 0.3, np.random.default_rng(0)).ravel()
+    labels = np.repeat([0, 1], 2400)
+    many = few_bursts_margin(scores, labels, np.repeat(np.arange(400), 12))
+    assert 0.0 <= many < 0.01
+    assert few_bursts_margin(scores, labels, labels) == 0.0
+    assert few_bursts_margin(np.ones(8), np.zeros(8, dtype=np.int64), np.arange(8)) == 0.0
 
 
 @pytest.mark.parametrize("bursts", [1, 2])

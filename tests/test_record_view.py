@@ -203,6 +203,15 @@ def test_sure_unsure_and_unknown_have_colours_of_their_own(
     assert tuple(drawn(view_of(TAUGHT, answer))[470, 1].tolist()) == colour
 
 
+def test_what_is_unknown_says_its_guess_and_the_key_that_teaches_it() -> None:
+    for place, probabilities in enumerate(((0.9, 0.1, 0.0), (0.1, 0.9, 0.0))):
+        verdict = verdict_or_step(TAUGHT, prediction(*probabilities, score=2.0))
+        assert verdict.label == "unknown"
+        assert verdict.words == f"perhaps {LABELS[place]}; hold {place + 1} to teach it"
+    elsewhere = Prediction(("gone", "cup"), np.array([0.9, 0.1], np.float32), 2.0, 1.0)
+    assert verdict_or_step(TAUGHT, elsewhere).words == "perhaps gone"
+
+
 def test_work_in_the_background_shows_how_far_it_is() -> None:
     def filled(share: float) -> int:
         view = replace(view_of(TAUGHT, prediction(0.9, 0.1, 0.0)), progress=share)

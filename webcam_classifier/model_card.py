@@ -26,6 +26,11 @@ INPUT_NAME = "pixels"
 OUTPUT_NAME = "probabilities"
 UNKNOWN_NAME = "unknown"
 """The second output, of models that can say that a picture is of none of their labels."""
+
+UNKNOWN_STRICT, UNKNOWN_NORMAL, UNKNOWN_OFF = "strict", "normal", "off"
+UNKNOWN_LEVELS = (UNKNOWN_STRICT, UNKNOWN_NORMAL, UNKNOWN_OFF)
+"""How readily a model says unknown: to all that is unlike what was recorded, only to what is unlike
+a next recording as well, by other people or elsewhere, or never."""
 BATCH_AXIS = "batch"
 NORMALISED_EMBEDDING_NAME = "normalised_embedding"
 """The value that a head answers: an output of feature graphs, and a value within models."""
@@ -72,6 +77,8 @@ class ModelCard:
             `evaluation.learnt_pictures` packs them; None where the file does not say.
         unknown_threshold: The score above which a picture is of none of the labels; None where
             the graph gives no such score.
+        strict_threshold: The score above which a picture is unlike what was recorded itself; None
+            where that is not known.
         crop: The part of the camera's picture that it was taught; None is all of it.
         format_version: Of this card; a newer one is refused by older programs.
     """
@@ -91,6 +98,7 @@ class ModelCard:
     history: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     unknown_threshold: float | None = None
+    strict_threshold: float | None = None
     crop: Crop | None = None
     learnt_hashes: str | None = None
     format_version: int = FORMAT_VERSION
@@ -99,6 +107,23 @@ class ModelCard:
     def shown_labels(self) -> tuple[str, ...]:
         """The labels as people read them, in their order; nothing in them is hidden."""
         return tuple(visible(name) for name in self.names or self.labels)
+
+    def threshold_at(self, level: str) -> float | None:
+        """The score above which a picture is unknown; None where nothing is.
+
+        Args:
+            level: One of `UNKNOWN_LEVELS`.
+
+        Raises:
+            ValueError: There is no such level.
+        """
+        if level not in UNKNOWN_LEVELS:
+            raise ValueError(f"{level!r} is none of {', '.join(UNKNOWN_LEVELS)}")
+        if level == UNKNOWN_OFF or self.unknown_threshold is None:
+            return None
+        if level == UNKNOWN_STRICT and self.strict_threshold is not None:
+            return self.strict_threshold
+        return self.unknown_threshold
 
     def to_json(self) -> str:
         """The card as one line of JSON, which `read_card` reads."""
@@ -183,8 +208,9 @@ def _check_measured(card: ModelCard) -> None:
         raise ValueError("the accuracy is no share")
     if type(card.accuracy_count) is not int or card.accuracy_count < 0:
         raise ValueError("the count of test pictures is no count")
-    if not _is_number(card.unknown_threshold, 0, math.inf):
-        raise ValueError("the threshold of unknown is no number")
+    for threshold in (card.unknown_threshold, card.strict_threshold):
+        if not _is_number(threshold, 0, math.inf):
+            raise ValueError("the threshold of unknown is no number")
     if not isinstance(card.learnt_hashes, str | None):
         raise ValueError("the pictures that it learnt from are no text")
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.output_arguments import output_file
+from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
@@ -39,7 +40,7 @@ from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.model.classifier import Classifier, find_model
-from webcam_classifier.model_card import ModelCard
+from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     if options.json is not None:
         check_file_writable(options.json)
-    classifier = open_classifier(find_model(options.model), options.provider)
+    unknown = options.unknown or UNKNOWN_NORMAL
+    classifier = open_classifier(find_model(options.model), options.provider, unknown)
     if options.pictures.is_file():
         prediction = ask(classifier, options.pictures)
         figures = answer(prediction)
@@ -80,20 +82,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_atomically(options.json, (json.dumps(figures, indent=2) + "\n").encode())
 
 
-def open_classifier(path: Path, provider: str) -> Classifier:
+def open_classifier(path: Path, provider: str, unknown: str = UNKNOWN_NORMAL) -> Classifier:
     """Open a model on the processor, or on what live.py would run it on.
 
     Args:
         path: The model file.
         provider: `auto`, or a key of `PROVIDERS`.
+        unknown: How readily it says unknown, see `model_card.UNKNOWN_LEVELS`.
 
     Raises:
         ProviderError: The provider is missing, or can't run this model.
     """
     if provider == CPU:
-        return Classifier(path)
+        return Classifier(path, unknown=unknown)
     choice = choose_runtime(path, provider, 0, lambda line: print(line, file=sys.stderr))
-    return Classifier(path, choice.runtime)
+    return Classifier(path, choice.runtime, unknown=unknown)
 
 
 def evaluate_pictures(
@@ -211,7 +214,7 @@ def describe_own_figure(card: ModelCard) -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    return build_parser().parse_args(arguments)
+    return build_parser().parse_args(with_unknown_level(arguments))
 
 
 def build_parser() -> CommandParser:
@@ -246,6 +249,7 @@ def build_parser() -> CommandParser:
         metavar="FOLDER",
         help="save each picture here with heat where its label was found, in wrong/ and right/",
     )
+    add_unknown_argument(parser)
     return parser
 
 

@@ -55,7 +55,7 @@ from webcam_classifier.live.sinks import TerminalLines
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
-from webcam_classifier.model_card import ModelCard
+from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.ui.show import Show, SourceFacts, source_facts
@@ -95,7 +95,7 @@ def watch(options: argparse.Namespace) -> None:
     """
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
     choice = choose_runtime(path, options.provider, options.threads, say)
-    classifier = Classifier(path, choice.runtime, tells_unknown=options.unknown is not False)
+    classifier = Classifier(path, choice.runtime, unknown=options.unknown or UNKNOWN_NORMAL)
     classifier.warm_up()
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))

@@ -18,6 +18,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_number,
     parse_rate,
 )
+from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS
 
@@ -37,7 +38,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
         arguments: As a user wrote them; None takes the program's own.
     """
     parser = build_parser(manual)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(with_unknown_level(arguments))
     if options.teach is None:
         _refuse_teaching_options(parser, options)
     else:
@@ -102,12 +103,7 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         help="steady what is shown over this time, 0 is off "
         f"(default: {SMOOTHING} for a live source, else 0)",
     )
-    add(
-        "--unknown",
-        action=argparse.BooleanOptionalAction,
-        help="say unknown where a picture is like nothing that the model was shown (default: yes); "
-        "--no-unknown always settles for a label",
-    )
+    add_unknown_argument(parser)
 
 
 def _add_how_it_runs(parser: argparse.ArgumentParser) -> None:

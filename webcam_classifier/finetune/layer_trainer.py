@@ -36,7 +36,12 @@ from webcam_classifier.head.cross_validation import calibrated_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.lda import append_head
-from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, append_novelty, fit_novelty
+from webcam_classifier.head.novelty import (
+    UNKNOWN_THRESHOLD,
+    Novelty,
+    append_novelty,
+    fit_novelty,
+)
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.preprocess import prepare
 
@@ -168,7 +173,7 @@ def finetune_layers(
     )
     if rank() > 0:
         raise PartIsDoneError
-    graph, figures = _export(task, tuned)
+    graph, novelty, figures = _export(task, tuned)
     card = CheckpointCard(
         task.backbone,
         pictures.labels,
@@ -187,6 +192,7 @@ def finetune_layers(
         checkpoint=checkpoint_bytes(tuned.network, card),
         note=_note(tuned, state_file),
         unknown_threshold=UNKNOWN_THRESHOLD,
+        strict_threshold=novelty.strict_threshold,
         superseded=(state_file.path,) if state_file is not None and is_whole else (),
     )
 
@@ -221,7 +227,7 @@ def _identity(
 
 def _export(
     task: TrainingTask, tuned: FinetunedNetwork
-) -> tuple[onnx.ModelProto, dict[str, object]]:
+) -> tuple[onnx.ModelProto, Novelty, dict[str, object]]:
     """Export a graph with head, temperature and novelty score, and measure the difference."""
     features = export_finetuned_features(tuned.network, task.input_size)
     training = _embed(task, features, task.split.training)
@@ -237,7 +243,7 @@ def _export(
     images = task.pictures.at(checked[:_CHECKED]).images
     pixels = np.stack([prepare(image, task.input_size) for image in images])
     difference = check_export(tuned.network, graph, pixels, temperature)
-    return graph, {"temperature": temperature, "export_difference": difference}
+    return graph, novelty, {"temperature": temperature, "export_difference": difference}
 
 
 def _embed(

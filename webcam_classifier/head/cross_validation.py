@@ -89,8 +89,7 @@ def cross_validate(
     if with_novelty:
         with one_blas_thread():
             found = fit_distances(whole, views.embeddings, originals)
-            known = np.concatenate(distances) if distances else found.distances(views.embeddings)
-        novelty, scores = scaled(found, known), _scores(found, distances)
+        novelty, scores = _novelty(found, distances, views, asked[1:])
     return CrossValidation(
         np.concatenate(asked), np.concatenate(picture_logits), temperature, scores, novelty
     )
@@ -152,15 +151,37 @@ def _logits(
     return found
 
 
-def _scores(found: Novelty, distances: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Score each fold's pictures on the scale that the pictures of the other folds give."""
-    scores = [np.zeros(0, dtype=np.float32)]
+def _novelty(
+    found: Novelty,
+    distances: list[NDArray[np.float32]],
+    views: EmbeddedViews,
+    asked: list[NDArray[np.int64]],
+) -> tuple[Novelty, NDArray[np.float32]]:
+    """Scale the score of novelty, and score each fold's pictures on the scale of the other folds.
+
+    Args:
+        found: Fitted on all pictures.
+        distances: (pictures, 2) of the pictures of each fold, from scores that never saw them.
+        views: Of all pictures.
+        asked: Which pictures those are.
+    """
+    labels = views.label_indices[views.is_original]
+    bursts = views.bursts[views.is_original]
+
+    def on_scale(known: list[NDArray[np.float32]], places: list[NDArray[np.int64]]) -> Novelty:
+        every = np.concatenate(places)
+        return scaled(found, np.concatenate(known), labels[every], bursts[every])
+
+    if not distances:
+        known = found.distances(views.embeddings)
+        novelty = scaled(found, known, views.label_indices, views.bursts)
+        return novelty, np.zeros(0, dtype=np.float32)
+    scores = []
     for fold, own in enumerate(distances):
-        others = [one for place, one in enumerate(distances) if place != fold]
-        known = np.concatenate(others) if others else own
-        on_scale = scaled(found, known)
-        scores.append(on_scale.scores_of(own))
-    return np.concatenate(scores)
+        others = [place for place in range(len(distances)) if place != fold] or [fold]
+        scale = on_scale([distances[one] for one in others], [asked[one] for one in others])
+        scores.append(scale.scores_of(own))
+    return on_scale(distances, asked), np.concatenate(scores)
 
 
 def fit_calibrated(views: EmbeddedViews, label_count: int) -> tuple[LinearHead, Novelty]:

@@ -261,6 +261,7 @@ class Learner:
             accuracy_count=0 if evaluation is None else evaluation.count,
             accuracy_rests_on="" if calibration is None else calibration.rests_on,
             unknown_threshold=None if head.novelty is None else UNKNOWN_THRESHOLD,
+            strict_threshold=None if head.novelty is None else head.novelty.strict_threshold,
         )
 
     def write(self, path: Path, dataset: str = "", data_hash: str = "") -> None:

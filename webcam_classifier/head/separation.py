@@ -15,7 +15,9 @@ def describe_left_out(labels: Sequence[str], cut_labels: Sequence[str], are_name
             into groups.
     """
     if set(cut_labels) == set(labels):
-        return "the very bursts that it learnt from, cut in time: record each label again"
+        return (
+            "the very bursts that it learnt from, cut in time: record each label again, elsewhere"
+        )
     kept_apart = "bursts that were left out in turn"
     if not are_named:
         kept_apart = (

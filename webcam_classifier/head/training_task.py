@@ -102,6 +102,7 @@ class TrainingResult:
         details: What else is worth a line in metrics.json.
         checkpoint: The parameters as a safetensors file, where layers were trained.
         unknown_threshold: Of the graphs' second output; None where they have none.
+        strict_threshold: Likewise, of what is unlike the recordings themselves.
         note: Said at the end, such as that training was stopped early.
         superseded: Files that nobody needs once the model is written.
         cross_validation: Where all pictures were learnt from: what heads that never saw a
@@ -115,5 +116,6 @@ class TrainingResult:
     checkpoint: bytes | None = None
     note: str = ""
     unknown_threshold: float | None = None
+    strict_threshold: float | None = None
     superseded: tuple[Path, ...] = ()
     cross_validation: Calibration | None = None

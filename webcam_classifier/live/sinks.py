@@ -41,7 +41,8 @@ class TerminalLines:
         label = UNKNOWN_NAME if steady.is_unknown else steady.shown_label
         if label != self._label:
             self._label = label
-            sure = "" if steady.is_unknown else f" {percent(steady.confidence)}"
+            guess = f", perhaps {steady.shown_label}"
+            sure = guess if steady.is_unknown else f" {percent(steady.confidence)}"
             self._write_at(labelled.frame.captured_at, f"{label}{sure}")
 
     def show_status(self, status: CameraStatus) -> None:

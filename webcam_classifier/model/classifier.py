@@ -15,6 +15,8 @@ from webcam_classifier.model_card import (
     OUTPUT_NAME,
     TRAIN_HINT,
     UNKNOWN_NAME,
+    UNKNOWN_NORMAL,
+    UNKNOWN_OFF,
     ModelCard,
     ModelError,
 )
@@ -56,7 +58,8 @@ class Classifier:
         path: A model file with a card, as `train.py` and `export` write it.
         runtime: What runs it, such as `runtime.choice.choose_runtime` gives.
         tells_unknown: Whether a picture may be of none of the labels; False always names
-            one of them.
+            one of them, as `unknown="off"` does.
+        unknown: How readily it says unknown, one of `model_card.UNKNOWN_LEVELS`.
 
     Attributes:
         path: Of the model file.
@@ -70,16 +73,21 @@ class Classifier:
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or has no card.
         ProviderError: The runtime can't be had.
+        ValueError: There is no such level of `unknown`.
     """
 
     def __init__(
-        self, path: Path, runtime: ExecutionConfig = ON_ALL_CORES, tells_unknown: bool = True
+        self,
+        path: Path,
+        runtime: ExecutionConfig = ON_ALL_CORES,
+        tells_unknown: bool = True,
+        unknown: str = UNKNOWN_NORMAL,
     ) -> None:
         check_stranger(path)
         session = open_session(path, runtime)
         card = card_in(session, path)
         check_graph(session, card, path)
-        self._set_up(path, session, card, tells_unknown)
+        self._set_up(path, session, card, unknown if tells_unknown else UNKNOWN_OFF)
 
     @classmethod
     def of_features(
@@ -97,19 +105,17 @@ class Classifier:
             ProviderError: The runtime can't be had.
         """
         classifier = cls.__new__(cls)
-        classifier._set_up(path, open_session(path, runtime), card, tells_unknown=True)
+        classifier._set_up(path, open_session(path, runtime), card, UNKNOWN_NORMAL)
         return classifier
 
-    def _set_up(
-        self, path: Path, session: ModelSession, card: ModelCard, tells_unknown: bool
-    ) -> None:
+    def _set_up(self, path: Path, session: ModelSession, card: ModelCard, unknown: str) -> None:
         self.path = path
         self.card = card
         self.crop = card.crop
         self.head: Head | None = None
         self._session = session
         self._place = np.empty((card.input_size, card.input_size, 3), dtype=np.uint8)
-        self._unknown_threshold = card.unknown_threshold if tells_unknown else None
+        self._unknown_threshold = card.threshold_at(unknown)
 
     @property
     def runtime(self) -> str:

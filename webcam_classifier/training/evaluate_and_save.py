@@ -155,6 +155,7 @@ def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
         names=display_names(task.pictures.labels, task.pictures.category_names),
         learnt_hashes=pack_hashes(_learnt_contents(task, outcome)),
         unknown_threshold=outcome.unknown_threshold,
+        strict_threshold=outcome.strict_threshold,
         crop=task.pictures.crop,
     )
 

@@ -55,5 +55,6 @@ def head_result(learner: Learner, backbone: Backbone, is_cross_validated: bool) 
             "temperature": head.linear.temperature,
         },
         unknown_threshold=UNKNOWN_THRESHOLD,
+        strict_threshold=None if head.novelty is None else head.novelty.strict_threshold,
         cross_validation=calibration if is_cross_validated else None,
     )

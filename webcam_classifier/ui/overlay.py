@@ -116,19 +116,27 @@ class Verdict:
 
     Attributes:
         label: The likeliest one, or unknown.
-        words: How sure the model is.
+        words: How sure the model is, or what it would guess.
         colour: The same as a colour.
+        words_colour: Of the words; None takes the same.
     """
 
     label: str
     words: str
     colour: Colour
+    words_colour: Colour | None = None
 
 
-def judge(prediction: Prediction) -> Verdict:
-    """Say what a prediction comes to. The likeliest label of what is unknown means little."""
+def judge(prediction: Prediction, key: str = "") -> Verdict:
+    """Say what a prediction comes to. The likeliest label of what is unknown is a guess, in grey.
+
+    Args:
+        prediction: With labels.
+        key: What records the likeliest label; empty where nothing does.
+    """
     if prediction.is_unknown:
-        return Verdict(UNKNOWN_NAME, "like nothing it was shown", BLUE)
+        teach = f"; hold {key} to teach it" if key else ""
+        return Verdict(UNKNOWN_NAME, f"perhaps {prediction.shown_label}{teach}", BLUE, PALE)
     is_sure = prediction.confidence >= SURE_FROM
     words = f"{'sure' if is_sure else 'not sure'}, {100 * prediction.confidence:.0f} %"
     return Verdict(prediction.shown_label, words, GREEN if is_sure else AMBER)
@@ -161,7 +169,8 @@ def draw_verdict(
     # What is sure stands in white: the colour of the words below it says enough.
     colour = WHITE if verdict.colour == GREEN else verdict.colour
     draw_text(image, label, (left, y), size, colour, bold=True)
-    draw_text(image, line, (left, y + label_height), line_size, verdict.colour)
+    words_colour = verdict.words_colour or verdict.colour
+    draw_text(image, line, (left, y + label_height), line_size, words_colour)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,9 @@ def no_bars(state: RecordingState) -> list[Bar]:
 def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:
     """Say what is seen, or what to do next as long as nothing can be told apart."""
     if prediction.labels:
-        return judge(prediction)
+        names = [label.name for label in state.labels]
+        is_there = prediction.label in names[:LABELS_WITH_KEYS]
+        return judge(prediction, key_for(names.index(prediction.label)) if is_there else "")
     if not state.labels:
         return Verdict("press n", "and type the name of what you show it", WHITE)
     for index, label in enumerate(state.labels):

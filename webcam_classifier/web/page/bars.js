@@ -53,13 +53,14 @@ export class Bars {
    * @param {boolean} withText whether figures are renewed too
    */
   show(prediction, withText) {
-    const best = prediction.unknown ? null : likeliest(prediction)?.label;
+    const best = likeliest(prediction)?.label;
     for (const [name, bar] of this.#bars) {
       const place = prediction.labels.indexOf(name);
       const share = place < 0 ? 0 : prediction.probabilities[place];
       bar.fill.style.setProperty("--share", share.toFixed(4));
       if (!withText) continue;
-      bar.element.classList.toggle("best", name === best);
+      bar.element.classList.toggle("best", name === best && !prediction.unknown);
+      bar.element.classList.toggle("guess", name === best && prediction.unknown);
       bar.element.classList.toggle("unlearnt", place < 0);
       setText(bar.percent, place < 0 ? "not yet" : percent(share));
     }
@@ -90,7 +91,7 @@ export class Bars {
   #rest() {
     for (const bar of this.#bars.values()) {
       bar.fill.style.setProperty("--share", "0");
-      bar.element.classList.remove("best", "unlearnt");
+      bar.element.classList.remove("best", "unlearnt", "guess");
       setText(bar.percent, "–");
     }
     this.#unknownFill.style.setProperty("--share", "0");

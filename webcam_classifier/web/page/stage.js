@@ -10,6 +10,7 @@ import { nextStep } from "./guidance.js";
 /** @typedef {import("./types.js").Prediction} Prediction */
 
 const SURE_FROM = 0.7; // as in the window of live.py
+const KEYS = 9; // of labels, see keyboard.js
 const STEADY = 1200; // milliseconds that a label stays before a screen reader says it
 const QUIET = 4000; // milliseconds between two labels said
 
@@ -126,12 +127,20 @@ export class Stage {
     this.#verdict.dataset.unknown = String(prediction.unknown);
     this.#stage.dataset.sure = sure;
     this.#showKey(prediction.unknown ? "" : shown);
-    setText(
-      this.#words,
-      { unknown: "like nothing it was shown", yes: "sure", no: "not sure" }[sure],
-    );
+    setText(this.#words, { unknown: this.#guess(label), yes: "sure", no: "not sure" }[sure]);
     setText(this.#confidence, prediction.unknown ? "" : percent(confidence));
     this.#say(shown);
+  }
+
+  /**
+   * What it would say if it had to, and how to teach it.
+   *
+   * @param {string} label the likeliest
+   */
+  #guess(label) {
+    const key = this.#labels.findIndex((one) => one.name === label) + 1;
+    const teach = key >= 1 && key <= KEYS ? `; hold ${key} to teach it` : "";
+    return `perhaps ${label}${teach}`;
   }
 
   /** @param {string} shown the label; empty for none */

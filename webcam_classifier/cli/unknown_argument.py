@@ -1,0 +1,48 @@
+"""The argument that says how readily a model says unknown, the same in every command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from webcam_classifier.model_card import UNKNOWN_LEVELS, UNKNOWN_NORMAL, UNKNOWN_OFF
+
+_NAME = "--unknown"
+
+
+def add_unknown_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --unknown and --no-unknown; where neither is given, the value is None.
+
+    Args:
+        parser: That reads what `with_unknown_level` returns.
+    """
+    parser.add_argument(
+        _NAME,
+        choices=UNKNOWN_LEVELS,
+        help="when to say unknown: normal, where a picture is like nothing that the model was "
+        "shown, with room for other people and places; strict, where it is unlike the recordings "
+        f"themselves; off, never (default: {UNKNOWN_NORMAL}; --unknown alone is normal)",
+    )
+    parser.add_argument(
+        "--no-unknown",
+        dest="unknown",
+        action="store_const",
+        const=UNKNOWN_OFF,
+        help="the same as --unknown off: always settle for a label",
+    )
+
+
+def with_unknown_level(arguments: Sequence[str] | None) -> list[str]:
+    """Write the level out where --unknown stands alone, as in `live.py --unknown models/cups`.
+
+    Args:
+        arguments: As a user wrote them; None takes the program's own.
+    """
+    written = list(sys.argv[1:] if arguments is None else arguments)
+    return [
+        f"{_NAME}={UNKNOWN_NORMAL}"
+        if one == _NAME and (written[place + 1 :] or [""])[0] not in UNKNOWN_LEVELS
+        else one
+        for place, one in enumerate(written)
+    ]
