@@ -32,7 +32,7 @@ _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _WHENS = ("connecting", "stalled", "reopening")
 _LIMIT = 2.0  # seconds
 _STARTS_WITHIN = 60.0  # seconds
-_SIDE_BY_SIDE = 2
+_SIDE_BY_SIDE = 4
 
 
 @dataclass(frozen=True)

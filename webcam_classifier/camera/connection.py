@@ -14,6 +14,14 @@ _Opened = TypeVar("_Opened")
 _WAKE_EVERY = 0.2  # seconds; on Windows Ctrl-C is obeyed only between two waits
 
 
+_HANGING = "camera"  # what the names of the threads begin with
+
+
+def is_any_hanging() -> bool:
+    """Whether a thread is still within a driver or library that was let go of."""
+    return any(thread.name.startswith(_HANGING) for thread in threading.enumerate())
+
+
 class FrameGrabber(Protocol):
     """What the thread drives; only that thread calls it, since OpenCV's capture is not shared."""
 
@@ -64,7 +72,7 @@ class Connection:
         self._on_frame = on_frame
         self._on_end = on_end
         self._is_let_go = False
-        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=_HANGING, daemon=True)
         self._thread.start()
 
     def let_go(self) -> None:
@@ -139,7 +147,7 @@ class _Opening(Generic[_Opened]):
         self._opened: list[_Opened] = []  # one at most
         self._error: Exception | None = None
         self._is_let_go = False
-        threading.Thread(target=self._run, name="camera-opening", daemon=True).start()
+        threading.Thread(target=self._run, name=f"{_HANGING}-opening", daemon=True).start()
 
     def wait(self, seconds: float) -> _Opened:
         """Wait for what is opened; see `open_in_thread`."""

@@ -93,7 +93,7 @@ class LiveCamera:
         except BaseException:
             self.close()
             raise
-        threading.Thread(target=self._supervise, name="camera-supervisor", daemon=True).start()
+        threading.Thread(target=self._supervise, name="supervisor", daemon=True).start()
 
     @property
     def status(self) -> CameraStatus:

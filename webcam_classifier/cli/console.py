@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO, cast
@@ -88,6 +89,32 @@ def run_script(main: Callable[[], None]) -> None:
     Args:
         main: The script's work.
     """
+    exit_code = 0
+    atexit.register(lambda: _leave_hanging_cameras(exit_code))  # runs last, as it comes first
+    try:
+        _run(main)
+    except SystemExit as end:
+        exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+
+
+def _leave_hanging_cameras(exit_code: int) -> None:
+    """End the process at once where a thread may come back from a camera's driver meanwhile.
+
+    Python stops such a thread as it takes itself down, which C++ answers by aborting the process.
+    """
+    if "webcam_classifier.camera.connection" not in sys.modules:
+        return
+    from webcam_classifier.camera.connection import is_any_hanging
+
+    if is_any_hanging():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # its reader has gone, or it was closed
+                stream.flush()
+        os._exit(exit_code)
+
+
+def _run(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     with safe_streams():
         _run_script(main)

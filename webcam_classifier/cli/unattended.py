@@ -76,7 +76,7 @@ def watched(camera: Camera, tell: Callable[[CameraStatus], None]) -> Iterator[No
                 told = status.state
                 tell(status)
 
-    thread = threading.Thread(target=watch, name="camera-watch", daemon=True)
+    thread = threading.Thread(target=watch, name="status-watch", daemon=True)
     thread.start()
     try:
         yield
