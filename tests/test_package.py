@@ -33,6 +33,8 @@ _DISTRIBUTIONS = {
     "markupsafe": "MarkupSafe",
     "onnxruntime_ep_openvino": "onnxruntime-ep-openvino",
     "paho": "paho-mqtt",
+    "prometheus_client": "prometheus-client",
+    "serial": "pyserial",
 }
 _COME_WITH_ANOTHER = {"anyio", "h11", "flatbuffers"}
 _UNDER_TEST = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -70,6 +72,7 @@ def name_of(requirement: str) -> str:
 def test_requirements_files_and_the_package_ask_for_the_same() -> None:
     assert requirements("requirements-live.txt") == set(dependencies())
     assert requirements("requirements-studio.txt") == set(extras()["studio"])
+    assert requirements("requirements-events.txt") == set(extras()["events"])
     assert requirements("requirements.txt") == set(extras()["finetune"])
     assert requirements("requirements-device.txt") < set(dependencies())
 
@@ -89,13 +92,13 @@ def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> No
     assert needed - asked - _COME_WITH_ANOTHER == set()
     # These are found by name where they are installed: a provider, a server's protocol.
     assert asked - needed <= {
-        "onnxruntime-ep-openvino", "onnxscript", "tqdm", "paho-mqtt", "websockets",
+        "onnxruntime-ep-openvino", "onnxscript", "tqdm", "websockets",
     }  # fmt: skip
 
 
 def test_constraints_pin_everything_that_is_asked_for() -> None:
     pinned = {name_of(line) for line in requirements("constraints.txt")}
-    asked = [*dependencies(), *extras()["studio"], *extras()["finetune"]]
+    asked = [*dependencies(), *extras()["studio"], *extras()["finetune"], *extras()["events"]]
     assert {name_of(one) for one in asked} - pinned == set()
 
 

@@ -30,6 +30,8 @@ EXIT_CODES: Mapping[int, str] = {
 
 ENVIRONMENT: Mapping[str, str] = {
     "XDG_CACHE_HOME": "Where the cache folder `webcam-classifier` is (default: `~/.cache`).",
+    "XDG_STATE_HOME": "Where events wait that MQTT could not publish yet (default: "
+    "`~/.local/state`).",
     "ORT_DISABLE_TELEMETRY": "onnxruntime's telemetry is switched off unless this is set; "
     "`0` leaves it on.",
     "OPENCV_LOG_LEVEL": "How much OpenCV prints (default: nothing that isn't an error of yours).",
