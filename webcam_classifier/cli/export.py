@@ -1,4 +1,4 @@
-"""Write a trained model in another precision, or find out which one this device is best with.
+"""Write a trained model in another precision or as a web page, or find out what is best here.
 
     $ python -m export models/thumbs --advise           measures what it could be here, recommends
     $ python -m export models/thumbs --precision int8         a third of the size, faster on CPUs
@@ -6,12 +6,17 @@
     $ python -m export models/thumbs/model.onnx --precision fp32    tidied, else the same
     $ python -m export models/thumbs --precision int8 --pictures photos/
     $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
+    $ python -m export models/thumbs --web page/ --serve      a page for browsers and phones, to try
 
 Both models are asked about the pictures that were held back when it was trained (metrics.json
 beside the model lists them), or about those of --pictures. The new file is kept only when at least
 99 % of the answers are equal, unless --keep-anyway is given. Both are timed in the same run on
 whatever live.py could run them on, and the last line says whether the new one is worth having on
 this device. live.py and evaluate.py take it like the original.
+
+--web writes a folder of static files for any web host with https: the page runs the model in the
+browser, with the same answers, also without a network after the first visit. Its runtime comes
+from npm, once. --serve shows the page on this machine. docs/web_page.md says how to embed it.
 
 --advise writes no model. It tries fewer bits, smaller pictures (with a head trained again for
 them) and every runtime that is installed, in a minute or two.
@@ -25,6 +30,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.command_parser import CommandParser
+from webcam_classifier.cli.export_web import add_web_arguments, check_web_arguments, export_web
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
 from webcam_classifier.cli.output_arguments import output_file
@@ -58,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = find_model(options.model)
     original = Classifier(source)
     providers = _providers(options.provider)
-    if options.advise:
+    if options.web is not None:
+        export_web(original, options)
+    elif options.advise:
         _advise(original, options, providers)
     elif options.precision == TENSORRT:
         choice = build_engine(source, _say)
@@ -132,7 +140,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = options.json is not None or options.plot is not None
     if not options.advise and given:
         parser.error("--json and --plot belong to --advise")
-    if options.output and (options.advise or options.precision == TENSORRT):
+    check_web_arguments(parser, options)
+    if options.output and (options.precision is None or options.precision == TENSORRT):
         parser.error("--output belongs to a --precision that is a file")
     return options
 
@@ -156,6 +165,7 @@ def build_parser() -> CommandParser:
         help="; ".join(f"{name}: {precision.purpose}" for name, precision in PRECISIONS.items())
         + f"; {TENSORRT}: no file, but the engine that live.py then finds, built in minutes",
     )
+    add_web_arguments(parser, what)
     add(
         "--output",
         type=Path,

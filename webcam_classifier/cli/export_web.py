@@ -1,0 +1,82 @@
+"""What `python -m export` does with --web: its arguments, the page, and showing it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from webcam_classifier.cli.live_arguments import SMOOTHING
+from webcam_classifier.command_names import as_installed
+from webcam_classifier.export.page_server import page_link, page_server
+from webcam_classifier.export.web_page import check_page_folder, write_web_page
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.progress import Result, tell
+
+_PORT = 8100
+_HIGHEST_PORT = 65535
+_IFRAME = '<iframe src="ADDRESS/" allow="camera" width="100%" height="720"></iframe>'
+
+
+def add_web_arguments(
+    parser: argparse.ArgumentParser, what: argparse._MutuallyExclusiveGroup
+) -> None:
+    """Add the arguments of a page.
+
+    Args:
+        parser: Of the command.
+        what: Of it, what is to be written.
+    """
+    what.add_argument(
+        "--web",
+        type=Path,
+        metavar="FOLDER",
+        help="a page that runs the model in the browser: a folder of files for any web host",
+    )
+    parser.add_argument(
+        "--title",
+        metavar="TEXT",
+        help="with --web: what the page calls itself (default: the name of the model's folder)",
+    )
+    parser.add_argument(
+        "--serve",
+        type=_port,
+        nargs="?",
+        const=_PORT,
+        metavar="PORT",
+        help=f"with --web: show the page on this machine until Ctrl-C (default port: {_PORT})",
+    )
+
+
+def check_web_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the command where an argument of a page was given without one."""
+    if options.web is None and (options.title is not None or options.serve is not None):
+        parser.error("--title and --serve belong to --web")
+
+
+def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
+    """Write the page, say how it is used, and show it where that was asked for.
+
+    Raises:
+        UserError: The folder holds something else, or the browsers' runtime can't be had.
+    """
+    check_page_folder(options.web)
+    title = options.title or classifier.path.resolve().parent.name.replace("_", " ")
+    page = write_web_page(classifier, options.web, title, SMOOTHING)
+    print(
+        f"written: {page.folder}, {page.byte_count / 1e6:.0f} MB, of which a browser loads at the "
+        "first visit what it runs; any web host with https can serve it"
+    )
+    print(f"embed it: {_IFRAME}")
+    tell(Result("a page for browsers", output=str(page.folder)))
+    if options.serve is None:
+        print(as_installed(f"next: python -m export {options.model} --web {options.web} --serve"))
+        return
+    with page_server(options.web, options.serve) as server:
+        print(f"open {page_link(server)} on this machine; Ctrl-C ends it", flush=True)
+        server.serve_forever()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {_HIGHEST_PORT}")
+    return int(text)

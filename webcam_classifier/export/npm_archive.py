@@ -1,0 +1,162 @@
+"""Fetch a package's archive from npm as the user's npm is set up to, and run nothing of it.
+
+`npm pack` downloads and writes the archive alone: it runs no script of a package that comes from a
+registry. Registry, proxy, certificates and tokens are those of npm's own configuration.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from webcam_classifier.cache_folder import cache_folder
+from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.storage import remove_stale_partials, write_atomically
+
+_logger = logging.getLogger(__name__)
+
+_WITHIN = 600.0  # seconds
+_MOST_BYTES = 64_000_000  # of one file in an archive
+_MOST_WORDS = 300  # characters of what npm says
+
+
+@dataclass(frozen=True)
+class NpmArchive:
+    """An archive of which the content is known.
+
+    Attributes:
+        package: Its name in the registry, without its scope.
+        version: Of it.
+        integrity: `sha512-` and the hash of the archive in base64, as npm's lock files write it.
+        licence: Its SPDX name.
+        scope: Of the package, without the @; empty where it has none.
+    """
+
+    package: str
+    version: str
+    integrity: str
+    licence: str
+    scope: str = ""
+
+    @property
+    def name(self) -> str:
+        """Package and version, as npm is asked for them."""
+        scope = f"@{self.scope}/" if self.scope else ""
+        return f"{scope}{self.package}@{self.version}"
+
+    @property
+    def file_name(self) -> str:
+        """What `npm pack` calls it."""
+        scope = f"{self.scope}-" if self.scope else ""
+        return f"{scope}{self.package}-{self.version}.tgz"
+
+
+def fetch_npm_archive(archive: NpmArchive) -> bytes:
+    """Return an archive: from the cache, else through npm, once.
+
+    What is in the cache is taken only where its hash is the pinned one.
+
+    Raises:
+        UserError: It is not in the cache and can't be fetched, or what came is another file.
+    """
+    cached = cache_folder() / archive.file_name
+    if cached.is_file():
+        content = cached.read_bytes()
+        if integrity(content) == archive.integrity:
+            return content
+        _logger.warning("%s is not what it was, and is fetched anew.", cached)
+    _logger.info("fetching %s from npm (once)", archive.name)
+    content = _pack(archive, cached)
+    if integrity(content) != archive.integrity:
+        raise UserError(
+            f"What npm gave for {archive.name} is not the known archive (its "
+            f"hash differs). Look at `npm config get registry`, or {_by_hand(archive, cached)}"
+        )
+    try:
+        remove_stale_partials(cached.parent, recursive=False)
+        write_atomically(cached, content)
+    except UserError as error:
+        _logger.warning("%s is fetched again the next time: %s", archive.file_name, error)
+    return content
+
+
+def integrity(content: bytes) -> str:
+    """Return the hash of a file as npm writes it: sha512 in base64, with its name in front."""
+    return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+
+
+def read_members(archive: bytes, names: Collection[str]) -> dict[str, bytes]:
+    """Read files out of an archive, in one pass; nothing is unpacked.
+
+    Args:
+        archive: The content of a .tgz.
+        names: Of the files, below the archive's folder `package/`.
+
+    Raises:
+        UserError: One is missing, no regular file, or too large.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=BytesIO(archive), mode="r|gz") as opened:
+            for member in opened:
+                name = member.name.removeprefix("package/")
+                if name in names and member.isreg() and member.size <= _MOST_BYTES:
+                    file = opened.extractfile(member)
+                    found[name] = b"" if file is None else file.read()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise UserError(f"The archive can't be read ({error}). Fetch it again.") from error
+    missing = sorted(set(names) - set(found))
+    if missing:
+        raise UserError(
+            f"The archive has no usable {', '.join(missing)}. Update this program: it names files "
+            "of another version."
+        )
+    return found
+
+
+def _pack(archive: NpmArchive, cached: Path) -> bytes:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UserError(
+            f"npm is not installed, and {archive.package} comes from there once. Install Node.js, "
+            f"or {_by_hand(archive, cached)}"
+        )
+    with temporary_folder() as folder:
+        command = [npm, "pack", archive.name, "--loglevel=error"]
+        try:
+            # It is run elsewhere: a package.json of the user's folder says nothing about this.
+            done = subprocess.run(
+                [*command, "--ignore-scripts", "--pack-destination", str(folder)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_WITHIN,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UserError(
+                f"npm could not fetch {archive.name} ({error}). Try again, or "
+                f"{_by_hand(archive, cached)}"
+            ) from error
+        written = folder / archive.file_name
+        if done.returncode != 0 or not written.is_file():
+            said = " ".join(done.stderr.split())[:_MOST_WORDS] or f"exit code {done.returncode}"
+            raise UserError(
+                f"npm could not fetch {archive.name} ({said}). Connect this "
+                f"machine to its registry once, or {_by_hand(archive, cached)}"
+            )
+        return written.read_bytes()
+
+
+def _by_hand(archive: NpmArchive, cached: Path) -> str:
+    return f"put {archive.file_name} from a machine that has it at {cached}."

@@ -1,0 +1,209 @@
+// From the camera's pixels to the graph's input, as webcam_classifier/preprocess.py does it with
+// OpenCV: crop, halve by averaging, then one resize to the square. Plain arithmetic, no DOM.
+
+const COEFFICIENT_BITS = 11; // OpenCV's fixed point of INTER_LINEAR on bytes
+const COEFFICIENT_SCALE = 1 << COEFFICIENT_BITS;
+const fround = Math.fround;
+
+/**
+ * The square that the graph takes.
+ *
+ * @param {{data: Uint8ClampedArray | Uint8Array, width: number, height: number}} image RGBA, as ImageData.
+ * @param {number} size The side of the square, in pixels.
+ * @param {{left: number, top: number, width: number, height: number} | null} crop Fractions of the
+ *   picture's sides; null is all of it.
+ * @returns {Uint8Array} size x size x 3, blue green red.
+ */
+export function prepare(image, size, crop = null) {
+  let picture = blueGreenRed(image, cropBox(image.width, image.height, crop));
+  while (Math.min(picture.width, picture.height) >= 2 * size) picture = halved(picture);
+  const { width, height } = picture;
+  if (width === size && height === size) return picture.data;
+  // Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels.
+  if (Math.max(width, height) <= 2 * size) return resizedLinear(picture, size, halfPixelTap);
+  // OpenCV averages areas only where no side grows; else it interpolates between area borders.
+  if (Math.min(width, height) < size) return resizedLinear(picture, size, areaBorderTap);
+  return resizedArea(picture, size);
+}
+
+/**
+ * A crop in pixels, as `Crop.box`: [left, top, right, bottom], the last two outside.
+ */
+export function cropBox(width, height, crop) {
+  if (!crop) return [0, 0, width, height];
+  const left = Math.min(width - 1, roundHalfEven(crop.left * width));
+  const top = Math.min(height - 1, roundHalfEven(crop.top * height));
+  const right = Math.min(width, Math.max(left + 1, roundHalfEven((crop.left + crop.width) * width)));
+  const bottom = Math.min(height, Math.max(top + 1, roundHalfEven((crop.top + crop.height) * height)));
+  return [left, top, right, bottom];
+}
+
+/** Rounding of Python, and of OpenCV's cvRound. */
+function roundHalfEven(value) {
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest !== 0.5) return rest < 0.5 ? below : below + 1;
+  return below % 2 === 0 ? below : below + 1;
+}
+
+function blueGreenRed(image, [left, top, right, bottom]) {
+  const width = right - left;
+  const height = bottom - top;
+  const data = new Uint8Array(width * height * 3);
+  const source = image.data;
+  let to = 0;
+  for (let y = top; y < bottom; y++) {
+    let from = (y * image.width + left) * 4;
+    for (let x = 0; x < width; x++, from += 4, to += 3) {
+      data[to] = source[from + 2];
+      data[to + 1] = source[from + 1];
+      data[to + 2] = source[from];
+    }
+  }
+  return { data, width, height };
+}
+
+/** INTER_AREA by exactly two; an odd last row or column goes. */
+function halved(picture) {
+  const width = picture.width >> 1;
+  const height = picture.height >> 1;
+  const source = picture.data;
+  const stride = picture.width * 3;
+  const data = new Uint8Array(width * height * 3);
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    let from = 2 * y * stride;
+    for (let x = 0; x < width; x++, from += 6) {
+      for (let channel = 0; channel < 3; channel++, to++) {
+        const at = from + channel;
+        data[to] = (source[at] + source[at + 3] + source[at + stride] + source[at + stride + 3] + 2) >> 2;
+      }
+    }
+  }
+  return { data, width, height };
+}
+
+/** Where INTER_LINEAR looks: centres of pixels lie on centres. */
+function halfPixelTap(place, scale) {
+  const at = fround((place + 0.5) * scale - 0.5);
+  const first = Math.floor(at);
+  return [first, fround(at - first)];
+}
+
+/** Where INTER_AREA looks when a side grows: borders of pixels lie on borders. */
+function areaBorderTap(place, scale, inverse) {
+  const first = Math.floor(place * scale);
+  const over = fround(place + 1 - (first + 1) * inverse);
+  return [first, over <= 0 ? 0 : fround(over - Math.floor(over))];
+}
+
+/** Two neighbours and their weights, in fixed point, for each place of a side. */
+function linearTaps(length, size, tap) {
+  const inverse = size / length;
+  const scale = 1 / inverse; // as OpenCV comes to it: length / size can round otherwise
+  const first = new Int32Array(size);
+  const second = new Int32Array(size);
+  const firstWeight = new Int32Array(size);
+  const secondWeight = new Int32Array(size);
+  for (let place = 0; place < size; place++) {
+    let [at, share] = tap(place, scale, inverse);
+    if (at < 0) [at, share] = [0, 0];
+    if (at >= length - 1) [at, share] = [length - 1, 0];
+    first[place] = at;
+    second[place] = Math.min(at + 1, length - 1);
+    firstWeight[place] = roundHalfEven(fround(fround(1 - share) * COEFFICIENT_SCALE));
+    secondWeight[place] = roundHalfEven(fround(share * COEFFICIENT_SCALE));
+  }
+  return { first, second, firstWeight, secondWeight };
+}
+
+/** OpenCV's linear interpolation of bytes: rows in fixed point of 11 bits, then columns. */
+function resizedLinear(picture, size, tap) {
+  const across = linearTaps(picture.width, size, tap);
+  const down = linearTaps(picture.height, size, tap);
+  const stride = picture.width * 3;
+  const source = picture.data;
+  const length = size * 3;
+  const rows = new Map(); // interpolated rows that the next place may need again
+  const row = (y) => {
+    let found = rows.get(y);
+    if (found) return found;
+    found = new Int32Array(length);
+    const start = y * stride;
+    for (let x = 0, to = 0; x < size; x++) {
+      const a = start + across.first[x] * 3;
+      const b = start + across.second[x] * 3;
+      const weightA = across.firstWeight[x];
+      const weightB = across.secondWeight[x];
+      for (let channel = 0; channel < 3; channel++, to++) {
+        found[to] = source[a + channel] * weightA + source[b + channel] * weightB;
+      }
+    }
+    if (rows.size > 2) rows.delete(rows.keys().next().value);
+    rows.set(y, found);
+    return found;
+  };
+  const data = new Uint8Array(size * length);
+  let to = 0;
+  for (let y = 0; y < size; y++) {
+    const upper = row(down.first[y]);
+    const lower = row(down.second[y]);
+    const upperWeight = down.firstWeight[y];
+    const lowerWeight = down.secondWeight[y];
+    for (let x = 0; x < length; x++, to++) {
+      data[to] = ((((upperWeight * (upper[x] >> 4)) >> 16) + ((lowerWeight * (lower[x] >> 4)) >> 16) + 2) >> 2);
+    }
+  }
+  return data;
+}
+
+/** For each place of a side: the pixels that it covers, and the share of each. */
+function areaTaps(length, size) {
+  const scale = 1 / (size / length);
+  const taps = [];
+  for (let place = 0; place < size; place++) {
+    const begin = place * scale;
+    const end = begin + scale;
+    const cell = Math.min(scale, length - begin);
+    let first = Math.ceil(begin);
+    let last = Math.min(Math.floor(end), length - 1);
+    first = Math.min(first, last);
+    const found = [];
+    if (first - begin > 1e-3) found.push([first - 1, fround((first - begin) / cell)]);
+    for (let at = first; at < last; at++) found.push([at, fround(1 / cell)]);
+    if (end - last > 1e-3) {
+      found.push([last, fround(Math.min(Math.min(end - last, 1), cell) / cell)]);
+    }
+    taps.push(found);
+  }
+  return taps;
+}
+
+/** OpenCV's average over areas, in single precision as there. */
+function resizedArea(picture, size) {
+  const across = areaTaps(picture.width, size);
+  const down = areaTaps(picture.height, size);
+  const stride = picture.width * 3;
+  const source = picture.data;
+  const length = size * 3;
+  const rows = new Float32Array(length);
+  const data = new Uint8Array(size * length);
+  for (let y = 0; y < size; y++) {
+    const sums = new Float32Array(length);
+    for (const [row, rowShare] of down[y]) {
+      const start = row * stride;
+      rows.fill(0);
+      for (let x = 0, to = 0; x < size; x++, to += 3) {
+        for (const [column, share] of across[x]) {
+          const at = start + column * 3;
+          rows[to] += fround(source[at] * share);
+          rows[to + 1] += fround(source[at + 1] * share);
+          rows[to + 2] += fround(source[at + 2] * share);
+        }
+      }
+      for (let x = 0; x < length; x++) sums[x] += fround(rows[x] * rowShare);
+    }
+    for (let x = 0, to = y * length; x < length; x++, to++) data[to] = roundHalfEven(sums[x]);
+  }
+  return data;
+}
