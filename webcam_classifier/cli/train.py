@@ -126,15 +126,15 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     former = FormerModel.in_folder(output)
     if options.output is None:
         check_same_project(output, options.dataset)
+    if options.backbone == AUTO:
+        take_best_backbone(options)
+    # What can't be had is said before pictures are read.
+    backbone = prepare_backbone(options)
+    train = prepare_training(options)
     dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
     dataset.refresh()
     check_enough(dataset)
     dataset.crop = decide_crop(options.crop, dataset)
-    if options.backbone == AUTO:
-        take_best_backbone(options, dataset)
-    # What can't be had is said before pictures are read.
-    backbone = prepare_backbone(options)
-    train = prepare_training(options)
     if dataset.crop is not None:
         print(f"learns from {dataset.crop.describe()}")
     mirrored = options.mirror != "off"
@@ -157,8 +157,11 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     tell(training_result(findings, output))
 
 
-def take_best_backbone(options: argparse.Namespace, dataset: Dataset) -> None:
+def take_best_backbone(options: argparse.Namespace) -> None:
     """Compare the networks at hand, print what came out, and put the best into the options."""
+    dataset = Dataset(existing(options.dataset))
+    dataset.refresh()
+    dataset.crop = decide_crop(options.crop, dataset)
     choice = choose_backbone(
         dataset,
         WITHOUT_TORCH,

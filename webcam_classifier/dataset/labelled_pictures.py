@@ -232,8 +232,8 @@ def check_enough(dataset: Dataset) -> None:
     if len(labels) < 2:
         named = f"only the label {labels[0]!r}" if labels else "no label"
         raise UserError(
-            f"{folder} holds {named}, and a choice needs two. Record another one, for example "
-            "`python collect.py thumbs_up none`."
+            f"{folder} holds {named}, and a model needs at least two. Record another one, for "
+            "example `python collect.py thumbs_up none`."
         )
     if dataset.is_split:
         folder = find_parts(folder)[TRAINING_PART]
