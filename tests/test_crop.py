@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 from tests.display_server import display_server, wait_for
 from webcam_classifier.backbone.load import load_backbone
@@ -194,24 +196,41 @@ def test_an_exported_model_looks_at_the_same_part(two_halves: tuple[Path, Path])
     assert [Classifier(path).card.crop for path in found] == [LEFT_HALF]
 
 
-def test_what_is_taught_live_is_what_train_learns(
+def test_what_is_taught_live_is_what_train_learns_also_after_another_part_was_chosen(
     two_halves: tuple[Path, Path], squeezenet_weights: Path, tmp_path: Path
 ) -> None:
-    dataset, _ = two_halves
-    command = [str(dataset), "--mode", "head", "--input-size", SIZE]
-    train.main([*command, "--weights", str(squeezenet_weights), "--output", str(tmp_path / "m")])
+    command = ["--mode", "head", "--input-size", SIZE, "--weights", str(squeezenet_weights)]
+    dataset, alone = tmp_path / "dataset", tmp_path / "alone"
+    pictures = list_pictures(two_halves[0])[0][::3]
+    for path in pictures:
+        for folder in (dataset, alone):  # in one of them nothing is remembered of the other way
+            place = folder / path.relative_to(two_halves[0])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(path.read_bytes())
+    write_crop(alone, LEFT_HALF)
+    train.main([str(alone), *command, "--output", str(tmp_path / "trained")])
     backbone = load_backbone("squeezenet1_1", str(squeezenet_weights), int(SIZE))
     with TeachingSession(dataset, backbone, runtime=ExecutionConfig(threads=1)) as session:
         assert session.wait_until_learnt(100.0)
-        with pytest.raises(UserError, match=r"--crop 0\.5,0,0\.5,1"):
-            session.set_crop(Crop(0.5, 0.0, 0.5, 1.0))
-        written = Classifier(tmp_path / "m" / "model.onnx")
-        for path in list_pictures(dataset)[0][::40]:
+        session.set_crop(LEFT_HALF)
+        assert session.state().crop == find_crop(dataset) == LEFT_HALF
+        assert session.learning_state().pending > 0
+        session.write(tmp_path / "taught")  # waits for all of them
+        written = Classifier(tmp_path / "trained" / "model.onnx")
+        for path in pictures[::10]:
             picture = read_picture(path)
-            taught = session.classifier.classify(picture)
-            expected = written.classify(picture)
-            assert taught.label == expected.label
-            np.testing.assert_allclose(taught.probabilities, expected.probabilities, atol=1e-5)
+            answer, expected = session.classifier.classify(picture), written.classify(picture)
+            assert answer.label == expected.label
+            np.testing.assert_allclose(answer.probabilities, expected.probabilities, atol=1e-5)
+    assert Classifier(tmp_path / "taught" / "model.onnx").card.crop == LEFT_HALF
+    assert accuracy(tmp_path / "taught") == accuracy(tmp_path / "trained")
+    trained, taught = (
+        {one.name: numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
+        for path in (tmp_path / "trained" / "model.onnx", tmp_path / "taught" / "model.onnx")
+    )
+    assert trained.keys() == taught.keys()
+    for name, values in trained.items():
+        np.testing.assert_array_equal(taught[name], values)
 
 
 # Recording

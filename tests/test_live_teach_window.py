@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.display_server import Display, display_server, wait_for
+from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.ui.record_window import TEACH_TITLE
@@ -211,6 +212,29 @@ def test_undo_takes_burst_after_burst_back_and_leaves_what_was_there_before(
         time.sleep(0.3)
         run.quit("Escape")
     assert old.exists()
+
+
+def test_a_part_that_is_dragged_is_looked_at_and_what_was_learnt_is_learnt_again(
+    display: Display, tmp_path: Path
+) -> None:
+    with teaching(display, tmp_path, "cup", "pen", "--source", "demo") as run:
+        crop_file = run.dataset / CROP_FILE
+        run.key("key", "1")
+        wait_for(lambda: run.count("cup") == 1)
+        run.key("key", "2")
+        wait_for(lambda: run.count("pen") == 1)
+        wait_for(lambda: run.known_labels() == {"cup", "pen"})
+        run.key("mousemove", "60", "60", "mousedown", "1")
+        run.key("mousemove", "100", "100", "mousemove", "200", "160", "mouseup", "1")
+        wait_for(crop_file.is_file)
+        assert find_crop(run.dataset) is not None
+        seen = len(run.lines())
+        wait_for(lambda: len(run.lines()) > seen + 5 and run.known_labels() == {"cup", "pen"})
+        run.key("key", "a")
+        wait_for(lambda: not crop_file.exists())
+        seen = len(run.lines())
+        wait_for(lambda: len(run.lines()) > seen + 5 and run.known_labels() == {"cup", "pen"})
+        run.quit()
 
 
 def test_space_records_the_chosen_one_of_many_labels(display: Display, tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> 
     assert said[3] == "learnt 120 snapshots"
     old = replace(LEARNT, accuracy=replace(ACCURACY, is_current=False), pending=3)
     assert facts(old)[0] == "accuracy was 0.942 (0.88 to 0.97) on 120 pictures"
-    assert facts(old)[3] == "learnt 120 snapshots, looking again at 3"
+    assert facts(old)[3] == "learnt 120 snapshots, 3 still being analysed"
 
 
 def test_no_accuracy_is_made_up_where_there_is_none() -> None:
@@ -331,7 +331,7 @@ def test_without_a_model_bars_compare_counts_and_nothing_is_said_of_answers() ->
     view = RecordView(label_rows(told, 0, ""), bars, "", "", False, "", "keys", None)
     image = drawn(view)
     assert np.all(image[400:480] == 90)  # no band
-    assert "write" not in keys_line(3, is_typing=False, is_teaching=False)
+    assert "save" not in keys_line(3, is_typing=False, is_teaching=False)
 
 
 def test_what_was_saved_and_what_was_not_is_said_at_the_end() -> None:

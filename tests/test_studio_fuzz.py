@@ -31,7 +31,7 @@ PATHS = (
     "/", "/page/main.js", "/report", "/api/state", "/api/labels", "/api/labels/cup",
     "/api/labels/cup/pictures", "/api/labels/cup/uploads/a.jpg", "/api/labels/cup/uploads/a.zip",
     "/api/uploads/a.zip", "/api/pictures/cup/a.jpg", "/api/undo", "/api/camera", "/api/export",
-    "/api/cancel", "/api/watch", "/api/models/model.onnx", "/ws/live", "/ws/camera",
+    "/api/cancel", "/api/crop", "/api/watch", "/api/models/model.onnx", "/ws/live", "/ws/camera",
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS", "TRACE", "BREW", "")
 ODD_TEXTS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.visible_text import visible
 
 
@@ -31,6 +32,7 @@ class Prediction:
         names: What people call the labels; none where labels say it themselves.
         embedding: (features,) float32, what the network made of the picture and the head answered;
             None of a model file that does not tell it.
+        crop: The part of the picture that the embedding is of; None is all of it.
     """
 
     labels: tuple[str, ...]
@@ -39,6 +41,7 @@ class Prediction:
     unknown_threshold: float | None = None
     names: tuple[str, ...] = ()
     embedding: NDArray[np.float32] | None = None
+    crop: Crop | None = None
 
     @property
     def is_unknown(self) -> bool:

@@ -79,6 +79,7 @@ class Embedder:
         self.backbone = backbone
         self.mirrored = mirrored
         self._dataset = dataset
+        self._crop = dataset.crop
         self._seed = seed
         self._threads = threads
         self._remembers = remembers
@@ -95,6 +96,16 @@ class Embedder:
         self.mirrored = mirrored
         self._cache = self._open_cache()
         return True
+
+    def follow_crop(self) -> None:
+        """Embed the part of pictures that the data set is about now, from here on.
+
+        What is embedded while the data set changes to another part is not put into its index. In
+        the thread that embeds, and in no other.
+        """
+        if self._crop != self._dataset.crop:
+            self._crop = self._dataset.crop
+            self._cache = self._open_cache()
 
     def load_cached(self, pictures: Collection[Picture]) -> None:
         """Read files, and put into the index what is remembered of them; nothing is decoded."""
@@ -145,7 +156,10 @@ class Embedder:
             elif isinstance(found, Exception):
                 self._dataset.refuse(picture, describe_failure(found))
             else:
-                self._dataset.replace([(picture, self._embedded(picture, found, views))])
+                embedded = self._embedded(picture, found, views)
+                with self._dataset.changed:
+                    if self._crop == self._dataset.crop:
+                        self._dataset.replace([(picture, embedded)])
             yield picture
 
     def embed_mirrored(self, picture: Picture) -> NDArray[np.float32]:
@@ -164,7 +178,7 @@ class Embedder:
             return np.asarray(known.embeddings[0])
         size = self.backbone.input_size
         content = self._dataset.path(picture).read_bytes()
-        decoded = decode(content, size, self._dataset.crop)
+        decoded = decode(content, size, self._crop)
         mirrored = np.ascontiguousarray(decoded.image[:, ::-1])
         embeddings = self._extractor.embed([prepare(mirrored, size)])
         if self._cache is not None:
@@ -193,7 +207,7 @@ class Embedder:
     def _open_cache(self) -> EmbeddingCache | None:
         if not self._remembers:
             return None
-        kind = cache_key(self.backbone.features, self._seed, self.mirrored, self._dataset.crop)
+        kind = cache_key(self.backbone.features, self._seed, self.mirrored, self._crop)
         return EmbeddingCache(self._dataset.folder, kind, self.backbone.width)
 
     def _read_file(self, picture: Picture, views: int) -> _ReadFile:
@@ -202,7 +216,7 @@ class Embedder:
         known = None if self._cache is None else self._cache.load(content_hash)
         if views == 0 or (known is not None and len(known.embeddings) >= views):
             return _ReadFile(content_hash, known, None)
-        decoded = decode(content, self.backbone.input_size, self._dataset.crop)
+        decoded = decode(content, self.backbone.input_size, self._crop)
         return _ReadFile(content_hash, known, decoded)
 
     def _embedded(self, picture: Picture, found: _ReadFile, views: int) -> Picture:

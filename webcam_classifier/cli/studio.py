@@ -4,12 +4,14 @@ $ python studio.py                          this machine alone; the link is prin
 $ python studio.py --source demo            no camera at hand
 $ python studio.py --source clip.mp4        a video in place of a camera, again and again
 $ python studio.py --host 0.0.0.0           from a telephone or a laptop
+$ python studio.py --origin https://cam.example    behind a reverse proxy that speaks TLS
 $ python studio.py --dataset cups --output models/cups
 
 The link has a token in it, without which nobody gets anything: nobody in the network, and no other
 account of this machine. A browser gives its own camera only to a page on the same machine or behind
 https. Over a network, use the camera of this machine, or bring the page to yours with ssh; the
-command is printed.
+command is printed. Or put a proxy with a certificate in front of it, on this machine, and tell the
+address that people use with --origin; no header of the proxy's is trusted in its place.
 Ctrl-C ends it. What was recorded is in the data set already.
 """
 
@@ -34,6 +36,7 @@ from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.leftovers import sweep_temporary_folders
 from webcam_classifier.storage import check_writable, recover_folder
+from webcam_classifier.web.addresses import is_loopback, links, listen, own_names, parse_origin
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -53,7 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sweep_temporary_folders()
     try:
         from webcam_classifier.web.access import Access
-        from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
 
         listener = listen(options.host, options.port)  # before what takes time: it may be taken
         from webcam_classifier.backbone.load import default_backbone
@@ -82,18 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         port = int(listener.getsockname()[1])
         is_own_machine = is_loopback(listener)
-        if not options.token and not is_own_machine:
-            raise UserError(
-                "--no-token is for this machine alone, and --host lets others in. Leave out one "
-                "of the two."
-            )
+        if not options.token:
+            check_is_private(is_own_machine, options.origin)
         token = link_token(options.port) if options.token else None
         names = frozenset() if is_own_machine else own_names(options.host)
-        access = Access(names, token, cookie=f"studio-{port}")
+        access = Access(names, token, cookie=f"studio-{port}", origin=options.origin)
         settings = capture_settings(options)
         with Studio(session, output, lambda: open_as_camera(options.source, settings)) as studio:
-            found = links(listener, token)
-            say(describe_links(found, port, is_own_machine))
+            found = links(listener, token, options.origin)
+            say(describe_links(found, links(listener, None), options.origin, is_own_machine))
             with ExitStack() as opened:
                 if options.browser and is_own_machine and has_screen():
                     webbrowser.open(opened.enter_context(private_page(found[0])))
@@ -103,27 +102,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     keep_token(options.port)
 
 
-def describe_links(found: Sequence[str], port: int, is_own_machine: bool) -> str:
+def describe_links(
+    found: Sequence[str], own: Sequence[str], origin: str | None, is_own_machine: bool
+) -> str:
     """Say how the page is reached, from here and from elsewhere.
 
     Args:
         found: The links, the likeliest first.
-        port: That of the server.
-        is_own_machine: Whether no other machine reaches it.
+        own: Those to the server itself, without a token.
+        origin: Of the proxy that the links lead to, where there is one.
+        is_own_machine: Whether no other machine reaches the server.
     """
     lines = [f"open   {link}" for link in found]
+    port = own[0].rstrip("/").rpartition(":")[2]
     there = f"{os.environ.get('USER', 'you')}@{socket.gethostname()}"
     way = f"ssh -L {port}:localhost:{port} {there}"
-    if not is_own_machine:
+    if origin is not None:
+        lines.append(f"       the proxy passes it on to {own[0]}")
+    is_sent_plainly = not is_own_machine if origin is None else origin.startswith("http:")
+    if is_sent_plainly:
         lines.append("       whoever has the link can teach; it is sent unencrypted")
+    if origin is None and not is_own_machine:
         lines.append(
             "A browser gives its camera only to localhost or https. To use that of another "
             f"machine,\nrun there: {way}\nand open   {found[-1]}"
         )
-    else:
+    elif origin is None:
         lines.append(f"From another machine: {way}, then the same link. Or --host 0.0.0.0.")
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)
+
+
+def check_is_private(is_own_machine: bool, origin: str | None) -> None:
+    """Refuse to let in everybody who can reach a page that others than this machine can reach.
+
+    Raises:
+        UserError: They can.
+    """
+    if not is_own_machine or origin is not None:
+        opened = "--origin" if is_own_machine else "--host"
+        raise UserError(
+            f"--no-token is for this machine alone, and {opened} lets others in. Leave out one "
+            "of the two."
+        )
 
 
 def has_screen() -> bool:
@@ -168,6 +189,14 @@ def build_parser() -> CommandParser:
         help="0 takes a free one (default: %(default)s)",
     )
     parser.add_argument(
+        "--origin",
+        type=_origin,
+        metavar="URL",
+        help="the address that people use where a reverse proxy stands in front, such as "
+        "https://cam.example; only pages of it may change anything then, and X-Forwarded-Proto "
+        "and X-Forwarded-Host are never trusted (default: the server's own address)",
+    )
+    parser.add_argument(
         "--browser",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -183,6 +212,13 @@ def build_parser() -> CommandParser:
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)
     return parser
+
+
+def _origin(text: str) -> str:
+    try:
+        return parse_origin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:

@@ -105,7 +105,7 @@ class Dataset:
 
     Attributes:
         folder: That.
-        crop: That; what is known of pictures is of this part of them.
+        crop: That; what is known of pictures is of this part of them. `look_at` changes it.
         version: Counts the changes.
         changed_at: Seconds on the monotonic clock: when a picture or a label came or went.
         refused: Files that are no pictures, by label and key.
@@ -267,6 +267,23 @@ class Dataset:
                     known[old.key] = new
             self.version += 1
             self.changed.notify_all()
+
+    def look_at(self, crop: Crop | None) -> None:
+        """Choose another part of each picture; what was known of the one before is forgotten.
+
+        Args:
+            crop: The part; None is all of it.
+        """
+        with self.changed:
+            self.crop = crop
+            self._pictures = {
+                label: {
+                    key: replace(one, embeddings=None, fingerprint=None, small=None, size=(0, 0))
+                    for key, one in pictures.items()
+                }
+                for label, pictures in self._pictures.items()
+            }
+            self._notify()
 
     def remove(self, label: str, keys: Iterable[str]) -> list[Picture]:
         """Take pictures out of the index, not off the disk; returns those that were there.

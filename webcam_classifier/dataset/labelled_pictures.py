@@ -123,7 +123,8 @@ def labelled_pictures(
         UserError: The category names can't be read.
     """
     kept = [picture for picture in dataset.ordered() if picture.is_read]
-    return pictures_of(dataset, kept, tuple(sorted(dataset.labels)), size, memory)
+    labels = tuple(sorted(dataset.labels))
+    return pictures_of(dataset, kept, labels, size, memory, crop=dataset.crop)
 
 
 def pictures_of(
@@ -132,6 +133,8 @@ def pictures_of(
     labels: tuple[str, ...],
     size: int,
     memory: ImageMemory | None = None,
+    *,
+    crop: Crop | None,
 ) -> LabelledPictures:
     """Take some pictures of a data set.
 
@@ -141,6 +144,8 @@ def pictures_of(
         labels: Theirs, sorted.
         size: The side of the square that the pictures are going to be, in pixels.
         memory: Of pictures that were read already.
+        crop: The part of each that is looked at, and that what is known of them is of; None is
+            all of it. The data set's may be another one by now.
 
     Raises:
         UserError: The category names can't be read.
@@ -157,7 +162,7 @@ def pictures_of(
             [dataset.path(picture) for picture in kept],
             size,
             memory or ImageMemory(),
-            dataset.crop,
+            crop,
         ),
         fingerprints=np.array(bits, dtype=np.bool_).reshape(-1, FINGERPRINT_BITS),
         small=np.array(small, dtype=np.uint8).reshape(-1, SMALL_SIDE, SMALL_SIDE, 3),
@@ -168,7 +173,7 @@ def pictures_of(
         if dataset.is_split
         else None,
         category_names=find_category_names(dataset.folder),
-        crop=dataset.crop,
+        crop=crop,
     )
 
 

@@ -220,8 +220,16 @@ class Learner:
         Returns:
             What was found; None with fewer than two labels.
         """
-        self._calibration = self.cross_validate(embedded)
+        self.adopt(self.cross_validate(embedded))
         return self._calibration
+
+    def adopt(self, calibration: Calibration | None) -> None:
+        """Give heads from now on what a calibration found.
+
+        Args:
+            calibration: From `cross_validate`; None forgets the last one.
+        """
+        self._calibration = calibration
 
     def model(self) -> onnx.ModelProto:
         """The whole graph, from pixels to probabilities and the score of novelty.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -64,8 +65,9 @@ class Classifier:
     Attributes:
         path: Of the model file.
         card: What travels in it.
-        crop: The part of a picture that is looked at: the card's, unless another is assigned
-            before the first picture; None is all of it.
+        crop: The part of a picture that is looked at: the card's, unless another is assigned;
+            None is all of it. Any thread may assign it between two frames: a picture that was
+            prepared before is answered, and its `Prediction.crop` tells, as what it was.
         head: Answers in the place of the model's own head, where the graph gives the normalised
             embedding; None leaves it to the model. It may be changed between two frames by any
             thread: to assign it is all, and no frame waits for it.
@@ -112,6 +114,7 @@ class Classifier:
         self.path = path
         self.card = card
         self.crop = card.crop
+        self._prepared_crop = card.crop
         self.head: Head | None = None
         self._session = session
         self._place = np.empty((card.input_size, card.input_size, 3), dtype=np.uint8)
@@ -145,7 +148,8 @@ class Classifier:
         Raises:
             ValueError: The picture is of another shape or dtype, or has no pixels.
         """
-        return prepare(cropped(image, self.crop), self.card.input_size, self._place)
+        crop = self._prepared_crop = self.crop
+        return prepare(cropped(image, crop), self.card.input_size, self._place)
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
         """Run the graph on a prepared picture: the second half of `classify`.
@@ -166,9 +170,9 @@ class Classifier:
         embedding = found.get(NORMALISED_EMBEDDING_NAME)
         seen = None if embedding is None else embedding[0]
         if head is not None and seen is not None:
-            return head.answer(seen)
+            return replace(head.answer(seen), crop=self._prepared_crop)
         if OUTPUT_NAME not in found:
-            return Prediction((), _NOTHING, embedding=seen)
+            return Prediction((), _NOTHING, embedding=seen, crop=self._prepared_crop)
         score = float(found[UNKNOWN_NAME].reshape(-1)[0]) if UNKNOWN_NAME in found else None
         return Prediction(
             self.card.labels,
@@ -177,6 +181,7 @@ class Classifier:
             self._unknown_threshold,
             self.card.names,
             seen,
+            self._prepared_crop,
         )
 
     def warm_up(self) -> None:

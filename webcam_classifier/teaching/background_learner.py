@@ -104,6 +104,14 @@ class BackgroundLearner:
         with self._dataset.changed:
             return self._dataset.changed.wait_for(lambda: self.is_current, timeout)
 
+    def begin_anew(self) -> None:
+        """Unlearn everything, as the data set is about another part of the pictures from now on.
+
+        `Dataset.changed` must be held, from before the part changed until afterwards.
+        """
+        self._learner.adopt(None)
+        self._classifier.head = None
+
     @property
     def problem(self) -> str:
         """What keeps it from learning now, in a sentence or two; empty where nothing does."""
@@ -167,11 +175,14 @@ class BackgroundLearner:
     def _fit(self) -> None:
         with self._dataset.changed:
             fitted_from = (self._dataset.version, self._learner.calibration)
+            crop = self._dataset.crop
             self._learner.set_pictures(self._dataset.by_label())
         head = self._learner.fit()
         with self._dataset.changed:
-            # What was renamed or removed meanwhile must not come back: it is fitted again at once.
-            if head is None or set(head.labels).issubset(self._dataset.labels):
+            # What was renamed or removed meanwhile, or is of another part of the pictures, must
+            # not come back: it is fitted again at once.
+            is_known = head is None or set(head.labels).issubset(self._dataset.labels)
+            if is_known and crop == self._dataset.crop:
                 self._classifier.head = head
             self._fitted_from = fitted_from
             self._dataset.changed.notify_all()
@@ -183,19 +194,23 @@ class BackgroundLearner:
             if self._refresh():
                 self._on_change()
             self._refreshed_at = time.monotonic()
+        self._embedder.follow_crop()
         with self._dataset.changed:
             pictures, version = self._dataset.by_label(), self._dataset.version
-        self._learner.set_pictures(pictures)
+            crop = self._dataset.crop
+            self._learner.set_pictures(pictures)
         views = self._learner.views
         waiting = _waiting(pictures, views)
         if version != self._calibrated_version and self._is_time_to_calibrate(bool(waiting)):
             began = time.monotonic()
             if self._adapt_views():
                 return
-            self._learner.calibrate()
+            calibration = self._learner.cross_validate()
             if self._calibrated_version < 0:
                 self._on_loaded()
             with self._dataset.changed:
+                if crop == self._dataset.crop:
+                    self._learner.adopt(calibration)
                 self._calibrated_version, self._calibrated_at = version, time.monotonic()
                 self._calibrating_took = self._calibrated_at - began
                 self._dataset.changed.notify_all()

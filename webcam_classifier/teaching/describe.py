@@ -90,8 +90,8 @@ def describe_lack(counts: Mapping[str, int]) -> str:
     if len(shown) < 2:
         missing = [label for label, count in counts.items() if not count]
         if len(counts) < 2:
-            return "Add a second label: a choice needs two."
-        return f"Record {missing[0]}: a choice needs two labels with pictures."
+            return "Add at least two labels."
+        return f"Record {missing[0]}: at least two labels need snapshots."
     single = [label for label in shown if counts[label] == 1]
     if single:
         return f"Record more of {single[0]}: a single picture can't be left out to ask about it."

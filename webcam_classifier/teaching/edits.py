@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
+from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.label_names import check_new_label
 from webcam_classifier.dataset.picture_files import PictureError, decode_picture, picture_ending
@@ -55,6 +57,14 @@ class Edits:
                 self._forget(self._dataset.remove(undone.label, undone.names))
                 self._recording.forget_last(undone.label)
         return undone
+
+    def set_crop(self, crop: Crop, look_at: Callable[[Crop | None], None]) -> None:
+        """Choose another part of the pictures: in the folder first, then in what is known of it."""
+        chosen = None if crop.is_whole else crop
+        with self._changing:
+            write_crop(self._dataset.folder, crop)
+            if chosen != self._dataset.crop:
+                look_at(chosen)
 
     def add_label(self, name: str) -> str:
         """Add a label without pictures."""

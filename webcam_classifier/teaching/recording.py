@@ -157,6 +157,8 @@ class Recording:
             is_corrected = label in prediction.labels and prediction.label != label
             embedding = prediction.embedding
         with self._dataset.changed:  # it must be known before it is written
+            if prediction is not None and prediction.crop != self._dataset.crop:
+                embedding = None  # of a part that was looked at until a moment ago
             path = self.recorder.save(image, is_corrected)
             if path is None:
                 return DISK_TOO_SLOW

@@ -9,7 +9,7 @@ from pathlib import Path
 from webcam_classifier.closing import Closing
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import UndoneBurst
-from webcam_classifier.dataset.crop_file import find_crop, write_crop
+from webcam_classifier.dataset.crop_file import find_crop
 from webcam_classifier.dataset.index import Dataset, Picture, check_is_whole
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.errors import UserError
@@ -132,14 +132,15 @@ class RecordingSession(Closing):
     def set_crop(self, crop: Crop) -> None:
         """Choose the part of the pictures that the data set is about; pictures stay whole.
 
+        Where a model learns from them, all of them are analysed again.
+
         Args:
             crop: The part; the whole picture takes an earlier choice back.
 
         Raises:
-            UserError: The folder can't be written, or a model is learning from another part.
+            UserError: The folder can't be written.
         """
-        write_crop(self._dataset.folder, crop)
-        self._dataset.crop = None if crop.is_whole else crop
+        self._edits.set_crop(crop, self._look_at)
         self._changed()
 
     def undo(self) -> UndoneBurst | None:
@@ -277,6 +278,10 @@ class RecordingSession(Closing):
 
     def _forget(self, pictures: Sequence[Picture]) -> None:
         """Let go of what was made of pictures that are gone; there is nothing where none learns."""
+
+    def _look_at(self, crop: Crop | None) -> None:
+        """Look at another part of the pictures from now on."""
+        self._dataset.look_at(crop)
 
     def _describe(self, version: int) -> RecordingState:
         recording = self._recording

@@ -110,17 +110,6 @@ class TeachingSession(RecordingSession):
                 self._learning = self._version, self._describe_learning()
             return self._learning[1]
 
-    def set_crop(self, crop: Crop) -> None:
-        """Refuse: all that was learnt is of another part of the picture.
-
-        Raises:
-            UserError: Always.
-        """
-        raise UserError(
-            f"A model is learning from these pictures. Start again with --crop {crop} to have it "
-            "look at that part of them."
-        )
-
     def wait_until_learnt(self, timeout: float) -> bool:
         """Wait until all that is on the disk is learnt, with views and a measured accuracy.
 
@@ -156,18 +145,25 @@ class TeachingSession(RecordingSession):
         check_enough(self._dataset)
         check_writable(output)
         started, former = time.monotonic(), FormerModel.in_folder(output)
-        calibration = self._calibrated(is_cancelled)
-        return save_live_model(self._dataset, self._backbone, calibration, output, started, former)
+        calibration, crop = self._calibrated(is_cancelled)
+        return save_live_model(
+            self._dataset, self._backbone, calibration, crop, output, started, former
+        )
 
-    def _calibrated(self, is_cancelled: Callable[[], bool]) -> Calibration:
-        """Wait until the pictures of this moment are calibrated, and tell how far that is."""
+    def _calibrated(self, is_cancelled: Callable[[], bool]) -> tuple[Calibration, Crop | None]:
+        """Wait until the pictures of this moment are calibrated, and tell how far that is.
+
+        Returns:
+            The calibration, and the part of the pictures that it is about.
+        """
         wanted = {(one.label, one.key) for one in self._dataset.every()}
         counter = Counter(Stage.EMBED, len(wanted))
         done = 0
         while not is_cancelled():
             check_enough(self._dataset)  # pictures may be removed meanwhile
             self._background.wait(_TELL_EVERY)
-            calibration = self._learner.calibration
+            with self._dataset.changed:  # they change together
+                calibration, crop = self._learner.calibration, self._dataset.crop
             known = set[tuple[str, str]]()
             if calibration is not None:
                 known = {(one.label, one.key) for one in calibration.pictures}
@@ -180,7 +176,7 @@ class TeachingSession(RecordingSession):
             # What was removed meanwhile is not waited for.
             if calibration is not None and (wanted & there) <= known <= there:
                 counter.finish()
-                return calibration
+                return calibration, crop
         raise UserError("The model was not written: it was cancelled.")
 
     def close(self) -> None:
@@ -191,6 +187,12 @@ class TeachingSession(RecordingSession):
         """
         self._open.close()
         self._embedder.prune()
+
+    def _look_at(self, crop: Crop | None) -> None:
+        with self._dataset.changed:
+            super()._look_at(crop)
+            self._background.begin_anew()
+            self._classifier.crop = crop
 
     def _forget(self, pictures: Sequence[Picture]) -> None:
         self._embedder.forget(pictures)

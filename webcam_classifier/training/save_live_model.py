@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from webcam_classifier.backbone.load import Backbone
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import pictures_of
@@ -23,6 +24,7 @@ def save_live_model(
     dataset: Dataset,
     backbone: Backbone,
     calibration: Calibration,
+    crop: Crop | None,
     output: Path,
     started: float,
     former: FormerModel,
@@ -35,6 +37,7 @@ def save_live_model(
         dataset: Where the pictures are.
         backbone: The frozen network.
         calibration: Of the pictures.
+        crop: The part of each that it is about; None is all of it.
         output: The folder for model, metrics and report.
         started: When the work began, seconds on the monotonic clock.
         former: The model that the folder held then.
@@ -42,7 +45,9 @@ def save_live_model(
     Raises:
         UserError: The folder can't be written.
     """
-    pictures = pictures_of(dataset, calibration.pictures, calibration.labels, backbone.input_size)
+    pictures = pictures_of(
+        dataset, calibration.pictures, calibration.labels, backbone.input_size, crop=crop
+    )
     split, facts = split_data_set(pictures)
     task = TrainingTask(
         pictures=pictures,

@@ -282,7 +282,9 @@ class RecordWindow:
         except UserError as error:
             self._warn(error, now)
         else:
-            self._tell(words.describe_crop(crop), now)
+            writer = self._writer
+            again = 0 if writer is None else writer.session.learning_state().pending
+            self._tell(words.describe_crop(crop, again), now)
 
     def _warn(self, error: UserError, now: float) -> None:
         self._tell(str(error), now, is_warning=True)

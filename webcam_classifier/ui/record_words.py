@@ -196,18 +196,26 @@ def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
     if count == 0:
         return "n new label    m mirror    q quit"
     if count > LABELS_WITH_KEYS:
-        record = "tab chooses, hold space to record"
+        record = "tab chooses, space records"
     else:
         record = f"hold {'1' if count == 1 else f'1-{count}'} to record, tap for one"
-    own = "w write the model" if is_teaching else "drag a part"
+    own = "w save    drag a part" if is_teaching else "drag a part"
     return f"{record}    n new label    u undo    {own}    m mirror    q quit"
 
 
-def describe_crop(crop: Crop) -> str:
-    """Say which part of the picture is looked at from now on."""
+def describe_crop(crop: Crop, analysed_again: int = 0) -> str:
+    """Say which part of the picture is looked at from now on.
+
+    Args:
+        crop: That part.
+        analysed_again: How many snapshots a model learns anew for it.
+    """
     if crop.is_whole:
-        return "the whole picture is looked at"
-    return "only this part of the picture is looked at: a takes all of it again"
+        told = "the whole picture is looked at"
+    else:
+        told = "only this part of the picture is looked at: a takes all of it again"
+    again = f"{_count(analysed_again, 'snapshot')} analysed again" if analysed_again else ""
+    return f"{told}; {again}" if again else told
 
 
 def describe_undone(undone: UndoneBurst | None) -> str:
@@ -256,7 +264,7 @@ def _progress(learning: LearningState) -> str:
     """Say how many snapshots are learnt, and how many are on their way."""
     told = f"learnt {_count(learning.learnt, 'snapshot')}"
     if learning.pending:
-        return f"{told}, looking again at {learning.pending}"
+        return f"{told}, {learning.pending} still being analysed"
     if learning.corrections:
         return f"{told}, {_count(learning.corrections, 'correction')}"
     return told

@@ -43,11 +43,20 @@ class Access:
             other machines can reach it, and then any address of its own will do as well.
         token: Required for everything; None where everybody on this machine may.
         cookie: The name of the cookie that holds the token. Cookies know no ports, so it has one.
+        origin: The one origin whose pages may change anything, as `addresses.parse_origin` gives
+            it: that of a reverse proxy in front of the server. None is the server's own address.
+            It is never taken from a header such as X-Forwarded-Proto, which anybody may send.
     """
 
     names: frozenset[str] = frozenset()
     token: str | None = None
     cookie: str = "studio"
+    origin: str | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether people reach the page by https alone."""
+        return self.origin is not None and self.origin.startswith("https:")
 
     def refusal(self, connection: HTTPConnection) -> Refusal | None:
         """Say why a request or a WebSocket is refused, or None.
@@ -57,7 +66,7 @@ class Access:
         """
         return (
             self._name_problem(connection)
-            or _origin_problem(connection)
+            or _origin_problem(connection, self.origin)
             or self._token_problem(connection)
         )
 
@@ -75,6 +84,9 @@ class Access:
         hosts = connection.headers.getlist("host")
         name = _host_name(hosts[0]) if len(hosts) == 1 else ""
         if name == _LOOPBACK_NAME or name in self.names or self._is_own_address(name):
+            return None
+        # A proxy passes the name on that it was called by, or puts this machine's in its place.
+        if self.origin is not None and name == _host_name(self.origin.partition("://")[2]):
             return None
         return Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
@@ -103,12 +115,12 @@ class Access:
         return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
 
-def _origin_problem(connection: HTTPConnection) -> Refusal | None:
+def _origin_problem(connection: HTTPConnection, origin: str | None) -> Refusal | None:
     is_socket = connection.scope["type"] == "websocket"
     method = "GET" if is_socket else connection.scope["method"]
     headers = connection.headers
     origins = headers.getlist("origin")
-    own = [f"http://{headers['host']}"]
+    own = [origin or f"http://{headers['host']}"]
     # Browsers state an origin with all of these; what states none is no page of ours.
     must_state = is_socket or method not in _SAFE_METHODS
     if (origins or must_state) and origins != own:

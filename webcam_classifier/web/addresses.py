@@ -6,11 +6,15 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from webcam_classifier.errors import UserError
 
 _ELSEWHERE = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
 """Addresses kept for documentation: nothing is sent there, only the way there is looked up."""
+
+_USUAL_PORTS = {"http": 80, "https": 443}  # which browsers leave out
+_ORIGIN_EXAMPLE = "Write scheme and host, such as https://camera.example or https://10.0.0.7:8443."
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,6 +46,35 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise UserError(_explain(error, host, port)) from error
     return listener
+
+
+def parse_origin(text: str) -> str:
+    """Read the address by which people reach the page through a reverse proxy.
+
+    >>> parse_origin("https://Camera.example:443/")
+    'https://camera.example'
+
+    Args:
+        text: Scheme and host, with a port where it is not the usual one.
+
+    Returns:
+        The same as browsers state it in an Origin header.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address of a page ({error}). {_ORIGIN_EXAMPLE}") from None
+    if parts.scheme not in _USUAL_PORTS or not host or "@" in parts.netloc:
+        raise ValueError(f"{text!r} is no address of a page. {_ORIGIN_EXAMPLE}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} goes on after the host, and the page can't. {_ORIGIN_EXAMPLE}")
+    shown_port = "" if port in (None, _USUAL_PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{_in_link(host)}{shown_port}"
 
 
 def is_loopback(listener: socket.socket) -> bool:
@@ -79,15 +112,18 @@ def own_addresses(families: Collection[socket.AddressFamily]) -> list[str]:
     return [address for address in found if not ipaddress.ip_address(address).is_loopback]
 
 
-def links(listener: socket.socket, token: str | None) -> list[str]:
+def links(listener: socket.socket, token: str | None, origin: str | None = None) -> list[str]:
     """Return the links that lead to the page, the likeliest first.
 
     Args:
         listener: Where the server listens.
         token: Part of the links, where there is one.
+        origin: Of a proxy in front, which people use instead.
     """
     address, port = listener.getsockname()[:2]
     query = "" if token is None else f"?token={token}"
+    if origin is not None:
+        return [f"{origin}/{query}"]
     if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
         # Who listens on all of IPv6 hears IPv4 as well.
         families = {listener.family, socket.AF_INET}

@@ -89,6 +89,7 @@ class Gate:
             max_age=_TOKEN_STAYS,
             httponly=True,
             samesite="strict",
+            secure=self._access.is_encrypted,
         )
         return response
 

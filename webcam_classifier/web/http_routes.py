@@ -22,6 +22,7 @@ from webcam_classifier.web.answer_headers import PAGE_POLICY, REPORT_POLICY
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.live_hub import KINDS
 from webcam_classifier.web.request_fields import (
+    crop_of,
     epochs_of,
     one_of,
     read_fields,
@@ -92,6 +93,7 @@ class Routes:
             Route(picture, self.picture),
             Route(picture, self.remove_picture, methods=["DELETE"]),
             Route("/api/undo", self.undo, methods=["POST"]),
+            Route("/api/crop", self.crop, methods=["POST"]),
             Route("/api/camera", self.camera, methods=["POST"]),
             Route("/api/teach", self.teach, methods=["POST"]),
             Route("/api/export", self.export, methods=["POST"]),
@@ -188,6 +190,13 @@ class Routes:
         undone = await asyncio.to_thread(self._session.undo)
         told = None if undone is None else {"label": undone.label, "count": undone.count}
         return Json({"undone": told})
+
+    @changing
+    async def crop(self, request: Request) -> Response:
+        """Choose the part of the picture that is looked at."""
+        crop = crop_of(await read_fields(request))
+        await asyncio.to_thread(self._session.set_crop, crop)
+        return Json({"analysed_again": self._session.learning_state().pending})
 
     @changing
     async def camera(self, request: Request) -> Response:

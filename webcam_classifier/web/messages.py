@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.teaching.state import (
     LabelState,
     LearningState,
@@ -31,6 +33,7 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
         "input_size": learning.input_size,
         "runtime": learning.runtime,
         "recording": state.recording,
+        "crop": crop_message(state.crop),
         "labels": [
             _label(label, _KEYS[place] if place < len(_KEYS) else None)
             for place, label in enumerate(state.labels)
@@ -47,6 +50,11 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
         "accuracy_advice": learning.accuracy_advice or None,
         "problem": state.problem or learning.problem or None,
     }
+
+
+def crop_message(crop: Crop | None) -> dict[str, float] | None:
+    """Tell a part of the picture, in fractions of its sides; None is all of it."""
+    return None if crop is None else asdict(crop)
 
 
 def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from webcam_classifier.crop import Crop, read_crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.thumbnails import SIDES
 
@@ -125,6 +126,21 @@ def epochs_of(fields: dict[str, Any]) -> int | None:
     if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= _MOST_EPOCHS:
         raise UserError(f"{epochs!r} epochs can't be trained. Choose from 1 to {_MOST_EPOCHS}.")
     return epochs
+
+
+def crop_of(fields: dict[str, Any]) -> Crop:
+    """Return a part of the picture: `left`, `top`, `width` and `height`, fractions of its sides.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        if any(isinstance(value, bool) for value in fields.values()):
+            raise ValueError("a part of the picture is four numbers")
+        found = read_crop(fields)
+        return Crop(float(found.left), float(found.top), float(found.width), float(found.height))
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"This is no part of the picture: {error}. Choose another one.") from error
 
 
 def side_of(request: Request) -> int | None:

@@ -83,6 +83,7 @@ class Studio:
             "has_report": self.models.report is not None,
             "viewers": len(self.viewers),
             "watching": "model" if self.watched.is_model else "head",
+            "watched_crop": messages.crop_message(self.watched.crop),
             "limits": messages.limits_message(),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from webcam_classifier.crop import Crop
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
@@ -28,6 +29,12 @@ class WatchedClassifier:
     def is_model(self) -> bool:
         """Whether a model file answers."""
         return self._model is not None
+
+    @property
+    def crop(self) -> Crop | None:
+        """The part of the picture that the answers are about; None is all of it."""
+        model = self._model
+        return self._head.crop if model is None else model.crop
 
     @property
     def runtime(self) -> str:
@@ -59,7 +66,7 @@ class WatchedClassifier:
         model, image = self._model, self._image
         if model is None or image is None:
             return answer
-        return replace(model.classify(image), embedding=answer.embedding)
+        return replace(model.classify(image), embedding=answer.embedding, crop=answer.crop)
 
     def warm_up(self) -> None:
         """Run the head's network once."""

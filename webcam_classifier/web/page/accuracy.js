@@ -1,4 +1,4 @@
-// How right it is, with its interval and what it rests on.
+// The accuracy, with its interval and what it rests on; or what is missing before there is one.
 
 import { confusionOf } from "./confusion.js";
 import { find, make } from "./elements.js";
@@ -14,20 +14,28 @@ export class AccuracyView {
   /** @param {State} state */
   update(state) {
     const names = state.labels.map((label) => label.name);
-    const content = JSON.stringify([state.accuracy, names, state.accuracy_advice]);
+    const missing = unmeasured(state);
+    const content = JSON.stringify([
+      state.accuracy,
+      names,
+      missing,
+      state.accuracy_advice,
+      state.pending,
+    ]);
     if (content === this.#shown) return;
     this.#shown = content;
     const accuracy = state.accuracy;
     this.#place.classList.toggle("old", accuracy?.is_current === false);
-    this.#place.replaceChildren(...(accuracy ? describe(accuracy, names) : explain(state)));
+    this.#place.replaceChildren(...(accuracy ? describe(accuracy, names, missing) : explain(state)));
   }
 }
 
 /** @param {State} state */
 function explain(state) {
-  const advice =
-    state.accuracy_advice ||
-    "It is measured on bursts that were left out, so record each label several times.";
+  const waiting = state.pending
+    ? `It is being measured: ${many(state.pending, "snapshot")} still being analysed.`
+    : "Record each label several times: the accuracy is measured on recordings that were left out.";
+  const advice = state.accuracy_advice || waiting;
   return [
     make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
     make("p", { class: "hint" }, asSentence(advice)),
@@ -35,10 +43,49 @@ function explain(state) {
 }
 
 /**
+ * Name the labels with snapshots about which nobody was asked yet.
+ *
+ * @param {State} state
+ * @returns {string[]}
+ */
+function unmeasured(state) {
+  const accuracy = state.accuracy;
+  if (accuracy === null) return [];
+  const isMeasured = (/** @type {string} */ name) => {
+    const row = accuracy.labels.indexOf(name);
+    // One that only just came, or was renamed, is known with the next figure.
+    if (row < 0) return accuracy.is_current === false;
+    return accuracy.confusion[row].some((count) => count > 0);
+  };
+  const recorded = state.labels.filter((label) => label.count > 0);
+  return recorded.map((label) => label.name).filter((name) => !isMeasured(name));
+}
+
+/**
+ * Say what is missing, in place of a figure that is only about some of the labels.
+ *
  * @param {Accuracy} accuracy
  * @param {string[]} names of all labels, in the order that gives them their colours
+ * @param {string[]} missing labels that were not measured
  */
-function describe(accuracy, names) {
+function describeMissing(accuracy, names, missing) {
+  const others = `The other labels: ${percent(accuracy.value)} % of ${many(accuracy.count, "snapshot")} correct.`;
+  const first = `Record ${missing.length === 1 ? "it" : "each"} again, as a new recording. ${others}`;
+  return [
+    make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
+    make("p", { "data-testid": "accuracy-missing" }, `Not yet measured: ${missing.join(", ")}`),
+    make("p", { class: "hint" }, first),
+    confusionOf(accuracy, names),
+  ];
+}
+
+/**
+ * @param {Accuracy} accuracy
+ * @param {string[]} names of all labels, in the order that gives them their colours
+ * @param {string[]} missing labels that were not measured
+ */
+function describe(accuracy, names, missing) {
+  if (missing.length > 0) return describeMissing(accuracy, names, missing);
   const value = make(
     "p",
     { class: "accuracy-value", "data-testid": "accuracy-value" },
@@ -49,8 +96,8 @@ function describe(accuracy, names) {
     "p",
     { "data-testid": "accuracy-interval" },
     accuracy.low === null || accuracy.high === null
-      ? "Record each label a few more times for an interval."
-      : `Between ${percent(accuracy.low)} and ${percent(accuracy.high)} % on new bursts like these.`,
+      ? "Record each label a few more times to see how certain this is."
+      : `Between ${percent(accuracy.low)} and ${percent(accuracy.high)} % on new recordings like these.`,
   );
   const ground = make(
     "p",
@@ -68,14 +115,14 @@ function describe(accuracy, names) {
 function sharesOf(accuracy) {
   /** @type {[string, number][]} */
   const shares = [
-    ["right", accuracy.shown_right],
+    ["correct", accuracy.shown_right],
     ["wrong", accuracy.shown_wrong],
     ["unknown", accuracy.shown_unknown],
   ];
   return make(
     "div",
     { class: "shares", "data-testid": "accuracy-shares" },
-    make("span", { class: "hint" }, "Shown live"),
+    make("span", { class: "hint" }, "Live answers"),
     ...shares.map(([name, share]) =>
       make(
         "span",
@@ -95,6 +142,7 @@ function percent(share) {
 /** @param {Accuracy} accuracy */
 function scaleOf(accuracy) {
   const range = make("span", { class: "range" });
+  range.hidden = accuracy.low === null;
   if (accuracy.low !== null && accuracy.high !== null) {
     range.style.left = `${100 * accuracy.low}%`;
     range.style.width = `${100 * (accuracy.high - accuracy.low)}%`;

@@ -83,7 +83,7 @@ export class Bars {
     this.#unknown.classList.toggle("over", prediction.unknown);
     setText(
       this.#unknownWords,
-      score === null ? "not yet" : prediction.unknown ? "new to me" : "familiar",
+      score === null ? "not measured yet" : prediction.unknown ? "unlike your snapshots" : "similar to your snapshots",
     );
   }
 

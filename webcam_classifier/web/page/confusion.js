@@ -39,11 +39,11 @@ export function confusionOf(measured, names) {
   const words = make(
     "p",
     { class: "hint", id: "confusion-words" },
-    "Down: what was shown. Across: what it said.",
+    "Rows: actual. Columns: predicted.",
   );
   return make(
     "div",
-    { class: "confusion-place", tabindex: "0", role: "group", "aria-label": "What it mixes up" },
+    { class: "confusion-place", tabindex: "0", role: "group", "aria-label": "Confusion matrix" },
     words,
     table,
   );
@@ -90,7 +90,7 @@ function rowOf(labels, sign, counts, row) {
       "td",
       {
         class: kinds.join(" ").trim(),
-        title: `${labels[row]}, called ${labels[column]}: ${count}`,
+        title: `${labels[row]}, predicted as ${labels[column]}: ${count}`,
       },
       String(count),
     );

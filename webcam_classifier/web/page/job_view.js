@@ -8,9 +8,9 @@ import { capitalised, percent } from "./words.js";
 
 const TITLES = {
   head: {
-    running: "Writing the model",
-    done: "Model written",
-    failed: "The model was not written",
+    running: "Saving the model",
+    done: "Model saved",
+    failed: "The model was not saved",
     cancelled: "Cancelled",
   },
   finetune: {

@@ -28,7 +28,7 @@ export class LabelCard {
   #count = make("span", { "data-testid": "label-count" });
   #countWords = make("span", { class: "visually-hidden" });
   #strip = make("div", { class: "strip", "data-testid": "label-strip" });
-  #nothing = make("p", { class: "hint" }, "No snapshots yet");
+  #nothing = make("p", { class: "hint" }, "No snapshots yet: hold the button below");
   #warning = make("p", { class: "card-warning", "data-testid": "label-warning" });
   #recordKey = make("span", { class: "record-key" });
   #recordWords = make("span");

@@ -51,7 +51,7 @@ export class LabelsPanel {
     if (this.#undo.disabled) return;
     try {
       const { undone } = await this.#studio.undo();
-      if (undone) notice(`Took back ${many(undone.count, "snapshot")} of ${undone.label}.`);
+      if (undone) notice(`Removed the last ${many(undone.count, "snapshot")} of ${undone.label}.`);
     } catch (error) {
       alertError(error);
     }

@@ -4,6 +4,7 @@ import { Bars } from "./bars.js";
 import { CameraPanel } from "./camera_panel.js";
 import { Connection } from "./connection.js";
 import { acceptDrops } from "./drop.js";
+import { CropChooser } from "./crop_chooser.js";
 import { find } from "./elements.js";
 import { Freshness } from "./freshness.js";
 import { listenToKeys } from "./keyboard.js";
@@ -29,6 +30,7 @@ const stage = new Stage();
 const bars = new Bars();
 const pace = new ReadingPace();
 const camera = new CameraPanel(studio);
+const part = new CropChooser(studio, showCrop);
 const teach = new TeachPanel(studio);
 const presence = new Presence(connection);
 const freshness = new Freshness(showFreshness);
@@ -66,6 +68,10 @@ function showFreshness() {
   camera.setStale(freshness.stale !== null);
 }
 
+function showCrop() {
+  stage.crop = part.draft ?? studio.state?.watched_crop ?? null;
+}
+
 function refresh() {
   const state = studio.state;
   if (state === null) return;
@@ -73,6 +79,8 @@ function refresh() {
   stage.update(state, recording.label ?? state.recording);
   bars.update(state);
   camera.update(state);
+  part.update(state);
+  showCrop();
   teach.update(state);
   presence.update(state);
 }

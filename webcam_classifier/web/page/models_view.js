@@ -40,7 +40,7 @@ export class ModelsView {
 
 /** @param {ModelFile} model */
 function rowOf(model) {
-  const accuracy = model.accuracy === null ? "" : `${percent(model.accuracy)} right, `;
+  const accuracy = model.accuracy === null ? "" : `accuracy ${percent(model.accuracy)}, `;
   const mode = model.mode === "finetune" ? "fine-tuned, " : "";
   const facts = `${mode}${model.precision}, ${fileSize(model.bytes)}, ${accuracy}${clockTime(model.created_at)}`;
   const download = make(

@@ -2,7 +2,9 @@
 
 import { find, make, setText } from "./elements.js";
 
-const SHOWN_FOR = 6000; // milliseconds; what went wrong stays until it is closed
+const SHOWN_FOR = 6000; // milliseconds
+const PROBLEM_FOR = 15_000; // milliseconds, and more for each line to read
+const LINE_FOR = 3000;
 const LISTED = 4; // lines of a list
 
 const notices = /** @type {HTMLElement} */ (document.querySelector(".notices"));
@@ -10,6 +12,12 @@ const place = find("notice", HTMLDivElement);
 const alarm = find("alarm", HTMLDivElement);
 const announcer = find("announcer", HTMLDivElement);
 let timer = 0;
+let shownFor = 0; // milliseconds, for the message that is shown
+
+// Whoever is reading a message, or about to close it, has as long as that takes.
+for (const begins of ["pointerenter", "focusin"])
+  notices.addEventListener(begins, () => clearTimeout(timer));
+for (const ends of ["pointerleave", "focusout"]) notices.addEventListener(ends, leaveLater);
 
 // Beside an open dialog everything is out of reach; inside it, messages can be read and closed.
 document.addEventListener("close", () => document.body.append(notices), true);
@@ -21,17 +29,25 @@ document.addEventListener("close", () => document.body.append(notices), true);
  */
 export function notice(sentence) {
   show(place, sentence, []);
-  timer = setTimeout(clear, SHOWN_FOR);
+  shownFor = SHOWN_FOR;
+  leaveLater();
 }
 
 /**
- * Show what went wrong, until it is closed.
+ * Show what went wrong, for longer.
  *
  * @param {string} sentence
  * @param {string[]} [details]
  */
 export function alert(sentence, details = []) {
   show(alarm, sentence, details);
+  shownFor = PROBLEM_FOR + LINE_FOR * Math.min(details.length, LISTED);
+  leaveLater();
+}
+
+function leaveLater() {
+  clearTimeout(timer);
+  timer = setTimeout(clear, shownFor);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The picture, and over it what is seen, what is recorded, or what to do next.
 
-import { find, setText } from "./elements.js";
+import { find, make, setText } from "./elements.js";
 import { announce } from "./notices.js";
 import { likeliest } from "./reading_pace.js";
 import { colourOf, duration, many, percent } from "./words.js";
@@ -12,6 +12,8 @@ import { nextStep } from "./guidance.js";
 const SURE_FROM = 0.7; // as in the window of live.py
 const KEYS = 9; // of labels, see keyboard.js
 const STEADY = 1200; // milliseconds that a label stays before a screen reader says it
+const OUTSIDE = "rgb(0 0 0 / 0.6)"; // over what is not looked at
+const FRAME = 1.5; // pixels of the screen
 const QUIET = 4000; // milliseconds between two labels said
 
 export class Stage {
@@ -33,6 +35,7 @@ export class Stage {
   #isStale = false;
   #guideTitle = document.createElement("b");
   #guideText = document.createElement("span");
+  #startCamera = make("button", { type: "button", "data-testid": "start-camera", hidden: "" });
   /** @type {Prediction | null} */
   #prediction = null;
   /** @type {{label: string, count: number} | null} */
@@ -40,9 +43,15 @@ export class Stage {
   /** @type {import("./types.js").Label[]} */
   #labels = [];
   #said = { label: "", since: 0, announced: "", at: 0 };
+  /** @type {import("./types.js").Crop | null} the part of the picture that is looked at */
+  crop = null;
 
   constructor() {
-    this.#guide.append(this.#guideTitle, this.#guideText);
+    this.#guide.append(this.#guideTitle, this.#guideText, this.#startCamera);
+    this.#startCamera.addEventListener("click", () => {
+      const choice = `input[name="camera"][value="${this.#startCamera.value}"]`;
+      /** @type {HTMLInputElement | null} */ (document.querySelector(choice))?.click();
+    });
   }
 
   /**
@@ -59,6 +68,7 @@ export class Stage {
       this.#canvas.height = picture.height;
     }
     this.#context.drawImage(picture, 0, 0);
+    this.#showCrop();
     this.#stage.classList.remove("empty");
     if (withText && prediction.labels.length >= 2) this.#showVerdict(prediction);
   }
@@ -85,6 +95,28 @@ export class Stage {
     announce(stale ? `No picture. ${stale.reason}` : "The picture is back");
   }
 
+  /** As in the window of live.py: what is outside is dimmed, and a thin frame goes around. */
+  #showCrop() {
+    const crop = this.crop;
+    if (crop === null) return;
+    const { width, height } = this.#canvas;
+    const context = this.#context;
+    const line = (FRAME * width) / Math.max(1, this.#canvas.clientWidth);
+    context.beginPath();
+    context.rect(0, 0, width, height);
+    context.rect(crop.left * width, crop.top * height, crop.width * width, crop.height * height);
+    context.fillStyle = OUTSIDE;
+    context.fill("evenodd");
+    context.strokeStyle = "#fff";
+    context.lineWidth = line;
+    context.strokeRect(
+      crop.left * width + line / 2,
+      crop.top * height + line / 2,
+      crop.width * width - line,
+      crop.height * height - line,
+    );
+  }
+
   /** What was seen last must not be seen again before something new is. */
   #forgetVerdict() {
     for (const text of [this.#verdict, this.#words, this.#confidence]) setText(text, "");
@@ -106,6 +138,10 @@ export class Stage {
     this.#panel.hidden = step !== null;
     setText(this.#guideTitle, step?.title ?? "");
     setText(this.#guideText, step?.text ?? "");
+    const camera = state.teacher === "other" ? undefined : step?.camera;
+    this.#startCamera.hidden = camera === undefined;
+    this.#startCamera.value = camera ?? "";
+    setText(this.#startCamera, camera === "browser" ? "Use this browser’s camera" : "Start camera");
     this.#showRecording(state, recording);
   }
 

@@ -83,6 +83,14 @@ export class Studio {
     return this.#change("POST", "/api/undo");
   }
 
+  /**
+   * @param {import("./types.js").Crop} crop
+   * @returns {Promise<{analysed_again: number}>} how many snapshots are analysed again
+   */
+  lookAt(crop) {
+    return this.#change("POST", "/api/crop", crop);
+  }
+
   /** @param {"device" | "browser" | "none"} kind */
   useCamera(kind) {
     return this.#change("POST", "/api/camera", { kind });

@@ -1,4 +1,4 @@
-// The right column: how right it is, writing and fine-tuning the model, and what to take along.
+// The accuracy, saving and fine-tuning the model, and the files to download.
 
 import { AccuracyView } from "./accuracy.js";
 import { find, setText } from "./elements.js";
@@ -44,7 +44,7 @@ export class TeachPanel {
     const running = state.job?.status === "running";
     this.#button.disabled = !this.#studio.mayTeach || running || recorded < 2;
     this.#hint.hidden = recorded >= 2;
-    setText(this.#hint, "It needs snapshots of two labels.");
+    setText(this.#hint, "Record snapshots of at least two labels first.");
     setText(this.#learning, describeLearning(state));
     this.#watch.hidden = state.models.length === 0;
     this.#watch.disabled = !this.#studio.mayTeach;
@@ -63,7 +63,7 @@ export class TeachPanel {
   #showMode() {
     const finetune = this.#mode === "finetune";
     find("epochs-label", HTMLLabelElement).hidden = !finetune;
-    setText(this.#button, finetune ? "Fine-tune" : "Write the model");
+    setText(this.#button, finetune ? "Fine-tune and save" : "Save model");
   }
 
   async #teach() {
@@ -110,6 +110,7 @@ export class TeachPanel {
 /** @param {State} state */
 function describeLearning(state) {
   if (state.learnt + state.pending === 0) return "";
-  const learnt = `${many(state.learnt, "snapshot")} learnt`;
-  return state.pending > 0 ? `${learnt}, ${state.pending} to go` : learnt;
+  return state.pending > 0
+    ? `${many(state.pending, "snapshot")} still being analysed`
+    : `${many(state.learnt, "snapshot")} learnt`;
 }

@@ -44,6 +44,8 @@
  * @property {boolean} live whether pictures come
  * @property {number | null} no_picture_for seconds since the last one was taken; null while they come
  *
+ * @typedef {{left: number, top: number, width: number, height: number}} Crop fractions of the sides
+ *
  * @typedef {object} State
  * @property {number} version
  * @property {string} dataset
@@ -54,6 +56,8 @@
  * @property {"you" | "other" | null} teacher
  * @property {string | null} recording
  * @property {Label[]} labels
+ * @property {Crop | null} crop the part of the picture that the data set is about; null is all of it
+ * @property {Crop | null} watched_crop the part that what labels the live picture looks at
  * @property {string[]} warnings
  * @property {string | null} [last_skip] why the last frame was not recorded
  * @property {string | null} [problem] what went wrong while saving or learning
