@@ -225,7 +225,7 @@ def test_a_disk_that_may_not_be_written_is_a_sentence(small_disk: Path) -> None:
     recorder = Recorder(small_disk / "dataset")
     recorder.start_burst("cup")
     recorder.save(picture())
-    with pytest.raises(UserError, match="No permission"):
+    with pytest.raises(UserError, match="its disk is read-only"):
         recorder.close()
 
 

@@ -203,7 +203,9 @@ def test_nothing_is_reported_to_the_runtimes_maker(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]
     subprocess.run(command, cwd=_ROOT, env=environment, check=True)
     # Where it reports, it keeps a device's number and a queue in the cache folder.
-    assert not (tmp_path / "cache").exists()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["webcam-classifier"]
+    kept = (tmp_path / "cache" / "webcam-classifier").iterdir()
+    assert [path.name for path in kept] == ["models"]  # that this one was tried
 
 
 def test_labels_the_model_does_not_know_are_refused(taught_model: Path, tmp_path: Path) -> None:
