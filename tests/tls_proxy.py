@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -16,6 +17,8 @@ import pytest
 
 _HEAD_ENDS = b"\r\n\r\n"
 _ENDS_WITHIN = 20.0  # seconds
+_CLOSES_WITHIN = 2.0  # seconds
+_LOOKS_EVERY = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,35 @@ def tls_proxy(folder: Path, to: list[int], *, keeps_host: bool) -> Iterator[TlsP
     certificate, key = _new_certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    ports: queue.SimpleQueue[int] = queue.SimpleQueue()
+    over = threading.Event()
 
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:  # the end
-                    return
-                threading.Thread(
-                    target=_serve, args=(client, context, to[-1], keeps_host), daemon=True
-                ).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
+    async def serve(near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
         try:
-            yield TlsProxy(listener.getsockname()[1], certificate)
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await _serve(near, to_near, to[-1], keeps_host)
+                to_near.close()
+                await asyncio.wait_for(to_near.wait_closed(), _CLOSES_WITHIN)
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(_ENDS_WITHIN)
+            to_near.transport.abort()
+
+    async def listen() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            ports.put(int(server.sockets[0].getsockname()[1]))
+            while not over.is_set():
+                await asyncio.sleep(_LOOKS_EVERY)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    # One thread for all: OpenSSL lets no two threads read and write one connection at a time.
+    thread = threading.Thread(target=asyncio.run, args=(listen(),), daemon=True)
+    thread.start()
+    try:
+        yield TlsProxy(ports.get(timeout=_ENDS_WITHIN), certificate)
+    finally:
+        over.set()
+        thread.join(_ENDS_WITHIN)
 
 
 def _new_certificate(folder: Path) -> tuple[Path, Path]:
@@ -87,21 +100,23 @@ def _new_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def _serve(client: socket.socket, context: ssl.SSLContext, port: int, keeps_host: bool) -> None:
-    with suppress(OSError), client, context.wrap_socket(client, server_side=True) as near:
-        received = b""
-        while _HEAD_ENDS not in received:
-            part = near.recv(65536)
-            if not part:
-                return
-            received += part
-        head, _, body = received.partition(_HEAD_ENDS)
-        with socket.create_connection(("127.0.0.1", port)) as far:
-            far.sendall(_passed_on(head, port, keeps_host) + _HEAD_ENDS + body)
-            answers = threading.Thread(target=_pump, args=(far, near), daemon=True)
-            answers.start()
-            _pump(near, far)
-            answers.join()
+async def _serve(
+    near: asyncio.StreamReader, to_near: asyncio.StreamWriter, port: int, keeps_host: bool
+) -> None:
+    head = (await near.readuntil(_HEAD_ENDS)).removesuffix(_HEAD_ENDS)
+    far, to_far = await asyncio.open_connection("127.0.0.1", port)
+    to_far.write(_passed_on(head, port, keeps_host) + _HEAD_ENDS)
+    try:
+        ways = [
+            asyncio.ensure_future(_pump(near, to_far)),
+            asyncio.ensure_future(_pump(far, to_near)),
+        ]
+        # Whoever ends first ends both: a connection over TLS can't be closed by halves.
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        to_far.transport.abort()
 
 
 def _passed_on(head: bytes, port: int, keeps_host: bool) -> bytes:
@@ -115,9 +130,8 @@ def _passed_on(head: bytes, port: int, keeps_host: bool) -> bytes:
     return b"\r\n".join([first, *kept, *(b": ".join(pair) for pair in replaced.items())])
 
 
-def _pump(source: socket.socket, goal: socket.socket) -> None:
+async def _pump(source: asyncio.StreamReader, goal: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while part := source.recv(65536):
-            goal.sendall(part)
-    with suppress(OSError):
-        goal.shutdown(socket.SHUT_WR)
+        while part := await source.read(65536):
+            goal.write(part)
+            await goal.drain()
