@@ -46,7 +46,7 @@ $(VENV)/live.stamp: requirements-live.txt constraints.txt
 	$(PIP) --requirement requirements-live.txt
 	touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt requirements-test.txt requirements.txt requirements-studio.txt requirements-events.txt requirements-live.txt constraints.txt
+$(VENV)/dev.stamp: requirements-dev.txt requirements-test.txt requirements-docs.txt requirements.txt requirements-studio.txt requirements-events.txt requirements-live.txt constraints.txt
 	@echo "setting up $(VENV) with requirements-dev.txt (torch is large: some minutes, once)"
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements-dev.txt
