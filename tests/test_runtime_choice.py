@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -340,6 +342,23 @@ def test_old_folders_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     forget_old_folders(folders / "07")
     assert len(list(folders.iterdir())) == 20
     assert (folders / "07").is_dir()
+
+
+@pytest.mark.parametrize("folder", ["models", "runtimes/0", "features", "."])
+def test_what_kills_left_anywhere_in_the_cache_goes_with_the_old_folders(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = tmp_path / "webcam-classifier" / folder / "graph.onnx"
+    place.parent.mkdir(parents=True)
+    write = (
+        f"import sys, pathlib\nfrom webcam_classifier.leftovers import partial_path\n"
+        f"partial_path(pathlib.Path({str(place)!r})).write_bytes(b'half')"
+    )
+    subprocess.run([sys.executable, "-c", write], check=True)
+    assert len(list(place.parent.glob(".*.partial"))) == 1
+    forget_old_folders(tmp_path / "webcam-classifier" / "runtimes" / "1")
+    assert list(place.parent.glob(".*.partial")) == []
 
 
 def test_the_device_is_named_with_its_cores() -> None:

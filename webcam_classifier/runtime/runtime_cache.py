@@ -35,12 +35,12 @@ def runtime_folder(model: Path) -> Path:
 
 
 def forget_old_folders(current: Path) -> None:
-    """Keep the folders that were written last, and remove the others, and what kills left.
+    """Keep the folders that were written last, and remove the others, and all that kills left.
 
     Args:
         current: Stays in any case: a clock that was set back makes it seem the oldest.
     """
-    remove_stale_partials(current.parent)
+    remove_stale_partials(cache_folder())
     with suppress(OSError):  # another program is at it as well
         folders = sorted(current.parent.glob("*/"), key=lambda path: path.stat().st_mtime)
         for folder in [folder for folder in folders if folder != current][: -_KEPT + 1]:

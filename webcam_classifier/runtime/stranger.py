@@ -21,7 +21,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import TRAIN_HINT, ModelError
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.model_structure import MAXIMUM_BYTES, structure_problem
-from webcam_classifier.storage import write_atomically
+from webcam_classifier.storage import remove_stale_partials, write_atomically
 from webcam_classifier.visible_text import visible
 
 TRIED_WITHIN = 15.0
@@ -140,6 +140,7 @@ def _note(digest: str, fields: dict[str, object]) -> None:
     if place.exists() and "is_ours" not in fields and _recall(digest) == "":
         return
     try:
+        remove_stale_partials(place.parent, recursive=False)
         write_atomically(place, (json.dumps(fields) + "\n").encode())
         notes = sorted(place.parent.glob("*.json"), key=lambda note: note.stat().st_mtime)
         for note in notes[:-_KEPT]:
