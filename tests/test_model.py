@@ -204,7 +204,7 @@ def test_a_model_file_says_unknown_as_readily_as_it_is_asked_to(tmp_path: Path) 
 
 def test_unknown_can_be_switched_off(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx", unknown_threshold=2.0)
-    found = Classifier(tmp_path / "model.onnx", tells_unknown=False).classify(plain(255, 255, 255))
+    found = Classifier(tmp_path / "model.onnx", unknown="off").classify(plain(255, 255, 255))
     assert not found.is_unknown
     assert found.unknown_score == pytest.approx(3.0, abs=1e-4)
 

