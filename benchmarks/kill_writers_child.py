@@ -38,6 +38,7 @@ from webcam_classifier.training import save_live_model as _loaded_before  # noqa
 SIZE = 64  # pixels
 BACKBONE = "squeezenet1_1"
 WIDTH = 16  # features of a made-up embedding
+_KEPT = 8000  # of what is remembered at once: a cache that is full keeps nothing new
 KIND = "0" * 24
 FIGURES = {
     "pictures": "pictures",
@@ -187,8 +188,8 @@ def choose(folder: Path) -> Callable[[int], None]:
 
 
 def embedding_key(number: int, place: int) -> str:
-    """The content hash of a picture that there never was."""
-    return hashlib.sha256(f"{number} {place}".encode()).hexdigest()
+    """The content hash of a picture that never was; they repeat before the cache is full."""
+    return hashlib.sha256(f"{number % _KEPT} {place}".encode()).hexdigest()
 
 
 def made_up(key: str) -> PictureEmbeddings:
