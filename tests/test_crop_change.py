@@ -25,6 +25,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.head.fitted_head import FittedHead
+from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.session import TeachingSession
@@ -122,6 +123,37 @@ def test_until_snapshots_are_analysed_again_nothing_is_said_of_the_former_part(
         _, evaluation = learnt(session)
         assert session.learning_state().pending == 0
     assert evaluation.accuracy > former_evaluation.accuracy
+
+
+def test_a_calibration_that_began_with_the_former_part_is_not_taken_over(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_made, may_return = threading.Event(), threading.Event()
+    made: list[Calibration | None] = []
+    adopted: list[Calibration | None] = []
+    cross_validate, adopt = Learner.cross_validate, Learner.adopt
+
+    def first_waits(learner: Learner) -> Calibration | None:
+        made.append(cross_validate(learner))
+        is_made.set()
+        assert may_return.wait(LEARNT_WITHIN)
+        return made[-1]
+
+    def noted(learner: Learner, calibration: Calibration | None) -> None:
+        adopted.append(calibration)
+        adopt(learner, calibration)
+
+    monkeypatch.setattr(Learner, "cross_validate", first_waits)
+    monkeypatch.setattr(Learner, "adopt", noted)
+    with open_session(dataset) as session:
+        assert is_made.wait(LEARNT_WITHIN)
+        session.set_crop(LEFT)
+        may_return.set()
+        learnt(session)
+    of_former_part = made[0]
+    assert of_former_part is not None
+    assert len(made) >= 2
+    assert all(one is not of_former_part for one in adopted)
 
 
 def test_the_same_part_again_changes_nothing(dataset: Path) -> None:
