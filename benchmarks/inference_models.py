@@ -37,7 +37,7 @@ from webcam_classifier.preprocess import prepare
 FRAMES = 8
 _PROJECT = Path(__file__).resolve().parents[1]
 _CALIBRATION = 40  # drawn frames: enough for a benchmark of speed
-_POSES = ("thumbs_up", "thumbs_down", "none")
+_POSES = ("thumbs_up", "thumbs_down", "background")
 _SPREAD = 0.02  # of a random head's weights: activations are large
 _SURENESS = 10.0  # factor of the logits
 

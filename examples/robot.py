@@ -2,8 +2,8 @@
 
     $ python -m examples.robot models/dataset 0
 
-Teach it `forward`, `left`, `right` and `none`. It stops where it sees none of them, where it does
-not know what it sees, and where no picture comes.
+Teach it `forward`, `left`, `right` and `background`. It stops where it sees the background,
+where the picture is unknown, and where no picture comes.
 """
 
 from __future__ import annotations

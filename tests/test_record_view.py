@@ -258,7 +258,7 @@ def test_no_accuracy_is_made_up_where_there_is_none() -> None:
         ({}, ("press n", "and type the name of what you show it")),
         ({"cup": 0}, ("hold 1", "while you show it cup")),
         ({"cup": 8, "none": 0}, ("hold 2", "while you show it none")),
-        ({"cup": 8}, ("press n", "for a second label, such as none")),
+        ({"cup": 8}, ("press n", "for a second label, such as background")),
         ({"cup": 8, "none": 8}, ("learning", "it answers in a moment")),
         ({str(number): number < 9 for number in range(10)}, ("hold space", "while you show it 9")),
     ],

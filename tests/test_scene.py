@@ -36,14 +36,14 @@ def test_the_same_seed_and_index_draw_the_same_picture(pose: str) -> None:
 
 
 def test_a_drawn_picture_may_be_changed_without_changing_later_ones() -> None:
-    first = draw_scene("none", 5, 40, *SMALL)
+    first = draw_scene("background", 5, 40, *SMALL)
     before = first.copy()
     first[:] = 0
-    np.testing.assert_array_equal(draw_scene("none", 5, 40, *SMALL), before)
+    np.testing.assert_array_equal(draw_scene("background", 5, 40, *SMALL), before)
 
 
 def test_the_hand_is_what_differs_between_poses() -> None:
-    empty, up, down = (draw_scene(pose, 5, 40, *SMALL) for pose in ("none", *LABELS[:2]))
+    empty, up, down = (draw_scene(pose, 5, 40, *SMALL) for pose in ("background", *LABELS[:2]))
     for shown in (up, down):
         share = float((np.abs(shown.astype(int) - empty).max(axis=2) > 12).mean())
         assert 0.08 < share < 0.6
@@ -71,9 +71,9 @@ def test_the_hand_moves_smoothly_from_frame_to_frame() -> None:
 
 
 def test_scenes_change_with_the_time_and_with_the_seed() -> None:
-    first = draw_scene("none", 1, FRAMES_PER_SCENE - 1, *SMALL)
-    assert difference(first, draw_scene("none", 1, FRAMES_PER_SCENE, *SMALL)) > 8
-    assert difference(first, draw_scene("none", 2, FRAMES_PER_SCENE - 1, *SMALL)) > 8
+    first = draw_scene("background", 1, FRAMES_PER_SCENE - 1, *SMALL)
+    assert difference(first, draw_scene("background", 1, FRAMES_PER_SCENE, *SMALL)) > 8
+    assert difference(first, draw_scene("background", 2, FRAMES_PER_SCENE - 1, *SMALL)) > 8
 
 
 def test_all_poses_take_turns_in_an_order_that_the_seed_decides() -> None:

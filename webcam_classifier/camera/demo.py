@@ -85,6 +85,7 @@ def parse_demo(source: str) -> tuple[str, int]:
         CameraError: There is no such pose, or the seed is no number.
     """
     _, pose, seed, *rest = [*source.split(":"), "", ""]
+    pose = "background" if pose == "none" else pose  # its name in 0.2 and before
     if (pose or "all") not in POSES or not (seed or "0").isdecimal() or any(rest):
         raise CameraError(
             f"{source!r} is no simulated camera. Write demo, demo:POSE or demo:POSE:SEED, where "

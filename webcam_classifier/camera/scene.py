@@ -16,7 +16,7 @@ from webcam_classifier.camera.scene_hand import CENTRE, SKIN_TONES, UNIT, Sprite
 from webcam_classifier.camera.scene_room import draw_room
 from webcam_classifier.frame import BgrImage
 
-LABELS = ("thumbs_up", "thumbs_down", "none")
+LABELS = ("thumbs_up", "thumbs_down", "background")
 POSES = (*LABELS, "all")
 
 FRAMES_PER_SCENE = 120  # four seconds at 30 frames a second: then another room, hand and light
@@ -75,7 +75,7 @@ def draw_scene(pose: str, seed: int, index: int, width: int = 640, height: int =
     scene = _plan_scene(seed, number, width, height)
     movements = np.sin(scene.phases + scene.speeds * (index % FRAMES_PER_SCENE))
     image = _crop_room(scene.room, movements[:2], width, height)
-    if label != "none":
+    if label != "background":
         sprite = _draw_sprite(seed, number, label == "thumbs_up", width, height)
         _lay_over(image, sprite, _place_hand(scene, movements, width, height))
     _add_noise(image, index)

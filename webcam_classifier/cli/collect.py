@@ -1,7 +1,7 @@
 """Record labelled snapshots: hold a key, and what the camera sees is saved under a label.
 
-$ python collect.py thumbs_up thumbs_down none          a window; hold 1, 2 or 3 to record
-$ python collect.py thumbs_up none --source demo        no camera at hand: a simulated one
+$ python collect.py thumbs_up thumbs_down background    a window; hold 1, 2 or 3 to record
+$ python collect.py thumbs_up background --source demo  no camera at hand: a simulated one
 $ python collect.py cup --source 1 --rate 4             the second camera, 4 pictures a second
 $ python collect.py cup --no-window --count 40          a device without a screen: 3, 2, 1, go
 $ python collect.py cup --no-window --source clip.mp4   every picture of a video

@@ -24,7 +24,7 @@ from webcam_classifier.errors import UserError
 
 FOLDER = Path("demo_output")
 EARLIER = Path("demo_output.earlier")
-LABELS = ("thumbs_up", "thumbs_down", "none")
+LABELS = ("thumbs_up", "thumbs_down", "background")
 SEEDS = range(1, 13)  # one burst of each label for each, in other rooms and with other hands
 SNAPSHOTS = 4  # of a burst
 NEW_SEED = 99
@@ -111,6 +111,6 @@ def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
             f"model                                        {(model / 'model.onnx').resolve()}",
             f"all of it took                               {seconds:.0f} s",
             "",
-            as_installed("With a camera: python collect.py thumbs_up thumbs_down none"),
+            as_installed("With a camera: python collect.py thumbs_up thumbs_down background"),
         ]
     )

@@ -7,7 +7,7 @@ $ python live.py --source pictures/ --json-lines -      what is on every picture
 $ python live.py --no-window --json-lines labels.jsonl  a device without a screen
 $ python live.py --save annotated.mp4 --frames 300      ten seconds to show around
 $ python live.py --source demo                          no camera at hand
-$ python live.py --teach cup hand none                  no model yet: teach it while you watch
+$ python live.py --teach cup hand background            no model yet: teach it while you watch
 $ python live.py --teach --dataset dataset              go on with the snapshots that are there
 
 Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/, e

@@ -238,7 +238,7 @@ def check_enough(dataset: Dataset) -> None:
         named = f"only the label {labels[0]!r}" if labels else "no label"
         raise UserError(
             f"{folder} holds {named}, and a model needs at least two. Record another one, for "
-            "example `python collect.py thumbs_up none`."
+            "example `python collect.py thumbs_up background`."
         )
     if dataset.is_split:
         folder = find_parts(folder)[TRAINING_PART]

@@ -154,7 +154,7 @@ def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:
         if not label.count:
             return Verdict(f"hold {key_for(index)}", f"while you show it {label.name}", WHITE)
     if len(state.labels) == 1:
-        return Verdict("press n", "for a second label, such as none", WHITE)
+        return Verdict("press n", "for a second label, such as background", WHITE)
     return Verdict("learning", "it answers in a moment", WHITE)
 
 
