@@ -9,6 +9,8 @@ from __future__ import annotations
 import pytest
 
 _MODULES = frozenset({
+    # The whole road
+    "test_first_project", "test_nothing_calls_out", "test_page_code",
     # Whole programs, again and again
     "test_collect", "test_live", "test_live_teach_start", "test_live_teach_window",
     "test_killed", "test_learning_goes_on", "test_teach_auto", "test_train_evaluate",

@@ -445,7 +445,7 @@ def test_an_unforeseen_error_in_the_thread_reaches_the_reader() -> None:
         return 1 // (3 - number) >= 0
 
     with LiveCamera(CountingSource(grab)) as camera:
-        with pytest.raises(CameraError, match=r"broke off: integer division") as caught:
+        with pytest.raises(CameraError, match=r"broke: integer division") as caught:
             read_all(camera)
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -524,8 +524,8 @@ def test_the_ribbon_camera_pipeline_asks_for_size_and_rate_and_drops_old_frames(
         ("", "'' is not a source of pictures"),
         ("csi://front", "names no sensor"),
         ("demo:wave", "POSE is one of thumbs_up"),
-        ("demo:all:x", "is no simulated camera"),
-        ("demo:all:1:2", "is no simulated camera"),
+        ("demo:all:x", "is not a simulated camera"),
+        ("demo:all:1:2", "is not a simulated camera"),
     ],
 )
 def test_what_is_no_source_is_explained(source: str, expected: str) -> None:

@@ -28,13 +28,13 @@ def test_the_best_within_the_time_is_taken() -> None:
     choice = choose([measured("slow", 9.0, 95), measured("fast", 2.0, 80)], latency=10.0)
     assert choice.chosen.name == "slow"
     assert [one.name for one in choice.measured] == ["fast", "slow"]
-    assert "0.950 (95 of 100)     taken" in choice.describe()
+    assert "0.950 (95 of 100)     chosen" in choice.describe()
 
 
 def test_a_lead_that_may_be_chance_is_not_worth_its_time() -> None:
     choice = choose([measured("fast", 2.0, 90), measured("slow", 9.0, 92)], latency=10.0)
     assert choice.chosen.name == "fast"
-    assert "that slow gets 2 more right may be chance" in choice.describe()
+    assert "slow gets 2 more correct, which may be chance" in choice.describe()
 
 
 def test_pictures_of_one_burst_are_one_witness() -> None:
@@ -48,19 +48,19 @@ def test_what_more_time_would_bring_is_said() -> None:
     choice = choose([measured("fast", 2.0, 80), measured("slow", 9.5, 95)], latency=5.0)
     assert choice.chosen.name == "fast"
     text = choice.describe()
-    assert "slow would get 15 more of 100 right: --latency 10 takes it" in text
+    assert "slow would get 15 more of 100 correct: --latency 10 allows it" in text
     assert "over --latency" in text
 
 
 def test_a_slower_one_that_is_no_better_is_not_on_the_frontier() -> None:
     text = choose([measured("fast", 2.0, 80), measured("slow", 3.0, 79)], latency=5.0).describe()
-    assert "a faster one is as right" in text.splitlines()[2]
+    assert "a faster one is as accurate" in text.splitlines()[2]
 
 
 def test_where_none_is_fast_enough_the_fastest_is_taken() -> None:
     choice = choose([measured("slow", 9.0, 95), measured("fast", 2.0, 80)], latency=1.0)
     assert choice.chosen.name == "fast"
-    assert "none takes 1.0 ms or less" in choice.describe()
+    assert "no network takes 1.0 ms or less" in choice.describe()
 
 
 def test_nothing_to_leave_out_takes_the_fastest() -> None:
@@ -120,7 +120,7 @@ def test_a_network_that_cannot_be_had_is_named_and_left_out(
         (["--backbone", "auto", "--weights", "file.pth"], "name the network"),
         (["--backbone", "efficientnet_lite0", "--mode", "finetune"], "take --mode head"),
         (["--backbone", "efficientnet_lite1", "--minutes", "3"], "take --mode head"),
-        (["--backbone", "auto", "--latency", "0"], "no time"),
+        (["--backbone", "auto", "--latency", "0"], "not a time"),
     ],
 )
 def test_what_makes_no_sense_together_is_refused(

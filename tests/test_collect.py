@@ -170,7 +170,7 @@ def test_a_disk_that_fails_under_way_ends_with_a_sentence(tmp_path: Path) -> Non
     (tmp_path / "d").write_text("mine")
     told, errors = program.communicate(timeout=15)
     assert program.returncode == 1
-    assert "a file stands where a folder is needed" in errors
+    assert "a file is where a folder is needed" in errors
     assert "Traceback" not in errors
     assert f"saved {len(pictures(tmp_path / 'moved', 'cup'))} of cup" in told
 
@@ -282,7 +282,7 @@ def test_undo_removes_burst_after_burst(display: Display, tmp_path: Path) -> Non
         time.sleep(0.2)
         told = run.quit("Escape")
     assert old.exists()
-    assert "saved nothing" in told
+    assert "nothing was saved" in told
 
 
 def test_space_records_the_chosen_label(display: Display, tmp_path: Path) -> None:

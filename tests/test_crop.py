@@ -68,7 +68,7 @@ def test_what_is_no_part_of_a_picture_is_refused(text: str) -> None:
 
 
 def test_pixels_beyond_the_picture_are_refused() -> None:
-    with pytest.raises(UserError, match="no part of a picture of 320 x 240 pixels"):
+    with pytest.raises(UserError, match="not a part of a picture of 320 x 240 pixels"):
         parse_crop("160,0,320,480").within(320, 240)
 
 

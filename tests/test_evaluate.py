@@ -31,8 +31,8 @@ def test_the_processor_is_what_runs_it_and_is_named(
 
     told = capsys.readouterr().out
     assert "ms a picture on onnxruntime" in told
-    assert "live shows 1.00 right, 0.00 wrong, 0.00 as unknown" in told
-    assert "note: these names don't tell bursts" in told
+    assert "live shows 1.00 correct, 0.00 wrong, 0.00 as unknown" in told
+    assert "note: the file names don't say which pictures are one burst" in told
     found = json.loads(figures.read_text())
     assert (found["shown_right"], found["shown_wrong"], found["shown_unknown"]) == (1, 0, 0)
     assert found["bursts"] is not None

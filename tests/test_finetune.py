@@ -279,7 +279,7 @@ def test_another_training_or_a_damaged_state_is_not_gone_on_with(tmp_path: Path)
     with pytest.raises(UserError, match=r"its epochs was 1, and now it is 2"):
         train("2")
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match="not a whole state"):
+    with pytest.raises(UserError, match="not a complete training state"):
         train("1")
 
 

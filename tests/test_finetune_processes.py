@@ -80,7 +80,7 @@ def test_a_killed_training_goes_on_to_the_same_parameters(
     assert "Traceback" not in other.stderr
     done = run(_TRAIN, *arguments, "--resume")
     assert done.returncode == 0, done.stderr
-    assert "going on after epoch" in done.stderr
+    assert "continuing after epoch" in done.stderr
     assert details(tmp_path / "m")["resumed_from"] in range(3, _EPOCHS + 1)
     names = ("checkpoint.safetensors", "training.safetensors")
     contents = [(folder / names[0]).read_bytes() for folder in (whole, tmp_path / "m")]

@@ -77,7 +77,7 @@ def test_what_chooses_does_not_measure_where_there_is_no_test_part(tmp_path: Pat
         "training": {"train"}, "validation": {"train"}, "test": {"valid"},
     }  # fmt: skip
     said = describe_split(split, pictures.label_indices, pictures.labels)
-    assert "what chooses can't measure" in said
+    assert "its validation pictures are tested on instead" in said
 
 
 def test_with_a_test_set_from_elsewhere_all_parts_are_learnt_from(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_the_worst_are_listed_and_the_rest_counted() -> None:
     names = [f"{number}.jpg" for number in range(len(RIGHT))]
     lines = describe_label_errors(doubts, names, ("rock", "paper", "scissors"), most=2)
     assert len(lines) == 4
-    assert "look at these 5 pictures" in lines[0]
+    assert "check these 5 pictures" in lines[0]
     assert "looks like rock" in lines[1]
     assert "3 more" in lines[3]
     assert describe_label_errors((), names, ("rock", "paper", "scissors")) == []

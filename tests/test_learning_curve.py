@@ -101,12 +101,12 @@ def test_a_random_split_flatters_where_pictures_of_a_recording_are_alike() -> No
     assert found.count == 180
     assert found.random > found.apart + 0.1
     assert found.is_flattering
-    assert "known again" in found.describe()
+    assert "recognised, not learnt" in found.describe()
     assert "With whole bursts held back" in found.describe()
     unnamed = compare_with_random_split(views, None, 3, seed=0, are_named=False)
     assert unnamed is not None
     assert "whole bursts" not in unnamed.describe()
-    assert "near duplicates and alike neighbours held back" in unnamed.describe()
+    assert "near duplicates and similar neighbours held back" in unnamed.describe()
 
 
 def test_a_random_split_is_honest_where_each_picture_is_its_own_recording() -> None:

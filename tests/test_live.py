@@ -448,10 +448,10 @@ def test_places_that_cannot_be_written_are_found_before_the_first_frame(
     before = sorted(tmp_path.rglob("*"))
     base = [str(model), "--source", str(clip), "--no-window"]
     for arguments, reason in [
-        (["--save", str(tmp_path / "file" / "a.mp4")], "a file stands where"),
+        (["--save", str(tmp_path / "file" / "a.mp4")], "a file is where"),
         (["--save", str(tmp_path / "a.txt")], "ending"),
         (["--save", str(tmp_path / "models")], "ending"),
-        (["--json-lines", str(tmp_path / "file" / "a.jsonl")], "a file stands where"),
+        (["--json-lines", str(tmp_path / "file" / "a.jsonl")], "a file is where"),
         (["--json-lines", str(tmp_path)], "is a folder"),
     ]:
         with pytest.raises(UserError, match=reason):

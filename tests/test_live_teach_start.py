@@ -49,7 +49,7 @@ def test_without_a_display_a_sentence_names_the_page_in_a_browser(tmp_path: Path
     [
         (["a/b", "--source", "demo"], "'/' in it"),
         (["cup", "cup", "--source", "demo"], "given twice"),
-        (["cup", "--source", "PICTURES"], "is of single pictures"),
+        (["cup", "--source", "PICTURES"], "gives single pictures"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(

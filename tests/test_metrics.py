@@ -36,7 +36,7 @@ def test_a_label_that_was_never_asked_or_answered_is_not_a_number() -> None:
 def test_no_pictures_are_said_to_be_none() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     evaluation = evaluate_answers(["a", "b"], nothing, nothing)
-    assert "no pictures" in describe_accuracy(evaluation)
+    assert "not measured: no test pictures" in describe_accuracy(evaluation)
     assert "-" in format_table(evaluation)
 
 
@@ -54,7 +54,7 @@ def test_what_live_shows_is_right_wrong_or_unknown() -> None:
     assert evaluation.accuracy == 3 / 5
     shares = (evaluation.shown_right, evaluation.shown_wrong, evaluation.shown_unknown)
     assert shares == (2 / 5, 1 / 5, 2 / 5)
-    assert "live shows 0.40 right, 0.20 wrong, 0.40 as unknown" in describe_accuracy(evaluation)
+    assert "live shows 0.40 correct, 0.20 wrong, 0.40 as unknown" in describe_accuracy(evaluation)
     assert "live" not in describe_accuracy_briefly(evaluation)
     found = json.loads(json.dumps(evaluation.to_dict()))
     assert [found[f"shown_{what}"] for what in ("right", "wrong", "unknown")] == list(shares)

@@ -126,7 +126,7 @@ def test_real_pictures_that_keep_their_label_in_a_mirror_may_be_mirrored(
     decision = embed(network, pictures, [place.name for place in places]).decide()
     assert decision == MirrorDecision(True, (), ASKED * len(places))
     assert decision.describe() == (
-        "Views are mirrored as well: no label looks like another one in a mirror "
+        "Mirrored views are used: no label looks like another one in a mirror "
         f"({ASKED * len(places)} mirrored pictures classified)."
     )
 

@@ -150,7 +150,7 @@ def test_a_head_for_other_classes_in_the_file_is_no_obstacle(tmp_path: Path) -> 
         ("noise.pth", b"no zip, no pickle", "can't be read as weights"),
         ("empty.pt", b"", "can't be read as weights"),
         ("noise.safetensors", b"12345678{}", "not a whole safetensors file"),
-        ("weights.onnx", b"x", "no known kind of weights file"),
+        ("weights.onnx", b"x", "not a known kind of weights file"),
     ],
 )
 def test_a_file_without_weights_is_refused_in_a_sentence(

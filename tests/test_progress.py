@@ -164,7 +164,7 @@ def test_the_terminal_shows_notes_and_epochs_at_once_and_long_work_at_its_end(
     assert told.splitlines()[:2] == [
         "epoch 1 of 12: loss 0.700, validation 0.950, 14 s left", "going on with 8",
     ]  # fmt: skip
-    assert told.splitlines()[2].startswith("looking at pictures: 5 in 1.")
+    assert told.splitlines()[2].startswith("analysing pictures: 5 in 1.")
     assert len(told.splitlines()) == 3
 
 
@@ -177,7 +177,7 @@ def test_the_file_has_the_lines_that_it_always_had(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     steps = [line for line in lines if "epoch" not in line]
     assert [(step["stage"], step["done"], step["total"]) for step in steps] == [
-        ("reading", 3, 10), ("record", 3, None), ("looking at pictures", 5, 9),
+        ("reading", 3, 10), ("record", 3, None), ("analysing pictures", 5, 9),
     ]  # fmt: skip
     assert [step["stage_id"] for step in steps] == ["read", "record", "embed"]
     first, second = (line["epoch"] for line in lines if "epoch" in line)

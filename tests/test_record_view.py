@@ -207,7 +207,7 @@ def test_what_is_unknown_says_its_guess_and_the_key_that_teaches_it() -> None:
     for place, probabilities in enumerate(((0.9, 0.1, 0.0), (0.1, 0.9, 0.0))):
         verdict = verdict_or_step(TAUGHT, prediction(*probabilities, score=2.0))
         assert verdict.label == "unknown"
-        assert verdict.words == f"perhaps {LABELS[place]}; hold {place + 1} to teach it"
+        assert verdict.words == f"perhaps {LABELS[place]}; hold {place + 1} to correct it"
     elsewhere = Prediction(("gone", "cup"), np.array([0.9, 0.1], np.float32), 2.0, 1.0)
     assert verdict_or_step(TAUGHT, elsewhere).words == "perhaps gone"
 
@@ -238,7 +238,7 @@ def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
 def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> None:
     said = facts(LEARNT)
     assert said[0] == "accuracy 0.942 (0.88 to 0.97) on 120 pictures"
-    assert said[1] == "live shows 0.94 right, 0.06 wrong, 0.00 as unknown"
+    assert said[1] == "live shows 0.94 correct, 0.06 wrong, 0.00 as unknown"
     assert said[2] == f"measured on {ACCURACY.rests_on}"
     assert said[3] == "learnt 120 snapshots"
     old = replace(LEARNT, accuracy=replace(ACCURACY, is_current=False), pending=3)
@@ -339,7 +339,7 @@ def test_what_was_saved_and_what_was_not_is_said_at_the_end() -> None:
     assert describe_saved(skipped, {"cup": 3}) == (
         "saved 3 of cup in d\nnot recorded: 3 too dark, 1 blurred (--keep-all records all)"
     )
-    assert describe_saved(state({"cup": 3}), {}) == "saved nothing"
+    assert describe_saved(state({"cup": 3}), {}) == "nothing was saved"
 
 
 def test_a_note_stands_beside_a_message_where_there_is_room_for_it() -> None:

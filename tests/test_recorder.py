@@ -176,7 +176,7 @@ def test_a_file_in_place_of_the_dataset_is_a_sentence(tmp_path: Path) -> None:
     recorder = Recorder(dataset)
     recorder.start_burst("cup")
     recorder.save(picture())
-    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+    with pytest.raises(UserError, match="a file is where a folder is needed"):
         recorder.close()
     assert recorder.written == {}
     with pytest.raises(UserError):
@@ -352,9 +352,9 @@ def test_it_tells_what_became_of_each_snapshot(tmp_path: Path) -> None:
         recorder.start_burst("pen")
         recorder.save(picture(2))
         for call in (recorder.flush, recorder.check):
-            with pytest.raises(UserError, match="a file stands where a folder is needed"):
+            with pytest.raises(UserError, match="a file is where a folder is needed"):
                 call()
-        with pytest.raises(UserError, match="a file stands where a folder is needed"):
+        with pytest.raises(UserError, match="a file is where a folder is needed"):
             recorder.save(picture(3))
         assert recorder.written == {"cup": 1}
         assert recorder.undoable == UndoneBurst("cup", 1)
@@ -517,7 +517,7 @@ def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_p
         (tmp_path / "pen").write_text("in the way")
         recorder.rename_label("pen", None)
         goes_on.set()
-        assert "a file stands where a folder is needed" in within(5, recorder.flush)
+        assert "a file is where a folder is needed" in within(5, recorder.flush)
         assert recorder.written == {"cup": 1}
         recorder.try_again()
 
@@ -528,10 +528,10 @@ def test_while_teaching_a_failure_is_shown_and_stands_in_no_way_of_an_edit(tmp_p
     recording.recorder.start_burst("pen")
     recording.recorder.save(picture())
     with recording.held_up():
-        assert "a file stands where a folder is needed" in recording.problem
+        assert "a file is where a folder is needed" in recording.problem
     recording.problem = ""
     recording.start("cup", None)  # which tries again
-    assert "a file stands where a folder is needed" in recording.problem
+    assert "a file is where a folder is needed" in recording.problem
     recording.recorder.save(picture())
     recording.recorder.close()
     assert recording.problem == ""

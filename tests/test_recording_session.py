@@ -147,7 +147,7 @@ def test_a_disk_that_fails_is_told_until_it_is_mended(tmp_path: Path) -> None:
         assert time.monotonic() < until
         told.clear()
     assert counts(session) == {"cup": 0}
-    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+    with pytest.raises(UserError, match="a file is where a folder is needed"):
         session.check()
     assert not session.take(frame(1))
     assert session.state().recording is None

@@ -171,7 +171,7 @@ def test_the_figures_are_those_of_metrics_json(tmp_path: Path) -> None:
     assert f"{100 * metrics['accuracy']:.1f}".removesuffix(".0") + "%" in text.replace(" ", "")
     low, high = metrics["interval"]
     assert f"between {100 * low:.0f} and {100 * high:.0f} %" in text
-    assert f"{metrics['count'] - 3} of {metrics['count']} test pictures right" in text
+    assert f"{metrics['count'] - 3} of {metrics['count']} test pictures correct" in text
     assert f"{100 * metrics['calibration']['error']:.1f} %" in text
     assert f"{100 * metrics['calibration']['error_without']:.1f} %" in text
     assert f"{100 * metrics['split']['random_split']['random']:.1f} %" in text
@@ -218,7 +218,7 @@ def test_what_a_figure_must_be_read_with_is_said(tmp_path: Path) -> None:
     assert "come from one session" in text
     assert "are few" in text
     assert "a, b are one burst" in text
-    assert "learnt from the test pictures as well" in text
+    assert "trained on the test pictures too" in text
 
 
 def recorded(pictures: LabelledPictures, bursts: int) -> LabelledPictures:
@@ -280,7 +280,7 @@ def test_a_label_that_was_not_measured_is_said_beside_the_accuracy(tmp_path: Pat
 def test_names_that_tell_no_bursts_promise_nothing_of_them(tmp_path: Path) -> None:
     text = text_of(findings_of(pictures_of(tmp_path / "pictures", ("a", "b"), 60), Analysis()))
     assert "Over many new snapshots it is likely right in" in text
-    assert "if they were taken in a row, it is less sure than its interval says" in text
+    assert "if they were taken in a row, it is less certain than its interval says" in text
 
 
 def test_without_bursts_there_is_no_word_of_them_held_back(tmp_path: Path) -> None:

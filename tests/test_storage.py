@@ -43,7 +43,7 @@ def test_a_writer_that_fails_leaves_the_old_content(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+    with pytest.raises(UserError, match="a file is where a folder is needed"):
         write_atomically(tmp_path / "models" / "model.onnx", b"")
 
 

@@ -177,5 +177,5 @@ def test_what_is_no_part_of_a_picture_is_refused(
 ) -> None:
     answer = studio.change("POST", "/api/crop", PART | change)
     assert answer.status == 400
-    assert "no part of the picture" in answer.json["error"]
+    assert "not a part of the picture" in answer.json["error"]
     assert not (folder / "dataset" / CROP_FILE).exists()

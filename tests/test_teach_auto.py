@@ -100,7 +100,7 @@ def test_where_the_validation_pictures_cannot_tell_the_head_stays_whatever_the_t
     assert f" of {count} validation pictures right, the head {right_of_head(task, embedded)} (" in (
         outcome.note
     )
-    assert "--minutes gives time to try, and changes nothing in what is kept" in outcome.note
+    assert "--minutes sets the time to try, not what is kept" in outcome.note
     assert "--mode finetune keeps the trained network in any case" in outcome.note
 
 
@@ -165,7 +165,7 @@ def test_what_is_better_by_more_than_chance_is_kept_and_what_is_hardly_better_is
 
     hardly_better = teach(asked[:: len(asked) // 12])
     assert hardly_better.mode == "head"
-    assert "that training layers did better may be chance" in hardly_better.note
+    assert "that fine-tuning did better may be chance" in hardly_better.note
     assert "the best of 3 epochs that are no better than a head gets such a lead" in (
         hardly_better.note
     )
@@ -190,7 +190,7 @@ def test_training_that_does_no_better_gives_way_to_the_head(
     trainer = trainer_of(squeezenet_weights, settings)
     outcome = AutoTrainer(lambda: trainer, 3.0, 3).train(task, embedded)
     assert outcome.mode == "head"
-    assert "training layers did no better" in outcome.note
+    assert "fine-tuning did no better" in outcome.note
     assert f"the head {right_of_head(task, embedded)}" in outcome.note
     assert outcome.checkpoint is None
     assert outcome.graph == train_head(task, embedded).graph

@@ -275,7 +275,7 @@ def test_the_accuracy_says_what_it_rests_on(dataset: Path) -> None:
     assert once is not None
     assert partly is not None
     assert twice is not None
-    assert once.rests_on.startswith("the very bursts that it learnt from")
+    assert once.rests_on.startswith("the bursts that it was trained on")
     assert partly.rests_on.endswith("but for pen: the same burst, cut in time")
     assert twice.rests_on == "bursts that were left out in turn"
     assert twice.evaluation.count == twice.evaluation.confusion.sum() == 24
@@ -347,7 +347,7 @@ def test_a_disk_that_fails_is_said_and_mended(dataset: Path) -> None:
         taught.session.start_recording("cup")
         taught.until(lambda: bool(taught.session.state().problem))
         state = taught.session.state()
-        assert "a file stands where a folder is needed" in state.problem
+        assert "a file is where a folder is needed" in state.problem
         taught.until(lambda: taught.session.state().labels[0].count == 0)
         taught.session.stop_recording()
         (dataset / "cup").unlink()

@@ -19,12 +19,12 @@ from webcam_classifier.evaluation import metrics_file
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 
 EXIT_CODES: Mapping[int, str] = {
-    0: "Done, or whoever read its output went away.",
-    1: "Something that you can mend: the sentence after `error:` says what, and what to do. "
+    0: "Done, or the reader of its output is gone.",
+    1: "A problem that you can fix: the sentence after `error:` says what, and what to do. "
     "`doctor`: there is a problem.",
-    2: "An option that there is not, or that does not go with the others.",
+    2: "An unknown option, or options that exclude each other.",
     130: "Ctrl-C. What was complete is kept.",
-    143: "Ended by the system (SIGTERM), as orderly as with Ctrl-C.",
+    143: "Ended by the system (SIGTERM), as cleanly as with Ctrl-C.",
 }
 """What each exit code says."""
 

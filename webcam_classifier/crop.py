@@ -10,7 +10,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 
 CROP_HELP = (
-    "only this part of the picture is looked at: left, top, width and height, as fractions of the "
+    "use only this part of the picture: left, top, width and height, as fractions of the "
     "picture (0.25,0,0.5,1 is the middle half) or in pixels (160,0,320,480)"
 )
 _EXAMPLE = "--crop 0.25,0,0.5,1 is the middle half, --crop 160,0,320,480 the same in pixels of 640."
@@ -155,7 +155,7 @@ class CropArgument:
             return Crop(left, top, wide, high)
         except ValueError as error:
             raise UserError(
-                f"--crop {self.text} is no part of a picture of {width} x {height} pixels: "
+                f"--crop {self.text} is not a part of a picture of {width} x {height} pixels: "
                 f"{error}. {_EXAMPLE}"
             ) from error
 
@@ -178,10 +178,10 @@ def parse_crop(text: str) -> CropArgument:
         raise ValueError(f"{text!r} is not LEFT,TOP,WIDTH,HEIGHT: {_EXAMPLE}") from None
     found = CropArgument(values, text)
     if min(values) < 0.0 or min(width, height) == 0.0:
-        raise ValueError(f"{text!r} is no part of a picture: {_EXAMPLE}")
+        raise ValueError(f"{text!r} is not a part of a picture: {_EXAMPLE}")
     if not found.is_in_pixels:
         try:
             Crop(*values)
         except ValueError as error:
-            raise ValueError(f"{text!r} is no part of a picture: {error}. {_EXAMPLE}") from None
+            raise ValueError(f"{text!r} is not a part of a picture: {error}. {_EXAMPLE}") from None
     return found

@@ -17,7 +17,7 @@ class UserError(Exception):
     ...     find_model(Path("models"))
     ... except UserError as error:
     ...     print(error)
-    There is no model.onnx in the folder models. Teach a model with `python train.py`, ...
+    There is no model.onnx in the folder models. Train a model with `python train.py`, ...
 
     Args:
         message: Both sentences; commands in it are named as a checkout has them, and shown as this

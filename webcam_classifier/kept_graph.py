@@ -62,11 +62,11 @@ def read_graph(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _log.warning("%s can't be read (%s), and is made anew.", path, error.strerror)
+        _log.warning("%s can't be read (%s), and is rebuilt.", path, error.strerror)
         return None
     graph, seal = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
     if not graph or seal != _seal(graph):
-        _log.warning("%s was damaged, and is made anew.", path)
+        _log.warning("%s was damaged, and is rebuilt.", path)
         return None
     return content
 

@@ -41,7 +41,7 @@ LARGEST_INPUT = 4096
 _LONGEST_CARD = 4_000_000  # characters; a thousand labels take twenty thousand
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-TRAIN_HINT = "Teach a model with `python train.py`, or name another file."
+TRAIN_HINT = "Train a model with `python train.py`, or name another file."
 
 
 class ModelError(UserError):
@@ -150,14 +150,14 @@ def read_card(text: str, path: Path) -> ModelCard:
             raise ValueError(f"it is {len(text)} characters long")
         fields = json.loads(text, parse_constant=_refuse_constant)
         if not isinstance(fields, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         version = fields.get("format_version")
         if type(version) is not int or version < 1:
             raise ValueError("it has no format version")
         if version > FORMAT_VERSION:
             raise ModelError(
                 f"{path} has a model card of format {version}, and this program reads up to "
-                f"{FORMAT_VERSION}. Update the program, or teach the model again."
+                f"{FORMAT_VERSION}. Update the program, or train the model again."
             )
         known = {field.name for field in dataclasses.fields(ModelCard)}
         values: dict[str, Any] = {key: value for key, value in fields.items() if key in known}
@@ -174,12 +174,12 @@ def read_card(text: str, path: Path) -> ModelCard:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"{name} is no list of texts")
+        raise ValueError(f"{name} is not a list of texts")
     return tuple(value)
 
 
@@ -191,7 +191,7 @@ def _check_fields(card: ModelCard) -> None:
     """
     for field in dataclasses.fields(card):
         if field.type == "str" and not isinstance(getattr(card, field.name), str):
-            raise ValueError(f"{field.name} is no text")
+            raise ValueError(f"{field.name} is not a text")
     if len(card.labels) < 2 or not all(card.labels):
         raise ValueError("no two labels")
     if len(set(card.labels)) < len(card.labels):
@@ -205,14 +205,14 @@ def _check_fields(card: ModelCard) -> None:
 
 def _check_measured(card: ModelCard) -> None:
     if not _is_number(card.accuracy, 0, 1):
-        raise ValueError("the accuracy is no share")
+        raise ValueError("the accuracy is not between 0 and 1")
     if type(card.accuracy_count) is not int or card.accuracy_count < 0:
-        raise ValueError("the count of test pictures is no count")
+        raise ValueError("the count of test pictures is not a count")
     for threshold in (card.unknown_threshold, card.strict_threshold):
         if not _is_number(threshold, 0, math.inf):
-            raise ValueError("the threshold of unknown is no number")
+            raise ValueError("the threshold of unknown is not a number")
     if not isinstance(card.learnt_hashes, str | None):
-        raise ValueError("the pictures that it learnt from are no text")
+        raise ValueError("the training pictures are not a text")
 
 
 def _is_number(value: object, least: float, most: float) -> bool:

@@ -48,7 +48,7 @@ class Prediction:
         """Whether it is probably of none of the labels; `label` is the likeliest all the same."""
         if self.unknown_score is None or self.unknown_threshold is None:
             return False
-        return not self.unknown_score <= self.unknown_threshold  # what is no number is unknown
+        return not self.unknown_score <= self.unknown_threshold  # what is not a number is unknown
 
     @property
     def label(self) -> str:

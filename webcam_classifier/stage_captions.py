@@ -9,7 +9,7 @@ from webcam_classifier.progress import Epoch, Progress, Stage
 _CAPTIONS: Mapping[Stage, str] = {
     Stage.RECORD: "recording",
     Stage.READ: "reading",
-    Stage.EMBED: "looking at pictures",
+    Stage.EMBED: "analysing pictures",
     Stage.TRAIN: "training",
     Stage.EVALUATE: "classifying",
     Stage.CALIBRATE: "calibrating",

@@ -177,7 +177,7 @@ def explain_os_error(error: OSError, path: Path, *, reading: bool = False) -> st
     if reading and error.errno == errno.ENOENT:
         return f"There is no {path}. Check its name."
     if error.errno in (errno.ENOTDIR, errno.EEXIST) and not reading:
-        return f"{path} can't be made: a file stands where a folder is needed. Move that file."
+        return f"{path} can't be made: a file is where a folder is needed. Move that file."
     if error.errno == errno.ENAMETOOLONG:
         return f"The name of {path} is too long for this file system. Choose a shorter one."
     reason = error.strerror or str(error)

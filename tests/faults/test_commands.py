@@ -137,7 +137,7 @@ def test_lines_of_json_and_the_terminal_say_once_that_there_is_no_picture_and_on
     kinds = ["state" if "state" in line else "label" for line in lines]
     assert kinds[len(before) : len(before) + 2] == ["state", "label"]
     assert live.out.count("no picture") == 1
-    assert live.out.count("pictures come again") == 1
+    assert live.out.count("the camera is back") == 1
     # The label is said again: nothing is known from before the gap.
     assert len(live.out.splitlines()) >= 4
     # The video shows the gap, and in colours what was there before and after it.
@@ -184,7 +184,7 @@ def test_give_up_ends_with_an_error_and_code_1(
     for one in (live, collect):
         assert one.process.wait(_PATIENCE) == 1
         assert one.err.splitlines()[-1].startswith("error: ")
-        assert "given up" in one.err
+        assert "has given no picture for" in one.err
         assert "Traceback" not in one.err
 
 
@@ -210,7 +210,7 @@ def test_collect_waits_and_records_nothing_stale(
     assert collect.process.wait(_PATIENCE) == 0
     assert count() == 40
     assert collect.err.count("no picture (stalled)") == 1
-    assert collect.err.count("pictures come again") == 1
+    assert collect.err.count("the camera is back") == 1
 
 
 @pytest.mark.parametrize(

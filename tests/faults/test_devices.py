@@ -58,7 +58,7 @@ class PluggedGrabber:
         if not self.node.exists():
             raise CameraError(f"The camera {name.name} is not plugged in.")
         if not os.access(self.node, os.R_OK):
-            raise CameraError(f"There is no permission to use {self.node}.")
+            raise CameraError(f"You have no permission to use {self.node}.")
         self._number = 0
 
     def grab(self) -> bool:

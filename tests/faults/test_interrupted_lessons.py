@@ -132,7 +132,7 @@ def test_a_model_that_travelled_alone_knows_what_it_learnt_from(
     shutil.copy(lesson / "model.onnx", tmp_path / "mine.onnx")
     figures = tmp_path / "figures.json"
     evaluate.main([str(tmp_path / "mine.onnx"), str(pictures), "--json", str(figures)])
-    assert "warning: 16 of the 16 pictures were learnt from" in capsys.readouterr().out
+    assert "warning: 16 of the 16 pictures were used in training" in capsys.readouterr().out
     assert json.loads(figures.read_text())["learnt_from"] == 16
     write_coloured_pictures(tmp_path / "new", count=5, seed=9)
     evaluate.main([str(tmp_path / "mine.onnx"), str(tmp_path / "new")])
@@ -148,10 +148,10 @@ def test_a_model_of_an_earlier_version_says_what_it_cannot_know(
     model = tmp_path / "model.onnx"
     write_model(onnx.load(lesson / "model.onnx"), old, model)
     evaluate.main([str(model), str(pictures)])
-    assert "it can't be told whether it learnt from these pictures" in capsys.readouterr().out
+    assert "it is not known whether it was trained on these pictures" in capsys.readouterr().out
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     evaluate.main([str(model), str(pictures)])
-    assert "warning: 16 of the 16 pictures were learnt from" in capsys.readouterr().out
+    assert "warning: 16 of the 16 pictures were used in training" in capsys.readouterr().out
     # Of another lesson: what it lists was not learnt by this model.
     for foreign in (
         {"created_at": "2026-01-01T00:00:00+00:00"},
@@ -209,7 +209,7 @@ def test_two_projects_of_one_name_do_not_replace_each_other(
     capsys.readouterr()
     train.main(command(tmp_path / "one" / ".." / "one" / "dataset", squeezenet_weights, None))
     told = capsys.readouterr().out
-    assert "made from an earlier model, and left as it was: model.int8.onnx" in told
+    assert "these belong to an earlier model, and were left as they are: model.int8.onnx" in told
     train.main(command(Path("two/dataset"), squeezenet_weights, Path("models/dataset")))
     metrics = json.loads((model.parent / "metrics.json").read_text())
     assert metrics["dataset_folder"] == str(tmp_path / "two" / "dataset")

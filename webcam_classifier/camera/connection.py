@@ -96,7 +96,7 @@ class Connection:
         except CameraError as error:
             failure = error
         except Exception as error:  # it has to reach the reader, who would wait for ever
-            failure = CameraError(f"The camera broke off: {error}. Open it again.")
+            failure = CameraError(f"The connection to the camera broke: {error}. Open it again.")
             failure.__cause__ = error
         finally:
             self._on_end(self, failure)

@@ -70,7 +70,7 @@ def open_demo(source: str, settings: CaptureSettings) -> LiveCamera:
         settings: Size and rate.
 
     Raises:
-        CameraError: There is no such pose, or the seed is no number.
+        CameraError: There is no such pose, or the seed is not a number.
     """
     pose, seed = parse_demo(source)
     grabber = SceneGrabber(pose, seed, settings)
@@ -82,13 +82,13 @@ def parse_demo(source: str) -> tuple[str, int]:
     """Take the pose and the seed out of a source such as 'demo:thumbs_up:7'.
 
     Raises:
-        CameraError: There is no such pose, or the seed is no number.
+        CameraError: There is no such pose, or the seed is not a number.
     """
     _, pose, seed, *rest = [*source.split(":"), "", ""]
     pose = "background" if pose == "none" else pose  # its name in 0.2 and before
     if (pose or "all") not in POSES or not (seed or "0").isdecimal() or any(rest):
         raise CameraError(
-            f"{source!r} is no simulated camera. Write demo, demo:POSE or demo:POSE:SEED, where "
+            f"{source!r} is not a simulated camera. Write demo, demo:POSE or demo:POSE:SEED, where "
             f"POSE is one of {', '.join(POSES)} and SEED a whole number, such as demo:thumbs_up:7."
         )
     return pose or "all", int(seed or "0")

@@ -223,7 +223,7 @@ def open_folder(folder: Path) -> PictureCamera:
             told = f" Of {len(skipped)} others {printable(skipped[0].path)}: {skipped[0].reason}."
         raise CameraError(
             f"There is no picture in the folder {printable(folder)}. It takes .jpg, .png, .bmp "
-            f"and .webp files; a video is named itself, not its folder.{told}"
+            f"and .webp files; to play a video, name the file itself.{told}"
         )
     plural = "" if len(pictures) == 1 else "s"
     return PictureCamera(

@@ -69,8 +69,8 @@ def _open_path(source: str) -> Camera:
     looks_like_path = "://" not in source and ("/" in source or "\\" in source or path.suffix)
     if looks_like_path:
         problem = (
-            f"There is no file or folder {printable(path)}. Check its name, or take another source:"
+            f"There is no file or folder {printable(path)}. Check its name, or use another source:"
         )
     else:
-        problem = f"{without_password(source)!r} is not a source of pictures. There are these:"
+        problem = f"{without_password(source)!r} is not a source of pictures. The sources are:"
     raise CameraError(f"{problem}\n{SOURCE_KINDS.rstrip()}")

@@ -148,7 +148,7 @@ class PictureWatch:
         if self._is_frozen(image, sample.tobytes(), at):
             return "frozen", "The camera sends the very same picture again and again."
         if self._is_black(image, sample, at):
-            return "black", "The picture is black all over. Look for a cap, a shutter or the light."
+            return "black", "The picture is black. Check the lens cap, the shutter and the light."
         edge = max(1, image.shape[0] // _EDGE)
         if self._is_cut(image[-edge :: max(1, edge // _EDGE_ROWS), ::columns], at):
             return "live", "The picture is cut off."

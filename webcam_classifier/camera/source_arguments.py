@@ -59,21 +59,21 @@ def add_source_arguments(parser: argparse.ArgumentParser, default: str = "0") ->
         type=_parse_size,
         default=(asked.width, asked.height),
         metavar="WIDTHxHEIGHT",
-        help=f"asked of a camera, in pixels (default: {asked.width}x{asked.height})",
+        help=f"size to request from a camera, in pixels (default: {asked.width}x{asked.height})",
     )
     group.add_argument(
         "--camera-rate",
         type=_parse_rate,
         default=asked.frames_per_second,
         metavar="RATE",
-        help="asked of a camera, in frames a second (default: %(default)g)",
+        help="frames a second to request from a camera (default: %(default)g)",
     )
     group.add_argument(
         "--give-up",
         type=_parse_seconds,
         metavar="SECONDS",
-        help="end with an error where a camera or stream that gave pictures gives none for so long "
-        "(default: never, it is opened again until it comes back)",
+        help="end with an error when a camera or stream has given no picture for this long, after "
+        "it gave some (default: never; it is reopened until it comes back)",
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     before = f"{parser.epilog}\n\n" if parser.epilog else ""

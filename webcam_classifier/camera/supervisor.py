@@ -266,8 +266,7 @@ class LiveCamera:
             connection.let_go()
         self._end(
             CameraError(
-                f"{self.description} has given no picture for {away:.0f} seconds, so it is given "
-                f"up. Check its power, its cable and the network. What was known last: "
-                f"{status.reason}"
+                f"{self.description} has given no picture for {away:.0f} seconds. Check its "
+                f"power, its cable and the network. Its last state: {status.reason}"
             )
         )

@@ -169,15 +169,15 @@ def explain_node(node: Path) -> str:
         return f"{node} is not the device file of a camera."
     if not os.access(node, os.R_OK | os.W_OK):
         return (
-            f"There is no permission to use {node}. Join the group that may: "
+            f"You have no permission to use {node}. Join the group that has: "
             "sudo usermod -aG video $USER, then log out and in again."
         )
     try:
         with opened(node) as ioctl:
             if not query_capability(ioctl).gives_pictures:
                 return (
-                    f"{node} carries no pictures: it is the second node of a camera, for data "
-                    "about the pictures. Use the other one, mostly the number below."
+                    f"{node} carries no pictures: it is the second node of a camera, for "
+                    "metadata. Use the other one, usually the number below."
                 )
             busy = is_streaming_elsewhere(ioctl)
     except OSError as error:

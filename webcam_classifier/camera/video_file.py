@@ -180,8 +180,8 @@ class VideoFile:
         check.release()
         if not readable:
             raise UserError(
-                f"The video {self._path} came out damaged and was thrown away. See whether the "
-                "disk is full, and start again."
+                f"The video {self._path} was damaged and has been deleted. Check whether the disk "
+                "is full, and start again."
             )
         replace_atomically(self._path, lambda partial: _move(self._hidden, partial))
 

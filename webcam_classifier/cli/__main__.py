@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "live": "label what a camera sees, live; with --teach, train while you watch",
     "studio": "record, train, watch and export on a page in a browser",
     "export": "convert a model to another precision, or find the best for this device",
-    "demo": "all of it on a simulated camera, in a minute",
+    "demo": "run everything on a simulated camera, in a minute",
     "doctor": "check this device and installation, and say what to do",
 }
 """Every command, and what it is for."""
@@ -81,12 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         epilog="commands:\n"
         + "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
-        + "\n\nEach says more with --help. Exit codes: 0 done, 1 something that you can mend, 2 a"
+        + "\n\nEach says more with --help. Exit codes: 0 done, 1 a problem that you can fix, 2 a"
         "\nwrong option, 130 Ctrl-C, 143 ended by the system.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--version", action="version", version=f"{PROGRAM} {__version__}", help="say the version"
+        "--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version"
     )
     parser.add_argument(
         "--events",
@@ -96,10 +96,10 @@ def build_parser() -> argparse.ArgumentParser:
     # For the jobs beside the live picture alone: what it is for stands in `ending_with_parent`.
     parser.add_argument("--ends-with-parent", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(
-        "command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="one of those below"
+        "command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="one of the commands below"
     )
     parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="...", help="what the command takes"
+        "arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments of the command"
     )
     return parser
 

@@ -6,16 +6,16 @@ $ python collect.py cup --source 1 --rate 4             the second camera, 4 pic
 $ python collect.py cup --no-window --count 40          a device without a screen: 3, 2, 1, go
 $ python collect.py cup --no-window --source clip.mp4   every picture of a video
 $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
-$ python collect.py --list-cameras                      which cameras there are
+$ python collect.py --list-cameras                      list the cameras
 
 In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
-the space bar, n types a new label, u or z or backspace takes the last recording back, m mirrors the
-view (never the saved pictures), q or Escape quits. Drag the mouse to choose the part of the
-picture that is looked at, and a takes all of it again. The next step is `python train.py`.
+the space bar, n types a new label, u or z or backspace undoes the last recording, m mirrors the
+view (never the saved pictures), q or Escape quits. Drag the mouse to use only a part of the
+picture, and press a for all of it. The next step is `python train.py`.
 
-Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. What is too dark, too bright,
-blurred, or nearly the same as the picture before is not recorded, but counted; --keep-all
-records it too.
+Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. Pictures that are too dark, too
+bright, blurred, or nearly the same as the one before are counted, not recorded; --keep-all records
+them too.
 """
 
 from __future__ import annotations
@@ -188,7 +188,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def build_parser() -> CommandParser:
     """Say what the command takes."""
     parser = CommandParser(__doc__ or "")
-    parser.add_argument("labels", nargs="*", metavar="LABEL", help="what to record; a folder each")
+    parser.add_argument(
+        "labels", nargs="*", metavar="LABEL", help="labels to record, each into its folder"
+    )
     add_dataset_argument(parser)
     parser.add_argument(
         "--rate",
@@ -201,32 +203,30 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="record dark, bright, blurred and repeated pictures too",
     )
-    parser.add_argument(
-        "--list-cameras", action="store_true", help="say which cameras there are, and end"
-    )
+    parser.add_argument("--list-cameras", action="store_true", help="list the cameras, and exit")
     add_crop_argument(
-        parser, "what the data set says; pictures are saved whole, so that it can be chosen anew"
+        parser, "what the data set says; pictures are saved whole, so it can be changed later"
     )
     group = parser.add_argument_group("without a window")
-    group.add_argument("--no-window", action="store_true", help="record one label, in one go")
+    group.add_argument("--no-window", action="store_true", help="record one label without a window")
     group.add_argument(
         "--count",
         type=parse_count,
         metavar="N",
-        help="end after so many pictures (default: at the end of the source, or with Ctrl-C)",
+        help="stop after this many pictures (default: at the end of the source, or with Ctrl-C)",
     )
     group.add_argument(
         "--every",
         type=parse_count,
         metavar="N",
-        help="of a file, take each Nth picture (default: 1, each)",
+        help="of a file, take every Nth picture (default: 1, all)",
     )
     group.add_argument(
         "--countdown",
         type=_parse_countdown,
         default=COUNTDOWN,
         metavar="SECONDS",
-        help="before a camera is recorded; 0 to 60 (default: %(default)s)",
+        help="wait before a camera is recorded, 0 to 60 (default: %(default)s)",
     )
     add_source_arguments(parser)
     return parser

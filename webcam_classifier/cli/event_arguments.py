@@ -37,14 +37,14 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         "--json-lines-limit",
         type=_megabytes,
         metavar="MB",
-        help="begin a new FILE at this size; five full ones stay, FILE.1 is the youngest",
+        help="begin a new FILE at this size; five full ones are kept, FILE.1 is the newest",
     )
     add(
         "--on-change",
         action="append",
         default=[],
         metavar="COMMAND",
-        help="run it at each change, with the event as JSON on its standard input and in its "
+        help="run this at each change, with the event as JSON on its standard input and in its "
         "environment (WEBCAM_CLASSIFIER_LABEL and others)",
     )
     add(
@@ -55,13 +55,13 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=COMMAND",
         help="the same, when the label changes to LABEL; unknown and no_picture are labels too",
     )
-    add("--shell", action="store_true", help="let sh read these commands")
+    add("--shell", action="store_true", help="run these commands in a shell (sh)")
     add(
         "--commands-at-once",
         type=parse_count,
         default=_COMMANDS_AT_ONCE,
         metavar="N",
-        help="how many runs of one command at the same time (default: %(default)s, in order)",
+        help="how many runs of one command may overlap (default: %(default)s, in order)",
     )
     add(
         "--command-limit",
@@ -75,8 +75,8 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC; Home Assistant finds it by "
-        "itself, and TOPIC/command takes pause, resume and snapshot",
+        help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC; Home Assistant discovers "
+        "it, and TOPIC/command takes pause, resume and snapshot",
     )
     add(
         "--webhook",
@@ -95,21 +95,22 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips",
         type=Path,
         metavar="FOLDER",
-        help="keep a short video of each change",
+        help="save a short video of each change",
     )
     add(
         "--clip-seconds",
         type=_clip_seconds,
         default=CLIP_SECONDS,
         metavar="SECONDS",
-        help="of a clip before the change, and after it (default: %(default)g)",
+        help="length of a clip before the change, and after it (default: %(default)g)",
     )
     add(
         "--clips-limit",
         type=_megabytes,
         default=CLIPS_SIZE_LIMIT,
         metavar="MB",
-        help=f"of all clips; the oldest go first (default: {CLIPS_SIZE_LIMIT // MEGABYTE})",
+        help="size of all clips together; the oldest are deleted first (default: "
+        f"{CLIPS_SIZE_LIMIT // MEGABYTE})",
     )
     add(
         "--metrics",
@@ -119,7 +120,7 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--event-pictures",
         action="store_true",
-        help="send the picture along, as a JPEG",
+        help="send the picture with the event, as a JPEG",
     )
 
 

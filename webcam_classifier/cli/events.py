@@ -25,7 +25,7 @@ _STDOUT, _STDERR = 1, 2  # file descriptors
 
 _STAGES_IN_FILES: Mapping[Stage, str] = {
     Stage.READ: "reading",
-    Stage.EMBED: "looking at pictures",
+    Stage.EMBED: "analysing pictures",
     Stage.TRAIN: "training",
     Stage.EVALUATE: "classifying",
 }

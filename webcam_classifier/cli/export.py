@@ -1,6 +1,6 @@
 """Write a trained model in another precision or as a web page, or find out what is best here.
 
-    $ python -m export models/thumbs --advise           measures what it could be here, recommends
+    $ python -m export models/thumbs --advise           measures candidates here, and recommends
     $ python -m export models/thumbs --precision int8         a third of the size, faster on CPUs
     $ python -m export models/thumbs --precision fp16         half the size, for GPUs
     $ python -m export models/thumbs/model.onnx --precision fp32    tidied, else the same
@@ -8,11 +8,11 @@
     $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
     $ python -m export models/thumbs --web page/ --serve      a page for browsers and phones, to try
 
-Both models are asked about the pictures that were held back when it was trained (metrics.json
-beside the model lists them), or about those of --pictures. The new file is kept only when at least
-99 % of the answers are equal, unless --keep-anyway is given. Both are timed in the same run on
-whatever live.py could run them on, and the last line says whether the new one is worth having on
-this device. live.py and evaluate.py take it like the original.
+Both models classify the pictures that were held back in training (metrics.json beside the model
+lists them), or those of --pictures. The new file is kept only when at least 99 % of the answers are
+equal, unless --keep-anyway is given. Both are timed in the same run on all runtimes that live.py
+could use, and the verdict says whether the new one is worth having on this device. live.py and
+evaluate.py take it like the original.
 
 --web writes a folder of static files for any web host with https: the page runs the model in the
 browser, with the same answers, also without a network after the first visit. Its runtime comes
@@ -102,7 +102,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
     print(describe_comparison(comparison, pictures, options.precision))
     if not comparison.agrees and not options.keep_anyway:
         raise UserError(
-            f"{comparison.describe_disagreement()} Nothing was written: keep fp32, teach with "
+            f"{comparison.describe_disagreement()} Nothing was written: keep fp32, train with "
             "more pictures, or add --keep-anyway."
         )
     card = converted_card(original.card, options.precision, converted.done, comparison)
@@ -156,8 +156,8 @@ def build_parser() -> CommandParser:
     what.add_argument(
         "--advise",
         action="store_true",
-        help="measure what the model could be on this device, accuracy against latency, and "
-        "recommend something; no model is written",
+        help="measure accuracy against latency of smaller and faster versions of the model on "
+        "this device, and recommend one; no model is written",
     )
     what.add_argument(
         "--precision",
@@ -176,8 +176,8 @@ def build_parser() -> CommandParser:
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="compare on these pictures, with or without folders of labels, instead of those "
-        "held back when teaching; int8 calibrates with every second one",
+        help="compare on these pictures, with or without folders of labels, instead of those held "
+        "back in training; int8 calibrates with every second one",
     )
     add(
         "--dataset",
@@ -189,20 +189,25 @@ def build_parser() -> CommandParser:
         "--provider",
         choices=(AUTO, *(name for name in PROVIDERS if name != TENSORRT)),
         default=AUTO,
-        help="what the models are timed on (default: all that is installed)",
+        help="what to time the models on (default: all that is installed)",
     )
     add(
         "--keep-anyway",
         action="store_true",
-        help="write the file even when the check fails or can't say anything",
+        help="write the file even when the check fails or is inconclusive",
     )
     add(
         "--json",
         type=output_file,
         metavar="FILE",
-        help="with --advise: write the figures here as well",
+        help="with --advise: write the figures here as JSON",
     )
-    add("--plot", type=output_file, metavar="PNG", help="with --advise: draw the frontier here")
+    add(
+        "--plot",
+        type=output_file,
+        metavar="PNG",
+        help="with --advise: draw accuracy against latency here",
+    )
     return parser
 
 

@@ -35,7 +35,7 @@ def add_web_arguments(
     parser.add_argument(
         "--title",
         metavar="TEXT",
-        help="with --web: what the page calls itself (default: the name of the model's folder)",
+        help="with --web: the title of the page (default: the name of the model's folder)",
     )
     parser.add_argument(
         "--serve",

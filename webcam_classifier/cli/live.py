@@ -1,20 +1,20 @@
-"""Label what a camera sees, now: in a window, as JSON lines, as a video, or on the terminal.
+"""Label what a camera sees, live: in a window, as JSON lines, as a video, or on the terminal.
 
-$ python live.py                                        the model trained last, the first camera
+$ python live.py                                        the newest model, the first camera
 $ python live.py models/thumbs --source clip.mp4        a video file, at its own speed
 $ python live.py --source photo.jpg                     what is on one picture
 $ python live.py --source pictures/ --json-lines -      what is on every picture, for programs
 $ python live.py --no-window --json-lines labels.jsonl  a device without a screen
-$ python live.py --save annotated.mp4 --frames 300      ten seconds to show around
+$ python live.py --save annotated.mp4 --frames 300      a video of ten seconds
 $ python live.py --source demo                          no camera at hand
-$ python live.py --teach cup hand background            no model yet: teach it while you watch
-$ python live.py --teach --dataset dataset              go on with the snapshots that are there
+$ python live.py --teach cup hand background            no model yet: train it while you watch
+$ python live.py --teach --dataset dataset              continue with the snapshots in a folder
 
 Keys in the window: q or Escape quits, space or p pauses, s saves a snapshot to snapshots/, e
 shows where the label was found.
 
 Keys with --teach: hold 1 to 9 to record a label (a tap is one snapshot), tab and the arrows choose
-one for the space bar, n types a new label, u or z or backspace takes the last recording back, w
+one for the space bar, n types a new label, u or z or backspace undoes the last recording, w
 writes models/NAME/model.onnx, m mirrors the view, q or Escape quits.
 """
 
@@ -154,7 +154,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
 
     problem = display_problem()
     if problem is not None:
-        raise UserError(f"{problem} To teach from a browser: `python studio.py`.")
+        raise UserError(f"{problem} To train from a browser: `python studio.py`.")
     dataset = options.dataset or DATASET
     output = options.output or MODELS / (dataset.resolve().name or "model")
     if options.output is None:
@@ -167,7 +167,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         source = source_facts(options.source, camera)
         if source.are_pictures:
             raise UserError(
-                f"--teach records from a camera or a video, and {options.source} is of single "
+                f"--teach records from a camera or a video, and {options.source} gives single "
                 f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
             )
         crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
@@ -184,7 +184,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             )
         )
         if len(session):
-            say(f"teaching goes on with the {len(session)} pictures in {dataset}")
+            say(f"continuing with the {len(session)} pictures in {dataset}")
         session.classifier.warm_up()
         say(f"source {camera.description}\nruns on {session.classifier.runtime}")
         writer = SaveJob(session, stack.enter_context(TrainingJobs()), output, say)
@@ -308,7 +308,7 @@ def open_video(
         return None
     if source.are_pictures:
         raise UserError(
-            f"--save writes a video, but {options.source} is no video. Look at pictures with "
+            f"--save writes a video, but {options.source} is not a video. Show pictures with "
             "--window, where s saves an annotated one."
         )
     if options.save.exists() and options.save.resolve() == Path(options.source).resolve():

@@ -88,7 +88,7 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
     )
-    add_crop_argument(parser, "what the model was taught, all of the picture where it says nothing")
+    add_crop_argument(parser, "what the model was trained on, or else the whole picture")
     add(
         "--explain",
         action="store_true",
@@ -100,7 +100,7 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         "--smoothing",
         type=_seconds,
         metavar="SECONDS",
-        help="steady what is shown over this time, 0 is off "
+        help="smooth what is shown over this time, 0 is off "
         f"(default: {SMOOTHING} for a live source, else 0)",
     )
     add_unknown_argument(parser)
@@ -118,19 +118,19 @@ def _add_how_it_runs(parser: argparse.ArgumentParser) -> None:
         "--provider",
         choices=(AUTO, *PROVIDERS),
         default=AUTO,
-        help="what runs the model; auto tries what is installed, once for each model, and "
-        "remembers the fastest that answers as the processor does (default: %(default)s)",
+        help="the runtime; auto tries what is installed, once for each model, and remembers the "
+        "fastest whose answers agree with the processor's (default: %(default)s)",
     )
 
 
 def _add_teaching(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("teaching while it watches, in a window")
+    group = parser.add_argument_group("training while you watch, in a window")
     group.add_argument(
         "--teach",
         nargs="*",
         metavar="LABEL",
-        help="record and learn at once: hold a label's key while you show it; labels of the "
-        "folder come by themselves, and more can be typed in the window",
+        help="record and train at once: hold a label's key while you show it; the labels of the "
+        "data set are added, and more can be typed in the window",
     )
     group.add_argument(
         "--dataset",
@@ -163,20 +163,20 @@ def _refuse_what_teaching_has_no_use_for(
 ) -> None:
     if options.model is not None:
         parser.error(
-            f"--teach begins with the snapshots in a folder and not with a model, so it has no "
-            f"use for {options.model}: leave one of them out, or name the folder with --dataset"
+            "--teach begins with the snapshots in a folder and not with a model, so it does not "
+            f"use {options.model}: leave one of them out, or name the folder with --dataset"
         )
     if options.window is False:
         parser.error(
-            "--teach needs a window for its keys: a device without a screen is taught from a "
-            "browser, with `python studio.py`"
+            "--teach needs a window for its keys: for a device without a screen, train from a "
+            "browser with `python studio.py`"
         )
     if options.explain:
-        parser.error("--explain is for a model that is finished: leave --teach or --explain out")
+        parser.error("--explain needs a finished model: leave --teach or --explain out")
     if options.top is not None:
-        parser.error("--teach shows every label, so --top has no use: leave it out")
+        parser.error("--teach shows every label, so --top has no effect: leave it out")
     if options.unknown is not None:
-        parser.error("--teach always tells what is unknown: leave --unknown out")
+        parser.error("--teach always shows what is unknown: leave --unknown out")
 
 
 def _threads(text: str) -> int:

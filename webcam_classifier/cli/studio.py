@@ -1,4 +1,4 @@
-"""Teach a camera on a page: record, learn, watch and export in one place, in a browser.
+"""Teach a camera on a page in a browser: record, train, watch and export in one place.
 
 $ python studio.py                          this machine alone; the link is printed
 $ python studio.py --source demo            no camera at hand
@@ -7,11 +7,11 @@ $ python studio.py --host 0.0.0.0           from a telephone or a laptop
 $ python studio.py --origin https://cam.example    behind a reverse proxy that speaks TLS
 $ python studio.py --dataset cups --output models/cups
 
-The link has a token in it, without which nobody gets anything: nobody in the network, and no other
-account of this machine. A browser gives its own camera only to a page on the same machine or behind
-https. Over a network, use the camera of this machine, or bring the page to yours with ssh; the
-command is printed. Or put a proxy with a certificate in front of it, on this machine, and tell the
-address that people use with --origin; no header of the proxy's is trusted in its place.
+The link holds a token, without which nobody gets in: nobody on the network, and no other account of
+this machine. A browser gives its own camera only to a page on the same machine or behind https.
+Over a network, use the camera of this machine, or bring the page to yours with the ssh command that
+is printed. Or put a proxy with a certificate in front of it, on this machine, and name the address
+that people use with --origin; headers of the proxy are not trusted instead.
 Ctrl-C ends it. What was recorded is in the data set already.
 """
 
@@ -121,7 +121,9 @@ def describe_links(
         lines.append(f"       the proxy passes it on to {own[0]}")
     is_sent_plainly = not is_own_machine if origin is None else origin.startswith("http:")
     if is_sent_plainly:
-        lines.append("       whoever has the link can teach; it is sent unencrypted")
+        lines.append(
+            "       whoever has the link can train and see the camera; it is sent unencrypted"
+        )
     if origin is None and not is_own_machine:
         lines.append(
             "A browser gives its camera only to localhost or https. To use that of another "
@@ -186,15 +188,15 @@ def build_parser() -> CommandParser:
         "--port",
         type=_port,
         default=PORT,
-        help="0 takes a free one (default: %(default)s)",
+        help="port to listen on; 0 takes a free one (default: %(default)s)",
     )
     parser.add_argument(
         "--origin",
         type=_origin,
         metavar="URL",
-        help="the address that people use where a reverse proxy stands in front, such as "
-        "https://cam.example; only pages of it may change anything then, and X-Forwarded-Proto "
-        "and X-Forwarded-Host are never trusted (default: the server's own address)",
+        help="the address that people use, where a reverse proxy stands in front, such as "
+        "https://cam.example; then only pages of that address may change anything; "
+        "X-Forwarded-Proto and X-Forwarded-Host are never trusted (default: the server's own)",
     )
     parser.add_argument(
         "--browser",
@@ -206,8 +208,8 @@ def build_parser() -> CommandParser:
         "--token",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="ask for the token in the link; --no-token lets every account of this machine look "
-        "and teach (default: yes)",
+        help="ask for the token in the link; --no-token lets every account of this machine watch "
+        "and train (default: yes)",
     )
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)

@@ -1,19 +1,19 @@
-"""Teach a network with the snapshots, and write one ONNX file that carries everything.
+"""Train a network on the snapshots, and write one ONNX file that holds everything.
 
     $ python train.py                                   with dataset/: a head, or more if worth it
     $ python train.py --minutes 3                       tries fine-tuning as well, keeps the better
     $ python train.py pictures/ --output models/fruit
     $ python train.py --mode finetune --epochs 12       all layers, with torch
-    $ python train.py --mode finetune --resume          go on where that was cut short
+    $ python train.py --mode finetune --resume          continue after an interruption
     $ torchrun --nproc-per-node 2 train.py --mode finetune     on two graphics cards
     $ python train.py --backbone resnet18               features of another network
     $ python train.py --backbone auto --latency 10      of the best one that takes 10 ms here
     $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
     $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial, whole
 
-Pictures are expected in one folder for each label. A head is cross-validated: bursts are left out
-in turn, whole, and then it learns from all; fine-tuning holds whole bursts back. A label's only
-burst is cut in time, and that is said. Folders that come split into train/ valid/ test/ are used
+Pictures are expected in one folder for each label. A head is cross-validated: whole bursts are left
+out in turn, and then it is trained on all; fine-tuning holds whole bursts back. A label's only
+burst is cut in time, with a warning. Folders that come split into train/ valid/ test/ are used
 as they are. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
 with the same figures; fine-tuning adds checkpoint.safetensors, the trained parameters.
 """
@@ -267,7 +267,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         named = " and ".join("--" + name.replace("_", "-") for name in given)
         parser.error(f"{named} belong to --mode finetune: a head is fitted at once")
     if options.mode == "auto" and options.resume:
-        parser.error("--resume goes on with --mode finetune: auto chooses anew, by the time it has")
+        parser.error("--resume continues --mode finetune: auto chooses again, by the time it has")
     if options.mode != "auto" and options.minutes is not None:
         parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
     if options.mode != "finetune" and world_size() > 1:
@@ -305,22 +305,22 @@ def build_parser() -> CommandParser:
         metavar="NAME",
         help="the pretrained network: squeezenet1_1 (default), efficientnet_lite0, _lite1 or "
         "_lite2, or with torch by its torchvision name: alexnet, resnet18, mobilenet_v2, ...; "
-        "squeezenet1_1+efficientnet_lite0 are two joined, and any others of one size can be; auto "
+        "squeezenet1_1+efficientnet_lite0 joins two of the same input size; auto "
         "compares those that need no torch on your pictures and this device, and takes the best",
     )
     add(
         "--latency",
         type=_milliseconds,
         metavar="MS",
-        help="what a picture may take with --backbone auto, in milliseconds (default: "
+        help="with --backbone auto: the most milliseconds that a picture may take (default: "
         f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
     )
     add(
         "--mode",
         choices=("auto", "head", "finetune"),
         default="auto",
-        help="auto (default): a head, and more where more is measured to be worth it and there "
-        "is time; head: freeze the network and fit a classifier on its features, in seconds and "
+        help="auto (default): a head, and fine-tuning where it measurably helps and there is "
+        "time; head: freeze the network and fit a classifier on its features, in seconds and "
         "without torch; finetune: train its layers too, in minutes and with torch",
     )
     add(
@@ -366,18 +366,18 @@ def build_parser() -> CommandParser:
     add(
         "--resume",
         action="store_true",
-        help="go on with a fine-tuning that was cut short, to the same result as without a break",
+        help="continue an interrupted fine-tuning, to the same result as without the interruption",
     )
     add("--recipe", type=find_recipe, metavar="NAME",
-        help="the choices of a classic tutorial, which other options overrule: "
+        help="the settings of a classic tutorial, which other options override: "
         + ", ".join(recipe.name for recipe in RECIPES))  # fmt: skip
-    add("--list-recipes", action=ListRecipes, nargs=0, help="explain the recipes, and end")
+    add("--list-recipes", action=ListRecipes, nargs=0, help="explain the recipes, and exit")
     add("--category-names", type=Path, metavar="FILE",
-        help="what people call the labels, as JSON: {\"21\": \"fire lily\"} (default: "
+        help="names that people use for the labels, as JSON: {\"21\": \"fire lily\"} (default: "
         "category_names.json in the data set, where there is one)")  # fmt: skip
     add("--mirror", choices=("auto", "on", "off"), default="auto",
-        help="learn from mirrored views as well; auto (default): unless that makes labels alike, "
-        "such as left and right, which is measured on your pictures")  # fmt: skip
+        help="train on mirrored views as well; auto (default): unless that makes labels look the "
+        "same, such as left and right, which is measured on your pictures")  # fmt: skip
     add_crop_argument(
         parser, "crop.json in the data set, where collect.py wrote one; 0,0,1,1 is all"
     )
@@ -395,13 +395,13 @@ def build_parser() -> CommandParser:
         "safetensors or .pth file of torchvision's, or none for random ones",
     )
     add("--test-dataset", type=Path, metavar="FOLDER",
-        help="measure on these pictures instead of holding some of the data set back")  # fmt: skip
+        help="test on these pictures instead of holding some of the data set back")  # fmt: skip
     add("--measured-only", action="store_true",
         help="hold a fifth of the pictures back, and write the model that was measured on them; "
-        "else a head is cross-validated, and learns from all pictures")  # fmt: skip
+        "without it a head is cross-validated, and trained on all pictures")  # fmt: skip
     add("--progress", type=output_file, metavar="FILE",
-        help="add lines of JSON to this file that say how far it is, for programs; they are told "
-        "what came out, too, by python -m webcam_classifier.cli --events train")  # fmt: skip
+        help="append the progress to this file as lines of JSON, for programs; the result is "
+        "among the events of python -m webcam_classifier.cli --events train")  # fmt: skip
     return parser
 
 
@@ -425,7 +425,7 @@ def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> 
     if common:
         raise UserError(
             f"{common} pictures of {test_pictures.folder} are in {pictures.folder} as well, so "
-            "they can't measure what is learnt there. Take them out of one of the two."
+            "they can't be tested on. Remove them from one of the two."
         )
 
 
@@ -490,14 +490,14 @@ def _positive(text: str) -> int:
 def _minutes(text: str) -> float:
     value = float(text)
     if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is no time")
+        raise argparse.ArgumentTypeError(f"{value} is not a time")
     return value
 
 
 def _milliseconds(text: str) -> float:
     value = float(text)
     if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is no time")
+        raise argparse.ArgumentTypeError(f"{value} is not a time")
     return value
 
 

@@ -108,5 +108,5 @@ def _recorded(
         elif camera.is_live and session.state().last_skip and now - last > _GIVES_UP_AFTER:
             raise UserError(
                 f"Nothing could be recorded for {_GIVES_UP_AFTER:.0f} s: "
-                f"{describe_skipped(session.state())}. Move, mend the light, or give --keep-all."
+                f"{describe_skipped(session.state())}. Move, improve the light, or add --keep-all."
             )

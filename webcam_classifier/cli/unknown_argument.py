@@ -20,16 +20,16 @@ def add_unknown_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         _NAME,
         choices=UNKNOWN_LEVELS,
-        help="when to say unknown: normal, where a picture is like nothing that the model was "
-        "shown, with room for other people and places; strict, where it is unlike the recordings "
-        f"themselves; off, never (default: {UNKNOWN_NORMAL}; --unknown alone is normal)",
+        help="when to show unknown: normal, where a picture is unlike all training pictures, with "
+        "room for other people and places; strict, without that room, where it is unlike the "
+        f"recordings themselves; off, never (default: {UNKNOWN_NORMAL}; --unknown alone is normal)",
     )
     parser.add_argument(
         "--no-unknown",
         dest="unknown",
         action="store_const",
         const=UNKNOWN_OFF,
-        help="the same as --unknown off: always settle for a label",
+        help="the same as --unknown off: always show a label",
     )
 
 

@@ -31,8 +31,8 @@ def find_crop(folder: Path) -> Crop | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"{path}, which says what part of the pictures is looked at, can't be read ({error}). "
-            "Mend it, remove it, or say it anew with --crop."
+            f"{path}, which says which part of the pictures to use, can't be read ({error}). "
+            "Correct it, remove it, or choose the part again with --crop."
         ) from error
 
 

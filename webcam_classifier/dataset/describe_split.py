@@ -31,20 +31,20 @@ def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Seque
     elif split.cut_labels and measures:
         lines.append(
             f"warning: nearly all pictures of {', '.join(split.cut_labels)} are one burst. It was "
-            "cut in time, so the figures say how the model does in this very burst. Record again "
-            "at another time or place to learn how it does there."
+            "cut in time, so the figures say how the model does in this very burst. Record another "
+            "burst, at another time or place, to learn how it does there."
         )
     if split.validation_cut_labels:
         lines.append(
-            f"note: there are too few bursts of {', '.join(split.validation_cut_labels)} to "
-            "choose by a whole one, so the end of one that is learnt from does; no part of it "
-            "measures. Record once more for a better choice."
+            f"note: there are too few bursts of {', '.join(split.validation_cut_labels)} to hold a "
+            "whole one back for validation, so the end of a training burst is used; it is not "
+            "tested on. Record one more burst for a better choice."
         )
     if measures and not (split.given or split.cut_labels or split.are_named):
         lines.append(
-            "note: these names don't say which pictures were recorded together (those of "
+            "note: the file names don't say which pictures were recorded together (those of "
             "collect.py do), so only near duplicates are kept on one side. Another person or room "
-            "may get a lower figure than this: --test-dataset FOLDER measures it."
+            "may get a lower figure: --test-dataset FOLDER measures it."
         )
     lines += _describe_balance(label_indices, labels)
     return "\n".join(lines)
@@ -82,11 +82,11 @@ def _describe_given(split: Split) -> str:
     sentence = f"The folder came split, and its parts for {named} are used as given"
     if PARTS[TEST_PART] not in split.given and PARTS[VALIDATION_PART] in split.given:
         return (
-            f"{sentence}. It has no test part: its validation pictures measure, and since what "
-            "chooses can't measure, others are held back from its training part to choose by."
+            f"{sentence}. It has no test part: its validation pictures are tested on instead, and "
+            "others are held back from its training part for validation."
         )
     if PARTS[VALIDATION_PART] not in split.given:
-        return f"{sentence}; pictures to choose by are held back from its training part."
+        return f"{sentence}; pictures for validation are held back from its training part."
     return f"{sentence}."
 
 
@@ -97,6 +97,6 @@ def _describe_balance(label_indices: NDArray[np.int64], labels: Sequence[str]) -
         return []
     return [
         f"warning: {labels[most]} has {counts[most]} pictures and {labels[fewest]} only "
-        f"{counts[fewest]}. They count alike in training, but little is known of the rare one: "
-        "record more of it."
+        f"{counts[fewest]}. Both weigh the same in training, but the figures of the rare one are "
+        "rough: record more of it."
     ]

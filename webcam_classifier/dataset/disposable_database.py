@@ -226,7 +226,7 @@ class DisposableDatabase:
                 # The file last: what lies beside it without it is deleted by SQLite itself.
                 for ending in ("-journal", "-wal", "-shm", ""):
                     self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-                self._log.warning("%s was damaged, and is made anew.", self._path)
+                self._log.warning("%s was damaged, and is rebuilt.", self._path)
                 return True
         return False
 

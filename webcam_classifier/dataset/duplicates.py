@@ -156,8 +156,8 @@ def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> l
     if duplicates.across_labels:
         count = len(duplicates.across_labels)
         lines.append(
-            f"warning: {_counted(count, 'picture')} filed under two labels, so one of the two is "
-            "wrong. Look and remove it:"
+            f"warning: {_counted(count, 'picture')} in the folders of two labels, so one of the "
+            "two is wrong. Remove the wrong one:"
         )
         for copy in duplicates.across_labels[:_MOST_LISTED]:
             how = "the same as" if copy.is_identical else "nearly the same as"
@@ -167,7 +167,7 @@ def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> l
     if duplicates.repeated:
         lines.append(
             f"note: {_counted(duplicates.repeated, 'file')} the same as another one of the label, "
-            "which teaches nothing new"
+            "which adds nothing new"
         )
     return lines
 

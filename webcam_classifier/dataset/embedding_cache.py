@@ -160,7 +160,7 @@ class EmbeddingCache:
                     self._has_seen_damage = True
                     # A damaged index would hide what is saved from now on.
                     if not self._database.check():
-                        _log.warning("%s has damaged rows, which are made anew.", self._path)
+                        _log.warning("%s has damaged rows, which are rebuilt.", self._path)
         return found
 
     def save(self, content_hash: str, entry: PictureEmbeddings) -> None:

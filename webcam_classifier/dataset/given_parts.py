@@ -79,7 +79,7 @@ def _holds_labels(path: Path) -> bool:
                     return False
     except OSError as error:
         raise UserError(
-            f"{path} can't be opened ({error.strerror or error}), so it can't be told whether it "
+            f"{path} can't be opened ({error.strerror or error}), so it is not known whether it "
             "is a part of the data set. Check its permissions, or move it elsewhere."
         ) from error
     return has_folders

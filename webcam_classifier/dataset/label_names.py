@@ -83,15 +83,15 @@ def label_problem(label: str) -> str | None:
         return f"has {forbidden[0]!r} in it, which no folder's name may have"
     hidden = hidden_characters(label)
     if hidden:
-        return f"has a character in it that can't be seen, {_code_point(hidden[0])}"
+        return f"has an invisible character in it, {_code_point(hidden[0])}"
     if label != label.strip():
         return "begins or ends with a space"
     if label.startswith("."):
         return "begins with a dot, which would hide its folder"
     if is_ignored_folder(label):
-        return "is a name that systems give folders of their own, which are passed over"
+        return "is the name of a folder that systems make, which is skipped"
     if label.endswith("."):
-        return "ends with a dot, which Windows takes away"
+        return "ends with a dot, which Windows removes"
     if label.split(".")[0].rstrip().lower() in _RESERVED_BY_WINDOWS:
         return "is a name that Windows keeps for a device"
     size = len(label.encode())

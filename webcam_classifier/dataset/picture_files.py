@@ -233,7 +233,7 @@ def _check_header(content: bytes, image: ImageFile.ImageFile) -> None:
             f"{len(content)} bytes can't hold)"
         )
     if image.format == "JPEG" and content.count(b"\xff\xda") * pixels > _MOST_SCANNED:
-        raise PictureError("damaged (it would take minutes to decode); save it anew")
+        raise PictureError("damaged (it would take minutes to decode); save it again")
 
 
 def _has_several_scans(content: bytes) -> bool:

@@ -94,8 +94,8 @@ class PictureImages(Sequence[BgrImage]):
                 image = read_picture(path)
             except PictureError as error:
                 raise UserError(
-                    f"{path} could be read a moment ago, and now it can't: {error}. Leave the "
-                    "pictures alone while they are learnt from, and start again."
+                    f"{path} could be read a moment ago, and now it can't: {error}. Don't "
+                    "change the pictures during training, and start again."
                 ) from error
             # A copy: a view would keep all of the picture in memory.
             image = shrink(np.ascontiguousarray(cropped(image, self._crop)), self._size)

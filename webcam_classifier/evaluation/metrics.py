@@ -177,7 +177,7 @@ def evaluate_answers(
 def describe_accuracy(evaluation: Evaluation) -> str:
     """The accuracy with what it rests on, and what live shows of it.
 
-    Such as `0.967 (0.91 to 0.99) on 90 pictures of 12 bursts; live shows 0.91 right, 0.02 wrong,
+    Such as `0.967 (0.91 to 0.99) on 90 pictures of 12 bursts; live shows 0.91 correct, 0.02 wrong,
     0.07 as unknown; none was not measured`.
     """
     if evaluation.count == 0:
@@ -189,16 +189,16 @@ def describe_accuracy(evaluation: Evaluation) -> str:
 def describe_accuracy_briefly(evaluation: Evaluation) -> str:
     """The same without what live shows, for where there is little room or no threshold."""
     if evaluation.count == 0:
-        return "no pictures to measure with"
+        return "not measured: no test pictures"
     parts = [_accuracy_and_ground(evaluation), _unmeasured(evaluation)]
     return "; ".join(part for part in parts if part)
 
 
 def describe_shown(evaluation: Evaluation) -> str:
-    """What live shows: `live shows 0.91 right, 0.02 wrong, 0.07 as unknown`."""
+    """What live shows: `live shows 0.91 correct, 0.02 wrong, 0.07 as unknown`."""
     right, wrong = evaluation.shown_right, evaluation.shown_wrong
     return (
-        f"live shows {right:.2f} right, {wrong:.2f} wrong, {evaluation.shown_unknown:.2f} "
+        f"live shows {right:.2f} correct, {wrong:.2f} wrong, {evaluation.shown_unknown:.2f} "
         "as unknown"
     )
 
@@ -250,7 +250,7 @@ def format_table(evaluation: Evaluation) -> str:
     column = max(5, *(len(name) for name in short))
     header = f"{'label':<{wide}}  count  recall  precision"
     if show_confusion:
-        header += "   given as: " + " ".join(f"{name:>{column}}" for name in short)
+        header += "   predicted: " + " ".join(f"{name:>{column}}" for name in short)
     lines = [header]
     for row, (label, figures) in zip(
         evaluation.confusion, evaluation.per_label().items(), strict=True

@@ -3,7 +3,7 @@
 Shares are 0 to 1, what can't be said is null, files are named below the data set's folder.
 
 - `accuracy`, `interval` (95 %, with bursts as the unit), `count`, `bursts`, `labels`, `confusion`
-  (row the truth, column the answer), `per_label` (`count`, `recall`, `precision`), `rests_on`: the
+  (rows: actual, columns: predicted), `per_label` (`count`, `recall`, `precision`), `rests_on`: the
   honest figure
 - `shown_right`, `shown_wrong`, `shown_unknown`: what live shows of all pictures; their sum is 1
 - `answers`: for each test picture `file`, `truth`, `label`, `confidence`, `unknown_score`
@@ -14,16 +14,16 @@ Shares are 0 to 1, what can't be said is null, files are named below the data se
 - `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
   `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
-  `strange` pictures are told from known ones (`auroc`), and what share of them is `accepted`
+  `strange` pictures are separated from known ones (`auroc`), and the share of them `accepted`
 - `doubted`, `duplicates`, `skipped`: pictures to look at
 - `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
-- `model_sha256`: of the model.onnx that all of this is about; another one is another lesson's
+- `model_sha256`: of the model.onnx that all of this is about; another hash means another training
 - `dataset_folder`: the whole path of the pictures, so that two projects' folders of one name are
-  told apart
+  not mixed up
 - `milliseconds_per_picture` (median), `late_milliseconds_per_picture` (95th percentile),
   `runtime`, `model_bytes`, `seconds`
 - `command`, `environment`, `seed`, `dataset`, `data_hash`, `weights`, `backbone`, `input_size`,
-  `mode`, `created_at`, `details`: how to get it again
+  `mode`, `created_at`, `details`: how to repeat it
 """
 
 from __future__ import annotations

@@ -116,8 +116,8 @@ def check_labels(pictures: LabelledPictures, known: tuple[str, ...]) -> None:
     unknown = [label for label in pictures.labels if label not in known]
     if unknown:
         raise UserError(
-            f"{pictures.folder} has labels that the model was not taught: {', '.join(unknown)}. "
-            f"It knows {', '.join(known)}; rename or move the folders that differ."
+            f"{pictures.folder} has labels that the model does not have: {', '.join(unknown)}. "
+            f"It has {', '.join(known)}; rename or move the folders that differ."
         )
     if not len(pictures):
         raise UserError(

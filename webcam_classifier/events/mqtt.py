@@ -299,7 +299,9 @@ class MqttSink(Sink):
                 client.publish(self._topics.picture, jpeg(image), qos=1, retain=True)
         else:
             shown = repr(command[:40])
-            self._say(f"{self.name}: {shown} is no command; there are {', '.join(_OBEYED)}.")
+            self._say(
+                f"{self.name}: {shown} is not a command; the commands are {', '.join(_OBEYED)}."
+            )
 
     def _say(self, sentence: str) -> None:
         if sentence != self._said:  # once, not with every try

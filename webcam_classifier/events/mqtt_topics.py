@@ -72,7 +72,7 @@ def discovery(topics: Topics, labels: Sequence[str]) -> Iterator[tuple[str, byte
             "identifiers": [device_id],
             "name": name,
             "manufacturer": "webcam-classifier",
-            "model": "camera that was taught",
+            "model": "trained camera",
         },
         "origin": {"name": "webcam-classifier"},
     }

@@ -27,7 +27,7 @@ def parse_address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise UserError(
-            f"--metrics {text} is no port. It looks like 9464, or 0.0.0.0:9464 to let other "
+            f"--metrics {text} is not a port. It looks like 9464, or 0.0.0.0:9464 to let other "
             "devices read them."
         )
     return host.strip("[]") or LOOPBACK, int(port)

@@ -29,7 +29,7 @@ class SerialPort(QueuedSink[Event]):
         tell: Gets a sentence when the port can't be opened or written.
 
     Raises:
-        UserError: The speed is no number, or pyserial is not installed.
+        UserError: The speed is not a number, or pyserial is not installed.
     """
 
     def __init__(self, port: str, tell: Tell) -> None:

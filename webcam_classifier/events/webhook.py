@@ -57,7 +57,8 @@ class Webhook(QueuedSink[Event]):
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in ("http", "https") or not host:
             raise UserError(
-                f"--webhook {without_password(url)} is no address of a web server. It looks like "
+                f"--webhook {without_password(url)} is not the address of a web server. It looks "
+                "like "
                 "https://example.org/hook."
             )
         self._shown = without_password(url)

@@ -239,8 +239,8 @@ def _not_tried(providers: Sequence[str]) -> list[str]:
     notes = []
     if "tensorrt" in providers:
         notes.append(
-            "TensorRT is not tried, as it builds for minutes: `python -m export MODEL --precision "
-            "tensorrt` does that, and live.py takes it where it is faster"
+            "TensorRT is not tried, as building its engine takes minutes: `python -m export MODEL "
+            "--precision tensorrt` does that, and live.py uses it where it is faster"
         )
     if "openvino" not in providers and platform.machine().lower() in {"x86_64", "amd64"}:
         notes.append(f"OpenVINO may be faster here. {PROVIDERS['openvino'].remedy}")

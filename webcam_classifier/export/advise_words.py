@@ -41,12 +41,12 @@ def describe_table(
                 f"{one.size_in_bytes / 1e6:.2f} MB",
             ]
         )
-    meaning = "right" if truth_is_known else "like the original"
+    meaning = "accurate" if truth_is_known else "close to the original"
     return "\n".join(
         [
             f"measured on {origin}; times are for one prepared picture, in alternating rounds",
             *align(rows),
-            f"* the frontier: no other one is both faster and at least as {meaning}",
+            f"* the frontier: no other candidate is both faster and at least as {meaning}",
         ]
     )
 
@@ -62,10 +62,10 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
     if chosen is today:
         return (
             f"the model as it is ({today.name}, on {today.runs_on}, {today.milliseconds:.2f} ms): "
-            f"nothing that is as right takes less than {MUCH_FASTER:.0%} of its time"
+            f"nothing as accurate takes less than {MUCH_FASTER:.0%} of its time"
         )
     speed = (
-        f"{chosen.name}, on {chosen.runs_on}: {chosen.milliseconds:.2f} ms after "
+        f"{chosen.name}, on {chosen.runs_on}: {chosen.milliseconds:.2f} ms instead of "
         f"{today.milliseconds:.2f} ms, {today.milliseconds / chosen.milliseconds:.1f} times as fast"
     )
     count = len(chosen.right)
@@ -77,7 +77,7 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
     if chosen.accuracy > today.accuracy and lost - won < 0:
         noise = f", {lost} lost and {won} won"
     return (
-        f"{speed}, and right on {int(chosen.right.sum())} of {count} pictures after "
+        f"{speed}, and {int(chosen.right.sum())} of {count} pictures correct instead of "
         f"{int(today.right.sum())}{noise}"
     )
 
@@ -96,7 +96,8 @@ def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate
     return (
         f"{fastest.name} takes {fastest.milliseconds:.2f} ms, but these pictures are too easy to "
         "show what fewer pixels lose: nearly all are classified correctly. To find out, train with "
-        "`python train.py --test-dataset FOLDER`, pictures of another person or room, and ask again"
+        "`python train.py --test-dataset FOLDER`, pictures of another person or room, and run this "
+        "again"
     )
 
 

@@ -177,7 +177,7 @@ def compare(
         evaluate_answers(labels, pictures.truths[tested], answers[tested].argmax(axis=1))
         for answers in (original_answers, converted_answers)
     ]
-    # A probability that is no number differs as much as one can.
+    # A probability that is not a number differs as much as one can.
     differences = np.nan_to_num(np.abs(original_answers - converted_answers), nan=1.0)
     tried = spread(pictures.compared, _MOST_TRIED)
     files = [TrialFile(model.path, model.card.precision, tried) for model in (original, converted)]
@@ -205,16 +205,16 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
         precision: The converted model's.
     """
     before, after = comparison.evaluations
-    rows = [("", "fp32", precision if precision != "fp32" else "fp32, tidied", "")]
+    rows = [("", "fp32", precision if precision != "fp32" else "fp32, tidied", "ratio")]
     if before.count:
         # What live shows follows from a threshold, which both models share.
         told = describe_accuracy_briefly(before), describe_accuracy_briefly(after)
         rows.append(("accuracy", *told, ""))
     large, small = (f"{size / 1e6:.2f} MB" for size in comparison.sizes)
-    rows.append(("size", large, small, f"{comparison.size_ratio:.2f} of it"))
+    rows.append(("size", large, small, f"{comparison.size_ratio:.0%}"))
     rows += _time_rows(comparison)
     sides = comparison.changed_sides
-    unknown = [] if sides is None else [f"unknown to one of them alone: {sides}"]
+    unknown = [] if sides is None else [f"shown as unknown by only one of the two: {sides}"]
     return "\n".join(
         [
             f"compared on {comparison.count} pictures: {pictures.origin}",
@@ -247,16 +247,16 @@ def verdict(comparison: Comparison, when_not_faster: str) -> str:
         return f"{comparison.describe_disagreement()} Keep fp32"
     if comparison.time_ratio > _FASTER:
         return (
-            f"not faster on this device ({comparison.time_ratio:.2f} of the original's time): "
+            f"not faster on this device ({comparison.time_ratio:.0%} of the original's time): "
             f"{when_not_faster}"
         )
     accuracy = ""
     before, after = comparison.evaluations
     if before.count:
-        accuracy = f", accuracy {after.accuracy:.3f} after {before.accuracy:.3f}"
+        accuracy = f", accuracy {after.accuracy:.3f} instead of {before.accuracy:.3f}"
     return (
         f"use it here: {1 / comparison.time_ratio:.2f} times as fast as the original, "
-        f"{comparison.size_ratio:.2f} of its size, {comparison.equal_count} of "
+        f"{comparison.size_ratio:.0%} of its size, {comparison.equal_count} of "
         f"{comparison.count} answers the same{accuracy}"
     )
 
@@ -279,7 +279,7 @@ def _time_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
 
 def _time_row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
     cells = ["-" if time is None else f"{time:.2f} ms" for time in (before, after)]
-    ratio = f"{after / before:.2f} of it" if before and after else ""
+    ratio = f"{after / before:.0%}" if before and after else ""
     return name, cells[0], cells[1], ratio
 
 

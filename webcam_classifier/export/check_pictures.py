@@ -113,7 +113,7 @@ def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -
         tuple(calibration.values()),
         tuple(compared.values()),
         np.full(len(compared), UNKNOWN, dtype=np.int64),
-        "every second picture that it learnt from",
+        "every second picture that it was trained on",
         notes,
     )
 

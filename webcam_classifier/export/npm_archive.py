@@ -73,7 +73,7 @@ def fetch_npm_archive(archive: NpmArchive) -> bytes:
         content = cached.read_bytes()
         if integrity(content) == archive.integrity:
             return content
-        _logger.warning("%s is not what it was, and is fetched anew.", cached)
+        _logger.warning("%s has changed, and is fetched again.", cached)
     _logger.info("fetching %s from npm (once)", archive.name)
     content = _pack(archive, cached)
     if integrity(content) != archive.integrity:

@@ -51,8 +51,8 @@ def build_engine(model: Path, say: Say, choose: Choose = choose_runtime) -> Runt
     folder = runtime_folder(model)
     if not list(folder.glob("*.engine")):
         raise UserError(
-            f"TensorRT runs {model} but left no engine in {folder}. Look whether the disk is full; "
-            "live.py would build it anew at every start."
+            f"TensorRT runs {model} but left no engine in {folder}. Check whether the disk is "
+            "full; live.py would build it again at every start."
         )
     # What live.py chose before there was an engine is out of date.
     for remembered in folder.glob(f"choice-{AUTO}-*.json"):

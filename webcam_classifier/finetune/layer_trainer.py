@@ -295,7 +295,7 @@ def _note(tuned: FinetunedNetwork, state_file: StateFile | None) -> str:
     if tuned.interrupted:
         note = f"stopped early by Ctrl-C; {note}"
         if state_file is not None:
-            note += "; the same command with --resume goes on"
+            note += "; the same command with --resume continues"
     elif tuned.out_of_patience:
         note = f"stopped early, as the validation loss fell no more; {note}"
     return note

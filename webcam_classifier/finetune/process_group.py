@@ -129,8 +129,8 @@ def join_process_group(device: torch.device) -> Iterator[ProcessGroup]:
         if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
             raise
         raise UserError(
-            f"One of the {count} processes that train together has ended. See what it said; "
-            "--resume goes on from the last whole epoch."
+            f"One of the {count} processes that train together has ended. See its message; "
+            "--resume continues from the last complete epoch."
         ) from error
     finally:
         torch.distributed.destroy_process_group()

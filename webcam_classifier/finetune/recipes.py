@@ -118,7 +118,7 @@ def find_recipe(name: str) -> Recipe:
             return recipe
     known = ", ".join(recipe.name for recipe in RECIPES)
     raise UserError(
-        f"There is no recipe {name!r}. Known are {known}; --list-recipes explains them."
+        f"There is no recipe {name!r}. The recipes are {known}; --list-recipes explains them."
     )
 
 

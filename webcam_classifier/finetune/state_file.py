@@ -132,8 +132,7 @@ def read_state(content: bytes, path: Path) -> TrainingState:
         )
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} is not a whole state of a training. Remove it, and train anew without "
-            "--resume."
+            f"{path} is not a complete training state. Remove it, and start again without --resume."
         ) from error
 
 
@@ -153,8 +152,8 @@ def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -
         if kept.get(name, unsaid) != wanted.get(name, unsaid):
             raise UserError(
                 f"The training in {path} can't go on: its {name.replace('_', ' ')} was "
-                f"{kept.get(name, 'not set')}, and now it is {wanted.get(name, 'not set')}. Give "
-                "the same again, or train anew without --resume."
+                f"{kept.get(name, 'not set')}, and now it is {wanted.get(name, 'not set')}. Use "
+                "the same value, or start again without --resume."
             )
 
 
@@ -212,8 +211,7 @@ class StateFile:
         if not self.path.is_file():
             if self.resumes:
                 _logger.warning(
-                    "note: no training was cut short in %s, so there is nothing to go on with: "
-                    "starting from the beginning",
+                    "note: there is no interrupted training in %s: starting from the beginning",
                     self.path.parent,
                 )
             return None
@@ -222,14 +220,14 @@ class StateFile:
             state = read_state(content, self.path)
             check_same(state.identity, self.identity, self.path)
             number = state.history[-1].number
-            _logger.info("going on after epoch %d, from %s", number, self.path)
+            _logger.info("continuing after epoch %d, from %s", number, self.path)
             return content
         with contextlib.suppress(UserError):  # then it could not have gone on
             state = read_state(content, self.path)
             check_same(state.identity, self.identity, self.path)
             _logger.warning(
-                "note: this training was cut short after epoch %d, and --resume would have gone on "
-                "from there; starting from the beginning",
+                "note: an earlier training was interrupted after epoch %d, and --resume would "
+                "have continued it; starting from the beginning",
                 state.history[-1].number,
             )
         return None

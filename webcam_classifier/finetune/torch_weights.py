@@ -81,7 +81,7 @@ def _read(path: Path) -> Tensors:
         return read_safetensors(path)
     if path.suffix.lower() not in {".pth", ".pt"}:
         raise UserError(
-            f"{path} is no known kind of weights file. Name a .safetensors, .pth or .pt file, "
+            f"{path} is not a known kind of weights file. Name a .safetensors, .pth or .pt file, "
             "or 'auto' or 'none'."
         )
     if not path.is_file():

@@ -51,17 +51,17 @@ class MirrorDecision:
             if len(self.pairs) > _NAMED:
                 named += f" and {len(self.pairs) - _NAMED} more pairs"
             return (
-                f"Views are not mirrored: in a mirror {named} look like each other "
+                f"Mirrored views are not used: in a mirror {named} look like each other "
                 f"({self.asked} mirrored pictures classified)."
             )
         if self.asked:
             return (
-                "Views are mirrored as well: no label looks like another one in a mirror "
+                "Mirrored views are used: no label looks like another one in a mirror "
                 f"({self.asked} mirrored pictures classified)."
             )
         return (
-            "Views are mirrored as well: there are too few pictures to measure whether labels look "
-            "like each other in a mirror."
+            "Mirrored views are used: there are too few pictures to measure whether labels look "
+            "the same in a mirror."
         )
 
 

@@ -15,14 +15,10 @@ def describe_left_out(labels: Sequence[str], cut_labels: Sequence[str], are_name
             into groups.
     """
     if set(cut_labels) == set(labels):
-        return (
-            "the very bursts that it learnt from, cut in time: record each label again, elsewhere"
-        )
+        return "the bursts that it was trained on, cut in time: record each label again, elsewhere"
     kept_apart = "bursts that were left out in turn"
     if not are_named:
-        kept_apart = (
-            "pictures without a near duplicate in what was learnt; who or when is not known"
-        )
+        kept_apart = "pictures without a near duplicate in training; who or when is not known"
     if cut_labels:
         return f"{kept_apart}, but for {', '.join(cut_labels)}: the same burst, cut in time"
     return kept_apart

@@ -78,9 +78,9 @@ class TrainingTask:
         split = self.split
         if {"test", "validation"} & set(split.given):
             copies = f"; {split.leaked} of them have a copy in training" if split.leaked else ""
-            return f"the part of the folder that it came with to measure on{copies}"
+            return f"the test part that the folder came with{copies}"
         if set(split.cut_labels) == set(self.pictures.labels):
-            return "the end of the very bursts that it was trained with"
+            return "the end of the bursts that it was trained on"
         kept_apart = "bursts that training never saw"
         if not split.are_named:
             kept_apart = "pictures without a near duplicate in training; who or when is not known"

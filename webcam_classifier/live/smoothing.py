@@ -105,7 +105,7 @@ def _evidence(prediction: Prediction) -> Belief:
     score, threshold = prediction.unknown_score, prediction.unknown_threshold
     if score is None or threshold is None:
         return np.append(labels, -1.0)
-    above = 1.0 if math.isnan(score) else score - threshold  # what is no number is unknown
+    above = 1.0 if math.isnan(score) else score - threshold  # what is not a number is unknown
     log_odds = _SCORE_SLOPE * min(max(above, -_SCORE_REACH), _SCORE_REACH)
     # What is of no label says nothing about which label it is.
     labels *= 1 / (1 + math.exp(log_odds))

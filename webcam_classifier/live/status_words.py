@@ -14,7 +14,7 @@ def status_sentence(status: CameraStatus) -> str:
         status: One that differs from the one before by its state.
     """
     if not status.is_stale:
-        return "pictures come again"
+        return "the camera is back"
     return f"no picture ({status.state}): {status.reason}"
 
 

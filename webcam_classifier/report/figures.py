@@ -104,11 +104,11 @@ def draw_confusion(evaluation: Evaluation) -> str:
                 )  # fmt: skip
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel("given as", labelpad=9)
+        axes.set_xlabel("predicted", labelpad=9)
         axes.set_ylabel("truth", labelpad=6)
         _name_both(axes, evaluation.labels)
 
-    return _draw("confusion", "Confusion matrix: rows the truth, columns the answer", 330.0, draw)
+    return _draw("confusion", "Confusion matrix. Rows: actual. Columns: predicted.", 330.0, draw)
 
 
 def draw_reliability(calibration: Calibration) -> str:
@@ -134,11 +134,11 @@ def draw_reliability(calibration: Calibration) -> str:
             for handle in legend.legend_handles:
                 if handle is not None:
                     handle.set(sizes=[45.0])
-        axes.set(xlim=(0, 1.0), ylim=(0, 1.0), xlabel="confidence", ylabel="share right")
+        axes.set(xlim=(0, 1.0), ylim=(0, 1.0), xlabel="confidence", ylabel="accuracy")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
-    return _draw("reliability", "Share of right answers against confidence", 270.0, draw)
+    return _draw("reliability", "Accuracy against confidence", 270.0, draw)
 
 
 def draw_learning_curve(curve: LearningCurve) -> str:
@@ -161,7 +161,7 @@ def draw_learning_curve(curve: LearningCurve) -> str:
         axes.plot(target, expected, color=_ACCENT, marker="o", markersize=5, fillstyle="none",
                   clip_on=False)  # fmt: skip
         floor = max(0.0, math.floor(10 * min(*lows, 0.89) - 0.2) / 10)
-        axes.set(xlim=(0, target * 1.04), ylim=(floor, 1.0), xlabel="snapshots taught with")
+        axes.set(xlim=(0, target * 1.04), ylim=(floor, 1.0), xlabel="training snapshots")
         below = (1.0 - floor) * 0.06
         named = [(sizes[-1], values[-1])]
         if sizes[-1] - sizes[0] > target / 5:  # else the two names would lie upon each other
@@ -174,7 +174,7 @@ def draw_learning_curve(curve: LearningCurve) -> str:
         _share_axis(axes, floor)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
-    return _draw("curve", "Accuracy against the number of snapshots taught with", 250.0, draw)
+    return _draw("curve", "Accuracy against the number of training snapshots", 250.0, draw)
 
 
 def draw_unknown_scores(scores: NDArray[np.floating], threshold: float) -> str:
@@ -241,12 +241,12 @@ def draw_recall_by_count(
                 axes.annotate(_short(labels[index]), (counts[index], recalls[index]),
                               (6, -3), textcoords="offset points")  # fmt: skip
         low = max(0.0, math.floor(10 * min(*recalls, 0.9) - 0.2) / 10)
-        axes.set(xlabel="training pictures of the label", ylabel="share found", ylim=(low, 1.0))
+        axes.set(xlabel="training pictures of the label", ylabel="recall", ylim=(low, 1.0))
         axes.margins(x=0.12)
         _share_axis(axes, low)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
-    return _draw("by_count", "Share found of each label against its training pictures", 230.0, draw)
+    return _draw("by_count", "Recall of each label against its training pictures", 230.0, draw)
 
 
 def draw_history(

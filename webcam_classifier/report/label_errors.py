@@ -95,9 +95,9 @@ def describe_label_errors(
     """
     if not doubts:
         return []
-    lines = [f"look at these {len(doubts)} pictures, is their label right?"]
+    lines = [f"check these {len(doubts)} pictures, their label may be wrong:"]
     if len(doubts) == 1:
-        lines = ["look at this picture, is its label right?"]
+        lines = ["check this picture, its label may be wrong:"]
     lines += [
         f"  {names[doubt.picture]} looks like {labels[doubt.suggested]} "
         f"({doubt.probability:.2f}; {labels[doubt.label]} {doubt.label_probability:.2f})"

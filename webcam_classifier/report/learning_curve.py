@@ -71,9 +71,9 @@ class LearningCurve:
         now = self.points[-1].accuracy
         if now == 1.0:
             return (
-                f"The learning curve is measured on {self.test_count} snapshots, and those are all "
-                f"classified correctly already: what {self.more} more of the same kind would add "
-                "can't show here. Another room or another person would be a harder question."
+                f"The learning curve is measured on {self.test_count} snapshots, and all of them "
+                f"are classified correctly already: these can't show what {self.more} more of the "
+                "same kind would add. Another room or another person is a harder test."
             )
         if self.gain_high < _HARDLY:
             return (
@@ -87,7 +87,7 @@ class LearningCurve:
             f"(four chances in five: {_points(self.gain_low)} to {_points(self.gain_high)})."
         )
         if self.gain_low < _HARDLY:
-            sentence += " With so few test snapshots that is a guess."
+            sentence += " With so few test snapshots this is a guess."
         return sentence
 
 

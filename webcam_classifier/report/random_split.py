@@ -25,7 +25,7 @@ class RandomSplit:
         elsewhere: Accuracy on the pictures of another folder, taught with all of these; None
             without one.
         has_bursts: Whether any two pictures are of one burst; else both figures hold out the same.
-        are_named: Whether names tell the bursts; else near duplicates and alike neighbours are
+        are_named: Whether names tell the bursts; else near duplicates and similar neighbours are
             taken for one.
         cut_count: Labels of a single burst, which was cut in time instead of held out.
     """
@@ -51,24 +51,24 @@ class RandomSplit:
         """What was held back for the honest figure, such as `whole bursts`."""
         if not self.has_bursts:
             return "single pictures"
-        what = "whole bursts" if self.are_named else "near duplicates and alike neighbours"
+        what = "whole bursts" if self.are_named else "near duplicates and similar neighbours"
         return f"{what}, or parts of a label's only burst," if self.cut_count else what
 
     def describe(self) -> str:
         """What the difference means, in a sentence or two."""
         random, apart = f"{100 * self.random:.1f} %", f"{100 * self.apart:.1f} %"
-        sentence = f"A random split would have said {random}. "
+        sentence = f"A random split would have reported {random}. "
         if not self.has_bursts:
             sentence += (
-                "No two of these pictures seem to be of one burst, so there is nothing that a "
-                "random split could know again."
+                "No two of these pictures seem to be of one burst, so a random split has nothing "
+                "to recognise again."
             )
         elif self.random - self.apart < _SAME:
             sentence += f"With {self.held_back} held back it is {apart}: no difference here."
         else:
             sentence += (
-                f"With {self.held_back} held back the same head is right in {apart}: the rest it "
-                "would have known again, not understood."
+                f"With {self.held_back} held back the same head reaches {apart}: the difference "
+                "is near copies that it would have recognised, not learnt."
             )
         if self.elsewhere is not None:
             sentence += f" In the other folder it is {100 * self.elsewhere:.1f} %."

@@ -50,8 +50,8 @@ _SHOWN_LABELS = 15  # of a table; the others are folded away
 _MIXED_UP = 5
 _FEWEST_LABELS_BY_COUNT = 5
 _SHOWN_TERMS = {
-    "right": "as their label",
-    "wrong": "as another label",
+    "right": "correct",
+    "wrong": "wrong",
     "unknown": "as unknown",
 }
 _SHORT_HASH = 16  # characters
@@ -201,10 +201,10 @@ def _repeat(findings: Findings) -> dict[str, object]:
     facts: dict[str, object] = {
         "labels": len(card.labels),
         "snapshots": f"{len(task.pictures):,}",
-        "taught by": {"head": "a head on frozen features"}.get(card.mode, "fine-tuning"),
+        "trained as": {"head": "a head on frozen features"}.get(card.mode, "fine-tuning"),
         "network": f"{card.backbone}, {card.input_size} px",
-        "taught in": f"{findings.seconds:.0f} s",
-        "taught on": card.created_at[:10],
+        "trained in": f"{findings.seconds:.0f} s",
+        "trained on": card.created_at[:10],
     }
     if findings.top_k_accuracy is not None:
         facts[f"among the first {TOP}"] = _percent(findings.top_k_accuracy, 1)

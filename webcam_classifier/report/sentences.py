@@ -13,26 +13,26 @@ def describe_figure(findings: Findings) -> str:
     """The honest figure in one sentence: what to expect of new bursts."""
     evaluation = findings.evaluation
     if evaluation.count == 0:
-        return "No picture was kept to measure with, so nothing is known of how right it is."
+        return "No pictures were held back to test on, so the accuracy is not known."
     if evaluation.cut_labels:
         return (
-            "So many of the snapshots it was asked about were right, but it learnt from others of "
-            "the same bursts. What to expect of new ones can't be said before each label has a "
-            "second burst."
+            "This share of the test snapshots was classified correctly, but the model was trained "
+            "on others of the same bursts. What to expect of new ones can't be said before each "
+            "label has a second burst."
         )
     if evaluation.interval is None:
         few = (
             "1 burst is" if evaluation.burst_count == 1 else f"{evaluation.burst_count} bursts are"
         )
         return (
-            f"So many of the snapshots it was asked about were right, but {few} too few to say "
+            f"This share of the test snapshots was classified correctly, but {few} too few to say "
             "what to expect of new ones."
         )
     low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
     new = "bursts" if _has_bursts(findings) and findings.bursts_are_named else "snapshots"
     of = " of the snapshots" if new == "bursts" else ""
     return (
-        f"Over many new {new} it is likely right in {low} to {high} %{of}, {_as_long_as(findings)}."
+        f"Over many new {new}, expect {low} to {high} %{of} to be correct, {_as_long_as(findings)}."
     )
 
 
@@ -55,13 +55,13 @@ def describe_what_it_rests_on(findings: Findings) -> str:
         f"Measured on {describe_ground(findings.evaluation)}",
     )
     if findings.task.test_pictures is not None:
-        told = f"{measured} of that folder; it was not taught with any."
+        told = f"{measured} of that folder; none of them was used in training."
     else:
         told = f"{measured}: {findings.card.accuracy_rests_on}."
     unasked = evaluation.unasked_labels
     if evaluation.count and unasked:
         was, them = ("was", "it") if len(unasked) == 1 else ("were", "them")
-        told += f" {_list(unasked)} {was} not measured: no picture of {them} was asked about."
+        told += f" {_list(unasked)} {was} not measured: no picture of {them} was tested."
     return told
 
 
@@ -70,8 +70,8 @@ def warnings_of(findings: Findings) -> tuple[str, ...]:
     found = [_few(findings), _one_burst(findings), _elsewhere(findings)]
     if findings.learnt_from_test:
         found.append(
-            "The model file learnt from the test pictures as well, once it was measured. Asking it "
-            "about those again would flatter it; --measured-only keeps them out."
+            "After it was measured, the model was trained on the test pictures too. Testing it on "
+            "them again would give too high a figure; --measured-only keeps them out."
         )
     if findings.task.pictures.skipped:
         count = len(findings.task.pictures.skipped)
@@ -90,9 +90,9 @@ def _elsewhere(findings: Findings) -> str:
         )
     if findings.sessions is None:
         return (
-            "The pictures' names don't tell who was recorded where and when. If they are all from "
-            "one place, the figure holds for that place only, and if they were taken in a row, it "
-            f"is less sure than its interval says. {measure}"
+            "The file names don't say who was recorded where and when. If all pictures are from "
+            "one place, the figure holds for that place only; if they were taken in a row, it is "
+            f"less certain than its interval says. {measure}"
         )
     return ""
 
@@ -102,18 +102,18 @@ def _few(findings: Findings) -> str:
     if evaluation.count < FEW_PICTURES:
         return (
             f"{_many(evaluation.count, 'test picture')} are few, so the figure may be far off. "
-            "More bursts make it surer."
+            "More bursts make it more certain."
         )
     rare = [
         label for label, one in evaluation.per_label().items() if 0 < one.count < _FEW_OF_A_LABEL
     ]
     if len(rare) == len(evaluation.labels):
         return (
-            f"Each label has fewer than {_FEW_OF_A_LABEL} test pictures, so little is known of it."
+            f"Each label has fewer than {_FEW_OF_A_LABEL} test pictures, so its figures are rough."
         )
     if rare:
         return (
-            f"Fewer than {_FEW_OF_A_LABEL} test pictures: {_list(rare)}. Little is known of them."
+            f"Fewer than {_FEW_OF_A_LABEL} test pictures: {_list(rare)}. Their figures are rough."
         )
     return ""
 
@@ -123,8 +123,8 @@ def _one_burst(findings: Findings) -> str:
     if not cut:
         return ""
     return (
-        f"Nearly all pictures of {_list(cut)} are one burst. It was cut in time: that tells how "
-        "the model does in this very burst, not in a new one."
+        f"Nearly all pictures of {_list(cut)} are one burst, which was cut in time: the figure "
+        "says how the model does in this very burst, not in a new one."
     )
 
 
@@ -141,7 +141,7 @@ def describe_interval(findings: Findings) -> str:
     """What the scale below the headline shows."""
     evaluation = findings.evaluation
     right = round(evaluation.accuracy * evaluation.count)
-    told = f"{right:,} of {evaluation.count:,} test pictures right"
+    told = f"{right:,} of {evaluation.count:,} test pictures correct"
     if evaluation.interval is not None:
         low, high = (f"{100 * end:.0f}" for end in evaluation.interval)
         told += f"; with 95 % confidence between {low} and {high} %"
@@ -151,7 +151,7 @@ def describe_interval(findings: Findings) -> str:
     if not findings.bursts_are_named:
         what = "pictures that follow each other and look alike, as from one press of the key"
     return (
-        f"{told}. A burst is {what}: its pictures resemble each other, so bursts are what counts."
+        f"{told}. A burst is {what}: its pictures are near duplicates, so bursts are what counts."
     )
 
 
@@ -163,15 +163,15 @@ def describe_confidence(findings: Findings) -> str:
     answers = findings.answers
     said = sum(answer.confidence for answer in answers) / len(answers)
     right = sum(answer.is_right for answer in answers) / len(answers)
-    sentence = f"On average it is {100 * said:.0f} % sure, and right in {100 * right:.0f} %. "
+    sentence = f"Its confidence is {100 * said:.0f} % on average; {100 * right:.0f} % are correct. "
     if not calibration.is_beyond_chance:
         return sentence + (
-            f"That is within chance: with {describe_ground(findings.evaluation)} a confidence "
-            f"that means just what it says is off by up to {100 * calibration.chance:.1f} % too."
+            f"That is within chance: with {describe_ground(findings.evaluation)} a perfectly "
+            f"calibrated model is off by up to {100 * calibration.chance:.1f} % too."
         )
     if said < right:
-        return sentence + "It is too modest: more often right than it says."
-    return sentence + "It is too sure of itself: take its confidence with caution."
+        return sentence + "It is underconfident: more often correct than it says."
+    return sentence + "It is overconfident: take its confidence with caution."
 
 
 def describe_unknown(findings: Findings) -> str:
@@ -179,9 +179,9 @@ def describe_unknown(findings: Findings) -> str:
     unknowns, novelty = findings.unknowns, findings.analysis.novelty
     if unknowns is None:
         return ""
-    sentence = f"{100 * unknowns.passing:.0f} % of the test pictures pass as known."
+    sentence = f"{100 * unknowns.passing:.0f} % of the test pictures are recognised as known."
     if unknowns.passing < _FEW_PASS:
-        sentence += " live.py calls the others unknown, though they are none."
+        sentence += " live.py shows the others as unknown, although they are of your labels."
     if novelty is not None and novelty.auroc is not None:
         sentence += (
             f" A picture of a label that was left out gets a higher score than a known one "
@@ -201,12 +201,12 @@ def describe_split_rule(findings: Findings) -> str:
     kept = "Each burst is on one side only."
     if findings.outcome.cross_validation is not None:
         kept = (
-            "The model learnt from all pictures. To measure it, bursts were left out in turn, and "
-            "asked about by heads that never saw them."
+            "The model was trained on all pictures. To measure it, bursts were left out in turn, "
+            "and classified by heads that were not trained on them."
         )
     if split.are_named:
         return kept
     return (
-        "The names don't tell bursts, so near duplicates, and pictures that follow each other and "
-        f"look alike, count as one. {kept}"
+        "The file names don't say which pictures are one burst, so near duplicates, and pictures "
+        f"that follow each other and look alike, count as one. {kept}"
     )

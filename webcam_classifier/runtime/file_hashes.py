@@ -28,7 +28,7 @@ def note_hashes(folder: Path, pattern: str = "*") -> None:
         if found != _noted(folder):
             write_atomically(folder / _NAME, (json.dumps(found) + "\n").encode())
     except (OSError, UserError) as error:
-        _log.warning("What was compiled is made anew at the next start: %s", error)
+        _log.warning("What was compiled is compiled again at the next start: %s", error)
 
 
 def is_unchanged(folder: Path) -> bool:

@@ -80,7 +80,7 @@ def check_answer(found: Mapping[str, NDArray[Any]], labels: int, path: Path) -> 
 
     Raises:
         ModelError: There are others than that many probabilities, which are none below 0 and sum
-            to 1; or the score or the embedding is no number.
+            to 1; or the score or the embedding is not a number.
     """
     probabilities = found.get(OUTPUT_NAME)
     if probabilities is not None and not (
@@ -89,12 +89,12 @@ def check_answer(found: Mapping[str, NDArray[Any]], labels: int, path: Path) -> 
         and float(probabilities.min()) >= -_RANGE_WITHIN
     ):
         raise ModelError(
-            f"{path} does not answer with probabilities: its values are no shares of one. "
+            f"{path} does not answer with probabilities: its values do not add up to 1. "
             f"{TRAIN_HINT}"
         )
     score = found.get(UNKNOWN_NAME)
     if score is not None and not (score.size == 1 and not np.isnan(score).any()):
-        raise ModelError(f"{path} gives a score of unknown that is no number. {TRAIN_HINT}")
+        raise ModelError(f"{path} gives a score of unknown that is not a number. {TRAIN_HINT}")
     seen = found.get(NORMALISED_EMBEDDING_NAME)
     if seen is not None and not (seen.ndim == 2 and len(seen) == 1 and np.isfinite(seen).all()):
-        raise ModelError(f"{path} gives an embedding that is no row of numbers. {TRAIN_HINT}")
+        raise ModelError(f"{path} gives an embedding that is not a row of numbers. {TRAIN_HINT}")

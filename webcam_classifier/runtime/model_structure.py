@@ -81,9 +81,9 @@ def structure_problem(content: bytes | mmap) -> str | None:
                 if place == _EXTERNAL_DATA or (
                     place == _DATA_LOCATION and _varint(content, start, end)[0] == _EXTERNAL
                 ):
-                    return "it takes numbers from other files"
+                    return "it reads weights from other files"
                 if place == _OP_TYPE and bytes(content[start:end]) in _READS_FILES:
-                    return "it takes compiled parts from other files"
+                    return "it reads compiled parts from other files"
                 kind = _MESSAGES.get(place)
                 if kind is None:
                     continue

@@ -53,7 +53,7 @@ def open_on_openvino(
 
     kept = compiled / _COMPILED
     if kept.is_file() and not is_unchanged(compiled):
-        _log.warning("%s was damaged, and is made anew.", compiled)
+        _log.warning("%s was damaged, and is rebuilt.", compiled)
         shutil.rmtree(compiled, ignore_errors=True)
     if kept.is_file() and is_unchanged(compiled):
         try:

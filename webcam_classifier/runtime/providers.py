@@ -64,9 +64,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "takes NVIDIA's own wheel.",
         device="cuda",
     ),
-    "coreml": Provider(
-        "CoreMLExecutionProvider", "It comes with onnxruntime for macOS and for nothing else."
-    ),
+    "coreml": Provider("CoreMLExecutionProvider", "It comes with onnxruntime for macOS only."),
     "directml": Provider(
         "DmlExecutionProvider",
         "On Windows, replace onnxruntime by `pip install onnxruntime-directml`.",

@@ -127,7 +127,7 @@ def why_not_equal(reference: Answers, answers: Answers, are_real: bool, is_reduc
         is_reduced: Computed with fewer bits, which only photographs can prove harmless.
     """
     if not np.isfinite(answers).all():
-        return "some answers are no numbers"
+        return "some answers are not numbers"
     if is_reduced and not (are_real and len(np.unique(reference.argmax(axis=1))) > 1):
         return "the pictures that were held back are not here to compare answers on"
     if are_real:
@@ -164,7 +164,7 @@ def _reference_answers(trial: RuntimeTrial) -> Answers:
     answers = trial.answers()
     if answers is not None and np.isfinite(answers).all():
         return answers
-    trial.problem = trial.problem or "some of its answers are no numbers"
+    trial.problem = trial.problem or "some of its answers are not numbers"
     raise _no_reference(trial)
 
 

@@ -228,7 +228,7 @@ def open_on_provider(
 def _drop_damaged_engines(folder: Path) -> None:
     for engine in changed_files(folder):
         if engine.is_file():
-            _log.warning("%s was damaged, and is built anew.", engine)
+            _log.warning("%s was damaged, and is rebuilt.", engine)
             engine.unlink()
 
 

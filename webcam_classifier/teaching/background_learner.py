@@ -255,8 +255,8 @@ def _described(error: Exception, folder: Path) -> str:
     if isinstance(error, OSError):
         path = Path(os.fsdecode(error.filename)) if _is_name(error.filename) else folder
         why = explain_os_error(error, path, reading=True)
-        return f"Learning is held up and tried again in a moment: {why}"
-    return f"Learning is held up and tried again in a moment: {error!r}."
+        return f"Training failed and is tried again in a moment: {why}"
+    return f"Training failed and is tried again in a moment: {error!r}."
 
 
 def _is_name(name: object) -> bool:

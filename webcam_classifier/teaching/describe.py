@@ -42,7 +42,7 @@ def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
         files = "A file" if count == 1 else f"{count} files"
         such_as = "" if count == 1 else "such as "
         found.append(
-            f"{files} can't be read and teaches nothing: {such_as}{label}/{name}, {file.reason}."
+            f"{files} can't be read and is left out: {such_as}{label}/{name}, {file.reason}."
         )
     refused = set(dataset.refused.values())
     unusable = [
@@ -94,5 +94,5 @@ def describe_lack(counts: Mapping[str, int]) -> str:
         return f"Record {missing[0]}: at least two labels need snapshots."
     single = [label for label in shown if counts[label] == 1]
     if single:
-        return f"Record more of {single[0]}: a single picture can't be left out to ask about it."
+        return f"Record more of {single[0]}: a single picture can't be left out to test on."
     return ""

@@ -126,7 +126,9 @@ class Edits:
     def picture_path(self, label: str, name: str) -> Path:
         """Give the file of a picture that is known."""
         if self._dataset.get(label, name) is None:
-            raise UserError(f"There is no picture {name!r} of {label!r}. It may just have gone.")
+            raise UserError(
+                f"There is no picture {name!r} of {label!r}. It may have just been removed."
+            )
         return self._dataset.folder / label / name
 
     def refresh(self) -> bool:

@@ -253,13 +253,13 @@ def feature_file(features: onnx.ModelProto) -> Path:
     try:
         if path.read_bytes() == content:
             return path
-        _log.warning("%s was damaged, and is made anew.", path)
+        _log.warning("%s was damaged, and is rebuilt.", path)
     except OSError:
         pass  # not there yet, or not to be read
     try:
         write_atomically(path, content)
     except UserError as error:
-        _log.warning("The network is written anew at the next start: %s", error)
+        _log.warning("The network is written again at the next start: %s", error)
         path = process_folder() / name
         write_atomically(path, content)
     return path

@@ -84,7 +84,7 @@ class AutoTrainer:
         if is_head or not compared.is_better(choice.epochs):
             note = f"chosen: a head: {_why_not(compared, choice, is_head)}"
             if self.minutes is not None:
-                note += "; --minutes gives time to try, and changes nothing in what is kept"
+                note += "; --minutes sets the time to try, not what is kept"
             note += ". --mode finetune keeps the trained network in any case"
             return dataclasses.replace(head, note=note, superseded=trained.superseded)
         note = (
@@ -155,12 +155,12 @@ def _figures(compared: PairedComparison) -> str:
 def _why_not(compared: PairedComparison, choice: Choice, is_head: bool) -> str:
     """Say why a head is kept and not what was trained."""
     if compared.count == 0:
-        return "there are no validation pictures to tell whether trained layers are better"
+        return "there are no validation pictures to compare fine-tuning on"
     if is_head or compared.candidate_right <= compared.baseline_right:
-        return f"training layers did no better: {_figures(compared)}"
+        return f"fine-tuning did no better: {_figures(compared)}"
     probability = compared.p_value_of_best(choice.epochs)
     often = "easily" if probability > _OFTEN else f"in up to {100 * probability:.0f} % of cases"
     return (
-        f"that training layers did better may be chance: {_figures(compared)}; the best of "
+        f"that fine-tuning did better may be chance: {_figures(compared)}; the best of "
         f"{choice.epochs} epochs that are no better than a head gets such a lead {often}"
     )

@@ -85,7 +85,7 @@ def choose(
         )
     may_gain = is_many or (frozen_accuracy is not None and not is_good)
     if minutes is None and not may_gain:
-        more = "" if time_epoch is None else "; with --minutes 3 it would try fine-tuning as well"
+        more = "" if time_epoch is None else "; --minutes 3 would try fine-tuning too"
         return Choice("head", 0, f"{found}: a head{more}")
     if time_epoch is None:
         return Choice("head", 0, f"{found}: a head; torch, which fine-tuning needs, is missing")

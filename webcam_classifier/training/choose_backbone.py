@@ -78,14 +78,14 @@ class BackboneChoice:
 
     def describe(self) -> str:
         """The table, why the chosen one was taken, and what more time would bring."""
-        lines = [f"{'network':<20}{'pixels':>7}{'ms here':>9}  right of what was left out"]
+        lines = [f"{'network':<20}{'pixels':>7}{'ms here':>9}  accuracy on left-out bursts"]
         best = -1.0
         for one in self.measured:
             is_on_frontier, best = one.accuracy > best, max(best, one.accuracy)
             marks = [text for text, holds in (
-                ("taken", one is self.chosen),
+                ("chosen", one is self.chosen),
                 ("over --latency", one.milliseconds > self.latency),
-                ("a faster one is as right", not is_on_frontier),
+                ("a faster one is as accurate", not is_on_frontier),
             ) if holds]  # fmt: skip
             figure = f"{one.accuracy:.3f} ({one.right.sum()} of {one.right.size})"
             lines.append(
@@ -93,22 +93,22 @@ class BackboneChoice:
                 f"{', '.join(marks)}".rstrip()
             )
         lines += self.missing
-        lines.append(f"taken: {self.chosen.name}: {self._why()} (weights: {self.chosen.source})")
+        lines.append(f"chosen: {self.chosen.name}: {self._why()} (weights: {self.chosen.source})")
         more = self._what_more_would_bring()
         return "\n".join([*lines, more] if more else lines)
 
     def _why(self) -> str:
         within = [one for one in self.measured if one.milliseconds <= self.latency]
         if not within:
-            return f"none takes {self.latency:.1f} ms or less, and it is the fastest"
+            return f"no network takes {self.latency:.1f} ms or less; this is the fastest"
         if not self.chosen.right.size:
-            return "there are too few pictures to leave some out, and it is the fastest"
+            return "there are too few pictures to leave some out; this is the fastest"
         best = max(within, key=lambda one: one.accuracy)
         if self.chosen.accuracy >= best.accuracy:
             return f"the best of those that take {self.latency:.1f} ms or less"
         return (
-            f"the fastest; that {best.name} gets {best.right.sum() - self.chosen.right.sum()} "
-            "more right may be chance"
+            f"the fastest; {best.name} gets {best.right.sum() - self.chosen.right.sum()} more "
+            "correct, which may be chance"
         )
 
     def _what_more_would_bring(self) -> str:
@@ -123,8 +123,8 @@ class BackboneChoice:
         gained = best.right.sum() - self.chosen.right.sum()
         chance = "" if _is_better(best, self.chosen, len(over)) else ", which may be chance"
         return (
-            f"{best.name} would get {gained} more of {best.right.size} right{chance}: "
-            f"--latency {int(best.milliseconds) + 1} takes it"
+            f"{best.name} would get {gained} more of {best.right.size} correct{chance}: "
+            f"--latency {int(best.milliseconds) + 1} allows it"
         )
 
 

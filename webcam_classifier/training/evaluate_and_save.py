@@ -243,7 +243,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     if evaluation.count < FEW_PICTURES:
         lines.append(
             f"warning: {evaluation.count} test pictures are few, so the figure may be far off; "
-            "more bursts make it surer"
+            "more bursts make it more certain"
         )
     if findings.top_k_accuracy is not None:
         lines.append(f"top-{TOP} accuracy {findings.top_k_accuracy:.3f}")
@@ -253,14 +253,14 @@ def describe_training(findings: Findings, folder: Path) -> str:
     )
     curve = findings.analysis.curve
     if curve is not None:
-        of_head = "" if findings.outcome.mode == "head" else "asked of a head instead: "
+        of_head = "" if findings.outcome.mode == "head" else "measured with a head instead: "
         lines.append(of_head + curve.describe())
     if findings.outcome.note:
         lines.append(findings.outcome.note)
     seconds = time.monotonic() - findings.task.started
     lines += describe_former(findings, folder)
     lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
-    lines.append(f"everything about it: {folder / REPORT_NAME}")
+    lines.append(f"report: {folder / REPORT_NAME}")
     lines.append(f"next: python live.py {folder / MODEL_NAME}")
     return "\n".join(lines)
 
@@ -277,4 +277,6 @@ def describe_former(findings: Findings, folder: Path) -> list[str]:
         former.append(CHECKPOINT_NAME)
     if not former:
         return []
-    return [f"note: made from an earlier model, and left as it was: {', '.join(former)}"]
+    return [
+        f"note: these belong to an earlier model, and were left as they are: {', '.join(former)}"
+    ]

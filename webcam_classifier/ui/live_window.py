@@ -138,7 +138,7 @@ class LiveWindow:
 
     def _keys(self) -> str:
         explain = "   e explain" if self._explain is not None else ""
-        return f"q quit   space {'go on' if self.is_paused else 'pause'}   s snapshot{explain}"
+        return f"q quit   space {'continue' if self.is_paused else 'pause'}   s snapshot{explain}"
 
     def explain(self) -> None:
         """Show where the label was found, or stop showing it."""

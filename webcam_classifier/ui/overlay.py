@@ -135,7 +135,7 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
         key: What records the likeliest label; empty where nothing does.
     """
     if prediction.is_unknown:
-        teach = f"; hold {key} to teach it" if key else ""
+        teach = f"; hold {key} to correct it" if key else ""
         return Verdict(UNKNOWN_NAME, f"perhaps {prediction.shown_label}{teach}", BLUE, PALE)
     is_sure = prediction.confidence >= SURE_FROM
     words = f"{'sure' if is_sure else 'not sure'}, {100 * prediction.confidence:.0f} %"

@@ -209,7 +209,7 @@ def _draw_entry(free: BgrImage, entry: NameEntry, is_aside: bool, scale: float) 
         GREEN,
     )
     top += field_height + pixels(7, scale)
-    words = entry.problem or "Enter takes it    Escape leaves"
+    words = entry.problem or "Enter adds it    Escape cancels"
     small = pixels(_SMALL, scale)
     colour = AMBER if entry.problem else PALE
     for index, (line, size) in enumerate(wrap(words, small, pixels(_SMALLEST, scale), room)):

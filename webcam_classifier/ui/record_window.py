@@ -242,7 +242,7 @@ class RecordWindow:
             self.wants_end = True
         else:
             self._ends_when_written = True
-            told = "it ends when the model is written: press q again to end without it"
+            told = "ends once the model is written; press q again to end now"
             self._tell(told, now, is_warning=True, lasts=_OUTCOME_FOR)
 
     def _undo(self, now: float) -> None:

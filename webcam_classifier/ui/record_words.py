@@ -168,7 +168,7 @@ def first_steps(state: RecordingState) -> list[tuple[str, str]]:
     second = (
         f"then the same for {names[1]}" if len(names) > 1 else "then the same for another label"
     )
-    return [*steps, ("1", first), ("2", second), ("w", "write the model, when it is right")]
+    return [*steps, ("1", first), ("2", second), ("w", "save the model, when it is good enough")]
 
 
 def facts(learning: LearningState) -> list[str]:
@@ -192,7 +192,7 @@ def facts(learning: LearningState) -> list[str]:
 def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
     """Say which keys there are, for so many labels."""
     if is_typing:
-        return "type a name    Enter takes it    Escape leaves"
+        return "type a name    Enter adds it    Escape cancels"
     if count == 0:
         return "n new label    m mirror    q quit"
     if count > LABELS_WITH_KEYS:
@@ -211,9 +211,9 @@ def describe_crop(crop: Crop, analysed_again: int = 0) -> str:
         analysed_again: How many snapshots a model learns anew for it.
     """
     if crop.is_whole:
-        told = "the whole picture is looked at"
+        told = "the whole picture is used"
     else:
-        told = "only this part of the picture is looked at: a takes all of it again"
+        told = "only this part of the picture is used; press a for all of it"
     again = f"{_count(analysed_again, 'snapshot')} analysed again" if analysed_again else ""
     return f"{told}; {again}" if again else told
 
@@ -221,7 +221,7 @@ def describe_crop(crop: Crop, analysed_again: int = 0) -> str:
 def describe_undone(undone: UndoneBurst | None) -> str:
     """Say what was taken back."""
     if undone is None:
-        return "nothing to undo: what was there before this run stays"
+        return "nothing to undo: snapshots of earlier runs stay"
     return f"undone: {_count(undone.count, 'picture')} of {undone.label}"
 
 
@@ -238,7 +238,7 @@ def describe_saved(state: RecordingState, saved: Mapping[str, int]) -> str:
         saved: Snapshots by label.
     """
     counts = ", ".join(f"{count} of {label}" for label, count in saved.items())
-    lines = [f"saved {counts} in {state.dataset}" if saved else "saved nothing"]
+    lines = [f"saved {counts} in {state.dataset}" if saved else "nothing was saved"]
     if state.skipped:
         lines.append(f"not recorded: {describe_skipped(state)} (--keep-all records all)")
     return "\n".join(lines)
@@ -254,7 +254,7 @@ def describe_teaching(
         lines.append(f"not recorded: {describe_skipped(state)}")
     if learning.is_ready and not is_written:
         lines.append(
-            "no model was written of them yet. That is done with: "
+            "no model was written yet. To write it: "
             f"python train.py {state.dataset} --mode head --output {output}"
         )
     return "\n".join(lines)

@@ -58,7 +58,7 @@ class SaveJob:
             UserError: There is nothing to write yet, or a model is being written already.
         """
         if not self.session.learning_state().is_ready:
-            raise UserError("nothing to write yet: two labels need snapshots")
+            raise UserError("nothing to save yet: at least two labels need snapshots")
         state = self.session.state()
         self._jobs.write(self.session, self.output)
         self._writing = state.labels

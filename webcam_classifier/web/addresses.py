@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UserError(
-            f"--host {host} is no address of this machine ({error.strerror}). Leave it out for "
+            f"--host {host} is not an address of this machine ({error.strerror}). Leave it out for "
             "this machine alone, or give 0.0.0.0 for every network that it is in."
         ) from error
     try:
@@ -68,9 +68,11 @@ def parse_origin(text: str) -> str:
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError as error:
-        raise ValueError(f"{text!r} is no address of a page ({error}). {_ORIGIN_EXAMPLE}") from None
+        raise ValueError(
+            f"{text!r} is not the address of a page ({error}). {_ORIGIN_EXAMPLE}"
+        ) from None
     if parts.scheme not in _USUAL_PORTS or not host or "@" in parts.netloc:
-        raise ValueError(f"{text!r} is no address of a page. {_ORIGIN_EXAMPLE}")
+        raise ValueError(f"{text!r} is not the address of a page. {_ORIGIN_EXAMPLE}")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"{text!r} goes on after the host, and the page can't. {_ORIGIN_EXAMPLE}")
     shown_port = "" if port in (None, _USUAL_PORTS[parts.scheme]) else f":{port}"
@@ -146,6 +148,6 @@ def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EACCES:
         return f"Port {port} is kept for the system. Choose one from 1024 up, such as --port 8000."
     return (
-        f"--host {host} is no address of this machine ({error.strerror}). Leave it out for this "
-        "machine alone, or give 0.0.0.0 for every network that it is in."
+        f"--host {host} is not an address of this machine ({error.strerror}). Leave it out for "
+        "this machine alone, or give 0.0.0.0 for every network that it is in."
     )

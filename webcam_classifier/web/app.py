@@ -68,7 +68,7 @@ async def _mistaken(request: Request, error: Exception) -> Response:
 
 
 async def _cut_off(request: Request, _error: Exception) -> Response:
-    return _say(request, HTTPStatus.BAD_REQUEST, "It did not come whole.")  # nobody reads it
+    return _say(request, HTTPStatus.BAD_REQUEST, "It did not arrive completely.")  # nobody reads it
 
 
 async def _went_wrong(request: Request, _error: Exception) -> Response:

@@ -91,7 +91,7 @@ class PictureArchive:
         if len(self._zip.infolist()) > ARCHIVE_ENTRIES:
             raise ArchiveError(
                 f"It holds {len(self._zip.infolist())} files, and at most {ARCHIVE_ENTRIES} are "
-                "taken at once. Make several of it."
+                "taken at once. Split it."
             )
         visible = (info for info in self._zip.infolist() if not _is_passed_over(info))
         self.entries = [Entry(info.filename, _problem(info), info) for info in visible]
@@ -124,8 +124,7 @@ class PictureArchive:
                         raise EntryError("unpacks to far more than its size in the archive")
                     if self._left < 0:
                         raise ArchiveError(
-                            f"It unpacks to more than {self._most // 1_000_000} MB. Make "
-                            "several of it."
+                            f"It unpacks to more than {self._most // 1_000_000} MB. Split it."
                         )
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
             # RuntimeError: the archive's directory and the entry itself disagree.
@@ -154,7 +153,7 @@ def _check_directory(file: IO[bytes]) -> None:
     if is_huge or directory_size > _DIRECTORY_AT_MOST:
         raise ArchiveError(
             f"It is of the kind for very large archives, and at most {ARCHIVE_ENTRIES} files are "
-            "taken at once. Make several of it."
+            "taken at once. Split it."
         )
     file.seek(0)
 

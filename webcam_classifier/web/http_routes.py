@@ -110,7 +110,7 @@ class Routes:
         """Serve the report on the model."""
         path = self.studio.models.report
         if path is None:
-            raise _not_found("There is no report yet. Teach a model first.")
+            raise _not_found("There is no report yet. Train a model first.")
         return FileResponse(path, headers={_POLICY: REPORT_POLICY})
 
     async def state(self, request: Request) -> Response:
@@ -235,7 +235,7 @@ class Routes:
         """Serve a model file."""
         path = self.studio.models.find(request.path_params["name"])
         if path is None or not path.is_file():
-            raise _not_found("There is no such model file. Teach or export one first.")
+            raise _not_found("There is no such model file. Train or export one first.")
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
     def _job(self) -> Response:

@@ -33,7 +33,7 @@ async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
 
     Raises:
         HTTPException: There is no room for it.
-        ClientDisconnect: It did not come whole.
+        ClientDisconnect: It did not arrive completely.
     """
     try:
         # Unbuffered: what could not be written would be tried once more when it is closed.
@@ -83,9 +83,9 @@ async def read_fields(request: Request) -> dict[str, Any]:
     try:
         fields = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
-        raise UserError("What was sent is no JSON. Load the page again.") from error
+        raise UserError("What was sent is not JSON. Load the page again.") from error
     if not isinstance(fields, dict):
-        raise UserError("What was sent is no JSON object. Load the page again.")
+        raise UserError("What was sent is not a JSON object. Load the page again.")
     return fields
 
 
@@ -118,7 +118,7 @@ def epochs_of(fields: dict[str, Any]) -> int | None:
     """Return the number of epochs; None where it was left open.
 
     Raises:
-        UserError: It is no number of epochs that anybody would want.
+        UserError: It is not a number of epochs that anybody would want.
     """
     epochs = fields.get("epochs")
     if epochs is None:
@@ -140,7 +140,9 @@ def crop_of(fields: dict[str, Any]) -> Crop:
         found = read_crop(fields)
         return Crop(float(found.left), float(found.top), float(found.width), float(found.height))
     except (ValueError, OverflowError) as error:
-        raise UserError(f"This is no part of the picture: {error}. Choose another one.") from error
+        raise UserError(
+            f"This is not a part of the picture: {error}. Choose another one."
+        ) from error
 
 
 def side_of(request: Request) -> int | None:

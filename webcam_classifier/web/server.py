@@ -89,7 +89,7 @@ class _Quiet:
         if now - self._told_at >= _TELL_EVERY:
             self._told_at = now
             _logger.warning(
-                "no page can be opened for now: %s; it is tried again", context.get("exception")
+                "no page can be opened at the moment: %s; trying again", context.get("exception")
             )
 
 

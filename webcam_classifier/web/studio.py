@@ -206,4 +206,4 @@ class Studio:
                 loop.call_soon_threadsafe(call, *values)
 
 
-SOMEBODY_TEACHES = "Somebody else is teaching. Watch along, or ask them to let you."
+SOMEBODY_TEACHES = "Somebody else is in control. Watch, or ask them to hand over."

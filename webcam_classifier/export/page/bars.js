@@ -3,10 +3,12 @@
 const MOST = 10; // with more labels than that, the likeliest are shown
 const COLOURS = 9;
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 
 /** The bars of one model. */
 export class Bars {
+  /** @type {any[]} */
   #rows;
 
   constructor(names) {

@@ -69,8 +69,8 @@ export class Classifier {
     const best = likeliest(answer.probabilities);
     return {
       ...answer,
-      label: this.card.labels[best],
-      name: this.card.names[best],
+      label: /** @type {any} */ (this).card.labels[best],
+      name: /** @type {any} */ (this).card.names[best],
       confidence: answer.probabilities[best],
       isUnknown: isUnknown(answer),
     };

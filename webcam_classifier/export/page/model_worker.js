@@ -79,7 +79,7 @@ async function checkWhole(model) {
 async function candidates(wanted) {
   if (wanted) return [wanted];
   try {
-    const adapter = await navigator.gpu?.requestAdapter();
+    const adapter = await /** @type {any} */ (navigator).gpu?.requestAdapter();
     // A software adapter would be slower than WebAssembly.
     if (adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)) return ["webgpu", "wasm"];
   } catch {

@@ -12,6 +12,7 @@ const STALE_AFTER = 1000; // milliseconds without a new frame: the label is of t
 const OPENS_WITHIN = 5000; // milliseconds
 const RATE_OVER = 20; // frames
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 const video = byId("video");
 const stage = byId("stage");
@@ -19,6 +20,7 @@ const view = byId("view");
 
 const events = new EventTarget();
 const camera = new Camera(video, (reason) => stopped(reason));
+/** @type {any} */
 let classifier = null;
 let bars = null;
 let smoothing = null;
@@ -31,7 +33,7 @@ let answeredAt = [];
 const ready = load();
 ready.catch(() => {}); // shown on the page
 
-window.webcamClassifier = {
+/** @type {any} */ (window).webcamClassifier = {
   ready,
   start,
   stop,
@@ -89,7 +91,11 @@ async function load() {
   return classifier;
 }
 
-/** Open a camera, by its id or by where it looks: `user` or `environment`. */
+/**
+ * Open a camera, by its id or by where it looks: `user` or `environment`.
+ *
+ * @param {{facing?: string, deviceId?: string}} which
+ */
 async function start({ facing, deviceId } = {}) {
   if (!classifier) await ready;
   if (facing) camera.facing = facing;

@@ -28,6 +28,8 @@ export function prepare(image, size, crop = null) {
 
 /**
  * A crop in pixels, as `Crop.box`: [left, top, right, bottom], the last two outside.
+ *
+ * @returns {[number, number, number, number]}
  */
 export function cropBox(width, height, crop) {
   if (!crop) return [0, 0, width, height];
@@ -166,7 +168,7 @@ function areaTaps(length, size) {
     const end = begin + scale;
     const cell = Math.min(scale, length - begin);
     let first = Math.ceil(begin);
-    let last = Math.min(Math.floor(end), length - 1);
+    const last = Math.min(Math.floor(end), length - 1);
     first = Math.min(first, last);
     const found = [];
     if (first - begin > 1e-3) found.push([first - 1, fround((first - begin) / cell)]);
