@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 STATIC = $(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy
 
-.PHONY: demo test check test-data format commands docs dist clean
+.PHONY: demo test check page-checks coverage test-data format commands docs dist clean
 
 demo: $(VENV)/live.stamp
 	$(RUN) demo.py
@@ -20,6 +20,15 @@ test: $(VENV)/dev.stamp
 check: $(VENV)/dev.stamp
 	$(STATIC)
 	$(RUN) -m pytest -m "not slow"
+
+page-checks: $(VENV)/dev.stamp
+	$(RUN) -m tools.page_checks
+
+coverage: $(VENV)/dev.stamp
+	$(RUN) -m coverage erase
+	$(RUN) -m coverage run -m pytest $(TESTS)
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
 
 test-data: $(VENV)/dev.stamp
 	$(RUN) -m tools.test_data
@@ -38,7 +47,7 @@ dist: $(VENV)/dev.stamp
 	$(RUN) -m build
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist site
+	rm -rf $(VENV) tools/page_code/node_modules .coverage* .mypy_cache .ruff_cache .pytest_cache build dist site
 
 $(VENV)/live.stamp: requirements-live.txt constraints.txt
 	@echo "setting up $(VENV) with requirements-live.txt (a minute, once)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,16 +63,15 @@ def pytest_sessionfinish() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what was not tested, and which processes were left behind."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    absent = [report for report in skipped if _ABSENT in str(report.longrepr)]
-    if absent:
-        reasons = sorted({_reason(report.longrepr) for report in absent})
+    counted = Counter(
+        _reason(report.longrepr) for report in terminalreporter.stats.get("skipped", [])
+    )
+    if counted:
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.line(
-            f"{len(absent)} tests were skipped because what they need is {_ABSENT}"
-        )
-        for reason in reasons:
-            terminalreporter.line(f"  - {reason}")
+        total = sum(counted.values())
+        terminalreporter.line(f"{total} {'test was' if total == 1 else 'tests were'} skipped:")
+        for reason, count in sorted(counted.items()):
+            terminalreporter.line(f"{count:>5}  {reason}")
     if _left:
         terminalreporter.section("processes left running, and ended", sep="!", red=True)
         for line in _left:
@@ -141,7 +141,7 @@ def _existing(name: str, what: str) -> Path:
 
 def _reason(longrepr: object) -> str:
     text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
-    return text.partition(_ABSENT)[2].rstrip("')")
+    return text.removeprefix("Skipped: ")
 
 
 def _end_what_is_left(who: str) -> None:

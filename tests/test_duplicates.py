@@ -117,6 +117,7 @@ def test_a_room_with_the_light_on_and_off_is_no_copy_where_nothing_else_shows(
     assert find_duplicates(load_labelled_pictures(tmp_path, 64)).across_labels == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("equal_files", [1, 4])
 def test_thousands_of_black_pictures_are_paired_in_a_moment(
     tmp_path: Path, equal_files: int

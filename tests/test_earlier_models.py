@@ -62,7 +62,9 @@ def test_what_an_earlier_version_did_not_know_is_not_made_up(tmp_path: Path) -> 
     path = written_earlier(kept, tmp_path)
     card = Classifier(path).card
     assert card.names == ()
-    assert card.unknown_threshold is card.strict_threshold is card.crop is None
+    assert card.unknown_threshold is None
+    assert card.strict_threshold is None
+    assert card.crop is None
     assert learnt_pictures(path, card) is None
 
 

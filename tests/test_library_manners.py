@@ -109,6 +109,7 @@ print(json.dumps(changed))
 """
 
 
+@pytest.mark.slow
 def test_importing_every_module_changes_nothing_in_the_process() -> None:
     has_torch = importlib.util.find_spec("torch") is not None
     modules = [

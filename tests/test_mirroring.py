@@ -131,6 +131,7 @@ def test_real_pictures_that_keep_their_label_in_a_mirror_may_be_mirrored(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shapes", [list("AHMO"), list("FGRS")], ids=["symmetric", "not symmetric"])
 def test_letters_that_are_no_others_in_a_mirror_may_be_mirrored(
     network: FeatureExtractor, shapes: list[str]
@@ -138,6 +139,7 @@ def test_letters_that_are_no_others_in_a_mirror_may_be_mirrored(
     assert embed_drawn(network, shapes, 15).decide() == MirrorDecision(True, (), 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shapes", "pairs"),
     [
@@ -171,6 +173,7 @@ def test_real_thumbs_that_point_to_either_side_are_found(
     assert found.decide().pairs == (("lewo", "prawo"),)
 
 
+@pytest.mark.slow
 def test_one_label_of_everything_else_takes_in_the_mirror_images_of_another(
     network: FeatureExtractor,
 ) -> None:
@@ -205,6 +208,7 @@ def test_single_recordings_are_asked_about_as_well(network: FeatureExtractor) ->
     assert alone.decide().pairs == (("shape 0", "shape 1"),)
 
 
+@pytest.mark.slow
 def test_the_order_of_pictures_and_the_numbers_of_recordings_do_not_matter(
     network: FeatureExtractor,
 ) -> None:

@@ -53,6 +53,7 @@ def test_groups_of_real_pictures_are_those_of_comparing_all(
     np.testing.assert_array_equal(group_near_duplicates(webcam_fingerprints), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("per_burst", "noise", "ones"),
     [(10, 0.04, 0.5), (10, 0.055, 0.5), (40, 0.02, 0.06), (2000, 0.05, 0.5), (1, 0.0, 0.5)],
@@ -64,6 +65,7 @@ def test_groups_are_those_of_comparing_all(per_burst: int, noise: float, ones: f
     )
 
 
+@pytest.mark.slow
 def test_pictures_that_differ_in_some_places_alone_are_compared_as_well() -> None:
     fingerprints = np.random.default_rng(0).random((2000, 256)) < 0.5
     fingerprints[:, 100:] = False  # whole bands are the same in all

@@ -188,6 +188,7 @@ def test_the_file_has_the_lines_that_it_always_had(tmp_path: Path) -> None:
         tell(Note("nowhere"))
 
 
+@pytest.mark.slow
 def test_the_commands_are_one_command_too(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "webcam_classifier.cli"]
     helped = subprocess.run(

@@ -129,6 +129,7 @@ def test_a_disk_that_fills_up_half_way_leaves_the_whole_old_set(tmp_path: Path) 
     }
 
 
+@pytest.mark.slow
 def test_a_writer_of_a_set_that_is_killed_leaves_one_whole_set(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
