@@ -207,6 +207,26 @@ def test_the_age_is_the_time_from_capture_to_label(classifier: Classifier) -> No
         assert labelled.age >= labelled.inference_seconds > 0
 
 
+def test_another_classifier_takes_over_between_two_frames(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "other" / "model.onnx"
+    write_tiny_model(path, ("cold", "mild", "warm"), input_size=48)
+    other = Classifier(path, ExecutionConfig(threads=1))
+    other.warm_up()
+    taken: list[LabelledFrame] = []
+
+    def take(labelled: LabelledFrame) -> None:
+        taken.append(labelled)
+        if len(taken) == 10:
+            loop.change_classifier(other)
+
+    loop = LiveLoop(PacedCamera(50), classifier, frame_limit=30, record=take)
+    collect(loop)
+    own = [labelled.prediction.label in COLOURS for labelled in taken]
+    assert own == [True] * 10 + [False] * 20
+
+
 def test_the_rate_counts_intervals_and_gaps_count_as_dropped() -> None:
     counter = FrameCounter()
     for index, at in [(4, 10.0), (5, 10.5), (9, 11.0)]:

@@ -23,6 +23,7 @@ from webcam_classifier.model_card import (
     read_card,
 )
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.runtime.providers import ExecutionConfig
 
 
 def plain(blue: int, green: int, red: int) -> np.ndarray:
@@ -226,3 +227,25 @@ def test_a_threshold_that_is_no_number_is_a_damaged_card(tmp_path: Path) -> None
     with_card(tmp_path / "model.onnx", {"unknown_threshold": "high"})
     with pytest.raises(ModelError, match="damaged model card"):
         Classifier(tmp_path / "model.onnx")
+
+
+def test_the_runtime_changes_and_the_answers_stay(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_tiny_model(path)
+    classifier = Classifier(path, ExecutionConfig("cpu", 2))
+    before = classifier.classify(plain(0, 0, 255))
+    classifier.change_runtime(ExecutionConfig("cpu", 1))
+    assert classifier.runtime.endswith("cpu on 1 thread")
+    after = classifier.classify(plain(0, 0, 255))
+    np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-6)
+
+
+def test_a_file_that_became_another_model_takes_over_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_tiny_model(path)
+    classifier = Classifier(path, ExecutionConfig("cpu", 2))
+    write_tiny_model(path, ("hot", "cold"))
+    with pytest.raises(ModelError, match="another model than the one that runs"):
+        classifier.change_runtime(ExecutionConfig("cpu", 1))
+    assert classifier.runtime.endswith("cpu on 2 threads")
+    assert classifier.classify(plain(0, 0, 255)).label == "red"

@@ -78,7 +78,7 @@ class LiveLoop:
     Args:
         camera: Read from the thread. A live one is closed at the end, which wakes a read that
             waits for a frame; a file is left to its owner.
-        classifier: Used from the thread alone.
+        classifier: Used from the thread alone; see `change_classifier`.
         smoothing: Seconds that a clear change takes to be believed, about; 0 is off.
         file_rate: Frames a second of a video file, which is read faster than it was taken; None
             for other sources.
@@ -139,6 +139,16 @@ class LiveLoop:
         """How the camera is doing; what was seen before is no longer true where it is stale."""
         return self._camera.status
 
+    def change_classifier(self, classifier: FrameClassifier) -> None:
+        """Label with another classifier from the next frame on; any thread may call it.
+
+        A frame under way is labelled by the one before, and none waits or is dropped.
+
+        Args:
+            classifier: Opened and warmed up, as the next frame is given to it at once.
+        """
+        self._classifier = classifier
+
     def results(self, wait: float) -> Iterator[LabelledFrame | None]:
         """Yield labelled frames as they come, to the end of the source.
 
@@ -190,10 +200,11 @@ class LiveLoop:
                 self._changed.notify_all()
 
     def _label(self, frame: Frame) -> LabelledFrame:
+        classifier = self._classifier  # one for both steps: it may change between them
         started_at = time.monotonic()
-        prepared = self._classifier.prepare(frame.image)
+        prepared = classifier.prepare(frame.image)
         prepared_at = time.monotonic()
-        prediction = self._classifier.classify_prepared(prepared)
+        prediction = classifier.classify_prepared(prepared)
         labelled_at = time.monotonic()
         if self._captured_at is not None and self._camera.status.since > self._captured_at:
             self._steady = None  # whatever was there before the gap may have gone

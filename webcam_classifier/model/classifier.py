@@ -25,6 +25,7 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
+from webcam_classifier.runtime.runners import Values
 from webcam_classifier.runtime.session import ModelSession, card_in, open_session
 from webcam_classifier.runtime.stranger import check_stranger, describe_failure
 from webcam_classifier.storage import recover_folder
@@ -156,12 +157,7 @@ class Classifier:
         Raises:
             ModelError: The graph fails, or what it gives are no probabilities.
         """
-        try:
-            found = self._session.run(prepared[np.newaxis])
-        except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            reason = describe_failure(error)
-            raise ModelError(f"{self.path} could not be run ({reason}). {TRAIN_HINT}") from error
-        check_answer(found, len(self.card.labels), self.path)
+        found = self._run(self._session, prepared)
         head = self.head
         embedding = found.get(NORMALISED_EMBEDDING_NAME)
         seen = None if embedding is None else embedding[0]
@@ -182,8 +178,42 @@ class Classifier:
 
     def warm_up(self) -> None:
         """Run the graph once on a grey picture: the first run of a session is a slow one."""
+        self.classify_prepared(self._grey_picture())
+
+    def change_runtime(self, runtime: ExecutionConfig) -> None:
+        """Run the same file on something else from the next picture on; any thread may call it.
+
+        What is new is opened and warmed up beside the present one, and takes its place by one
+        assignment: no picture waits for it, and one under way is answered by what it began with.
+
+        Args:
+            runtime: What runs it, of which the answers were compared before.
+
+        Raises:
+            ModelError: The file was changed since it was opened, or can't be run so.
+            ProviderError: The runtime can't be had. Here as above, all stays as it was.
+        """
+        check_stranger(self.path)
+        session = open_session(self.path, runtime)
+        if card_in(session, self.path) != self.card:
+            raise ModelError(
+                f"{self.path} is another model than the one that runs. Start again to run it."
+            )
+        self._run(session, self._grey_picture())
+        self._session = session
+
+    def _run(self, session: ModelSession, prepared: BgrImage) -> Values:
+        try:
+            found = session.run(prepared[np.newaxis])
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            reason = describe_failure(error)
+            raise ModelError(f"{self.path} could not be run ({reason}). {TRAIN_HINT}") from error
+        check_answer(found, len(self.card.labels), self.path)
+        return found
+
+    def _grey_picture(self) -> BgrImage:
         size = self.card.input_size
-        self.classify_prepared(np.full((size, size, 3), 127, dtype=np.uint8))
+        return np.full((size, size, 3), 127, dtype=np.uint8)
 
 
 def find_model(path: Path) -> Path:
