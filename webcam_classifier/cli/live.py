@@ -45,6 +45,7 @@ from webcam_classifier.cli.live_arguments import (
 )
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
+from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.listing import printable
@@ -94,11 +95,15 @@ def watch(options: argparse.Namespace) -> None:
         options: From `parse`.
     """
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
-    choice = choose_runtime(path, options.provider, options.threads, say)
+    choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
     classifier = Classifier(path, choice.runtime, unknown=options.unknown or UNKNOWN_NORMAL)
     classifier.warm_up()
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        if others_are_left and not camera.is_live:
+            # What is stored waits, and is labelled from its beginning to its end by one runtime.
+            choice = choose_runtime(path, options.provider, options.threads, say)
+            classifier.change_runtime(choice.runtime)
         say(f"model  {path}: {describe_card(classifier.card)}")
         say(f"source {camera.description}\nruns on {classifier.runtime} ({choice.reason})")
         source = source_facts(options.source, camera)
@@ -128,6 +133,8 @@ def watch(options: argparse.Namespace) -> None:
             record=None if events is None else events.take,
             on_status=all_of(on_status),
         )
+        if others_are_left and camera.is_live:
+            stack.enter_context(RuntimeSearch(classifier, options.threads, say))
         run(loop, show, camera, source)
 
 

@@ -25,6 +25,7 @@ from webcam_classifier.runtime.providers import (
 )
 from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
 from webcam_classifier.runtime.session import card_of
+from webcam_classifier.runtime.trial import OPENS_WITHIN
 from webcam_classifier.storage import write_atomically
 
 AUTO = "auto"
@@ -45,26 +46,63 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
         ModelError: The file can't be used.
         ProviderError: The wanted provider is missing, can't run this model, or answers otherwise.
     """
-    names = installed_providers() if wanted == AUTO else (wanted,)
-    if not set(names).issubset(installed_providers()):
-        raise ProviderError(
-            f"--provider {wanted}: this onnxruntime has no {wanted}. {PROVIDERS[wanted].remedy}"
-        )
+    known = known_runtime(model, wanted, threads, say)
+    return measure_runtime(model, wanted, threads, say) if known is None else known
+
+
+def known_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeChoice | None:
+    """Return what can be said without a measurement: the cached choice, or the only one there is.
+
+    Args:
+        model: The model file.
+        wanted: See `choose_runtime`.
+        threads: Likewise.
+        say: Told where the cached choice is damaged.
+
+    Returns:
+        None where it has to be measured.
+
+    Raises:
+        ModelError: The file can't be used.
+        ProviderError: The wanted provider is missing.
+    """
+    names = _allowed(wanted)
     if not model.is_file():
         card_of(model)  # says what is wrong with it
-    remembered = runtime_folder(model) / f"choice-{wanted}-{threads}.json"
-    choice = recall(remembered, say)
+    choice = recall(_place(model, wanted, threads), say)
     if choice is not None and choice.runtime.provider in names:
         return choice
-    precision = card_of(model).precision
     if names == (CPU,) and (threads or physical_cores() == 1):
+        precision = card_of(model).precision
         return RuntimeChoice(
             ExecutionConfig(CPU, threads, precision=precision), "nothing to choose from"
         )
+    return None
+
+
+def measure_runtime(
+    model: Path, wanted: str, threads: int, say: Say, patience: float = OPENS_WITHIN
+) -> RuntimeChoice:
+    """Try what this device has, and cache the best; see `choose_runtime`.
+
+    Args:
+        model: The model file.
+        wanted: See `choose_runtime`.
+        threads: Likewise.
+        say: Likewise.
+        patience: Seconds for each runtime to open and to answer the pictures.
+
+    Raises:
+        ModelError: See `choose_runtime`.
+        ProviderError: Likewise.
+    """
+    names = _allowed(wanted)
+    remembered = _place(model, wanted, threads)
     notes = []
     if wanted == AUTO and "tensorrt" in names and not list(remembered.parent.glob("*.engine")):
         names = tuple(name for name in names if name != "tensorrt")
         notes.append("TensorRT not tried: --provider tensorrt builds its engine, once, in minutes")
+    precision = card_of(model).precision
     if wanted == "tensorrt":
         say("TensorRT builds an engine for this GPU: 1 to 10 minutes, on a small Jetson up to 30")
     else:
@@ -73,7 +111,7 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
     from webcam_classifier.runtime.race import NoReferenceError, race
 
     try:
-        choice = race(model, names, threads, notes)
+        choice = race(model, names, threads, notes, patience)
     except NoReferenceError as error:
         if wanted not in (AUTO, CPU):
             raise ProviderError(f"--provider {wanted} can't be checked. {error}") from error
@@ -86,6 +124,25 @@ def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeC
         raise ProviderError(f"--provider {wanted}: {choice.reason}. Take --provider auto.")
     remember(remembered, choice, say)
     return choice
+
+
+def _allowed(wanted: str) -> tuple[str, ...]:
+    """The providers that will do.
+
+    Raises:
+        ProviderError: The wanted one is missing.
+    """
+    installed = installed_providers()
+    names = installed if wanted == AUTO else (wanted,)
+    if not set(names).issubset(installed):
+        raise ProviderError(
+            f"--provider {wanted}: this onnxruntime has no {wanted}. {PROVIDERS[wanted].remedy}"
+        )
+    return names
+
+
+def _place(model: Path, wanted: str, threads: int) -> Path:
+    return runtime_folder(model) / f"choice-{wanted}-{threads}.json"
 
 
 def recall(path: Path, say: Say) -> RuntimeChoice | None:

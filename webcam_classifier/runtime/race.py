@@ -42,7 +42,13 @@ class NoReferenceError(UserError):
     """The processor's own answers could not be had, so that no other ones can be checked."""
 
 
-def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) -> RuntimeChoice:
+def race(
+    model: Path,
+    names: Sequence[str],
+    threads: int,
+    notes: Sequence[str],
+    patience: float = OPENS_WITHIN,
+) -> RuntimeChoice:
     """Try providers, then the best one with fewer threads.
 
     Args:
@@ -50,6 +56,7 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
         names: Keys of `PROVIDERS`.
         threads: Of the processor; 0 tries several numbers.
         notes: What else belongs into the reason.
+        patience: Seconds for each to open and to answer the pictures.
 
     Returns:
         The best; the processor, with the reason, where no other one of `names` will do.
@@ -71,7 +78,7 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
         np.save(file, pictures.pixels)
         with ExitStack() as stack:
             first = stack.enter_context(_start(model, reference, file, _REFERENCE_WITHIN))
-            trials = [stack.enter_context(_start(model, other, file)) for other in others]
+            trials = [stack.enter_context(_start(model, other, file, patience)) for other in others]
             answers = _reference_answers(first)
             usable, problems = _checked(trials, answers, pictures.are_real)
             times, failures = _timed([first, *usable])
@@ -86,7 +93,10 @@ def race(model: Path, names: Sequence[str], threads: int, notes: Sequence[str]) 
         if fewer:
             # Against themselves: the least threads come first, and win where it is a tie.
             with ExitStack() as stack:
-                trials = [stack.enter_context(_start(model, one, file)) for one in [*fewer, best]]
+                trials = [
+                    stack.enter_context(_start(model, one, file, patience))
+                    for one in [*fewer, best]
+                ]
                 usable, unequal = _checked(trials, answers, pictures.are_real)
                 again, failures = _timed(usable)
             best = choose_fastest(again) if again else best
@@ -214,9 +224,7 @@ def _problems(trials: Sequence[RuntimeTrial]) -> list[str]:
     ]
 
 
-def _start(
-    model: Path, runtime: ExecutionConfig, pictures: Path, patience: float = OPENS_WITHIN
-) -> RuntimeTrial:
+def _start(model: Path, runtime: ExecutionConfig, pictures: Path, patience: float) -> RuntimeTrial:
     if runtime.provider == "tensorrt":
         patience = _TENSORRT_BUILDS_WITHIN
     return RuntimeTrial(model, runtime, pictures, OUTPUT_NAME, patience)

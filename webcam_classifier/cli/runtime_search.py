@@ -1,0 +1,195 @@
+"""Find the fastest runtime of a model beside the running loop, and change to it.
+
+The processor runs every model at once, so the first label needs no measurement. All else is tried
+in a process that gives way to everything, and ends when this one does; what it finds is remembered
+for the next start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from webcam_classifier.cli.child import ending_with_parent
+from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import temporary_folder_path
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.runtime.choice import (
+    AUTO,
+    Say,
+    choose_runtime,
+    known_runtime,
+    measure_runtime,
+)
+from webcam_classifier.runtime.device_name import physical_cores
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeChoice
+
+_NICENESS = 19
+_PATIENCE = 600.0  # seconds for each runtime: beside other work there is little time for them
+
+
+def first_runtime(model: Path, wanted: str, threads: int, say: Say) -> tuple[RuntimeChoice, bool]:
+    """Return what a model can begin to run on at once, unless one provider alone will do.
+
+    Args:
+        model: The model file.
+        wanted: `auto`, or a provider, which is tried and compared before anything is run on it.
+        threads: Of the processor; 0 leaves that to the measurement.
+        say: Told what takes time, and where what was remembered is damaged.
+
+    Returns:
+        The runtime, and whether others are still to be tried.
+
+    Raises:
+        ModelError: The file can't be used.
+        ProviderError: The wanted provider is missing, can't run this model, or answers otherwise.
+    """
+    if wanted != AUTO:
+        return choose_runtime(model, wanted, threads, say), False
+    choice = known_runtime(model, AUTO, threads, say)
+    if choice is not None:
+        return choice, False
+    begun = ExecutionConfig(CPU, threads or physical_cores())
+    return RuntimeChoice(begun, "to begin with"), True
+
+
+class RuntimeSearch:
+    """Tries runtimes as long as the context lasts, and changes a classifier's to the best.
+
+    What it does is said: what is tried, and what the classifier runs on in the end.
+
+    Args:
+        classifier: Runs on the processor, and goes on meanwhile.
+        threads: Of the processor; 0 leaves that to the measurement.
+        say: Told from a thread.
+    """
+
+    def __init__(self, classifier: Classifier, threads: int, say: Say) -> None:
+        self._classifier = classifier
+        self._threads = threads
+        self._say = say
+        self._lock = threading.Lock()  # guards both below
+        self._process: subprocess.Popen[str] | None = None
+        self._is_over = False
+        self._has_ended = threading.Event()
+        # Linux takes the thread that starts a process for its parent, so one does that stays.
+        self._thread = threading.Thread(target=self._run, name="runtime-search", daemon=True)
+
+    def __enter__(self) -> RuntimeSearch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._is_over = True
+            if self._process is not None:
+                self._process.kill()
+        self._thread.join()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end of the search, so many seconds at the most; return whether it came."""
+        return self._has_ended.wait(timeout)
+
+    def _run(self) -> None:
+        try:
+            self._search()
+        except (UserError, OSError) as error:
+            if not self._is_over:
+                self._say(f"stays on {self._classifier.runtime}: {error}")
+        finally:
+            self._has_ended.set()
+
+    def _search(self) -> None:
+        # Named here and made there, so that nothing is left by an end of this process between.
+        folder = temporary_folder_path()
+        command = [sys.executable, "-m", __name__, str(folder)]
+        with self._lock:
+            if self._is_over:
+                return
+            process = self._process = subprocess.Popen(
+                [*command, str(self._classifier.path.resolve()), str(self._threads)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # libraries are noisy; what matters comes as JSON
+                cwd=Path(__file__).parents[2],
+                text=True,
+            )
+        try:
+            found = self._listen(process)
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                assert pipe is not None
+                pipe.close()
+            shutil.rmtree(folder, ignore_errors=True)  # it does so itself unless it was killed
+        if not self._is_over:
+            self._change(found)
+
+    def _listen(self, process: subprocess.Popen[str]) -> RuntimeChoice | None:
+        """Say on what the process says, and return its choice; None where it gives none."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            if "choice" in said:
+                fields = said["choice"]
+                return RuntimeChoice(ExecutionConfig(**fields["runtime"]), str(fields["reason"]))
+            if not self._is_over:
+                self._say(str(said["say"]))
+        return None
+
+    def _change(self, found: RuntimeChoice | None) -> None:
+        before = self._classifier.runtime
+        if found is None:
+            self._say(f"stays on {before}: the trial of other ways ended before its time")
+            return
+        self._classifier.change_runtime(found.runtime)
+        after = self._classifier.runtime
+        self._say(f"{'stays' if after == before else 'now runs'} on {after} ({found.reason})")
+
+
+def main() -> None:
+    """The child's side: a folder for temporary files, the model file and the number of threads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    _give_way()
+    folder, model, threads = sys.argv[1:]
+    with ending_with_parent(Path(folder)):
+        try:
+            choice = measure_runtime(
+                Path(model), AUTO, int(threads), lambda said: _tell(say=said), _PATIENCE
+            )
+        except UserError as error:
+            _tell(say=str(error))
+            return
+        _tell(choice=dataclasses.asdict(choice))
+
+
+def _give_way() -> None:
+    """Get a processor, here and in what is started from here, when nobody else wants it.
+
+    Of a niceness of 10 the loop dropped ten times as many frames, as it waits for the end of a
+    time slice.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_NICENESS)
+
+
+def _tell(**fields: object) -> None:
+    with suppress(BrokenPipeError):
+        print(json.dumps(fields), flush=True)
+
+
+if __name__ == "__main__":
+    main()
