@@ -11,7 +11,8 @@ so only one process computes at a time, after a pause. The table gives medians o
 medians, their range, and how far the answers are from ours in fp32; below it stand the ratios that
 matter. Without a model, ours is the default network with a plain head. Runtimes that are no part of
 the project's requirements are installed into the user's cache folder at the first use. A way that
-can't run ends the benchmark with status 1, unless it is left out by name.
+can't run here, as one whose package is missing, is left out, and said below with the reason. Where
+ours can't run, it ends with status 1.
 
 --grow tells how ours grows with the picture's size, the number of labels and the threads.
 """
@@ -147,32 +148,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def compare(folder: Path, names: Sequence[str], options: argparse.Namespace) -> Times:
-    """Time ways against each other, and print the table.
+    """Time ways against each other, and print the table and what was left out.
 
     Raises:
-        UserError: One of them can't run.
+        UserError: Ours can't run.
     """
-    pythons = pythons_for(names, options.environments)
+    left_out: dict[str, str] = {}
+    pythons = pythons_for(names, options.environments, left_out)
     write_frames(folder)
     write_models(folder)
     if options.model is not None:
         take_model(folder, find_model(options.model))
-    if any("int8" in name for name in names):
+    if any("int8" in name for name in pythons):
         write_integer_model(folder)
-    if any(name in ("ncnn", "litert") for name in names):
-        write_foreign_models(folder, pythons["ncnn" if "ncnn" in names else "litert"])
+    foreign = [name for name in ("ncnn", "litert") if name in pythons]
+    if foreign:
+        try:
+            write_foreign_models(folder, pythons[foreign[0]])
+        except RuntimeError as error:
+            left_out |= {name: str(error) for name in foreign}
+            pythons = {name: python for name, python in pythons.items() if name not in foreign}
     with ExitStack() as stack:
         running = {}
-        for name in names:
-            running[name] = WayProcess(name, folder, pythons[name], options.threads)
+        for name, python in pythons.items():
+            try:
+                running[name] = WayProcess(name, folder, python, options.threads)
+            except UserError as error:
+                if name == "ours":
+                    raise
+                left_out[name] = str(error)
+                continue
             stack.callback(running[name].close)
         times = alternate(running, options.rounds)
         answers = {name: way.answers for name, way in running.items()}
     print(table(times, answers))
     print("\n".join(ratios(times)))
+    print("\n".join(describe_left_out(left_out)))
     if options.plot:
         draw_plot(times, options.plot, environment(options.environments))
     return times
+
+
+def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
+    """Say which ways were not measured, and why; a ratio may hide that its best way is missing."""
+    return [f"left out: {WAYS[name].title}: {reason}" for name, reason in left_out.items()]
 
 
 def alternate(running: Mapping[str, WayProcess], rounds: int) -> Times:
@@ -211,17 +230,26 @@ def grow(folder: Path, rounds: int) -> Times:
     return times
 
 
-def pythons_for(names: Sequence[str], environments: Path) -> dict[str, Path]:
+def pythons_for(
+    names: Sequence[str], environments: Path, left_out: dict[str, str]
+) -> dict[str, Path]:
     """Return the interpreter for each way, and install what is missing.
 
-    Raises:
-        UserError: The environment can't be made.
+    Args:
+        names: Keys of `WAYS`.
+        environments: Where other runtimes are installed.
+        left_out: Gets the ways without one, with the reason.
     """
     here = Path(sys.executable)
-    if not any(WAYS[name].needs_environment for name in names):
+    elsewhere = [name for name in names if WAYS[name].needs_environment]
+    if not elsewhere:
         return dict.fromkeys(names, here)
-    python = environment(environments)
-    return {name: python if WAYS[name].needs_environment else here for name in names}
+    try:
+        python = environment(environments)
+    except UserError as error:
+        left_out |= dict.fromkeys(elsewhere, str(error))
+        return {name: here for name in names if name not in elsewhere}
+    return {name: python if name in elsewhere else here for name in names}
 
 
 def environment(environments: Path) -> Path:

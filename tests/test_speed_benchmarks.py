@@ -19,6 +19,7 @@ from benchmarks.latency_child import JpegGrabber
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.scene import draw_scene
 from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.providers import installed_providers
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_way_answers_and_is_timed_in_its_own_process(folder: Path) -> None:
-    python = pythons_for(["ours"], folder)["ours"]
+    python = pythons_for(["ours"], folder, {})["ours"]
     way = WayProcess("ours", folder, python, threads=1)
     try:
         assert way.answers.argmax(axis=1).tolist() == [0, 1, 2]
@@ -44,9 +45,31 @@ def test_a_way_answers_and_is_timed_in_its_own_process(folder: Path) -> None:
 
 
 def test_a_way_that_cannot_run_says_its_last_words_and_how_to_leave_it_out(folder: Path) -> None:
-    python = pythons_for(["onnxruntime"], folder)["onnxruntime"]
+    python = pythons_for(["onnxruntime"], folder, {})["onnxruntime"]
     with pytest.raises(UserError, match=r"plain onnxruntime.* can't run: .*--without onnxruntime"):
         WayProcess("onnxruntime", folder, python)
+
+
+def test_what_cannot_run_is_left_out_and_said_with_the_reason(
+    tmp_path: Path,
+    squeezenet_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert squeezenet_weights.is_file()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # as on a machine without a network
+    wanted = {"ours", "ours-as-it-is", "openvino"}
+    if "openvino" not in installed_providers():
+        wanted.add("ours-openvino-bf16")
+    without = [name for name in WAYS if name not in wanted]
+    command = ["--rounds", "1", "--environments", str(tmp_path), "--without", *without]
+    inference.main(command)
+    said = capsys.readouterr().out
+    assert "ours, the file as it is" in said.split("left out")[0]
+    assert "left out: OpenVINO: The other runtimes can't be installed" in said
+    if "ours-openvino-bf16" in wanted:
+        assert "left out: ours, bf16 on the OpenVINO provider" in said
+        assert "pip install onnxruntime-ep-openvino" in said
 
 
 def test_the_table_is_sorted_and_compares_answers_of_the_same_network_only() -> None:
