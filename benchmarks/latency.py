@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_jpegs(Path(folder))
         print(_HEADER)
+        everything: dict[str, list[Window]] = {}
         for rate in options.rates:
             job = Job(
                 model=str(model),
@@ -66,12 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 saves=options.save,
                 started_at=0.0,
             )
-            found = []
+            found = everything[f"{rate:g} a second"] = []
             for window in run(job):
                 found.append(window)
                 print(describe(rate, window), flush=True)
             if len(found) > 1:
                 print(describe_growth(found))
+        if options.json:
+            options.json.write_text(json.dumps(everything, indent=2) + "\n")
 
 
 def run(job: Job) -> Iterator[Window]:
@@ -139,6 +142,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seconds", type=float, default=10.0, help="for each rate (default: %(default)g)")
     add("--minutes", type=int, default=0, help="instead: watch for growth")
     add("--save", action="store_true", help="draw and save every frame as well")
+    add("--json", type=Path, metavar="FILE", help="write what each stretch of time measured")
     add("--provider", choices=(AUTO, *PROVIDERS), default=AUTO)
     return parser.parse_args(arguments)
 

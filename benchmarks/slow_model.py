@@ -14,10 +14,11 @@ the camera's rate where that is less; `waited` is what a frame cost besides.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -49,10 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         write_jpegs(folder)
         print(_HEADER)
+        everything = {}
         for milliseconds in options.milliseconds:
             size, classifier = slow_classifier(folder, milliseconds)
-            line = run(folder, classifier, options.rate, options.seconds)
-            print(f"{milliseconds:>10g}{size:>8}{line}", flush=True)
+            found = run(folder, classifier, options.rate, options.seconds)
+            everything[f"{milliseconds:g} ms"] = found
+            print(f"{milliseconds:>10g}{size:>8}{describe(found)}", flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(everything, indent=2) + "\n")
 
 
 def slow_classifier(folder: Path, milliseconds: float) -> tuple[int, Classifier]:
@@ -90,8 +95,8 @@ def inference_milliseconds(classifier: Classifier) -> float:
     return 1000.0 * statistics.median(seconds)
 
 
-def run(folder: Path, classifier: Classifier, rate: float, seconds: float) -> str:
-    """Label at a camera's pace, and lay out what came of it."""
+def run(folder: Path, classifier: Classifier, rate: float, seconds: float) -> dict[str, float]:
+    """Label at a camera's pace, and return what came of it."""
     jpegs = [np.frombuffer(path.read_bytes(), np.uint8) for path in sorted(folder.glob("*.jpg"))]
     busy: list[float] = []
     ages: list[float] = []
@@ -113,9 +118,23 @@ def run(folder: Path, classifier: Classifier, rate: float, seconds: float) -> st
     needed = statistics.fmean(busy) + prepared
     allowed = min(rate, 1000.0 / needed)
     waited = 1000.0 / labels - max(needed, 1000.0 / rate)
+    return {
+        "inference": statistics.median(busy),
+        "labels": labels,
+        "allowed": allowed,
+        "waited": waited,
+        "age_median": float(np.median(ages)),
+        "age_late": float(np.percentile(ages, 95)),
+        "passed_over": passed_over,
+    }
+
+
+def describe(found: Mapping[str, float]) -> str:
+    """Lay out a line."""
     return (
-        f"{statistics.median(busy):>14.1f}{labels:>10.1f}{allowed:>9.1f}{labels / allowed:>7.2f}"
-        f"{waited:>11.1f}{np.median(ages):>8.1f}{np.percentile(ages, 95):>7.1f}{passed_over:>20}"
+        f"{found['inference']:>14.1f}{found['labels']:>10.1f}{found['allowed']:>9.1f}"
+        f"{found['labels'] / found['allowed']:>7.2f}{found['waited']:>11.1f}"
+        f"{found['age_median']:>8.1f}{found['age_late']:>7.1f}{found['passed_over']:>20}"
     )
 
 
@@ -130,6 +149,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--milliseconds", type=float, nargs="+", default=[36.0], help="of one inference")
     add("--rate", type=float, default=30.0, help="frames a second (default: %(default)g)")
     add("--seconds", type=float, default=10.0, help="of each run (default: %(default)g)")
+    add("--json", type=Path, metavar="FILE", help="write the figures")
     return parser.parse_args(arguments)
 
 

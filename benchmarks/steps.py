@@ -1,0 +1,120 @@
+"""Run measurements one after the other within a time, and keep what each gave or why it did not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_LAST_LINES = 60  # of what a step says
+_SHORTEST = 5.0  # seconds that are worth beginning a step
+
+
+@dataclass(frozen=True)
+class Step:
+    """One measurement: a module of this project that is run as a process of its own.
+
+    Attributes:
+        name: For the table.
+        arguments: Of `python -m`; `{json}` stands for the file that it writes its figures to.
+        limit: Seconds after which it is ended.
+        launcher: What starts it: Python with -m, or torchrun.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    limit: float = 120.0
+    launcher: tuple[str, ...] = (sys.executable, "-m")
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What came of a step.
+
+    Attributes:
+        name: Of the step.
+        command: What was run.
+        seconds: How long it took.
+        found: The figures that it wrote; None where it wrote none.
+        said: The last lines that it said.
+        problem: Why it could not run, empty where it could.
+    """
+
+    name: str
+    command: str
+    seconds: float
+    found: Any
+    said: tuple[str, ...]
+    problem: str
+
+
+def run_steps(
+    steps: Sequence[Step], budget: float, on_result: Callable[[StepResult], None]
+) -> list[StepResult]:
+    """Run steps in order until the time is over; those that are left have that as their problem.
+
+    Args:
+        steps: The most telling first.
+        budget: Seconds for all together.
+        on_result: Called after each step.
+    """
+    results = []
+    began = time.monotonic()
+    for step in steps:
+        left = budget - (time.monotonic() - began)
+        if left < _SHORTEST:
+            result = StepResult(step.name, "", 0.0, None, (), f"no time was left of {budget:.0f} s")
+        else:
+            result = run_step(step, min(left, step.limit))
+        results.append(result)
+        on_result(result)
+    return results
+
+
+def run_step(step: Step, limit: float) -> StepResult:
+    """Run one step, so many seconds at the most."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "found.json"
+        arguments = [str(file) if part == "{json}" else part for part in step.arguments]
+        command = " ".join(step.arguments)
+        began = time.monotonic()
+        said: str
+        try:
+            done = subprocess.run(
+                [*step.launcher, *arguments],
+                cwd=_PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=limit, check=False, text=True, errors="replace",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            output = error.stdout or b""
+            said = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
+            problem = f"it took more than {limit:.0f} s"
+        except OSError as error:
+            said, problem = "", f"it could not be started: {error.strerror}"
+        else:
+            said = done.stdout
+            problem = "" if done.returncode == 0 else f"it ended with status {done.returncode}"
+        lines = tuple(said.strip().splitlines()[-_LAST_LINES:])
+        if problem and lines:
+            problem += f": {lines[-1].removeprefix('error: ')}"
+        found = json.loads(file.read_text()) if file.is_file() else None
+        return StepResult(step.name, command, time.monotonic() - began, found, lines, problem)
+
+
+def describe_results(results: Sequence[StepResult]) -> str:
+    """Lay out what each step said, and last what could not run and why."""
+    parts = []
+    for result in results:
+        if not result.problem:
+            said = "\n".join(f"  {line}" for line in result.said)
+            parts.append(f"{result.name} ({result.seconds:.0f} s)\n{said}")
+    problems = [f"  {one.name}: {one.problem}" for one in results if one.problem]
+    parts.append("could not run:\n" + "\n".join(problems) if problems else "all of it ran")
+    return "\n\n".join(parts)
