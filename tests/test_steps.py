@@ -1,0 +1,80 @@
+"""Measurements in turn: what each gave, what could not run and why, and an end in time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks import gpu
+from benchmarks.gpu import agreement, inference_step, plan
+from benchmarks.steps import Step, StepResult, describe_results, run_step, run_steps
+
+PYTHON = (sys.executable, "-c")
+
+
+def test_a_step_gives_its_figures_and_its_last_words() -> None:
+    code = "import json, sys; open(sys.argv[1], 'w').write(json.dumps([1, 2])); print('counted')"
+    result = run_step(Step("counting", (code, "{json}"), launcher=PYTHON), 60.0)
+    assert (result.found, result.said, result.problem) == ([1, 2], ("counted",), "")
+
+
+def test_a_step_that_fails_says_why_and_the_next_one_runs() -> None:
+    heard: list[StepResult] = []
+    steps = [
+        Step("failing", ("raise SystemExit('error: no such device')",), launcher=PYTHON),
+        Step("hanging", ("import time; time.sleep(600)",), limit=6.0, launcher=PYTHON),
+        Step("absent", ("x",), launcher=("/no/such/program",)),
+        Step("working", ("print('done')",), launcher=PYTHON),
+    ]
+    results = run_steps(steps, 600.0, heard.append)
+    assert heard == results
+    failing, hanging, absent, working = results
+    assert failing.problem == "it ended with status 1: no such device"
+    assert hanging.problem == "it took more than 6 s"
+    assert absent.problem.startswith("it could not be started")
+    assert working.problem == ""
+    described = describe_results(results)
+    assert described.startswith("working")
+    assert "could not run:\n  failing: it ended with status 1" in described
+
+
+def test_where_no_time_is_left_nothing_is_begun() -> None:
+    (result,) = run_steps([Step("late", ("print(1)",), launcher=PYTHON)], 1.0, lambda _: None)
+    assert result.problem == "no time was left of 1 s"
+
+
+def test_a_plan_for_a_gpu_names_each_part_once(tmp_path: Path) -> None:
+    steps = plan(tmp_path, "cuda", is_short=False)
+    names = [step.name for step in steps]
+    assert len(set(names)) == len(names)
+    for part in ("cuda, int8 file, without a CUDA graph", "tensorrt, fp32 file, features in fp16"):
+        assert part in names
+
+
+def test_answers_stand_beside_the_processors(tmp_path: Path) -> None:
+    folder = tmp_path
+    figures = {
+        "median": 2.0,
+        "late": 3.0,
+        "first_answer_seconds": 1.0,
+        "megabytes": 100.0,
+        "device_megabytes": None,
+    }
+
+    def result(name: str, answers: list[list[float]]) -> StepResult:
+        return StepResult(name, "", 1.0, {**figures, "answers": answers}, (), "")
+
+    references = {
+        "fp32": result("cpu, fp32 file", [[0.9, 0.1], [0.2, 0.8]]),
+        "int8": result("cpu, int8 file", [[0.1, 0.9], [0.2, 0.8]]),
+    }
+    name = inference_step(folder, "cuda", "int8").name
+    lines = agreement(references, [result(name, [[0.6, 0.4], [0.2, 0.8]])])
+    assert lines[-1].startswith("cuda, int8 file")
+    assert lines[-1].endswith("1 of 2, 0.5000 apart")
+
+
+def test_without_a_gpu_it_is_said() -> None:
+    facts = {"GPU providers of onnxruntime": [], "torch sees": "no GPU"}
+    assert "no NVIDIA GPU" in gpu.why_no_gpu(facts)
+    assert gpu.why_no_gpu({**facts, "GPU providers of onnxruntime": ["cuda"]}) == ""
