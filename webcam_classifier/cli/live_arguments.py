@@ -118,8 +118,9 @@ def _add_how_it_runs(parser: argparse.ArgumentParser) -> None:
         "--provider",
         choices=(AUTO, *PROVIDERS),
         default=AUTO,
-        help="the runtime; auto tries what is installed, once for each model, and remembers the "
-        "fastest whose answers agree with the processor's (default: %(default)s)",
+        help="the runtime; auto tries what is installed, once for each model and beside a live "
+        "picture, and remembers the fastest whose answers agree with the processor's "
+        "(default: %(default)s)",
     )
 
 
