@@ -29,7 +29,7 @@ from webcam_classifier.camera.open_camera import CameraError, open_camera
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.dataset.picture_files import picture_size, read_picture
-from webcam_classifier.web.uploads import picture_problem
+from webcam_classifier.web.picture_problem import picture_problem
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGE = _ROOT / "webcam_classifier"

@@ -44,6 +44,9 @@ class WrittenDown:
     def resume(self) -> None:
         self.done.append("resume")
 
+    def change_model(self, name: str) -> None:
+        self.done.append(f"model {name}")
+
 
 def broker_in(folder: Path, password: str = "") -> Mosquitto:
     try:

@@ -14,6 +14,7 @@ from webcam_classifier.events.json_lines import JsonLines
 from webcam_classifier.events.shown_address import without_password
 from webcam_classifier.events.sink import Sink, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.ui.show import SourceFacts
 
 
 def open_events(
@@ -23,8 +24,8 @@ def open_events(
     *,
     labels: Sequence[str],
     model: Path | str,
-    is_live: bool,
-    file_rate: float | None,
+    source: SourceFacts,
+    served: Sink | None = None,
 ) -> EventStream | None:
     """Open every sink that was asked for, and the stream of events that feeds them.
 
@@ -34,8 +35,8 @@ def open_events(
         stack: Closes the sinks, and says at the end what each has done.
         labels: Of the model.
         model: What the events say about the model.
-        is_live: Whether frames that can't be written in time are dropped; a file waits instead.
-        file_rate: Frames a second of a video file; None for other sources.
+        source: Of a live one, frames that can't be written in time are dropped; a file waits.
+        served: Another one that is open.
 
     Returns:
         The stream; None where nothing was asked for.
@@ -49,7 +50,7 @@ def open_events(
                 f"--when {label}: the model has no such label, so the command will never run. It "
                 f"has {', '.join(labels)}."
             )
-    sinks: list[Sink] = []
+    sinks: list[Sink] = [] if served is None else [served]
     stack.callback(_close_all, sinks, tell)
     if options.json_lines:
         lines = JsonLines(
@@ -57,7 +58,7 @@ def open_events(
             tell,
             events_only=options.events_only,
             size_limit=options.json_lines_limit,
-            waits=not is_live,
+            waits=not source.is_live,
         )
         sinks.append(stack.enter_context(lines))  # how it ends may be an error of the program
     for sink in _open(options, tell, labels, sinks):
@@ -68,7 +69,7 @@ def open_events(
         sinks,
         source=without_password(str(options.source)),
         model=str(model),
-        file_rate=file_rate,
+        file_rate=source.file_rate,
         with_pictures=options.event_pictures,
     )
     for sink in sinks:

@@ -46,12 +46,15 @@ from webcam_classifier.cli.live_arguments import (
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
+from webcam_classifier.cli.serving import open_serving
 from webcam_classifier.command_names import as_installed
+from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.live.sinks import TerminalLines
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.live.timing import describe_run
@@ -96,8 +99,19 @@ def watch(options: argparse.Namespace) -> None:
     """
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
     choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
-    classifier = Classifier(path, choice.runtime, unknown=options.unknown or UNKNOWN_NORMAL)
-    classifier.warm_up()
+    crop: Crop | None = None  # in place of what a model looks at
+
+    def opened(path: Path, runtime: ExecutionConfig) -> Classifier:
+        classifier = Classifier(path, runtime, unknown=options.unknown or UNKNOWN_NORMAL)
+        classifier.crop = crop or classifier.crop
+        classifier.warm_up()
+        return classifier
+
+    def reopened(path: Path) -> Classifier:
+        chosen, _ = first_runtime(path, options.provider, options.threads, say)
+        return opened(path, chosen.runtime)
+
+    classifier = opened(path, choice.runtime)
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
         if others_are_left and not camera.is_live:
@@ -111,19 +125,37 @@ def watch(options: argparse.Namespace) -> None:
         classifier.crop = crop or classifier.crop
         if classifier.crop is not None:
             say(f"looks at {classifier.crop.describe()}")
-        show = open_show(options, source, camera.is_device, stack, classifier)
+        switch = ModelSwitch(classifier, options.models, reopened, say)
+        show = open_show(options, source, camera.is_device, stack, switch)
+        if options.serve is not None and source.are_pictures:
+            raise UserError(
+                f"--serve shows a live picture or a video, and {options.source} is of single "
+                "pictures. Leave --serve out."
+            )
+        served = open_serving(
+            options,
+            say,
+            stack,
+            camera=camera,
+            switch=switch,
+            beside=lambda path: opened(path, ExecutionConfig(CPU, 1)),
+            draw=lambda image, labelled, status: drawn(
+                image, labelled, status, switch.classifier.crop, options.top or TOP
+            ),
+        )
         events = open_events(
             options,
             say,
             stack,
             labels=classifier.card.labels,
             model=path,
-            is_live=camera.is_live,
-            file_rate=source.file_rate,
+            source=source,
+            served=served,
         )
         on_status = [say_status if show.terminal is None else show.terminal.show_status]
         if events is not None:
             on_status.append(events.take_status)
+            events.change_model_with(switch.request)
         loop = LiveLoop(
             camera,
             classifier,
@@ -133,6 +165,7 @@ def watch(options: argparse.Namespace) -> None:
             record=None if events is None else events.take,
             on_status=all_of(on_status),
         )
+        switch.use_loop(loop)
         if others_are_left and camera.is_live:
             stack.enter_context(RuntimeSearch(classifier, options.threads, say))
         run(loop, show, camera, source)
@@ -203,8 +236,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             stack,
             labels=options.teach,
             model=output,
-            is_live=camera.is_live,
-            file_rate=source.file_rate,
+            source=source,
         )
         if events is not None:
             hooks.append(events.take)
@@ -262,7 +294,7 @@ def open_show(
     source: SourceFacts,
     is_device: bool,
     stack: ExitStack,
-    classifier: Classifier,
+    switch: ModelSwitch,
 ) -> Show:
     """Open the terminal, the video file and the window, as far as they are wanted.
 
@@ -271,31 +303,50 @@ def open_show(
         source: What is known of the source.
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
-        classifier: The model.
+        switch: Holds the model, which may become another one.
 
     Raises:
         UserError: The video file can't be written.
     """
     top = options.top or TOP
     video = open_video(options, source, stack)
-    window = open_window(options, source, is_device, stack, classifier)
+    window = open_window(options, source, is_device, stack, switch)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
     terminal = TerminalLines(words, top) if needs_words else None
-    explanation = explanation_of(classifier) if options.explain and video is not None else None
+    explanation = (
+        explanation_of(switch.classifier) if options.explain and video is not None else None
+    )
 
     def draw(labelled: LabelledFrame, status: str) -> BgrImage:
-        # Loaded only now, as the window is: a start that draws nothing is quicker.
-        from webcam_classifier.display.crop_frame import draw_crop
-        from webcam_classifier.ui.overlay import draw_prediction
-
-        image = labelled.frame.image.copy()
+        image = labelled.frame.image
         if explanation is not None:
+            image = image.copy()
             explanation.draw(image, labelled.frame.image, labelled.steady)
-        draw_crop(image, classifier.crop)
-        return draw_prediction(image, labelled.steady, top=top, status=status)
+        return drawn(image, labelled, status, switch.classifier.crop, top)
 
     return Show(source, terminal=terminal, video=video, draw=draw, window=window)
+
+
+def drawn(
+    image: BgrImage, labelled: LabelledFrame, status: str, crop: Crop | None, top: int
+) -> BgrImage:
+    """Draw a copy of a picture with what is seen in it.
+
+    Args:
+        image: (height, width, 3) uint8, of the frame.
+        labelled: What is seen.
+        status: How fast and how old.
+        crop: The part that is looked at.
+        top: How many labels get a bar.
+    """
+    # Loaded only now, as the window is: a start that draws nothing is quicker.
+    from webcam_classifier.display.crop_frame import draw_crop
+    from webcam_classifier.ui.overlay import draw_prediction
+
+    view: BgrImage = image.copy()
+    draw_crop(view, crop)
+    return draw_prediction(view, labelled.steady, top=top, status=status)
 
 
 def open_video(
@@ -331,7 +382,7 @@ def open_window(
     source: SourceFacts,
     is_device: bool,
     stack: ExitStack,
-    classifier: Classifier,
+    switch: ModelSwitch,
 ) -> LiveWindow | None:
     """Open the window, where one is wanted and there is a display; say so where there is none.
 
@@ -340,7 +391,7 @@ def open_window(
         source: What is known of the source.
         is_device: A camera is shown like a mirror, as people know themselves.
         stack: Closes the window.
-        classifier: The model.
+        switch: Holds the model, which may become another one.
     """
     if not (not source.are_pictures if options.window is None else options.window):
         return None
@@ -358,9 +409,10 @@ def open_window(
         options.top or TOP,
         mirrored,
         SNAPSHOTS,
-        classifier.crop,
-        lambda: explanation_of(classifier),
+        switch.classifier.crop,
+        lambda: explanation_of(switch.classifier),
     )
+    switch.on_change(window.change_model)
     if options.explain:
         window.explain()
     return window

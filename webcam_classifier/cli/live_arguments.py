@@ -18,6 +18,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_number,
     parse_rate,
 )
+from webcam_classifier.cli.serve_arguments import add_serve_arguments, check_serve_arguments
 from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS
@@ -39,6 +40,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = build_parser(manual)
     options = parser.parse_args(with_unknown_level(arguments))
+    check_serve_arguments(parser, options)
     if options.teach is None:
         _refuse_teaching_options(parser, options)
     else:
@@ -64,6 +66,7 @@ def build_parser(manual: str) -> CommandParser:
     )
     _add_what_is_shown(parser)
     add_event_arguments(parser)
+    add_serve_arguments(parser)
     _add_how_it_runs(parser)
     _add_teaching(parser)
     return parser
@@ -172,6 +175,10 @@ def _refuse_what_teaching_has_no_use_for(
             "--teach needs a window for its keys: for a device without a screen, train from a "
             "browser with `python studio.py`"
         )
+    if options.serve is not None:
+        parser.error("--serve shows a model that is finished; `python studio.py` teaches on a page")
+    if options.models is not None:
+        parser.error("--models is for a model that is finished: leave --teach or --models out")
     if options.explain:
         parser.error("--explain needs a finished model: leave --teach or --explain out")
     if options.top is not None:

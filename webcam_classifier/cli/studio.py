@@ -31,17 +31,15 @@ from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
+from webcam_classifier.cli.page_access import check_is_private, missing_package, origin
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
 from webcam_classifier.dataset.crop_file import write_crop
-from webcam_classifier.errors import UserError
 from webcam_classifier.leftovers import sweep_temporary_folders
 from webcam_classifier.storage import check_writable, recover_folder
-from webcam_classifier.web.addresses import is_loopback, links, listen, own_names, parse_origin
+from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
 
 HOST = "127.0.0.1"
 PORT = 8000
-
-_SERVER_PACKAGES = ("starlette", "uvicorn", "websockets", "h11", "anyio")
 
 
 @library_messages()
@@ -67,12 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from webcam_classifier.web.server import serve
         from webcam_classifier.web.studio import Studio
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _SERVER_PACKAGES:
-            raise
-        raise UserError(
-            f"The page needs the package {error.name}. Install what it needs with "
-            "`pip install -r requirements-studio.txt`."
-        ) from error
+        raise missing_package(error) from error
     if options.output is None:
         check_same_project(output, options.dataset)
     if options.crop is not None:
@@ -85,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         port = int(listener.getsockname()[1])
         is_own_machine = is_loopback(listener)
         if not options.token:
-            check_is_private(is_own_machine, options.origin)
+            check_is_private(is_own_machine, options.origin, "--host")
         token = link_token(options.port) if options.token else None
         names = frozenset() if is_own_machine else own_names(options.host)
         access = Access(names, token, cookie=f"studio-{port}", origin=options.origin)
@@ -135,20 +128,6 @@ def describe_links(
     return "\n".join(lines)
 
 
-def check_is_private(is_own_machine: bool, origin: str | None) -> None:
-    """Refuse to let in everybody who can reach a page that others than this machine can reach.
-
-    Raises:
-        UserError: They can.
-    """
-    if not is_own_machine or origin is not None:
-        opened = "--origin" if is_own_machine else "--host"
-        raise UserError(
-            f"--no-token is for this machine alone, and {opened} lets others in. Leave out one "
-            "of the two."
-        )
-
-
 def has_screen() -> bool:
     """Whether a browser that is opened here would be seen by whoever started this."""
     if "SSH_CONNECTION" in os.environ:
@@ -192,7 +171,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--origin",
-        type=_origin,
+        type=origin,
         metavar="URL",
         help="the address that people use, where a reverse proxy stands in front, such as "
         "https://cam.example; then only pages of that address may change anything; "
@@ -214,13 +193,6 @@ def build_parser() -> CommandParser:
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)
     return parser
-
-
-def _origin(text: str) -> str:
-    try:
-        return parse_origin(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:

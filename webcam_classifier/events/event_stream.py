@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event
 from webcam_classifier.events.sink import Sink
 from webcam_classifier.frame import BgrImage
@@ -24,7 +25,7 @@ class EventStream:
     Args:
         sinks: Each gets every frame and every event, and returns at once.
         source: Where the frames come from, for the events.
-        model: The model's file, for the events.
+        model: The model's file, for events of frames that name none.
         file_rate: Frames a second of a video file, whose labels last in its own time; None for
             other sources.
         with_pictures: Whether events carry their frame's picture.
@@ -42,12 +43,14 @@ class EventStream:
         self.sinks = tuple(sinks)
         self._source = source
         self._model = model
+        self._change_model: Callable[[str], None] | None = None
         self._file_rate = file_rate
         self._with_pictures = with_pictures
         self._run_id = secrets.token_hex(6)
         self._number = 0
         self._label: str | None = None
         self._since = 0.0
+        self._is_model_new = False
         self._is_paused = False
         self._newest: LabelledFrame | None = None
         self._lock = threading.Lock()  # frames and stalls come from different threads
@@ -71,14 +74,32 @@ class EventStream:
         """Make events again; where the label changed meanwhile, that is the first."""
         self._is_paused = False
 
+    def change_model_with(self, request: Callable[[str], None]) -> None:
+        """Say what asks for another model by its name, and returns at once."""
+        self._change_model = request
+
+    def change_model(self, name: str) -> None:
+        """Ask for another model; what becomes of it is told at the terminal.
+
+        Raises:
+            UserError: There is none to choose from.
+        """
+        if self._change_model is None:
+            raise UserError("There are no other models here to change to.")
+        self._change_model(name)
+
     def take(self, labelled: LabelledFrame) -> None:
         """Take a labelled frame; `LiveLoop` calls it with each of them.
+
+        The first frame of another model is an event, whatever its label.
 
         Raises:
             UserError: A file that every frame is written to can't be written any more.
         """
         frame = labelled.frame
         self._newest = labelled
+        if labelled.model and labelled.model != self._model:
+            self._use_model(labelled)
         for sink in self.sinks:
             sink.take_frame(labelled)
         label = steady_label(labelled.steady)
@@ -103,6 +124,13 @@ class EventStream:
         age = 0.0 if newest is None else now - newest.frame.captured_at
         self._change_to(NO_PICTURE, None, now, now, age, None)
 
+    def _use_model(self, labelled: LabelledFrame) -> None:
+        self._model = labelled.model
+        with self._lock:
+            self._is_model_new = True
+        for sink in self.sinks:
+            sink.take_labels(labelled.prediction.labels)
+
     def _change_to(
         self,
         label: str,
@@ -113,8 +141,9 @@ class EventStream:
         image: BgrImage | None,
     ) -> None:
         with self._lock:
-            if label == self._label or self._is_paused:
+            if (label == self._label and not self._is_model_new) or self._is_paused:
                 return
+            self._is_model_new = False
             event = Event(
                 id=f"{self._run_id}-{self._number:06d}",
                 number=self._number,

@@ -33,7 +33,7 @@ _CONNECT_SECONDS = 5.0
 _QUEUE_PAUSE = 1.0  # seconds after the queue on the disk failed
 _LONGEST_PAUSE = 10  # seconds between two tries to connect
 
-_OBEYED = ("pause", "resume", "snapshot")
+_OBEYED = ("pause", "resume", "snapshot", "model NAME")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ class MqttSink(Sink):
         self._controls: Controls | None = None
         self._tell = tell
         self._topics = Topics(broker.topic)
-        self._labels = [*labels, UNKNOWN_NAME, NO_PICTURE]
+        self._labels = _told_labels(labels)
+        self._discovered: frozenset[str] = frozenset()  # topics
         self._said = ""
         self._limit = limit
         self._arrived: list[Event] = []
@@ -168,6 +169,12 @@ class MqttSink(Sink):
     def obey_with(self, controls: Controls) -> None:
         """Carry out commands with this."""
         self._controls = controls
+
+    def take_labels(self, labels: Sequence[str]) -> None:
+        """Tell Home Assistant which labels there are from now on."""
+        self._labels = _told_labels(labels)
+        if self._client.is_connected():  # else it is told once it is
+            self._discover(self._client)
 
     def take_event(self, event: Event) -> None:
         """Publish an event."""
@@ -252,9 +259,15 @@ class MqttSink(Sink):
         self._said = ""
         self._connections += 1
         client.subscribe(self._topics.command, qos=1)
-        for topic, payload in discovery(self._topics, self._labels):
-            client.publish(topic, payload, qos=1, retain=True)
+        self._discover(client)
         client.publish(self._topics.availability, ONLINE, qos=1, retain=True)
+
+    def _discover(self, client: Client) -> None:
+        found = dict(discovery(self._topics, self._labels))
+        gone = self._discovered - found.keys()
+        self._discovered = frozenset(found)
+        for topic, payload in [*((topic, b"") for topic in gone), *found.items()]:
+            client.publish(topic, payload, qos=1, retain=True)
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:  # noqa: ANN401  paho's own
         self._say(f"{self.name} can't be reached; events wait on the disk until it can.")
@@ -297,6 +310,11 @@ class MqttSink(Sink):
             image = controls.newest_image
             if image is not None:
                 client.publish(self._topics.picture, jpeg(image), qos=1, retain=True)
+        elif command.startswith("model "):
+            try:
+                controls.change_model(command.removeprefix("model ").strip())
+            except UserError as error:
+                self._say(f"{self.name}: {error}")
         else:
             shown = repr(command[:40])
             self._say(
@@ -379,3 +397,7 @@ class MqttSink(Sink):
                 return False
             self._retried += self._connections - connections
         return True
+
+
+def _told_labels(labels: Sequence[str]) -> list[str]:
+    return [*labels, UNKNOWN_NAME, NO_PICTURE]

@@ -50,7 +50,7 @@ class Topics:
 
     @property
     def command(self) -> str:
-        """Obeyed: `pause`, `resume` and `snapshot`."""
+        """Obeyed: `pause`, `resume`, `snapshot`, and `model NAME`."""
         return f"{self.base}/command"
 
 

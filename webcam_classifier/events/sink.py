@@ -6,7 +6,7 @@ import logging
 import threading
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -73,6 +73,13 @@ class Controls(Protocol):
     def resume(self) -> None:
         """Make events again."""
 
+    def change_model(self, name: str) -> None:
+        """Ask for another model, and return at once.
+
+        Raises:
+            UserError: There is none to choose from.
+        """
+
 
 @dataclass(frozen=True)
 class QueueSettings:
@@ -121,6 +128,9 @@ class Sink(Closing):
 
     def take_status(self, status: CameraStatus) -> None:
         """Take note that the camera gives no pictures any more, or gives them again."""
+
+    def take_labels(self, labels: Sequence[str]) -> None:
+        """Take note that another model, with these labels, labels from now on."""
 
     def obey_with(self, controls: Controls) -> None:
         """Learn what commands that come from outside are carried out with; most know none."""

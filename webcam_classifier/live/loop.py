@@ -49,6 +49,7 @@ class LabelledFrame:
         labelled_at: Seconds on the monotonic clock: when the label was known.
         inference_seconds: How long the graph ran.
         frames_per_second: Labelled lately.
+        model: The file of the model that labelled it, where the loop was told.
     """
 
     frame: Frame
@@ -57,6 +58,7 @@ class LabelledFrame:
     labelled_at: float
     inference_seconds: float
     frames_per_second: float
+    model: str = ""
 
     @property
     def age(self) -> float:
@@ -105,7 +107,7 @@ class LiveLoop:
         self.stages = {name: Durations() for name in ("capture", "preprocessing", "inference")}
         self.stages["age of the label"] = Durations()
         self._camera = camera
-        self._classifier = classifier
+        self._named_classifier = classifier, ""  # changed by one assignment: no lock
         self._smoothing = smoothing
         self._file_rate = file_rate
         self._frame_limit = frame_limit
@@ -114,6 +116,7 @@ class LiveLoop:
         self._told: str = "live"  # the state that was told last
         self._is_labelling = threading.Lock()  # held from reading a frame to its recording
         self._captured_at: float | None = None  # of the frame before
+        self._labelled_by = self._named_classifier
         self._steady: SteadyPrediction | None = None
         self._newest: LabelledFrame | None = None
         self._ended = False
@@ -139,15 +142,17 @@ class LiveLoop:
         """How the camera is doing; what was seen before is no longer true where it is stale."""
         return self._camera.status
 
-    def change_classifier(self, classifier: FrameClassifier) -> None:
+    def change_classifier(self, classifier: FrameClassifier, model: str = "") -> None:
         """Label with another classifier from the next frame on; any thread may call it.
 
-        A frame under way is labelled by the one before, and none waits or is dropped.
+        A frame under way is labelled by the one before, and none waits or is dropped. Steady
+        labels begin anew: what the one before believed is no evidence for this one.
 
         Args:
             classifier: Opened and warmed up, as the next frame is given to it at once.
+            model: Its file, for labelled frames.
         """
-        self._classifier = classifier
+        self._named_classifier = classifier, model
 
     def results(self, wait: float) -> Iterator[LabelledFrame | None]:
         """Yield labelled frames as they come, to the end of the source.
@@ -200,7 +205,10 @@ class LiveLoop:
                 self._changed.notify_all()
 
     def _label(self, frame: Frame) -> LabelledFrame:
-        classifier = self._classifier  # one for both steps: it may change between them
+        # One for both steps: it may change between them.
+        classifier, model = named = self._named_classifier
+        if named is not self._labelled_by:
+            self._labelled_by, self._steady = named, None
         started_at = time.monotonic()
         prepared = classifier.prepare(frame.image)
         prepared_at = time.monotonic()
@@ -223,6 +231,7 @@ class LiveLoop:
             labelled_at=labelled_at,
             inference_seconds=labelled_at - prepared_at,
             frames_per_second=self.counter.recent_rate,
+            model=model,
         )
 
     def _look_at_camera(self) -> None:

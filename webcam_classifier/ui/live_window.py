@@ -61,15 +61,20 @@ class LiveWindow:
         self._window = window
         self._top = top
         self._mirrored = mirrored
-        self._crop = crop.mirrored() if crop is not None and mirrored else crop
         self._snapshots = snapshots
         self._explain = explain
         self._explanation: Explanation | None = None
+        self.change_model(crop)
         self._shown: LabelledFrame | None = None
         self._stale: tuple[str, str] | None = None  # that there is no picture, and why
         self._status = ""
         self._notice = ""
         self._notice_until = 0.0
+
+    def change_model(self, crop: Crop | None) -> None:
+        """Another model labels from now on, and looks at this part; any thread may call it."""
+        self._crop = crop.mirrored() if crop is not None and self._mirrored else crop
+        self._explanation = None  # it was the other's
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen, unless paused.
@@ -176,8 +181,9 @@ class LiveWindow:
             self._window.show(draw_stale_picture(view, words, told, self._keys()))
             return
         shown = self._shown
-        if self._explanation is not None:
-            self._explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)
+        explanation = self._explanation  # it may be forgotten by another thread
+        if explanation is not None:
+            explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)
         draw_crop(view, self._crop)
         drawn = draw_prediction(
             view,

@@ -46,12 +46,14 @@ class Access:
         origin: The one origin whose pages may change anything, as `addresses.parse_origin` gives
             it: that of a reverse proxy in front of the server. None is the server's own address.
             It is never taken from a header such as X-Forwarded-Proto, which anybody may send.
+        program: What printed the link, for a person.
     """
 
     names: frozenset[str] = frozenset()
     token: str | None = None
     cookie: str = "studio"
     origin: str | None = None
+    program: str = "studio.py"
 
     @property
     def is_encrypted(self) -> bool:
@@ -66,7 +68,7 @@ class Access:
         """
         return (
             self._name_problem(connection)
-            or _origin_problem(connection, self.origin)
+            or _origin_problem(connection, self.origin, self._shows_token(connection))
             or self._token_problem(connection)
         )
 
@@ -90,7 +92,7 @@ class Access:
             return None
         return Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
-            f"This server is not called {name!r}. Open it by the link that studio.py printed.",
+            f"This server is not called {name!r}. Open it by the link that {self.program} printed.",
         )
 
     def _is_own_address(self, name: str) -> bool:
@@ -105,24 +107,35 @@ class Access:
     def _token_problem(self, connection: HTTPConnection) -> Refusal | None:
         if self.token is None or self._is_token(connection.cookies.get(self.cookie, "")):
             return None
+        if self._shows_token(connection):
+            return None
         return Refusal(
             HTTPStatus.UNAUTHORIZED,
-            "This page needs the token in its link. Open the whole link that studio.py printed.",
+            f"This page needs the token in its link. Open the whole link that {self.program} "
+            "printed.",
         )
+
+    def _shows_token(self, connection: HTTPConnection) -> bool:
+        """Whether a program shows the token in a header, which no browser does by itself."""
+        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
+        return self.token is not None and scheme.lower() == "bearer" and self._is_token(given)
 
     def _is_token(self, given: str) -> bool:
         # Compared in constant time; as bytes, since it may hold anything.
         return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
 
-def _origin_problem(connection: HTTPConnection, origin: str | None) -> Refusal | None:
+def _origin_problem(
+    connection: HTTPConnection, origin: str | None, shows_token: bool
+) -> Refusal | None:
     is_socket = connection.scope["type"] == "websocket"
     method = "GET" if is_socket else connection.scope["method"]
     headers = connection.headers
     origins = headers.getlist("origin")
     own = [origin or f"http://{headers['host']}"]
-    # Browsers state an origin with all of these; what states none is no page of ours.
-    must_state = is_socket or method not in _SAFE_METHODS
+    # Browsers state an origin with all of these; what states none is no page of ours. It may be a
+    # program, which no page can make show the token.
+    must_state = (is_socket or method not in _SAFE_METHODS) and not shows_token
     if (origins or must_state) and origins != own:
         stated = ", ".join(origins) or "no origin"
         return Refusal(

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Collection
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from webcam_classifier.errors import UserError
@@ -17,12 +18,29 @@ _USUAL_PORTS = {"http": 80, "https": 443}  # which browsers leave out
 _ORIGIN_EXAMPLE = "Write scheme and host, such as https://camera.example or https://10.0.0.7:8443."
 
 
-def listen(host: str, port: int) -> socket.socket:
+@dataclass(frozen=True)
+class AddressOptions:
+    """How a command line says where to listen, with `{host}` and `{port}` in it.
+
+    Attributes:
+        host: For another host.
+        port: For another port.
+    """
+
+    host: str = "--host {host}"
+    port: str = "--port {port}"
+
+
+_STUDIO_OPTIONS = AddressOptions()
+
+
+def listen(host: str, port: int, options: AddressOptions = _STUDIO_OPTIONS) -> socket.socket:
     """Open the socket that the server takes connections from.
 
     Args:
         host: A name or an address of this machine; `0.0.0.0` and `::` are all of them.
         port: 0 takes a free one.
+        options: How it was asked for, for sentences about mistakes.
 
     Raises:
         UserError: The port is taken or not allowed, or the host is none of this machine's.
@@ -33,10 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UserError(
-            f"--host {host} is not an address of this machine ({error.strerror}). Leave it out for "
-            "this machine alone, or give 0.0.0.0 for every network that it is in."
-        ) from error
+        raise UserError(_no_address(error, host, port, options)) from error
     try:
         # A restart need not wait for the last connections of the server before to be forgotten.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,7 +59,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise UserError(_explain(error, host, port)) from error
+        raise UserError(_explain(error, host, port, options)) from error
     return listener
 
 
@@ -139,15 +154,22 @@ def _in_link(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
+def _explain(error: OSError, host: str, port: int, options: AddressOptions) -> str:
     if error.errno == errno.EADDRINUSE:
+        other = options.port.format(host=_in_link(host), port=port + 1)
         return (
-            f"Port {port} is taken by another program, perhaps by another studio. Choose another "
-            f"one: --port {port + 1}"
+            f"Port {port} is taken by another program, perhaps by another one of these. Choose "
+            f"another one: {other}"
         )
     if error.errno == errno.EACCES:
-        return f"Port {port} is kept for the system. Choose one from 1024 up, such as --port 8000."
+        other = options.port.format(host=_in_link(host), port=8000)
+        return f"Port {port} is kept for the system. Choose one from 1024 up, such as {other}."
+    return _no_address(error, host, port, options)
+
+
+def _no_address(error: OSError, host: str, port: int, options: AddressOptions) -> str:
+    asked = options.host.format(host=_in_link(host), port=port)
     return (
-        f"--host {host} is not an address of this machine ({error.strerror}). Leave it out for "
+        f"{asked} is not an address of this machine ({error.strerror}). Leave the host out for "
         "this machine alone, or give 0.0.0.0 for every network that it is in."
     )

@@ -24,8 +24,8 @@ _TOKEN_STAYS = 365 * 24 * 3600  # seconds that the browser keeps it; the server 
 
 # A redirect would not do: a cookie of SameSite=Strict does not go along with a redirect when the
 # link was followed from another site, such as from a mail.
-_GO_ON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Studio</title>
-<meta http-equiv="refresh" content="0;url=/"><p><a href="/">Open the studio</a></p></html>"""
+_GO_ON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Camera</title>
+<meta http-equiv="refresh" content="0;url=/"><p><a href="/">Open the page</a></p></html>"""
 
 _BODY_PATIENCE = 10.0  # seconds that somebody may send nothing of a body
 _BODY_RATE = 20_000.0  # bytes a second that earn more of it: a slow network is no reason to refuse
@@ -47,12 +47,20 @@ class Gate:
         app: What is protected.
         access: Who may.
         body_limit: How many bytes may be sent to a path.
+        is_api: Whether a path is asked by programs, which are told as JSON why they get nothing.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, body_limit: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        body_limit: Callable[[str], int],
+        is_api: Callable[[str], bool],
+    ) -> None:
         self._app = app
         self._access = access
         self._body_limit = body_limit
+        self._is_api = is_api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or a WebSocket, or hand it on."""
@@ -70,16 +78,21 @@ class Gate:
         elif refusal is not None and scope["type"] == "websocket":
             await _refuse_socket(refusal, send)
         elif refusal is not None:
-            await _refuse(refusal, scope)(scope, receive, sender)
+            await self._refuse(refusal, scope)(scope, receive, sender)
         elif scope["type"] == "http":
             limit = self._body_limit(scope["path"])
             if _declared_size(connection) > limit:
-                await _refuse(_too_large(limit), scope)(scope, receive, sender)
+                await self._refuse(_too_large(limit), scope)(scope, receive, sender)
             else:
                 ended = (lambda: None) if counted is None else counted.close
                 await self._app(scope, _bounded(receive, limit), _read_in_time(sender, ended))
         else:
             await self._app(scope, receive, sender)
+
+    def _refuse(self, refusal: Refusal, scope: Scope) -> Response:
+        if self._is_api(scope["path"]):
+            return Json({"error": refusal.reason}, refusal.status, _CLOSING)
+        return PlainTextResponse(refusal.reason + "\n", refusal.status, _CLOSING)
 
     def _open(self) -> Response:
         response = HTMLResponse(_GO_ON, headers={"content-security-policy": DOOR_POLICY})
@@ -96,12 +109,6 @@ class Gate:
 
 def _is_about_token_at_most(refusal: Refusal | None) -> bool:
     return refusal is None or refusal.status == HTTPStatus.UNAUTHORIZED
-
-
-def _refuse(refusal: Refusal, scope: Scope) -> Response:
-    if scope["path"].startswith("/api/"):
-        return Json({"error": refusal.reason}, refusal.status, _CLOSING)
-    return PlainTextResponse(refusal.reason + "\n", refusal.status, _CLOSING)
 
 
 async def _refuse_socket(refusal: Refusal, send: Send) -> None:

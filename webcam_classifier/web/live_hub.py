@@ -14,14 +14,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import cv2
-
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
-from webcam_classifier.preprocess import shrink
 from webcam_classifier.web.browser_camera import BrowserCamera
+from webcam_classifier.web.live_picture import (
+    LivePicture,
+    fitting,
+    with_picture,
+    without_picture,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -33,8 +35,6 @@ _LOOK_EVERY = 0.05  # seconds between two looks at whether another camera is wan
 _TRY_AGAIN_AFTER = 3.0  # seconds after a camera failed
 _END_WITHIN = 1.5  # seconds
 _NO_PICTURE = "The camera sends nothing."
-_LONGER_SIDE = 960  # pixels of a picture that is sent
-_QUALITY = 78
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,6 @@ class CameraFacts:
     problem: str | None = None
     is_live: bool = False
     last_picture_at: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class LivePicture:
-    """A labelled frame, and its picture where somebody waited for it.
-
-    Attributes:
-        number: Counts the frames of all cameras, from 1.
-        labelled: What the loop gave.
-        jpeg: Scaled down where it is large; None where nobody waited.
-        width: Of the JPEG, in pixels.
-        height: Of the JPEG, in pixels.
-    """
-
-    number: int
-    labelled: LabelledFrame
-    jpeg: bytes | None
-    width: int
-    height: int
 
 
 class LiveHub:
@@ -214,13 +195,8 @@ class LiveHub:
     def _pictured(self, labelled: LabelledFrame) -> LivePicture:
         self._pictures += 1
         if not self._is_picture_wanted():
-            height, width = labelled.frame.image.shape[:2]
-            return LivePicture(self._pictures, labelled, None, width, height)
-        image = _fitting(labelled.frame.image)
-        done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        height, width = image.shape[:2]
-        jpeg = encoded.tobytes() if done else None
-        return LivePicture(self._pictures, labelled, jpeg, width, height)
+            return without_picture(self._pictures, labelled)
+        return with_picture(self._pictures, labelled, fitting(labelled.frame.image))
 
     def _tell(self, facts: CameraFacts) -> None:
         if facts != self.facts:
@@ -234,14 +210,3 @@ def _why_nothing(kind: str) -> str | None:
     if kind == BROWSER:
         return "No browser's camera is sending pictures. Start it on the page."
     return None
-
-
-def _fitting(image: BgrImage) -> BgrImage:
-    """Scale a picture down to what a page shows, and leave a smaller one as it is."""
-    height, width = image.shape[:2]
-    scale = _LONGER_SIDE / max(height, width)
-    if scale >= 1:
-        return image
-    halved = shrink(image, min(round(height * scale), round(width * scale)))
-    size = round(width * scale), round(height * scale)
-    return cv2.resize(halved, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)

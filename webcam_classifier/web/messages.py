@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from webcam_classifier.crop import Crop
 from webcam_classifier.teaching.state import (
     LabelState,
     LearningState,
@@ -16,7 +13,7 @@ from webcam_classifier.teaching.state import (
 )
 from webcam_classifier.teaching.training_job import JobState
 from webcam_classifier.web import limits
-from webcam_classifier.web.live_hub import CameraFacts, LivePicture
+from webcam_classifier.web.live_messages import crop_message
 from webcam_classifier.web.models_folder import ModelFile
 
 _KEYS = "123456789"
@@ -49,29 +46,6 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
         "accuracy": None if learning.accuracy is None else _accuracy(learning.accuracy),
         "accuracy_advice": learning.accuracy_advice or None,
         "problem": state.problem or learning.problem or None,
-    }
-
-
-def crop_message(crop: Crop | None) -> dict[str, float] | None:
-    """Tell a part of the picture, in fractions of its sides; None is all of it."""
-    return None if crop is None else asdict(crop)
-
-
-def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:
-    """Tell which camera there is, and what is wrong with it.
-
-    Args:
-        facts: What is known of it.
-        now: Seconds on the monotonic clock.
-    """
-    last = facts.last_picture_at
-    return {
-        "kind": facts.kind,
-        "description": facts.description,
-        "mirror": facts.is_device,
-        "problem": facts.problem,
-        "live": facts.is_live,
-        "no_picture_for": None if last is None else round(max(0.0, now - last), 1),
     }
 
 
@@ -122,31 +96,6 @@ def limits_message() -> dict[str, int]:
         "picture_pixels": limits.PICTURE_PIXELS,
         "zip_bytes": limits.ARCHIVE_BYTES,
         "zip_pictures": limits.ARCHIVE_ENTRIES,
-    }
-
-
-def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
-    """Tell what is on a frame.
-
-    Args:
-        picture: The frame and its label.
-        now: Seconds on the monotonic clock.
-    """
-    labelled = picture.labelled
-    steady = labelled.steady
-    score = steady.unknown_score
-    return {
-        "type": "prediction",
-        "frame": picture.number,
-        "labels": steady.labels,
-        "probabilities": [round(value, 4) for value in steady.probabilities.tolist()],
-        "unknown": steady.is_unknown,
-        "unknown_score": round(score, 4) if score is not None and math.isfinite(score) else None,
-        "age_ms": round(1000 * (now - labelled.frame.captured_at), 1),
-        "rate": round(labelled.frames_per_second, 1),
-        "inference_ms": round(1000 * labelled.inference_seconds, 2),
-        "width": picture.width,
-        "height": picture.height,
     }
 
 

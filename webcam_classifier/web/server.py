@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from webcam_classifier.web.limits import FRAME_BYTES
 from webcam_classifier.web.protocols import bounded_protocols
 
 _END_WITHIN = 1  # second that open connections have when the server ends
+_JOIN_WITHIN = 1.5  # seconds that the thread of a server may take to end
 _LOOK_EVERY = 10.0  # seconds between two looks at whether a page is still there
 _ACCEPTED_AT_ONCE = 32
 """Connections that are taken in before any is listened to: many fewer than `Limits` has strangers,
@@ -40,6 +42,37 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         app: From `build_app`.
         listener: From `addresses.listen`; closed at the end.
     """
+    with _without_complaints_of_strangers():
+        _server_of(app).run(sockets=[listener])
+
+
+class BackgroundServer:
+    """Serves in a thread as long as the context lasts, beside what the process is about.
+
+    Args:
+        app: From `build_site`.
+        listener: From `addresses.listen`; closed at the end.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        self._server = _server_of(app)
+        self._listener = listener
+        self._thread = threading.Thread(target=self._run, name="web-server", daemon=True)
+
+    def __enter__(self) -> BackgroundServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(_JOIN_WITHIN)
+
+    def _run(self) -> None:
+        with _without_complaints_of_strangers(), self._listener:
+            self._server.run(sockets=[self._listener])
+
+
+def _server_of(app: ASGIApp) -> uvicorn.Server:
     http, web_socket = bounded_protocols(Connections(Limits().within(_descriptors())))
     config = uvicorn.Config(
         _Quiet(app),
@@ -59,8 +92,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         ws_ping_timeout=_LOOK_EVERY,
         timeout_graceful_shutdown=_END_WITHIN,
     )
-    with _without_complaints_of_strangers():
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 class _Quiet:

@@ -13,8 +13,9 @@ from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
-from webcam_classifier.web import messages
-from webcam_classifier.web.live_hub import LiveHub, LivePicture
+from webcam_classifier.web import live_messages, messages
+from webcam_classifier.web.live_hub import LiveHub
+from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.models_folder import MODEL_NAME, ModelsFolder
 from webcam_classifier.web.teacher import TeacherRole
 from webcam_classifier.web.viewers import Viewer, Viewers
@@ -76,14 +77,14 @@ class Studio:
         return {
             "version": teaching.version,
             **messages.teaching_message(teaching, self.session.learning_state()),
-            "camera": messages.camera_message(self.hub.facts, time.monotonic()),
+            "camera": live_messages.camera_message(self.hub.facts, time.monotonic()),
             "teacher": self.teacher.seen_by(client),
             "job": self.job(),
             "models": messages.models_message(self.models.files),
             "has_report": self.models.report is not None,
             "viewers": len(self.viewers),
             "watching": "model" if self.watched.is_model else "head",
-            "watched_crop": messages.crop_message(self.watched.crop),
+            "watched_crop": live_messages.crop_message(self.watched.crop),
             "limits": messages.limits_message(),
         }
 

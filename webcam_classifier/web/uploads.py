@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from webcam_classifier.dataset.picture_files import PictureError, picture_size
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.state import Refusal
@@ -16,7 +15,7 @@ from webcam_classifier.web.archive import (
     PictureArchive,
     shortened,
 )
-from webcam_classifier.web.limits import PICTURE_BYTES, PICTURE_PIXELS
+from webcam_classifier.web.picture_problem import picture_problem
 
 _TOLD = 100  # refusals
 
@@ -88,28 +87,6 @@ def add_labelled_archive(session: TeachingSession, file: IO[bytes]) -> Upload:
             added += upload.added
             refused += upload.refused
         return Upload(added, refused)
-
-
-def picture_problem(content: bytes) -> str | None:
-    """Say why a picture is not even decoded, or None.
-
-    Its size in pixels stands at the file's beginning: nothing is unpacked to know it.
-
-    Args:
-        content: The file.
-    """
-    if len(content) > PICTURE_BYTES:
-        return f"larger than {PICTURE_BYTES // 1_000_000} MB; make it smaller"
-    try:
-        width, height = picture_size(content)
-    except PictureError:  # the session says it when it decodes it
-        return None
-    if width * height > PICTURE_PIXELS:
-        return (
-            f"too large: {width} x {height} pixels, at most {PICTURE_PIXELS // 1_000_000} million "
-            "are taken; make it smaller"
-        )
-    return None
 
 
 def _by_label(entries: Sequence[Entry]) -> tuple[dict[str, list[Entry]], list[Refusal]]:

@@ -16,9 +16,9 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketState
 
 from webcam_classifier.web.json_text import json_text
-from webcam_classifier.web.live_hub import LivePicture
+from webcam_classifier.web.live_messages import prediction_message
+from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.message_rate import MessageRate
-from webcam_classifier.web.messages import prediction_message
 from webcam_classifier.web.socket_messages import (
     NOT_UNDERSTOOD,
     SAID_NOT_UNDERSTOOD,

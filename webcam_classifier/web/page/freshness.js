@@ -18,6 +18,7 @@ export class Freshness {
   stale = null;
 
   #onChange;
+  #lost;
   #link = /** @type {Link} */ ("connecting");
   #isLive = false;
   #isOff = false;
@@ -27,9 +28,13 @@ export class Freshness {
   #shownAt = 0;
   #isShownSince = false; // whether a picture came since they were said to come
 
-  /** @param {() => void} onChange called when `stale` is another one */
-  constructor(onChange) {
+  /**
+   * @param {() => void} onChange called when `stale` is another one
+   * @param {string} lost what is said where the server can't be reached
+   */
+  constructor(onChange, lost = "The studio can’t be reached.") {
     this.#onChange = onChange;
+    this.#lost = lost;
     setInterval(() => this.#look(), LOOK_EVERY);
     document.addEventListener("visibilitychange", () => this.#look());
   }
@@ -80,7 +85,7 @@ export class Freshness {
     const isFresh =
       this.#link === "connected" && this.#isShownSince && now - this.#shownAt < SILENT;
     if (isFresh) return null;
-    const lost = this.#link === "connected" ? "" : "The studio can’t be reached.";
+    const lost = this.#link === "connected" ? "" : this.#lost;
     return {
       seconds: Math.max(0, Math.floor((now - this.#takenAt) / 1000)),
       reason: lost || this.#reason,

@@ -1,0 +1,146 @@
+"""Change the model of a running loop to another file of one folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from webcam_classifier.crop import Crop
+from webcam_classifier.errors import UserError
+from webcam_classifier.live.loop import FrameClassifier
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import MODEL_NAME
+from webcam_classifier.visible_text import visible
+
+_MOST_NAMED = 20  # models, in a sentence
+
+
+class ClassifierHolder(Protocol):
+    """What labels with a classifier that may be changed; `LiveLoop` is one."""
+
+    def change_classifier(self, classifier: FrameClassifier, model: str = "") -> None:
+        """Label with another classifier from the next frame on."""
+
+
+class ModelSwitch:
+    """Changes the model of a loop by its name, to a file of one folder and to nothing else.
+
+    A model in `FOLDER/NAME/model.onnx` is called `NAME`; any other by its path in the folder,
+    such as `NAME/model.int8.onnx`. A name is looked up among the files that are there, and is
+    never a part of a path.
+
+    Args:
+        classifier: What the loop labels with at first.
+        folder: Where models are chosen from; None for none.
+        opened: Opens a model file and warms it up; called beside the loop.
+        say: Gets a sentence about each change, from any thread.
+
+    Attributes:
+        classifier: What the loop labels with now.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        folder: Path | None,
+        opened: Callable[[Path], Classifier],
+        say: Callable[[str], None],
+    ) -> None:
+        self.classifier = classifier
+        self._folder = folder
+        self._opened = opened
+        self._say = say
+        self._on_change: Callable[[Crop | None], None] | None = None
+        self._loop: ClassifierHolder | None = None
+        self._is_changing = threading.Lock()
+
+    def use_loop(self, loop: ClassifierHolder) -> None:
+        """Say whose classifier is changed."""
+        self._loop = loop
+        loop.change_classifier(self.classifier, str(self.classifier.path))
+
+    def on_change(self, call: Callable[[Crop | None], None]) -> None:
+        """Have something called, in any thread, with the part that another model looks at."""
+        self._on_change = call
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What may be chosen now."""
+        return sorted(self._found())
+
+    @property
+    def name(self) -> str | None:
+        """What is chosen now; None where it is of another folder."""
+        path = self.classifier.path.resolve()
+        return next(
+            (name for name, found in self._found().items() if found.resolve() == path), None
+        )
+
+    def request(self, name: str) -> None:
+        """Change to a model, beside whoever asks; a mistake is said, and changes nothing."""
+
+        def change() -> None:
+            try:
+                self.change(name)
+            except UserError as error:
+                self._say(str(error))
+
+        threading.Thread(target=change, name="model-switch", daemon=True).start()
+
+    def change(self, name: str) -> None:
+        """Change to a model; the loop goes on with the one before until it is ready.
+
+        Args:
+            name: One of `names`.
+
+        Raises:
+            UserError: There is no such model, it can't be used, or another change is under way.
+                All stays as it was.
+        """
+        if not self._is_changing.acquire(blocking=False):
+            raise UserError(
+                "Another model is being opened at the moment. Ask again when it labels."
+            )
+        try:
+            path = self._path(name)
+            opened = self._opened(path)
+            if self._loop is None:
+                raise UserError("The loop has not begun yet. Ask again in a moment.")
+            self._loop.change_classifier(opened, str(opened.path))
+            self.classifier = opened
+            if self._on_change is not None:
+                self._on_change(opened.crop)
+        finally:
+            self._is_changing.release()
+        self._say(f"model  {path}: {', '.join(opened.card.shown_labels)}")
+
+    def _path(self, name: str) -> Path:
+        found = self._found()
+        if self._folder is None:
+            raise UserError(
+                "There are no other models here. Name their folder with --models FOLDER."
+            )
+        if name not in found:
+            listed = ", ".join(sorted(found)[:_MOST_NAMED]) or "none"
+            raise UserError(
+                f"There is no model {visible(name[:80])!r} in {self._folder}. There is: {listed}."
+            )
+        return found[name]
+
+    def _found(self) -> dict[str, Path]:
+        if self._folder is None:
+            return {}
+        root = self._folder.resolve()
+        paths = [*self._folder.glob("*.onnx"), *self._folder.glob("*/*.onnx")]
+        return {
+            _name_of(path.relative_to(self._folder)): path
+            for path in paths
+            if path.resolve().is_relative_to(root)  # a link may lead out of the folder
+        }
+
+
+def _name_of(path: Path) -> str:
+    is_in_folder = path.name == MODEL_NAME and path.parent != Path()
+    return path.parent.as_posix() if is_in_folder else path.as_posix()

@@ -1,0 +1,293 @@
+"""What the loop labels, for those who watch it from elsewhere: the newest frame, and no other.
+
+The loop only leaves its newest frame here. A thread of its own draws and encodes it where somebody
+waits for a picture, and not at all where nobody does. Who is slow is given fewer pictures, never
+older ones, and holds nobody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.crop import Crop
+from webcam_classifier.events.event import Event, iso_time
+from webcam_classifier.events.sink import Sink, SinkCounts
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.live.status_words import status_fields
+from webcam_classifier.web.live_hub import DEVICE, CameraFacts
+from webcam_classifier.web.live_messages import (
+    camera_message,
+    crop_message,
+    prediction_fields,
+)
+from webcam_classifier.web.live_picture import encoded, fitting, with_picture, without_picture
+from webcam_classifier.web.streams import EventsFrom, PicturesFrom
+from webcam_classifier.web.viewers import Viewers
+
+_LOOK_EVERY = 0.1  # seconds between two looks at the camera, where no frame comes
+_STALE_EVERY = 0.5  # seconds between two pictures that say that there is none
+_OLD_AFTER = 1.0  # seconds after which a label is no longer shown, of a loop that is fast
+_OLD_AFTER_FRAMES = 4.0  # and of a loop that is slow
+_END_WITHIN = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How pictures are drawn that are sent; each gives another picture of the same size.
+
+    Attributes:
+        view: A picture without any label, as the page shows it beside its own words.
+        overlay: A picture with what is seen in it.
+        stale: The last picture, and that there is none now.
+    """
+
+    view: Callable[[BgrImage], BgrImage]
+    overlay: Callable[[BgrImage, LabelledFrame], BgrImage]
+    stale: Callable[[BgrImage, CameraStatus], BgrImage]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched.
+
+    Attributes:
+        source: Where the frames come from, without a password.
+        description: What the camera is, for a person.
+        status: Says how the camera is doing now.
+        model: Says which file labels now.
+        labels: Says which labels it has.
+        crop: Says which part of the picture it looks at.
+    """
+
+    source: str
+    description: str
+    status: Callable[[], CameraStatus]
+    model: Callable[[], str]
+    labels: Callable[[], tuple[str, ...]]
+    crop: Callable[[], Crop | None]
+
+
+class LiveFeed(Sink):
+    """Takes what the loop labels and hands the newest to everybody who watches.
+
+    Its threads run as long as the context lasts. The server's event loop is told of by `use_loop`.
+
+    Args:
+        name: What it is, for a person.
+        watched: What is watched.
+        drawing: How pictures are drawn.
+
+    Attributes:
+        viewers: Open pages; used from the event loop.
+        pictures: Those who take pictures one after another; used from the event loop.
+        events: Those who take events; used from the event loop.
+    """
+
+    def __init__(self, name: str, watched: Watched, drawing: Drawing) -> None:
+        self.name = name
+        self.viewers = Viewers()
+        self.pictures = PicturesFrom()
+        self.events = EventsFrom()
+        self._watched = watched
+        self._drawing = drawing
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._number = 0
+        self._newest: LabelledFrame | None = None
+        self._sent = 0  # pictures that were encoded
+        self._facts: tuple[CameraFacts, str] | None = None
+        self._stale_at = 0.0
+        self._is_over = False
+        self._waiting: tuple[int, LabelledFrame] | None = None
+        self._changed = threading.Condition()  # guards _waiting and _is_over
+        self._thread = threading.Thread(target=self._run, name="live-feed", daemon=True)
+        self._thread.start()
+
+    @property
+    def counts(self) -> SinkCounts:
+        """Pictures that were encoded, and events that somebody was too slow for."""
+        return SinkCounts(delivered=self._sent, dropped=self.events.dropped)
+
+    def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Say which event loop serves those who watch; None where none does any more."""
+        self._loop = loop
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Keep the newest frame; whoever waits for one is woken."""
+        self._number += 1
+        self._newest = labelled
+        if self._is_watched:
+            with self._changed:
+                self._waiting = self._number, labelled
+                self._changed.notify()
+
+    def take_event(self, event: Event) -> None:
+        """Hand an event to everybody who takes events."""
+        self._in_loop(self.events.offer, "change", event.fields(), event.id)
+
+    def take_status(self, status: CameraStatus) -> None:
+        """Tell everybody who takes events how the camera is doing."""
+        fields = status_fields(status, time.time() - time.monotonic())
+        self._in_loop(self.events.offer, "status", fields, "")
+
+    def close(self) -> None:
+        """End the thread, and whatever still streams."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+        self._thread.join(_END_WITHIN)
+        self._in_loop(self._end_streams)
+
+    def state(self) -> dict[str, Any]:
+        """Say what is seen now, for programs; where no picture comes, there is no label."""
+        now = time.monotonic()
+        status, newest, number = self._watched.status(), self._newest, self._number
+        fields: dict[str, Any] = {
+            "sequence": number,
+            "label": None,
+            "confidence": None,
+            "unknown": None,
+            "raw": None,
+            "age_ms": None,
+            "frames_per_second": None,
+            "fresh": False,
+            "time": iso_time(time.time()),
+            "camera": {
+                "state": status.state,
+                "reason": status.reason or None,
+                "seconds_without_picture": round(status.seconds_without_picture(now), 1)
+                if status.is_stale
+                else None,
+            },
+            "source": self._watched.source,
+            "model": self._watched.model(),
+        }
+        if newest is None:
+            return fields
+        age = now - newest.frame.captured_at
+        fields["age_ms"] = round(1000 * age, 1)
+        if status.is_stale or newest.frame.captured_at < status.since or is_old(newest, now):
+            return fields
+        told = prediction_fields(newest.steady)
+        return {
+            **fields,
+            "label": told["label"],
+            "confidence": told["confidence"],
+            "unknown": told["unknown"],
+            "raw": prediction_fields(newest.prediction),
+            "frames_per_second": round(newest.frames_per_second, 1),
+            "fresh": True,
+            "model": newest.model or fields["model"],
+        }
+
+    def page_state(self, _client: str | None = None) -> dict[str, Any]:
+        """Say what a page shows besides the picture."""
+        facts, model = self._camera_facts(), self._watched.model()
+        return {
+            "camera": camera_message(facts, time.monotonic()),
+            "labels": [{"name": label} for label in self._watched.labels()],
+            "crop": crop_message(self._watched.crop()),
+            "source": self._watched.source,
+            "model": model,
+            "viewers": len(self.viewers),
+        }
+
+    def still(self) -> bytes | None:
+        """Encode the newest frame with what is seen in it; None before the first."""
+        newest = self._newest
+        return None if newest is None else self._overlay(newest, fitting(newest.frame.image))
+
+    @property
+    def _is_watched(self) -> bool:
+        return len(self.viewers) > 0 or len(self.pictures) > 0
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._waiting is not None or self._is_over, _LOOK_EVERY
+                )
+                if self._is_over:
+                    return
+                waiting, self._waiting = self._waiting, None
+            self._look_at_camera()
+            if self._watched.status().is_stale:
+                self._show_stale()
+            elif waiting is not None:
+                self._show(*waiting)
+
+    def _look_at_camera(self) -> None:
+        facts = self._camera_facts(), self._watched.model()
+        if facts != self._facts:
+            self._facts = facts
+            self._in_loop(self.viewers.tell_state)
+
+    def _camera_facts(self) -> CameraFacts:
+        status = self._watched.status()
+        return CameraFacts(
+            DEVICE,
+            self._watched.description,
+            problem=(status.reason or "The camera sends nothing.") if status.is_stale else None,
+            is_live=status.state == "live",
+            last_picture_at=status.last_picture_at if status.is_stale else None,
+        )
+
+    def _show(self, number: int, labelled: LabelledFrame) -> None:
+        wants_view, wants_overlay = self.viewers.is_picture_wanted(), self.pictures.is_one_wanted()
+        picture = without_picture(number, labelled)
+        overlay = None
+        if wants_view or wants_overlay:
+            small = fitting(labelled.frame.image)
+            self._sent += 1
+            if wants_view:
+                picture = with_picture(number, labelled, self._drawing.view(small))
+            if wants_overlay:
+                overlay = self._overlay(labelled, small)
+        self._in_loop(self.viewers.offer, picture)
+        if overlay is not None:
+            self._in_loop(self.pictures.offer, overlay)
+
+    def _overlay(self, labelled: LabelledFrame, small: BgrImage) -> bytes | None:
+        status = self._watched.status()
+        if status.is_stale or is_old(labelled, time.monotonic()):
+            return encoded(self._drawing.stale(small, status))
+        return encoded(self._drawing.overlay(small, labelled))
+
+    def _show_stale(self) -> None:
+        newest, now = self._newest, time.monotonic()
+        if newest is None or now < self._stale_at or not self.pictures.is_one_wanted():
+            return
+        self._stale_at = now + _STALE_EVERY
+        overlay = self._overlay(newest, fitting(newest.frame.image))
+        if overlay is not None:
+            self._in_loop(self.pictures.offer, overlay)
+
+    def _end_streams(self) -> None:
+        self.pictures.end()
+        self.events.end()
+
+    def _in_loop(self, call: Callable[..., None], *values: object) -> None:
+        """Have something called in the event loop, from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it was closed a moment ago
+                loop.call_soon_threadsafe(call, *values)
+
+
+def is_old(labelled: LabelledFrame, now: float) -> bool:
+    """Whether a label is older than labels get, as nothing was labelled since.
+
+    Args:
+        labelled: The newest.
+        now: Seconds on the monotonic clock.
+    """
+    rate = labelled.frames_per_second
+    slowest = _OLD_AFTER_FRAMES / rate if rate > 0 else _OLD_AFTER
+    return now - labelled.labelled_at > max(_OLD_AFTER, slowest)

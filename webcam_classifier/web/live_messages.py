@@ -1,0 +1,87 @@
+"""What a page is told of the live picture, as JSON: the camera, and a labelled frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from webcam_classifier.crop import Crop
+from webcam_classifier.events.event_stream import steady_label
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.web.live_hub import CameraFacts
+from webcam_classifier.web.live_picture import LivePicture
+
+
+def crop_message(crop: Crop | None) -> dict[str, float] | None:
+    """Tell a part of the picture, in fractions of its sides; None is all of it."""
+    return None if crop is None else asdict(crop)
+
+
+def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:
+    """Tell which camera there is, and what is wrong with it.
+
+    Args:
+        facts: What is known of it.
+        now: Seconds on the monotonic clock.
+    """
+    last = facts.last_picture_at
+    return {
+        "kind": facts.kind,
+        "description": facts.description,
+        "mirror": facts.is_device,
+        "problem": facts.problem,
+        "live": facts.is_live,
+        "no_picture_for": None if last is None else round(max(0.0, now - last), 1),
+    }
+
+
+def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
+    """Tell what is on a frame.
+
+    Args:
+        picture: The frame and its label.
+        now: Seconds on the monotonic clock.
+    """
+    labelled = picture.labelled
+    steady = labelled.steady
+    score = steady.unknown_score
+    return {
+        "type": "prediction",
+        "frame": picture.number,
+        "labels": steady.labels,
+        "probabilities": [round(value, 4) for value in steady.probabilities.tolist()],
+        "unknown": steady.is_unknown,
+        "unknown_score": round(score, 4) if score is not None and math.isfinite(score) else None,
+        "age_ms": round(1000 * (now - labelled.frame.captured_at), 1),
+        "rate": round(labelled.frames_per_second, 1),
+        "inference_ms": round(1000 * labelled.inference_seconds, 2),
+        "width": picture.width,
+        "height": picture.height,
+    }
+
+
+def prediction_fields(prediction: Prediction) -> dict[str, Any]:
+    """Tell a prediction to programs.
+
+    Returns:
+        `label` is `unknown` where it is of none of the labels, and then has no `confidence`;
+        `likeliest` is the label that it would be.
+    """
+    score = prediction.unknown_score
+    has_labels = bool(prediction.labels)
+    return {
+        "label": steady_label(prediction),
+        "confidence": round(prediction.confidence, 6)
+        if has_labels and not prediction.is_unknown
+        else None,
+        "likeliest": prediction.label if has_labels else None,
+        "unknown": prediction.is_unknown if score is not None else None,
+        "unknown_score": round(score, 6) if score is not None and math.isfinite(score) else None,
+        "probabilities": {
+            label: round(probability, 6)
+            for label, probability in zip(
+                prediction.labels, prediction.probabilities.tolist(), strict=True
+            )
+        },
+    }

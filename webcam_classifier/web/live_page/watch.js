@@ -1,0 +1,150 @@
+// The page of a running loop: its picture, what is seen in it, and the latest changes.
+
+import "/page/types.js";
+import { Bars } from "/page/bars.js";
+import { Connection } from "/page/connection.js";
+import { find, make, setText } from "/page/elements.js";
+import { Freshness } from "/page/freshness.js";
+import { ReadingPace, likeliest } from "/page/reading_pace.js";
+import { clockTime, duration, percent } from "/page/words.js";
+import { ModelChoice } from "./model_choice.js";
+
+/** @typedef {import("/page/types.js").Prediction} Prediction */
+
+const SURE_FROM = 0.7; // as in the window of live.py
+const TOO_LATE = 1000; // milliseconds that a picture waited to be shown
+const CHANGES = 12; // that are listed
+const LINKS = {
+  connecting: "Connecting…",
+  connected: "Connected",
+  lost: "Reconnecting…",
+  refused: "Not let in",
+};
+const AWAY = "The device can’t be reached.";
+
+const stage = find("stage", HTMLDivElement);
+const canvas = find("picture", HTMLCanvasElement);
+const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+const verdict = find("verdict", HTMLParagraphElement);
+const words = find("verdict-words", HTMLParagraphElement);
+const confidence = find("confidence", HTMLParagraphElement);
+const note = find("no-picture", HTMLDivElement);
+const changes = find("changes", HTMLOListElement);
+
+const bars = new Bars();
+const pace = new ReadingPace();
+const models = new ModelChoice();
+const freshness = new Freshness(showStale, AWAY);
+const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });
+/** @type {any} */
+let state = null;
+
+/** @param {any} next */
+function onState(next) {
+  state = next;
+  setText(find("where", HTMLParagraphElement), `${state.model} · ${state.source}`);
+  setText(find("camera-description", HTMLParagraphElement), state.camera.description);
+  bars.update(state);
+  freshness.update(state);
+  models.update(state.model);
+}
+
+/**
+ * @param {Prediction} prediction
+ * @param {Blob | null} picture
+ */
+async function onPrediction(prediction, picture) {
+  const arrivedAt = performance.now();
+  const bitmap = picture && (await createImageBitmap(picture).catch(() => null));
+  requestAnimationFrame(() => {
+    const waited = performance.now() - arrivedAt; // for minutes, where the page was in the background
+    if (bitmap && waited <= TOO_LATE && state?.camera.live === true) show(prediction, bitmap, waited);
+    bitmap?.close();
+    connection.shown(prediction.frame); // only now may the next one come
+  });
+}
+
+/**
+ * @param {Prediction} prediction
+ * @param {ImageBitmap} bitmap
+ * @param {number} waited milliseconds
+ */
+function show(prediction, bitmap, waited) {
+  freshness.shown(prediction.age_ms + waited);
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+  }
+  context.drawImage(bitmap, 0, 0);
+  stage.classList.remove("empty");
+  const withText = pace.isDue(prediction);
+  bars.show(prediction, withText);
+  if (withText) showVerdict(prediction);
+}
+
+/** @param {Prediction} prediction */
+function showVerdict(prediction) {
+  const best = likeliest(prediction);
+  if (best === null) return;
+  const sure = prediction.unknown ? "unknown" : best.confidence >= SURE_FROM ? "yes" : "no";
+  stage.dataset.sure = sure;
+  setText(verdict, prediction.unknown ? "unknown" : best.label);
+  setText(words, { unknown: `perhaps ${best.label}`, yes: "sure", no: "not sure" }[sure]);
+  setText(confidence, prediction.unknown ? "" : percent(best.confidence));
+}
+
+function showStale() {
+  const stale = freshness.stale;
+  note.hidden = stale === null;
+  stage.classList.toggle("stale", stale !== null);
+  bars.setStale(stale !== null);
+  if (stale === null) return;
+  for (const text of [verdict, words, confidence]) setText(text, "");
+  setText(find("no-picture-for", HTMLElement), `No picture for ${duration(stale.seconds)}`);
+  setText(find("no-picture-reason", HTMLSpanElement), stale.reason);
+}
+
+/**
+ * @param {import("/page/types.js").Link} link
+ * @param {string} problem
+ */
+function onLink(link, problem) {
+  document.body.dataset.link = link;
+  const shown = find("connection", HTMLSpanElement);
+  shown.dataset.state = link;
+  setText(shown, LINKS[link]);
+  const lost = `${AWAY} It is tried again by itself.`;
+  const said = { connecting: "", connected: "", lost, refused: problem }[link];
+  setText(find("offline", HTMLDivElement), said);
+  freshness.setLink(link);
+}
+
+/** Changes come by themselves, and those that were missed come again. */
+function listen() {
+  const events = new EventSource("/events");
+  events.addEventListener("change", (event) => {
+    const change = JSON.parse(event.data);
+    const label = change.label === "no_picture" ? "no picture" : change.label;
+    const sure = change.confidence === null ? "" : percent(change.confidence);
+    changes.prepend(
+      make(
+        "li",
+        {},
+        make("time", { datetime: change.time }, timeOf(change.time)),
+        make("b", { dir: "auto" }, label),
+        sure,
+      ),
+    );
+    while (changes.children.length > CHANGES) changes.lastElementChild?.remove();
+    setText(find("announcer", HTMLDivElement), `Sees ${label}`);
+  });
+}
+
+/** @param {string} moment in ISO 8601 */
+function timeOf(moment) {
+  const date = new Date(moment);
+  return Number.isNaN(date.getTime()) ? clockTime(moment) : date.toLocaleTimeString();
+}
+
+connection.open();
+listen();

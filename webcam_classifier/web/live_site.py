@@ -1,0 +1,201 @@
+"""The page and the API of a running loop: what it sees, and what is on a picture that is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from webcam_classifier.web.access import Access
+from webcam_classifier.web.answer_headers import PAGE_POLICY
+from webcam_classifier.web.json_text import Json
+from webcam_classifier.web.limits import JSON_BYTES, PICTURE_BYTES
+from webcam_classifier.web.live_feed import LiveFeed
+from webcam_classifier.web.posted_pictures import PostedPictures
+from webcam_classifier.web.request_fields import read_fields, text_of
+from webcam_classifier.web.side_thread import in_side_thread
+from webcam_classifier.web.site import build_site
+from webcam_classifier.web.socket_messages import TOO_MANY
+from webcam_classifier.web.streams import EVENTS_TYPE, PICTURES_TYPE, sse_message
+from webcam_classifier.web.viewers import Viewer
+
+_HERE = Path(__file__).parent
+_PAGE = _HERE / "live_page"
+_SHARED = _HERE / "page"  # what the page of the studio has as well
+_POSTED_WAITING = 8  # pictures that wait to be read; those after them are refused
+_FILES = ("/live/", "/page/")  # of the page
+
+
+class Models(Protocol):
+    """The models that may be chosen from; `ModelSwitch` is one."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What may be chosen now."""
+
+    @property
+    def name(self) -> str | None:
+        """What is chosen now."""
+
+    def change(self, name: str) -> None:
+        """Change to a model.
+
+        Raises:
+            UserError: It can't be used.
+        """
+
+
+class LiveRoutes:
+    """The answers to all requests.
+
+    Args:
+        feed: What is watched.
+        posted: Labels pictures that are sent.
+        models: What labels may be chosen.
+    """
+
+    def __init__(self, feed: LiveFeed, posted: PostedPictures, models: Models) -> None:
+        self._feed = feed
+        self._posted = posted
+        self._models = models
+        self._receiving = asyncio.Semaphore(1)  # one picture in the memory
+        self._waiting = 0
+
+    def all(self) -> list[BaseRoute]:
+        """Return the table of routes."""
+        return [
+            Route("/", self.page),
+            Mount("/live", StaticFiles(directory=_PAGE)),
+            Mount("/page", StaticFiles(directory=_SHARED)),
+            Route("/state", self.state),
+            Route("/api/state", self.state),  # where the page's connection asks why it is refused
+            Route("/events", self.events),
+            Route("/picture.jpg", self.still),
+            Route("/picture.mjpg", self.pictures),
+            Route("/classify", self.classify, methods=["POST"]),
+            Route("/model", self.model),
+            Route("/model", self.change_model, methods=["POST"]),
+            WebSocketRoute("/ws/live", self.live),
+        ]
+
+    async def page(self, _request: Request) -> Response:
+        """Serve the page."""
+        headers = {"content-security-policy": PAGE_POLICY}
+        return FileResponse(_PAGE / "index.html", headers=headers)
+
+    async def state(self, _request: Request) -> Response:
+        """Say what is seen now."""
+        return Json(self._feed.state())
+
+    async def events(self, request: Request) -> Response:
+        """Tell the state once, and then each change as it happens."""
+        if self._feed.events.is_full:
+            raise _too_many()
+        first = sse_message("state", self._feed.state())
+        last_id = request.headers.get("last-event-id")
+        return StreamingResponse(self._feed.events.stream(first, last_id), media_type=EVENTS_TYPE)
+
+    async def still(self, _request: Request) -> Response:
+        """Serve the newest picture with what is seen in it."""
+        jpeg = await in_side_thread(self._feed.still)
+        if jpeg is None:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "There is no picture yet.")
+        return Response(jpeg, media_type="image/jpeg")
+
+    async def pictures(self, _request: Request) -> Response:
+        """Serve picture after picture, each the newest when the one before has been read."""
+        if self._feed.pictures.is_full:
+            raise _too_many()
+        return StreamingResponse(self._feed.pictures.stream(), media_type=PICTURES_TYPE)
+
+    async def classify(self, request: Request) -> Response:
+        """Label the picture that is sent."""
+        if self._waiting >= _POSTED_WAITING:
+            raise _too_many()
+        self._waiting += 1
+        try:
+            async with self._receiving:
+                content = await request.body()
+                return Json(await in_side_thread(lambda: self._posted.classify(content)))
+        finally:
+            self._waiting -= 1
+
+    async def model(self, _request: Request) -> Response:
+        """Say which models there are."""
+        return Json({"model": self._models.name, "models": list(self._models.names)})
+
+    async def change_model(self, request: Request) -> Response:
+        """Label with another model from now on."""
+        name = text_of(await read_fields(request), "name")
+        await in_side_thread(lambda: self._models.change(name))
+        return Json({"model": name})
+
+    async def live(self, socket: WebSocket) -> None:
+        """Show a page everything, until it is gone."""
+        await socket.accept()
+        if self._feed.viewers.is_full:
+            await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
+            return
+        viewer = Viewer(socket, self._feed.page_state)
+        self._feed.viewers.enter(viewer)
+        try:
+            await viewer.serve(_obey_nothing)
+        finally:
+            self._feed.viewers.leave(viewer)
+
+
+def build_live_site(
+    feed: LiveFeed, posted: PostedPictures, models: Models, access: Access
+) -> ASGIApp:
+    """Build the ASGI application.
+
+    Args:
+        feed: What is watched.
+        posted: Labels pictures that are sent.
+        models: What labels may be chosen.
+        access: Who may talk to it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        feed.use_loop(asyncio.get_running_loop())
+        try:
+            yield
+        finally:
+            feed.use_loop(None)
+
+    return build_site(
+        LiveRoutes(feed, posted, models).all(), access, lifespan, _body_limit, is_api=_is_api
+    )
+
+
+def _body_limit(path: str) -> int:
+    return PICTURE_BYTES if path == "/classify" else JSON_BYTES
+
+
+def _is_api(path: str) -> bool:
+    return path != "/" and not path.startswith(_FILES)
+
+
+def _too_many() -> HTTPException:
+    return HTTPException(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many ask for this at once. Try it again in a moment.",
+        {"retry-after": "1"},
+    )
+
+
+async def _obey_nothing(_viewer: Viewer, _message: dict[str, Any]) -> None:
+    """A page only looks on."""

@@ -1,0 +1,55 @@
+"""Run something that takes long beside the event loop, and behind everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+_NICENESS = 10
+
+
+async def in_side_thread(call: Callable[[], Result]) -> Result:
+    """Run something in a thread of its own that gives way to others, and await what it gives.
+
+    Unlike those of `asyncio.to_thread`, which the end of a process waits for, the thread ends with
+    the process.
+
+    Raises:
+        Exception: Whatever the call raises.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: BaseException | None) -> None:
+        if future.done():  # whoever awaited it is gone
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # one of the two is given
+
+    def run() -> None:
+        _give_way()
+        result, failed = None, None
+        try:
+            result = call()
+        except BaseException as error:  # whoever awaits it raises it
+            failed = error
+        with suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, failed)
+
+    threading.Thread(target=run, name="side-thread", daemon=True).start()
+    return await future
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # where each thread has a niceness of its own
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,72 @@
+"""An ASGI application with its gate: what errors look like, whatever its routes are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.web.access import Access
+from webcam_classifier.web.gate import Gate
+from webcam_classifier.web.json_text import Json, plain_text
+
+_WENT_WRONG = "Something went wrong in the server; its terminal says what. Try it again."
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def build_site(
+    routes: Sequence[BaseRoute],
+    access: Access,
+    lifespan: Lifespan,
+    body_limit: Callable[[str], int],
+    is_api: Callable[[str], bool],
+) -> ASGIApp:
+    """Build an application that only what is allowed gets to.
+
+    Args:
+        routes: All that it answers.
+        access: Who may talk to it.
+        lifespan: Around the time that it is served.
+        body_limit: How many bytes may be sent to a path.
+        is_api: Whether a path is asked by programs, which are told as JSON what went wrong.
+    """
+
+    def say(
+        request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        if is_api(request.url.path):
+            return Json({"error": sentence}, status, headers)
+        return PlainTextResponse(plain_text(sentence) + "\n", status, headers)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return say(request, error.status_code, error.detail, error.headers)
+
+    async def mistaken(request: Request, error: Exception) -> Response:
+        return say(request, HTTPStatus.BAD_REQUEST, str(error))
+
+    async def cut_off(request: Request, _error: Exception) -> Response:
+        return say(request, HTTPStatus.BAD_REQUEST, "It did not come whole.")  # nobody reads it
+
+    async def went_wrong(request: Request, _error: Exception) -> Response:
+        return say(
+            request, HTTPStatus.INTERNAL_SERVER_ERROR, _WENT_WRONG
+        )  # uvicorn prints the error
+
+    handlers = {
+        HTTPException: refused,
+        UserError: mistaken,
+        ClientDisconnect: cut_off,
+        Exception: went_wrong,
+    }
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    return Gate(app, access, body_limit, is_api)
