@@ -132,7 +132,7 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, topic: str, payload: str) -> None:
+    def publish(self, topic: str, payload: str | bytes) -> None:
         """Send something, such as a command."""
         self._client.publish(topic, payload, qos=1)
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from tests.labelled_frames import an_event, labelled_frame
+from tests.labelled_frames import LABELS, an_event, labelled_frame
 from webcam_classifier.camera.protocol import CameraState, CameraStatus
+from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.shown_address import without_password
@@ -19,6 +22,7 @@ class Kept(Sink):
         self.name = "kept"
         self.events: list[Event] = []
         self.frames = 0
+        self.labels: list[Sequence[str]] = []
 
     @property
     def counts(self) -> SinkCounts:
@@ -29,6 +33,9 @@ class Kept(Sink):
 
     def take_event(self, event: Event) -> None:
         self.events.append(event)
+
+    def take_labels(self, labels: Sequence[str]) -> None:
+        self.labels.append(labels)
 
     def close(self) -> None:
         pass
@@ -88,6 +95,24 @@ def test_a_source_without_pictures_is_an_event_once_and_the_next_frame_another()
         stream.take_status(CameraStatus(state, time.monotonic()))
     stream.take(labelled_frame(1))
     assert [event.label for event in kept.events] == ["cup", NO_PICTURE, "cup"]
+
+
+def test_the_first_frame_of_another_model_is_an_event_whatever_its_label() -> None:
+    kept = Kept()
+    stream = stream_to(kept)
+    for index, model in enumerate(["", "", "other.onnx", "other.onnx"]):
+        stream.take(replace(labelled_frame(index), model=model))
+    assert [(event.label, event.model) for event in kept.events] == [
+        ("cup", "m.onnx"), ("cup", "other.onnx"),
+    ]  # fmt: skip
+    assert kept.events[1].previous_label == "cup"
+    assert kept.labels == [LABELS]
+    asked: list[str] = []
+    with pytest.raises(UserError, match="no other models"):
+        stream.change_model("weather")
+    stream.change_model_with(asked.append)
+    stream.change_model("weather")
+    assert asked == ["weather"]
 
 
 def test_while_it_is_paused_there_are_no_events_and_after_it_the_label_of_then() -> None:

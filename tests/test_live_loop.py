@@ -219,12 +219,33 @@ def test_another_classifier_takes_over_between_two_frames(
     def take(labelled: LabelledFrame) -> None:
         taken.append(labelled)
         if len(taken) == 10:
-            loop.change_classifier(other)
+            loop.change_classifier(other, "other")
 
     loop = LiveLoop(PacedCamera(50), classifier, frame_limit=30, record=take)
     collect(loop)
     own = [labelled.prediction.label in COLOURS for labelled in taken]
     assert own == [True] * 10 + [False] * 20
+    assert [labelled.model for labelled in taken] == [""] * 10 + ["other"] * 20
+
+
+def test_another_classifier_with_the_same_labels_owes_nothing_to_the_one_before(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "other" / "model.onnx"
+    write_tiny_model(path, list(COLOURS)[::-1])  # it calls blue what is red to the first
+    other = Classifier(path, ExecutionConfig(threads=1))
+    taken: list[LabelledFrame] = []
+
+    def take(labelled: LabelledFrame) -> None:
+        taken.append(labelled)
+        if len(taken) == 10:
+            loop.change_classifier(other, "other")
+
+    loop = LiveLoop(PacedCamera(50), classifier, smoothing=60, frame_limit=12, record=take)
+    collect(loop)
+    first_of_other = taken[10]
+    assert first_of_other.prediction.label != taken[9].prediction.label
+    assert first_of_other.steady.label == first_of_other.prediction.label
 
 
 def test_the_rate_counts_intervals_and_gaps_count_as_dropped() -> None:

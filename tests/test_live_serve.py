@@ -266,26 +266,22 @@ def test_who_does_not_read_holds_nobody_up(server: LiveServer, camera: ColourCam
 
 def test_ctrl_c_ends_it_soon_whoever_watches(folder: Path, camera: ColourCamera) -> None:
     model = str(folder / "models" / "colours")
-    with run_live(folder, model, "--source", camera.url) as server, ExitStack() as stack:
-        server.until(lambda state: state["fresh"])
-        page = stack.enter_context(server.page(pictures=True))
-        page.until(lambda page: bool(page.picture))
-        next_picture(stack.enter_context(stream(server, "/picture.mjpg")))
-        next_event(stack.enter_context(stream(server, "/events")), "state")
-        deaf = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        head = f"GET /picture.mjpg HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-        deaf.sendall(f"{head}Authorization: Bearer {server.token}\r\n\r\n".encode())
-        took = server.end(signal.SIGINT)
-    assert server.process.returncode == 130, server.said
-    assert "Traceback" not in server.said
-    assert took < ENDS_WITHIN * slowness()
-
-
-def slowness() -> float:
-    """How many times as long things may take here: 1 on a machine with nothing else to do."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
-    return max(1.0, (time.perf_counter() - began) / 0.3)
+    for _ in range(2):  # other work on the machine may be in the way once
+        with run_live(folder, model, "--source", camera.url) as server, ExitStack() as stack:
+            server.until(lambda state: state["fresh"])
+            page = stack.enter_context(server.page(pictures=True))
+            page.until(lambda page: bool(page.picture))
+            next_picture(stack.enter_context(stream(server, "/picture.mjpg")))
+            next_event(stack.enter_context(stream(server, "/events")), "state")
+            deaf = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            head = f"GET /picture.mjpg HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            deaf.sendall(f"{head}Authorization: Bearer {server.token}\r\n\r\n".encode())
+            seconds = server.end(signal.SIGINT)
+        assert server.process.returncode == 130, server.said
+        assert "Traceback" not in server.said
+        if seconds < ENDS_WITHIN:
+            return
+    pytest.fail(f"it took {seconds:.1f} s to end")
 
 
 def test_another_model_takes_over_by_its_name_alone(folder: Path, camera: ColourCamera) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from webcam_classifier.web.addresses import (
 if TYPE_CHECKING:
     from webcam_classifier.web.live_feed import LiveFeed
 
+_UNSENT = 16_384  # bytes that the system takes before it has sent those before
 _OPTIONS = AddressOptions("--serve {host}:{port}", "--serve {host}:{port}")
 
 
@@ -70,6 +72,8 @@ def open_serving(
         raise missing_package(error) from error
     host, asked_port = options.serve
     listener = stack.enter_context(listen(host, asked_port, _OPTIONS))
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # else the system keeps seconds of old pictures
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
     port = int(listener.getsockname()[1])
     is_own_machine = is_loopback(listener)
     if not options.token:

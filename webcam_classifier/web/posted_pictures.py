@@ -46,7 +46,9 @@ class PostedPictures:
             try:
                 image = decode_picture(content)
             except PictureError as error:
-                raise UserError(f"The picture {error}. Send a JPEG or PNG file.") from error
+                raise UserError(
+                    f"This is no picture that can be used: {error}. Send a JPEG or PNG file."
+                ) from error
             current = self._current()
             classifier = self._beside(current)
             classifier.crop = current.crop
