@@ -243,6 +243,10 @@ def test_events_come_as_they_happen_and_missed_ones_come_again(
     show(server, camera, "blue")
     with stream(server, "/events", {"Last-Event-ID": last}) as events:
         assert [next_event(events, "change")[1]["label"] for _ in range(2)] == ["red", "blue"]
+    with stream(server, "/events?latest=3") as events:
+        latest = [next_event(events, "change")[1]["label"] for _ in range(3)]
+        assert latest == ["green", "red", "blue"]
+    assert server.ask("GET", "/events?latest=many").status == 400
 
 
 def test_who_does_not_read_holds_nobody_up(server: LiveServer, camera: ColourCamera) -> None:

@@ -76,7 +76,7 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="URL",
         help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC; Home Assistant discovers "
-        "it, and TOPIC/command takes pause, resume and snapshot",
+        "it, and TOPIC/command takes pause, resume, snapshot and, with --models, model NAME",
     )
     add(
         "--webhook",

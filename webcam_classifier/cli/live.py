@@ -5,6 +5,7 @@ $ python live.py models/thumbs --source clip.mp4        a video file, at its own
 $ python live.py --source photo.jpg                     what is on one picture
 $ python live.py --source pictures/ --json-lines -      what is on every picture, for programs
 $ python live.py --no-window --json-lines labels.jsonl  a device without a screen
+$ python live.py --no-window --serve 0.0.0.0:8080       the same, watched from a browser elsewhere
 $ python live.py --save annotated.mp4 --frames 300      a video of ten seconds
 $ python live.py --source demo                          no camera at hand
 $ python live.py --teach cup hand background            no model yet: train it while you watch

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
+from webcam_classifier.errors import UserError
 from webcam_classifier.web.access import Access
 from webcam_classifier.web.answer_headers import PAGE_POLICY
 from webcam_classifier.web.json_text import Json
@@ -34,6 +35,7 @@ from webcam_classifier.web.viewers import Viewer
 _HERE = Path(__file__).parent
 _PAGE = _HERE / "live_page"
 _SHARED = _HERE / "page"  # what the page of the studio has as well
+_DIGITS = 5  # of a number of events
 _POSTED_WAITING = 8  # pictures that wait to be read; those after them are refused
 _FILES = ("/live/", "/page/")  # of the page
 
@@ -100,12 +102,17 @@ class LiveRoutes:
         return Json(self._feed.state())
 
     async def events(self, request: Request) -> Response:
-        """Tell the state once, and then each change as it happens."""
+        """Tell the state once, and then each change as it happens; `?latest=N` begins earlier."""
         if self._feed.events.is_full:
             raise _too_many()
+        latest = request.query_params.get("latest", "0")
+        if not (latest.isascii() and latest.isdecimal() and len(latest) < _DIGITS):
+            raise UserError(f"latest={latest[:20]!r} is no number of events. Write a whole number.")
         first = sse_message("state", self._feed.state())
-        last_id = request.headers.get("last-event-id")
-        return StreamingResponse(self._feed.events.stream(first, last_id), media_type=EVENTS_TYPE)
+        last_id = request.headers.get("last-event-id", "")
+        return StreamingResponse(
+            self._feed.events.stream(first, last_id, int(latest)), media_type=EVENTS_TYPE
+        )
 
     async def still(self, _request: Request) -> Response:
         """Serve the newest picture with what is seen in it."""

@@ -129,29 +129,30 @@ class EventsFrom:
         for client in self._clients:
             client.end()
 
-    async def stream(self, first: bytes, last_id: str | None) -> AsyncIterator[bytes]:
+    async def stream(self, first: bytes, last_id: str, latest: int) -> AsyncIterator[bytes]:
         """Yield one client's answer, until it is gone.
 
         Args:
             first: What it is told at once.
             last_id: The last event that it got before it was cut off; those after it come again.
+            latest: How many of the last events a client gets that names none which is kept.
         """
         client = _EventClient()
         self._clients[client] = None
         try:
             yield first
-            for missed in self._after(last_id):
+            for missed in self._missed(last_id, latest):
                 yield missed
             while (message := await client.next()) is not None:
                 yield message
         finally:
             del self._clients[client]
 
-    def _after(self, last_id: str | None) -> list[bytes]:
-        ids = [identifier for identifier, _ in self._kept]
-        if last_id not in ids:
-            return []
-        return [message for _, message in list(self._kept)[ids.index(last_id) + 1 :]]
+    def _missed(self, last_id: str, latest: int) -> list[bytes]:
+        kept = list(self._kept)
+        ids = [identifier for identifier, _ in kept]
+        begin = ids.index(last_id) + 1 if last_id in ids else max(0, len(kept) - latest)
+        return [message for _, message in kept[begin:]]
 
 
 class _EventClient:

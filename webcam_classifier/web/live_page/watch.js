@@ -29,6 +29,7 @@ const verdict = find("verdict", HTMLParagraphElement);
 const words = find("verdict-words", HTMLParagraphElement);
 const confidence = find("confidence", HTMLParagraphElement);
 const note = find("no-picture", HTMLDivElement);
+const unknownBar = find("unknown-bar", HTMLDivElement);
 const changes = find("changes", HTMLOListElement);
 
 const bars = new Bars();
@@ -79,6 +80,7 @@ function show(prediction, bitmap, waited) {
   stage.classList.remove("empty");
   const withText = pace.isDue(prediction);
   bars.show(prediction, withText);
+  unknownBar.hidden = prediction.unknown_score === null; // a model that can't tell
   if (withText) showVerdict(prediction);
 }
 
@@ -121,7 +123,7 @@ function onLink(link, problem) {
 
 /** Changes come by themselves, and those that were missed come again. */
 function listen() {
-  const events = new EventSource("/events");
+  const events = new EventSource(`/events?latest=${CHANGES}`);
   events.addEventListener("change", (event) => {
     const change = JSON.parse(event.data);
     const label = change.label === "no_picture" ? "no picture" : change.label;
