@@ -54,6 +54,21 @@ def test_a_key_is_held_until_its_repeats_stop() -> None:
     assert key.held(1.4) == ""
 
 
+def test_a_held_key_was_let_go_at_its_last_repeat_and_a_tapped_one_may_not_have_been_held() -> None:
+    key = HeldKey()
+    key.press("1", 0.0)
+    assert key.let_go_at is None
+    key.press("1", 0.2)  # perhaps a second tap
+    assert key.let_go_at is None
+    for now in (0.23, 0.26):
+        key.press("1", now)
+    assert key.held(0.3) == "1"
+    assert key.held(0.52) == ""
+    assert key.let_go_at == 0.26
+    key.press("2", 0.6)
+    assert key.let_go_at is None
+
+
 def test_a_program_that_was_busy_does_not_take_the_key_for_let_go() -> None:
     key = HeldKey()
     assert key.press("1", 0.0)

@@ -17,7 +17,7 @@ from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
-from webcam_classifier.teaching.recording import DISK_TOO_SLOW
+from webcam_classifier.teaching.recording import DISK_TOO_SLOW, LATE_RELEASE
 from webcam_classifier.teaching.recording_session import RecordingSession
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,8 +28,9 @@ def sharp(seed: int, width: int = 160, height: int = 120) -> BgrImage:
     return np.asarray(cv2.resize(small, (width, height), interpolation=0), dtype=np.uint8)
 
 
-def frame(index: int, image: BgrImage | None = None) -> Frame:
-    return Frame(sharp(index) if image is None else image, index, time.monotonic())
+def frame(index: int, image: BgrImage | None = None, at: float | None = None) -> Frame:
+    captured_at = time.monotonic() if at is None else at
+    return Frame(sharp(index) if image is None else image, index, captured_at)
 
 
 def counts(session: RecordingSession) -> dict[str, int]:
@@ -61,11 +62,62 @@ def test_nothing_is_recorded_before_the_start_and_after_the_end(tmp_path: Path) 
         session.start_recording("cup", at_most=2)
         assert [session.take(frame(index)) for index in (1, 1, 2, 3)] == [True, False, True, False]
         session.start_recording("cup")
-        assert session.take(frame(4))
+        assert session.take(frame(4, at=time.monotonic() - LATE_RELEASE))
         session.stop_recording()
         assert not session.take(frame(5))
     assert session.saved == {"cup": 3}
     assert files(tmp_path, "cup") == 3
+
+
+def test_the_last_moment_of_a_hold_is_dropped(tmp_path: Path) -> None:
+    with RecordingSession(tmp_path, ["cup", "pen"], rate=math.inf) as session:
+        session.start_recording("cup")
+        shown = [frame(index, at=100 + index / 10) for index in range(11)]  # 100.0 to 101.0 s
+        assert all(session.take(one) for one in shown)
+        counted = counts(session)["cup"]
+        session.stop_recording(released_at=101.05)
+        assert counts(session) == {"cup": 9, "pen": 0}  # up to 100.8 s
+        assert counted <= 9  # a counter that went back would have been wrong
+        undoable = session.state().undoable
+        assert undoable is not None
+        assert undoable.count == 9
+        # What was dropped is not what the next picture is compared with.
+        session.start_recording("cup")
+        assert session.take(frame(20, sharp(10), at=102))
+        session.start_recording("pen")  # another label ends it like a key that is let go
+        session.stop_recording()
+    assert session.saved == {"cup": 10}
+    assert files(tmp_path, "cup") == 10
+
+
+@pytest.mark.parametrize("at_most", [1, None])
+def test_a_tap_gives_its_one_picture(tmp_path: Path, at_most: int | None) -> None:
+    with RecordingSession(tmp_path, ["cup"], rate=math.inf) as session:
+        session.start_recording("cup", at_most)
+        taken = [session.take(frame(index, at=100 + index / 20)) for index in range(3)]
+        assert taken == ([True, False, False] if at_most else [True, True, True])
+        session.stop_recording(released_at=100.1)
+        assert counts(session) == {"cup": 1}
+    assert files(tmp_path, "cup") == 1
+
+
+def test_what_nobody_lets_go_is_kept_to_its_end(tmp_path: Path) -> None:
+    for at_most in (5, None):
+        with RecordingSession(tmp_path / str(at_most), ["cup"], rate=math.inf) as session:
+            session.start_recording("cup", at_most)
+            assert all(session.take(frame(index)) for index in range(5))
+        assert session.saved == {"cup": 5}
+
+
+def test_a_pause_holds_back_what_may_still_be_dropped(tmp_path: Path) -> None:
+    """A window pauses while it can't tell whether a key is still down."""
+    with RecordingSession(tmp_path, ["cup"], rate=math.inf) as session:
+        session.start_recording("cup")
+        assert all(session.take(frame(index, at=100 + index / 10)) for index in range(6))
+        session.start_recording("cup", at_most=1)
+        assert not session.take(frame(6, at=101))
+        session.stop_recording(released_at=100.45)
+        assert counts(session) == {"cup": 3}
 
 
 def test_the_rate_holds_and_infinity_takes_every_frame(tmp_path: Path) -> None:
@@ -98,7 +150,7 @@ def test_a_slow_disk_skips_frames_unless_it_is_waited_for(tmp_path: Path) -> Non
     for wait, name in ((False, "skipping"), (True, "waiting")):
         folder = tmp_path / name
         with RecordingSession(folder, ["cup"], rate=math.inf, keep_all=True) as session:
-            session.start_recording("cup")
+            session.start_recording("cup", at_most=40)
             taken = sum(session.take(frame(index, large), wait=wait) for index in range(40))
             assert counts(session) == {"cup": taken}
             assert session.state().skipped.get(DISK_TOO_SLOW, 0) == 40 - taken

@@ -15,7 +15,8 @@ picture, and press a for all of it. The next step is `python train.py`.
 
 Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. Pictures that are too dark, too
 bright, blurred, or nearly the same as the one before are counted, not recorded; --keep-all records
-them too.
+them too. A key is let go late, so a hold's last 0.2 seconds are not recorded; its first picture
+always is.
 """
 
 from __future__ import annotations

@@ -55,7 +55,11 @@ def record_unattended(
     session.start_recording(label, at_most=count)
     wanted = count if count is not None else _expected(camera, every)
     recorded = _recorded(camera, session, every, count)
-    return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
+    try:
+        return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
+    except KeyboardInterrupt:
+        session.stop_recording()  # whoever pressed it was no longer in the pose
+        raise
 
 
 @contextmanager

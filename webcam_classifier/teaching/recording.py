@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,29 @@ from webcam_classifier.teaching.state import Skip
 DISK_TOO_SLOW = "taken faster than the disk writes"
 """Why a snapshot is skipped that nothing is wrong with."""
 
+LATE_RELEASE = 0.2
+"""Seconds before a key is let go whose pictures are not taken: by then the hand is often down
+already, and what the camera sees is of no label or of the next one."""
+
+_TOLD_LATE = 0.1  # seconds at the most before it is known that a key may be up
+_HELD_BACK_AT_MOST = 16  # pictures; 15 MB at 640x480. A camera gives fewer in that time
+
+
+@dataclass(frozen=True, eq=False)
+class _HeldBack:
+    """A picture that is a snapshot once the key was held for long enough after it."""
+
+    captured_at: float
+    image: BgrImage
+    prediction: Prediction | None
+
 
 class Recording:
     """Takes snapshots while a label is recorded; all methods may be called from any thread.
+
+    What was captured in the last `LATE_RELEASE` seconds of a recording without a number of
+    pictures is dropped when it is stopped. So each picture of it waits for that long, but for its
+    first one, which a tap on a key is meant to give.
 
     Args:
         dataset: Where snapshots are known from the moment they are taken, and then saved.
@@ -63,6 +83,7 @@ class Recording:
         self._label: str | None = None
         self._at_most: int | None = None
         self._taken = 0  # of the burst
+        self._held_back: deque[_HeldBack] = deque()
         self._last_index = -1  # of a frame; no frame is taken twice
         self._is_held_up = False
 
@@ -77,22 +98,33 @@ class Recording:
             self._at_most = at_most
             if label == self._label:
                 return
+            self._let_go(time.monotonic())
             self._note_failure()
             self.recorder.try_again()
             self.recorder.start_burst(label)
             self._pace.restart()
             self._label, self._taken = label, 0
 
-    def stop(self) -> None:
-        """Take no more frames."""
+    def stop(self, released_at: float | None = None) -> None:
+        """Take no more frames, and drop those of the last moment before the key was let go.
+
+        Args:
+            released_at: Seconds on the monotonic clock: when that was; None is now.
+        """
         with self._lock:
-            self._label = None
+            self._let_go(time.monotonic() if released_at is None else released_at)
+
+    def end(self) -> None:
+        """Take no more frames, and keep all that were taken: no key was let go."""
+        with self._lock:
+            self._let_go(float("inf"))
 
     @contextmanager
     def held_up(self) -> Iterator[None]:
         """Stop, and take nothing and have everything written as long as the context lasts."""
         with self._lock:
-            self._label, self._is_held_up = None, True
+            self._let_go(time.monotonic())
+            self._is_held_up = True
         try:
             with suppress(UserError):  # noted: what was given up is in nobody's way
                 self.recorder.flush()
@@ -110,19 +142,23 @@ class Recording:
             wait: Whether to wait where the disk does not keep up, rather than to skip the frame.
 
         Returns:
-            Whether it is a snapshot now.
+            Whether it is a snapshot now, or will be unless the key is let go at once.
         """
         with self._lock:
             label, now = self._label, time.monotonic()
             is_full = self._at_most is not None and self._taken >= self._at_most
             if label is None or is_full or self._is_held_up:
                 return False
+            self._take_held_back(frame.captured_at - LATE_RELEASE - _TOLD_LATE)
             if frame.index == self._last_index or not self._pace.is_due(now):
                 return False
             self._last_index = frame.index
             if wait:
                 self.recorder.wait_for_room()
-            is_taken = self._try_to_save(label, frame.image, prediction, now)
+            taken = _HeldBack(frame.captured_at, frame.image, prediction)
+            # A file's pictures come as fast as they can be read, and nobody holds a key for them.
+            waits = self._taken > 0 and self._at_most is None and not wait
+            is_taken = self._judge(label, taken, now, waits)
         self._on_change()
         return is_taken
 
@@ -131,27 +167,56 @@ class Recording:
         if self._quality is not None:
             self._quality.forget(label)
 
-    def _try_to_save(
-        self, label: str, image: BgrImage, prediction: Prediction | None, now: float
-    ) -> bool:
+    def _judge(self, label: str, taken: _HeldBack, now: float, waits: bool) -> bool:
+        """Save a picture or let it wait; tells False where it is not worth that."""
+        problem = None if self._quality is None else self._quality.problem(label, taken.image)
+        if problem is not None:
+            self._skip(problem.value, now)
+            return False
+        if waits and self._is_writing_well():
+            self._held_back.append(taken)
+            if len(self._held_back) > _HELD_BACK_AT_MOST:
+                self._save(label, self._held_back.popleft(), now)
+        elif not self._save(label, taken, now):
+            return False
+        if self._quality is not None:
+            self._quality.keep(label, taken.image)
+        self._taken, self.last_skip = self._taken + 1, None
+        return True
+
+    def _take_held_back(self, until: float) -> None:
+        """Save what waits and was captured up to a moment."""
+        while self._held_back and self._held_back[0].captured_at <= until:
+            taken = self._held_back.popleft()
+            if self._label is not None:
+                self._save(self._label, taken, time.monotonic())
+
+    def _let_go(self, released_at: float) -> None:
+        """End the burst: save what was captured in time, and drop the rest."""
+        self._take_held_back(released_at - LATE_RELEASE)
+        if self._held_back and self._label is not None:
+            self.forget_last(self._label)
+        self._held_back.clear()
+        self._label = None
+
+    def _skip(self, reason: str, now: float) -> None:
+        self.skipped[reason] += 1
+        self.last_skip = Skip(reason, now)
+
+    def _save(self, label: str, taken: _HeldBack, now: float) -> bool:
         """Save a picture, or take note of why it was not."""
         try:
-            reason = self._save(label, image, prediction)
+            path = self._hand_over(label, taken)
         except UserError as error:
             self.problem, self._label = str(error), None
             return False
-        if reason is None:
-            self._taken, self.last_skip = self._taken + 1, None
-            return True
-        self.skipped[reason] += 1
-        self.last_skip = Skip(reason, now)
-        return False
+        if path is None:
+            self._skip(DISK_TOO_SLOW, now)
+        return path is not None
 
-    def _save(self, label: str, image: BgrImage, prediction: Prediction | None) -> str | None:
-        """Save a picture; tells why it was not taken, or None where it was."""
-        problem = None if self._quality is None else self._quality.problem(label, image)
-        if problem is not None:
-            return problem.value
+    def _hand_over(self, label: str, taken: _HeldBack) -> Path | None:
+        """Give a picture to the writer; None where the disk does not keep up."""
+        prediction = taken.prediction
         is_corrected, embedding = False, None
         if prediction is not None:
             is_corrected = label in prediction.labels and prediction.label != label
@@ -159,9 +224,9 @@ class Recording:
         with self._dataset.changed:  # it must be known before it is written
             if prediction is not None and prediction.crop != self._dataset.crop:
                 embedding = None  # of a part that was looked at until a moment ago
-            path = self.recorder.save(image, is_corrected)
+            path = self.recorder.save(taken.image, is_corrected)
             if path is None:
-                return DISK_TOO_SLOW
+                return None
             seen = Picture(
                 label,
                 path.name,
@@ -170,9 +235,14 @@ class Recording:
             )
             self._dataset.add([seen])
         self.corrections += is_corrected
-        if self._quality is not None:
-            self._quality.keep(label, image)
-        return None
+        return path
+
+    def _is_writing_well(self) -> bool:
+        try:
+            self.recorder.check()
+        except UserError:  # which saving a picture meets as well
+            return False
+        return True
 
     def _note_failure(self) -> None:
         try:

@@ -96,7 +96,7 @@ class RecordingSession(Closing):
             wait: Whether to wait where the disk does not keep up, rather than to skip the frame.
 
         Returns:
-            Whether it was recorded.
+            Whether it was recorded, or will be unless the recording is stopped at once.
         """
         return self._recording.take(frame, prediction, wait)
 
@@ -108,8 +108,9 @@ class RecordingSession(Closing):
     def start_recording(self, label: str, at_most: int | None = None) -> None:
         """Record the frames that come from now on, until `stop_recording`.
 
-        The first one is recorded at once. A label that is being recorded goes on with its burst,
-        and only `at_most` changes; another one begins a burst of its own.
+        The first one is recorded at once; without a number of pictures, each further one a moment
+        later, as `stop_recording` drops the last ones. A label that is being recorded goes on with
+        its burst, and only `at_most` changes; another one begins a burst of its own.
 
         Args:
             label: One of the state's.
@@ -123,10 +124,18 @@ class RecordingSession(Closing):
         self._recording.start(label, at_most)
         self._changed()
 
-    def stop_recording(self) -> None:
-        """End the burst; nothing happens where none is recorded."""
+    def stop_recording(self, released_at: float | None = None) -> None:
+        """End the burst; nothing happens where none is recorded.
+
+        Of a recording without a number of pictures, what was captured in the last
+        `LATE_RELEASE` seconds is dropped, but never its first picture: a key is let go late, and
+        what is seen by then would be taught as this label.
+
+        Args:
+            released_at: Seconds on the monotonic clock: when the key was let go; None is now.
+        """
         if self._recording.label is not None:
-            self._recording.stop()
+            self._recording.stop(released_at)
             self._changed()
 
     def set_crop(self, crop: Crop) -> None:
@@ -265,9 +274,12 @@ class RecordingSession(Closing):
     def close(self) -> None:
         """Write what is still waiting, and stop; a second call does nothing.
 
+        A recording that was not stopped keeps its last pictures: no key was let go.
+
         Raises:
             UserError: A snapshot could not be written.
         """
+        self._recording.end()
         self._recording.recorder.close()
 
     def _changed(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 # milliseconds, then some 30 times a second.
 _FIRST_REPEAT_WITHIN = 0.8  # seconds
 _NEXT_REPEAT_WITHIN = 0.25  # seconds; a slow camera lets the window see keys only so often
+_SURELY_HELD = 2  # quick codes in a row; one may be of two quick taps
 _LOOKS_WITHIN = 0.25  # seconds; a longer pause is a busy program's, which sees no repeats in it
 
 
@@ -21,7 +22,7 @@ class HeldKey:
         self._name = ""
         self._seen_at = 0.0
         self._looked_at = 0.0
-        self._repeats = False
+        self._repeats = 0  # quick codes in a row
 
     def press(self, name: str, now: float) -> bool:
         """Take in a code.
@@ -35,9 +36,18 @@ class HeldKey:
         """
         is_new = self.held(now) != name
         # Only quick codes are a repeating key; slower ones may be taps, and wait for another.
-        self._repeats = not is_new and now - self._seen_at <= _NEXT_REPEAT_WITHIN
+        is_quick = not is_new and now - self._seen_at <= _NEXT_REPEAT_WITHIN
+        self._repeats = self._repeats + 1 if is_quick else 0
         self._name, self._seen_at = name, now
         return is_new
+
+    @property
+    def let_go_at(self) -> float | None:
+        """When the key was seen down last; None where it may have been tapped, not held.
+
+        A window tells of a key's end only by repeats that stop coming, a quarter of a second late.
+        """
+        return self._seen_at if self._repeats >= _SURELY_HELD else None
 
     def held(self, now: float) -> str:
         """Name the key that is down, as far as can be told; empty where none is.

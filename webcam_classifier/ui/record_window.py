@@ -181,10 +181,11 @@ class RecordWindow:
     def _record(self, key: str, index: int, now: float) -> None:
         """Record one snapshot for a key that went down, and more for one that repeats itself."""
         label = self._state.labels[index].name
+        let_go_at = self._held.let_go_at
         is_new = self._held.press(f"{key} {index}", now)
         try:
             if is_new:
-                self._session.stop_recording()
+                self._session.stop_recording(let_go_at)
                 self._session.start_recording(label, at_most=1)
             else:
                 self._session.start_recording(label)
@@ -212,7 +213,7 @@ class RecordWindow:
 
     def _stop(self) -> None:
         self._recording, self._records_until = "", 0.0
-        self._session.stop_recording()
+        self._session.stop_recording(self._held.let_go_at)
 
     def _type(self, key: str, entry: NameEntry, now: float) -> None:
         if key == "escape":
