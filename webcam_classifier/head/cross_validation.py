@@ -96,7 +96,10 @@ def cross_validate(
 
 
 def left_out_logits(
-    views: EmbeddedViews, label_count: int, groups: NDArray[np.int64] | None = None
+    views: EmbeddedViews,
+    label_count: int,
+    groups: NDArray[np.int64] | None = None,
+    learnt: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Ask about each picture once, with a head that saw no view of its group.
 
@@ -104,6 +107,8 @@ def left_out_logits(
         views: See `cross_validate`.
         label_count: How many labels there are.
         groups: (views,) what is left out together; None takes the bursts.
+        learnt: (pictures,) what may be learnt from; None is all. A label of which nothing else
+            would be left to one of the heads is learnt from whole.
 
     Returns:
         (asked,) int64 the pictures that could be asked about, and (asked, labels) float64 their
@@ -111,12 +116,33 @@ def left_out_logits(
     """
     if groups is not None:
         views = dataclasses.replace(views, bursts=groups)
-    found = cross_validate(views, label_count, with_novelty=False)
-    return found.asked, found.logits
+    fold_of = fold_numbers(views, label_count)
+    fold_count = int(fold_of.max(initial=-1)) + 1
+    may_learn = np.ones(len(fold_of), dtype=np.bool_)
+    if learnt is not None:
+        may_learn = learnt[views.pictures]
+        for label in range(label_count):
+            members = views.label_indices == label
+            left = fold_of[members & may_learn & views.is_original]
+            if not left.size or (left[0] >= 0 and (left == left[0]).all()):
+                may_learn[members] = True
+    whole, parts = _pooled(views, fold_of, fold_count, label_count, may_learn)
+    asked, logits = [np.zeros(0, dtype=np.int64)], [np.zeros((0, label_count))]
+    for fold, part in enumerate(parts):
+        own = (fold_of == fold) & views.is_original
+        with one_blas_thread():
+            weights, bias = discriminant(whole.minus(part), SHRINKAGE)
+            logits.append(_logits(views.embeddings, own, weights, bias))
+        asked.append(views.pictures[own])
+    return np.concatenate(asked), np.concatenate(logits)
 
 
 def _pooled(
-    views: EmbeddedViews, fold_of: NDArray[np.int64], fold_count: int, label_count: int
+    views: EmbeddedViews,
+    fold_of: NDArray[np.int64],
+    fold_count: int,
+    label_count: int,
+    learnt: NDArray[np.bool_] | None = None,
 ) -> tuple[PooledSums, list[PooledSums]]:
     """Pool the views of all folds, and those of each: one label's sums at a time need memory."""
     width = views.embeddings.shape[1]
@@ -124,6 +150,8 @@ def _pooled(
     parts = [PooledSumsBuilder(label_count, width) for _ in range(fold_count)]
     for label in range(label_count):
         members = views.label_indices == label
+        if learnt is not None:
+            members &= learnt
         weight = 1.0 / np.count_nonzero(members)
         of_label = EmbeddingSums.empty(width)
         for fold in np.unique(fold_of[members]).tolist():

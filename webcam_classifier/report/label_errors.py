@@ -1,9 +1,14 @@
 """Find pictures that are likely filed under a wrong label: "look at these".
 
-Heads that never saw a picture's burst say what they think of it. A label is doubted where
-another one is as likely as it usually is on pictures of its own (confident learning: C. Northcutt
-et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021). A head that is
-unsure of everything then doubts nothing, and clean data gives few.
+Heads that never saw a picture's burst say what they think of it. Wrong labels among what they learn
+from make them unsure of everything, so whatever they contradict is left out, and they are asked
+again: that names nearly all of the pictures that a key let go too late has filed wrongly, where
+the first answers name two of three (`benchmarks/late_release.py`).
+
+Where a label is contradicted too often for that, it is no matter of some wrong pictures: then a
+label is doubted where another one is as likely as it usually is on pictures of its own (confident
+learning: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels",
+2021). A head that is unsure of everything then doubts nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +26,9 @@ from webcam_classifier.head.embedded_views import EmbeddedViews
 
 _FOLDS = 5
 _LIKELIER_THAN_NOT = 0.5  # a head that tells nothing has no business to doubt
+_REFITS = 2  # without what was contradicted; more of them change hardly anything
+_SURE = 0.7  # of another label, by heads that learnt from nothing that was contradicted
+_FEW = 1 / 3  # of a label's pictures; more of them are no slips of a hand
 
 
 @dataclass(frozen=True)
@@ -53,18 +61,18 @@ def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelErro
     Returns:
         Nothing where a label has a single burst, of which nothing can be left out.
     """
-    asked, logits = left_out_logits(views, label_count, _groups(views, label_count))
+    groups = _groups(views, label_count)
+    asked, logits = left_out_logits(views, label_count, groups)
     if asked.size == 0:
         return ()
     given = views.label_indices[views.is_original][asked]
     probabilities = softmax(logits / fit_temperature(logits, given), axis=1)
-    usual = np.array(
-        [
-            probabilities[given == label, label].mean() if (given == label).any() else 1.0
-            for label in range(label_count)
-        ]
-    )
-    likely = np.where(probabilities >= np.maximum(usual, _LIKELIER_THAN_NOT), probabilities, 0.0)
+    doubtful = _usually_likelier(probabilities, given, label_count)
+    robust, is_robust = _without_contradicted(views, label_count, groups, (asked, logits), given)
+    # A label with many contradicted pictures keeps the answers of heads that learnt from all.
+    probabilities[is_robust] = robust[is_robust]
+    sure = np.where(robust > _SURE, robust, 0.0)
+    likely = np.where(is_robust[:, np.newaxis], sure, doubtful)
     suggested = likely.argmax(axis=1)
     rows = np.arange(len(asked))
     doubted = np.flatnonzero((likely.max(axis=1) > 0.0) & (suggested != given))
@@ -80,6 +88,51 @@ def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelErro
         )
         for row in order.tolist()
     )
+
+
+def _usually_likelier(
+    probabilities: NDArray[np.float64], given: NDArray[np.int64], label_count: int
+) -> NDArray[np.float64]:
+    """The probabilities of labels that are as likely as on their own pictures; 0 for others."""
+    usual = np.array(
+        [
+            probabilities[given == label, label].mean() if (given == label).any() else 1.0
+            for label in range(label_count)
+        ]
+    )
+    return np.where(probabilities >= np.maximum(usual, _LIKELIER_THAN_NOT), probabilities, 0.0)
+
+
+def _without_contradicted(
+    views: EmbeddedViews,
+    label_count: int,
+    groups: NDArray[np.int64],
+    first: tuple[NDArray[np.int64], NDArray[np.float64]],
+    given: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Ask again without what was contradicted.
+
+    Returns:
+        (asked, labels) probabilities, and (asked,) whether few enough of a picture's label were
+        contradicted for them to mean something.
+    """
+    asked, logits = first
+    few = np.ones(label_count, dtype=np.bool_)
+    contradicted = np.zeros(len(asked), dtype=np.bool_)
+    for _ in range(_REFITS):
+        contradicted = logits.argmax(axis=1) != given
+        for label in range(label_count):
+            own = given == label
+            few[label] &= contradicted[own].sum() <= _FEW * own.sum()
+        contradicted &= few[given]
+        if not contradicted.any():
+            break
+        learnt = np.ones(int(views.is_original.sum()), dtype=np.bool_)
+        learnt[asked[contradicted]] = False
+        asked, logits = left_out_logits(views, label_count, groups, learnt)
+    kept = ~contradicted
+    temperature = fit_temperature(logits[kept], given[kept])
+    return softmax(logits / temperature, axis=1), few[given]
 
 
 def describe_label_errors(
