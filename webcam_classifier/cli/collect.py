@@ -7,6 +7,7 @@ $ python collect.py cup --no-window --count 40          a device without a scree
 $ python collect.py cup --no-window --source clip.mp4   every picture of a video
 $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
 $ python collect.py --list-cameras                      list the cameras
+$ python collect.py --review                            which snapshots to look at again
 
 In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
 the space bar, n types a new label, u or z or backspace undoes the last recording, m mirrors the
@@ -26,6 +27,7 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from webcam_classifier.camera.open_camera import (
     Camera,
@@ -70,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from webcam_classifier.camera.device_list import describe_cameras, list_cameras
 
         print(as_installed(describe_cameras(list_cameras())))
+        return
+    if options.review is not None:
+        from webcam_classifier.cli.list_suspects import list_suspects
+
+        list_suspects(options.dataset if options.review is True else options.review, options.json)
         return
     labels = check_labels(options.labels, options.dataset)
     check_options(options, labels)
@@ -147,6 +154,8 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
     Raises:
         UserError: No label, no display, or options that don't go together.
     """
+    if options.json:
+        raise UserError("--json is for --review. Add that, or leave it out.")
     if not labels:
         raise UserError(
             "There is no label to record. Name one or more, as in "
@@ -205,6 +214,16 @@ def build_parser() -> CommandParser:
         help="record dark, bright, blurred and repeated pictures too",
     )
     parser.add_argument("--list-cameras", action="store_true", help="list the cameras, and exit")
+    parser.add_argument(
+        "--review",
+        nargs="?",
+        const=True,
+        type=Path,
+        metavar="FOLDER",
+        help="record nothing; say which snapshots look like another label, are near copies, or "
+        "blurred, or what live.py --keep-uncertain FOLDER has kept (default: the data set)",
+    )
+    parser.add_argument("--json", action="store_true", help="--review writes JSON")
     add_crop_argument(
         parser, "what the data set says; pictures are saved whole, so it can be changed later"
     )

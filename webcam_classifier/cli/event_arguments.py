@@ -7,7 +7,13 @@ from pathlib import Path
 
 from webcam_classifier.cli.output_arguments import output_file_or_standard_output
 from webcam_classifier.cli.recording_arguments import parse_count, parse_number
-from webcam_classifier.events.defaults import CLIP_SECONDS, CLIPS_SIZE_LIMIT, SECRET_VARIABLE
+from webcam_classifier.events.defaults import (
+    CLIP_SECONDS,
+    CLIPS_SIZE_LIMIT,
+    SECRET_VARIABLE,
+    UNCERTAIN_LIMIT,
+    UNCERTAIN_RATE,
+)
 
 MEGABYTE = 1_000_000
 _COMMANDS_AT_ONCE = 1
@@ -113,6 +119,29 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         f"{CLIPS_SIZE_LIMIT // MEGABYTE})",
     )
     add(
+        "--keep-uncertain",
+        type=Path,
+        metavar="FOLDER",
+        help="keep pictures of what was unknown, unsure, or just before a change, to be labelled "
+        "next (studio.py --shelf FOLDER). They show whoever was there, and stay until you remove "
+        "them",
+    )
+    add(
+        "--uncertain-rate",
+        type=_an_hour,
+        default=UNCERTAIN_RATE,
+        metavar="N",
+        help="of such pictures an hour, at the most; near copies are left out "
+        "(default: %(default)g)",
+    )
+    add(
+        "--uncertain-limit",
+        type=parse_count,
+        default=UNCERTAIN_LIMIT,
+        metavar="N",
+        help="of such pictures in the folder; then no more are kept (default: %(default)s)",
+    )
+    add(
         "--metrics",
         metavar="[HOST:]PORT",
         help="serve figures for Prometheus at http://HOST:PORT/metrics (HOST: this device alone)",
@@ -152,3 +181,10 @@ def _clip_seconds(text: str) -> float:
             f"{text!r} is not a time of up to {_MOST_SECONDS:g} seconds"
         )
     return seconds
+
+
+def _an_hour(text: str) -> float:
+    rate = parse_number(text)
+    if not 0 < rate <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pictures an hour up to 3600")
+    return rate

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import JsonLines
@@ -61,7 +62,7 @@ def open_events(
             waits=not source.is_live,
         )
         sinks.append(stack.enter_context(lines))  # how it ends may be an error of the program
-    for sink in _open(options, tell, labels, sinks):
+    for sink in _open(options, tell, labels, sinks, is_live):
         sinks.append(sink)
     if not sinks:
         return None
@@ -82,6 +83,7 @@ def _open(
     tell: Tell,
     labels: Sequence[str],
     others: Sequence[Sink],
+    is_live: bool,
 ) -> Iterator[Sink]:
     # Each loaded only where it is wanted: a start without them is quicker.
     if options.on_change or options.when:
@@ -112,17 +114,36 @@ def _open(
         from webcam_classifier.events.serial_port import SerialPort
 
         yield SerialPort(options.serial, tell)
+    yield from _open_folders(options, tell, is_live)
+    if options.metrics:
+        from webcam_classifier.events.prometheus import PrometheusSink, parse_address
+
+        host, port = parse_address(options.metrics)
+        yield PrometheusSink(host, port, others)
+
+
+def _open_folders(options: argparse.Namespace, tell: Tell, is_live: bool) -> Iterator[Sink]:
+    """Open what keeps pictures."""
     if options.clips:
         from webcam_classifier.events.clips import Clips
 
         yield Clips(
             options.clips, tell, seconds=options.clip_seconds, size_limit=options.clips_limit
         )
-    if options.metrics:
-        from webcam_classifier.events.prometheus import PrometheusSink, parse_address
+    if options.keep_uncertain:
+        if not is_live:
+            raise UserError(
+                "--keep-uncertain is for a live source: of a file all pictures are there already. "
+                "Leave it out."
+            )
+        from webcam_classifier.events.uncertain_pictures import UncertainPictures
 
-        host, port = parse_address(options.metrics)
-        yield PrometheusSink(host, port, others)
+        yield UncertainPictures(
+            options.keep_uncertain,
+            tell,
+            rate=options.uncertain_rate,
+            limit=options.uncertain_limit,
+        )
 
 
 def _close_all(sinks: Sequence[Sink], tell: Tell) -> None:

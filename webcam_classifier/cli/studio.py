@@ -24,6 +24,7 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names = frozenset() if is_own_machine else own_names(options.host)
         access = Access(names, token, cookie=f"studio-{port}", origin=options.origin)
         settings = capture_settings(options)
-        with Studio(session, output, lambda: open_as_camera(options.source, settings)) as studio:
+        open_device = partial(open_as_camera, options.source, settings)
+        with Studio(session, output, open_device, options.shelf) as studio:
             found = links(listener, token, options.origin)
             say(describe_links(found, links(listener, None), options.origin, is_own_machine))
             with ExitStack() as opened:
@@ -156,6 +158,13 @@ def build_parser() -> CommandParser:
         type=Path,
         metavar="FOLDER",
         help="where models are written (default: models/ and the data set's name)",
+    )
+    parser.add_argument(
+        "--shelf",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures that wait for a label, such as those of live.py --keep-uncertain FOLDER; "
+        "Review on the page moves them to labels",
     )
     parser.add_argument(
         "--host",

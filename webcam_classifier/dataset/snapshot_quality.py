@@ -57,11 +57,9 @@ class SnapshotQuality:
             What is wrong with it, or None.
         """
         grey = _small_grey(image)
-        exposure = _exposure_problem(grey)
-        if exposure is not None:
-            return exposure
-        if _is_blurred(grey):
-            return SnapshotProblem.BLURRED
+        problem = _problem_of(grey)
+        if problem is not None:
+            return problem
         last = self._last_kept.get(label)
         if last is not None and _nearly_equal(last, _cells(grey)):
             return SnapshotProblem.NEARLY_THE_SAME
@@ -74,6 +72,22 @@ class SnapshotQuality:
     def forget(self, label: str) -> None:
         """Forget the last picture of a label, because it was undone."""
         self._last_kept.pop(label, None)
+
+
+def snapshot_problem(image: BgrImage) -> SnapshotProblem | None:
+    """Judge a picture by itself: whether it is too dark, too bright or blurred.
+
+    Args:
+        image: (height, width, 3) uint8.
+    """
+    return _problem_of(_small_grey(image))
+
+
+def _problem_of(grey: _Grey) -> SnapshotProblem | None:
+    exposure = _exposure_problem(grey)
+    if exposure is None and _is_blurred(grey):
+        return SnapshotProblem.BLURRED
+    return exposure
 
 
 def _small_grey(image: BgrImage) -> _Grey:

@@ -10,3 +10,9 @@ CLIP_SECONDS = 3.0
 
 CLIPS_SIZE_LIMIT = 1_000_000_000
 """Bytes that all clips of a folder take together, at the most."""
+
+UNCERTAIN_RATE = 6.0
+"""Pictures an hour that are kept because the model was not sure of them, at the most."""
+
+UNCERTAIN_LIMIT = 500
+"""Pictures that a folder of them holds, at the most."""

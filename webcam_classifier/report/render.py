@@ -14,6 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.duplicates import Copy
 from webcam_classifier.evaluation.metrics import describe_shown
 from webcam_classifier.evaluation.top_k import TOP
@@ -31,6 +32,7 @@ from webcam_classifier.report.figures import (
 )
 from webcam_classifier.report.findings import Answer, Findings, describe_environment
 from webcam_classifier.report.label_errors import LabelError
+from webcam_classifier.report.next_steps import next_steps
 from webcam_classifier.report.sentences import (
     describe_confidence,
     describe_figure,
@@ -103,6 +105,7 @@ def _answers(findings: Findings) -> dict[str, object]:
         "sentence": describe_figure(findings),
         "ground": describe_what_it_rests_on(findings),
         "interval_words": describe_interval(findings) if evaluation.count else "",
+        "next_steps": [as_installed(step) for step in next_steps(findings)],
         "warnings": warnings_of(findings),
         "evaluation": evaluation,
         "is_cross_validated": findings.outcome.cross_validation is not None,

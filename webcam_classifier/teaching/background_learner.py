@@ -189,7 +189,7 @@ class BackgroundLearner:
 
     def _calibrate(self) -> None:
         """Do the next thing that takes longer: look at the folder, calibrate, or embed files."""
-        self._give_way()
+        give_way()
         if time.monotonic() - self._refreshed_at >= _REFRESH_EVERY:
             if self._refresh():
                 self._on_change()
@@ -241,12 +241,13 @@ class BackgroundLearner:
             if self._stop or time.monotonic() >= until:
                 break
 
-    def _give_way(self) -> None:
-        """Let this thread be the last to get a processor, where threads have a niceness."""
-        if sys.platform == "linux":
-            thread = threading.get_native_id()
-            if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
-                os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+
+def give_way() -> None:
+    """Let the calling thread be the last to get a processor, where threads have a niceness."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
+            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
 
 
 def _described(error: Exception, folder: Path) -> str:

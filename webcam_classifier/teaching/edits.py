@@ -17,6 +17,7 @@ from webcam_classifier.dataset.picture_files import PictureError, decode_picture
 from webcam_classifier.dataset.removed_pictures import move_away
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import explain_os_error
+from webcam_classifier.teaching.picture_moves import PictureMoves, UndoableMoves
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.state import Refusal
 
@@ -42,6 +43,12 @@ class Edits:
         self._recording = recording
         self._forget = forget
         self._changing = threading.Lock()
+        self._moves = PictureMoves(dataset, forget, recording.recorder.forget_picture)
+
+    @property
+    def undoable_moves(self) -> UndoableMoves | None:
+        """The pictures that `undo_moves` would move back."""
+        return self._moves.undoable
 
     def check_known(self, label: str) -> None:
         """Raise a `UserError` where there is no such label."""
@@ -90,13 +97,30 @@ class Edits:
             self._recording.recorder.rename_label(name, None)
             return len(self._dataset.remove_label(name))
 
-    def remove_picture(self, label: str, name: str) -> None:
-        """Take one picture away."""
-        with self._while_nothing_is_recorded(label):
-            self.picture_path(label, name)
-            move_away(self._dataset.folder, label, name)
-            self._recording.recorder.forget_picture(label, name)
-            self._forget(self._dataset.remove(label, [name]))
+    def move_pictures(self, pictures: Iterable[tuple[str, str]], to: str) -> int:
+        """Move pictures to another label."""
+        with self._while_nothing_is_recorded(to):
+            return self._moves.move(self._known(pictures), to)
+
+    def remove_pictures(self, pictures: Iterable[tuple[str, str]]) -> int:
+        """Take pictures away."""
+        with self._while_nothing_is_recorded(None):
+            return self._moves.remove(self._known(pictures))
+
+    def take_in(self, files: Sequence[Path], to: str) -> int:
+        """Move pictures from elsewhere to a label."""
+        with self._while_nothing_is_recorded(to):
+            return self._moves.take_in(files, to)
+
+    def remove_files(self, folder: Path, files: Sequence[Path]) -> int:
+        """Take pictures of another folder away."""
+        with self._while_nothing_is_recorded(None):
+            return self._moves.remove_files(folder, files)
+
+    def undo_moves(self) -> UndoableMoves | None:
+        """Move the pictures back that were moved or taken away last."""
+        with self._while_nothing_is_recorded(None):
+            return self._moves.undo()
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
         """Add pictures from elsewhere, and give those that were refused."""
@@ -144,19 +168,34 @@ class Edits:
         finally:
             self._changing.release()
 
+    def _known(self, pictures: Iterable[tuple[str, str]]) -> list[Picture]:
+        """What is known of pictures, by label and name."""
+        found = []
+        for label, name in dict.fromkeys(pictures):
+            self.picture_path(label, name)
+            picture = self._dataset.get(label, name)
+            if picture is not None:
+                found.append(picture)
+        return found
+
     def _checked(self, name: str) -> str:
         return check_new_label(name, self._dataset.labels, self._dataset.folder)
 
     @contextmanager
-    def _while_nothing_is_recorded(self, label: str) -> Iterator[None]:
-        """Change a label's folder, which every snapshot was written to and none is taken for."""
+    def _while_nothing_is_recorded(self, label: str | None) -> Iterator[None]:
+        """Change a label's folder, which every snapshot was written to and none is taken for.
+
+        Args:
+            label: It has to be there; None is about several, or none.
+        """
         with self._changing:
-            self.check_known(label)
+            if label is not None:
+                self.check_known(label)
             with self._recording.held_up():
                 try:
                     yield
                 except OSError as error:
-                    path = self._dataset.folder / label
+                    path = self._dataset.folder / (label or "")
                     raise UserError(explain_os_error(error, path)) from error
 
 

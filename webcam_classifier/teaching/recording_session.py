@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from webcam_classifier.closing import Closing
 from webcam_classifier.crop import Crop
@@ -19,8 +20,11 @@ from webcam_classifier.prediction import Prediction
 from webcam_classifier.storage import check_writable
 from webcam_classifier.teaching.describe import describe_labels, describe_warnings
 from webcam_classifier.teaching.edits import Edits
+from webcam_classifier.teaching.picture_moves import UndoableMoves
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.state import RecordingState, Refusal
+
+_Done = TypeVar("_Done")
 
 
 class RecordingSession(Closing):
@@ -218,8 +222,82 @@ class RecordingSession(Closing):
         Raises:
             UserError: There is no such picture, or it can't be moved.
         """
-        self._edits.remove_picture(label, name)
-        self._changed()
+        self.remove_pictures([(label, name)])
+
+    def remove_pictures(self, pictures: Iterable[tuple[str, str]]) -> int:
+        """Take pictures away; they are moved to `.removed`. What is being recorded ends.
+
+        Args:
+            pictures: Their labels and names.
+
+        Returns:
+            How many were moved; `undo_moves` moves them back.
+
+        Raises:
+            UserError: There is no such picture, or one can't be moved.
+        """
+        return self._change(lambda: self._edits.remove_pictures(pictures))
+
+    def move_pictures(self, pictures: Iterable[tuple[str, str]], to: str) -> int:
+        """Move pictures to another label; each stays of the burst that it was recorded in.
+
+        Args:
+            pictures: Their labels and names.
+            to: The label; what is of it already stays.
+
+        Returns:
+            How many were moved; `undo_moves` moves them back.
+
+        Raises:
+            UserError: There is no such picture or label, or one can't be moved.
+        """
+        return self._change(lambda: self._edits.move_pictures(pictures, to))
+
+    def take_in(self, files: Sequence[Path], to: str) -> int:
+        """Move pictures from elsewhere to a label.
+
+        Args:
+            files: On any disk; their names stay where they are free.
+            to: The label.
+
+        Returns:
+            How many were moved; `undo_moves` moves them back.
+
+        Raises:
+            UserError: There is no such label, or a file can't be moved.
+        """
+        return self._change(lambda: self._edits.take_in(files, to))
+
+    def remove_files(self, folder: Path, files: Sequence[Path]) -> int:
+        """Move pictures of another folder to `.removed` in it.
+
+        Args:
+            folder: It.
+            files: Directly in it.
+
+        Returns:
+            How many were moved; `undo_moves` moves them back.
+
+        Raises:
+            UserError: A file can't be moved.
+        """
+        return self._change(lambda: self._edits.remove_files(folder, files))
+
+    @property
+    def undoable_moves(self) -> UndoableMoves | None:
+        """The pictures that `undo_moves` would move back."""
+        return self._edits.undoable_moves
+
+    def undo_moves(self) -> UndoableMoves | None:
+        """Move the pictures back that were moved or taken away last in this run.
+
+        Returns:
+            What was moved back; None where nothing was.
+
+        Raises:
+            UserError: A file can't be moved back.
+        """
+        return self._change(self._edits.undo_moves)
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
         """Add pictures from elsewhere, as one burst that `undo` takes back.
@@ -281,6 +359,12 @@ class RecordingSession(Closing):
         """
         self._recording.end()
         self._recording.recorder.close()
+
+    def _change(self, change: Callable[[], _Done]) -> _Done:
+        try:
+            return change()
+        finally:  # a part of it may be done where it failed
+            self._changed()
 
     def _changed(self) -> None:
         with self._telling:

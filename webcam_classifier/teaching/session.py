@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 
@@ -29,6 +30,9 @@ from webcam_classifier.teaching.background_learner import BackgroundLearner
 from webcam_classifier.teaching.describe import describe_lack
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.teaching.state import LearningState, LearntAccuracy
+
+if TYPE_CHECKING:
+    from webcam_classifier.teaching.review import Review, Suspect
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +79,7 @@ class TeachingSession(RecordingSession):
     ) -> None:
         super().__init__(dataset, labels, rate=rate, keep_all=keep_all)
         self._backbone = backbone
+        self._review: Review | None = None
         self._learning: tuple[int, LearningState] | None = None  # with the version that it is of
         with ExitStack() as stack:
             stack.callback(super().close)
@@ -120,6 +125,22 @@ class TeachingSession(RecordingSession):
             Whether it is.
         """
         return self._background.wait(timeout)
+
+    def review(self, is_cancelled: Callable[[], bool] = lambda: False) -> tuple[Suspect, ...]:
+        """Find the snapshots that somebody should look at, among those that are learnt.
+
+        Takes some seconds with a thousand of them, and more at the first time, when each file is
+        read. `wait_until_learnt` before it leaves none out.
+
+        Args:
+            is_cancelled: Asked between files; true leaves the rest of them out.
+        """
+        # Loaded only now: it is seldom asked for.
+        from webcam_classifier.teaching.review import Review
+
+        if self._review is None:
+            self._review = Review(self._dataset)
+        return self._review.suspects(self._learner.calibration, is_cancelled)
 
     def write(self, output: Path, is_cancelled: Callable[[], bool] = lambda: False) -> Result:
         """Write a model of the pictures that there are, as `train.py --mode head` does.

@@ -43,6 +43,7 @@ from webcam_classifier.progress import Result
 from webcam_classifier.report.analysis import analyse
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
+from webcam_classifier.report.next_steps import next_steps
 from webcam_classifier.report.render import REPORT_NAME, render_report
 from webcam_classifier.storage import write_together
 from webcam_classifier.training.former_model import FormerModel
@@ -51,6 +52,7 @@ CHECKPOINT_NAME = "checkpoint.safetensors"
 
 _log = logging.getLogger(__name__)
 
+_SAID_STEPS = 2  # at the terminal; the report has all of them
 _TIMED = 40  # pictures that the written model is asked about after cross-validation
 
 
@@ -116,6 +118,7 @@ def evaluate_and_save(
     )
     model = model_bytes(outcome.graph, card)
     metrics = findings.to_dict() | {
+        "next_steps": list(next_steps(findings)),
         MODEL_HASH_KEY: hashlib.sha256(model).hexdigest(),
         FOLDER_KEY: printable(task.pictures.folder.resolve()),
     }
@@ -262,6 +265,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
     lines.append(f"report: {folder / REPORT_NAME}")
     lines.append(f"next: python live.py {folder / MODEL_NAME}")
+    lines += [f"to make it better: {step}" for step in next_steps(findings)[:_SAID_STEPS]]
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from webcam_classifier.web.access import Access
 from webcam_classifier.web.http_routes import Routes
 from webcam_classifier.web.limits import body_limit
+from webcam_classifier.web.review_routes import ReviewRoutes
 from webcam_classifier.web.site import build_site
 from webcam_classifier.web.sockets import Sockets
 from webcam_classifier.web.studio import Studio
@@ -28,6 +29,7 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
     sockets = Sockets(studio)
     routes = [
         *Routes(studio).all(),
+        *ReviewRoutes(studio).all(),
         WebSocketRoute("/ws/live", sockets.live),
         WebSocketRoute("/ws/camera", sockets.camera),
     ]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.dataset.shelf import shelf_names
 from webcam_classifier.errors import UserError
+from webcam_classifier.teaching.background_learner import give_way
+from webcam_classifier.teaching.review import Suspect
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
@@ -32,12 +37,20 @@ class Studio:
         session: What records and learns; left to its owner.
         models: The folder that models are trained into.
         open_device: Opens this machine's own camera.
+        shelf: The folder of pictures that wait for a label; None where there is none.
     """
 
     def __init__(
-        self, session: TeachingSession, models: Path, open_device: Callable[[], Camera]
+        self,
+        session: TeachingSession,
+        models: Path,
+        open_device: Callable[[], Camera],
+        shelf: Path | None = None,
     ) -> None:
         self.session = session
+        self.shelf = shelf
+        self._reviewing = ThreadPoolExecutor(1, "review", give_way)
+        self._is_closing = False
         self.models = ModelsFolder(models)
         self.viewers = Viewers()
         self.teacher = TeacherRole(self.viewers.tell_state)
@@ -61,6 +74,8 @@ class Studio:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_closing = True
+        self._reviewing.shutdown(wait=True, cancel_futures=True)
         self._open.close()
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -86,6 +101,7 @@ class Studio:
             "watching": "model" if self.watched.is_model else "head",
             "watched_crop": live_messages.crop_message(self.watched.crop),
             "limits": messages.limits_message(),
+            "shelf": self._shelf_count(),
         }
 
     def job(self) -> dict[str, Any] | None:
@@ -114,6 +130,12 @@ class Studio:
             backbone=learning.backbone,
             input_size=learning.input_size,
         )
+
+    async def review(self) -> tuple[Suspect, ...]:
+        """Find the snapshots that somebody should look at, beside all else that goes on."""
+        loop = asyncio.get_running_loop()
+        look = partial(self.session.review, lambda: self._is_closing)
+        return await loop.run_in_executor(self._reviewing, look)
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
         """Begin to write the model in another precision.
@@ -161,6 +183,12 @@ class Studio:
         else:
             await asyncio.to_thread(self.watched.watch_model, self.models.folder / MODEL_NAME)
         self.viewers.tell_state()
+
+    def _shelf_count(self) -> int:
+        try:
+            return 0 if self.shelf is None else len(shelf_names(self.shelf))
+        except UserError:  # the review says why
+            return 0
 
     async def _record(self, viewer: Viewer, label: str, on: bool) -> None:
         if not self.teacher.may_teach(viewer.client):

@@ -79,6 +79,28 @@ export class Studio {
     return this.#change("PUT", place, file);
   }
 
+  /** @returns {Promise<import("./types.js").ReviewAnswer>} what somebody should look at */
+  review() {
+    return this.#call("GET", "/api/review");
+  }
+
+  /**
+   * @param {import("./types.js").Chosen} chosen
+   * @param {string} to
+   */
+  moveReviewed(chosen, to) {
+    return this.#change("POST", "/api/review/move", { ...chosen, to });
+  }
+
+  /** @param {import("./types.js").Chosen} chosen */
+  removeReviewed(chosen) {
+    return this.#change("POST", "/api/review/remove", chosen);
+  }
+
+  undoReviewed() {
+    return this.#change("POST", "/api/review/undo");
+  }
+
   undo() {
     return this.#change("POST", "/api/undo");
   }

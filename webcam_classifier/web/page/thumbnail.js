@@ -7,11 +7,12 @@ const WAIT = 250; // milliseconds before the second try; longer before each furt
 
 /**
  * @param {HTMLImageElement} picture
- * @param {string} label
+ * @param {string | null} label null for a picture that waits for one
  * @param {string} file
  * @param {number} side pixels of the longer side
  */
 export function showPicture(picture, label, file, side) {
+  const place = label === null ? path("shelf", file) : path("pictures", label, file);
   let tries = 1;
   picture.addEventListener("load", () => picture.classList.remove("missing"));
   picture.addEventListener("error", () => {
@@ -19,9 +20,9 @@ export function showPicture(picture, label, file, side) {
     if (tries === TRIES) return;
     setTimeout(() => {
       if (picture.isConnected)
-        picture.src = `${path("pictures", label, file)}?side=${side}&try=${tries}`;
+        picture.src = `${place}?side=${side}&try=${tries}`;
     }, WAIT * tries);
     tries += 1;
   });
-  picture.src = `${path("pictures", label, file)}?side=${side}`;
+  picture.src = `${place}?side=${side}`;
 }

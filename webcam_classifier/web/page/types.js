@@ -72,6 +72,7 @@
  * @property {boolean} has_report
  * @property {"head" | "model"} watching
  * @property {Limits} [limits]
+ * @property {number} shelf how many pictures wait for a label
  *
  * @typedef {object} Prediction
  * @property {number} frame
@@ -88,6 +89,29 @@
  * @typedef {"connecting" | "connected" | "lost" | "refused"} Link
  *
  * @typedef {{added: number, refused: {name: string, reason: string}[], refused_count?: number}} UploadAnswer
+ *
+ * @typedef {object} Suspect a snapshot that somebody should look at
+ * @property {string} label
+ * @property {string} name
+ * @property {"label" | "copy" | "quality"} reason
+ * @property {string} about the label that it looks like, what it is a copy of, or what is wrong
+ * @property {number | null} probability
+ *
+ * @typedef {object} ShelfPicture one that waits for a label
+ * @property {string} name
+ * @property {string} [reason]
+ * @property {string} [guess]
+ * @property {number} [confidence]
+ *
+ * @typedef {{count: number, to: string | null}} UndoableMoves
+ *
+ * @typedef {object} ReviewAnswer
+ * @property {Suspect[]} suspects
+ * @property {boolean} is_current
+ * @property {ShelfPicture[]} shelf
+ * @property {UndoableMoves | null} undo
+ *
+ * @typedef {{pictures: [string, string][], shelf: string[]}} Chosen
  */
 
 export {};

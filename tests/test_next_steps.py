@@ -1,0 +1,93 @@
+"""What the report says to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_report import findings_of, pictures_of
+from webcam_classifier.evaluation.metrics import evaluate_answers
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.report.analysis import Analysis
+from webcam_classifier.report.findings import Findings
+from webcam_classifier.report.label_errors import LabelError
+from webcam_classifier.report.next_steps import next_steps
+from webcam_classifier.report.render import render_report
+
+LABELS = ("cup", "hand", "none")
+
+
+def findings(folder: Path, mistakes: Sequence[tuple[int, int]], doubted: int = 0) -> Findings:
+    """Findings with these mistakes, each a true label and an answer."""
+    test = pictures_of(folder, LABELS)
+    found = replace(findings_of(test, Analysis(), wrong=0), test=test)
+    answers, left = test.label_indices.copy(), list(mistakes)
+    for place, truth in enumerate(test.label_indices.tolist()):
+        for mistake in left:
+            if mistake[0] == truth:
+                answers[place] = mistake[1]
+                left.remove(mistake)
+                break
+    assert not left, "there are not as many pictures of the label"
+    predictions = tuple(
+        Prediction(LABELS, np.eye(3, dtype=np.float32)[answer], 0.1, 1.0)
+        for answer in answers.tolist()
+    )
+    evaluation = evaluate_answers(LABELS, test.label_indices, answers)
+    doubts = tuple(LabelError(place, 0, 1, 0.9, 0.1) for place in range(doubted))
+    return replace(
+        found,
+        measured=replace(found.measured, evaluation=evaluation, predictions=predictions),
+        analysis=Analysis(doubted=doubts),
+        task=replace(found.task, split=replace(found.task.split, cut_labels=())),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "expected"),
+    [
+        (
+            [(2, 0), (2, 0), (2, 0), (1, 0)],
+            'Record "none" with other things to see: 3 of 4 mistakes are "none" taken for "cup".',
+        ),
+        (
+            [(1, 0), (1, 0), (1, 2), (1, 2), (0, 1)],
+            'Record "hand" in other ways: 4 of 5 mistakes are "hand" taken for others.',
+        ),
+        (
+            [(0, 2), (0, 2), (1, 2), (1, 2), (0, 1), (1, 0)],
+            'Record the other labels where they resemble "none": 4 of 6 mistakes are others taken '
+            'for "none".',
+        ),
+    ],
+)
+def test_mistakes_say_what_to_record(
+    tmp_path: Path, mistakes: Sequence[tuple[int, int]], expected: str
+) -> None:
+    assert expected in next_steps(findings(tmp_path, mistakes))
+
+
+def test_wrong_labels_come_first_and_are_no_mistakes_of_the_model(tmp_path: Path) -> None:
+    steps = next_steps(findings(tmp_path, [], doubted=2))
+    assert steps[0].startswith("2 snapshots look like another label: look through them with")
+    one = next_steps(findings(tmp_path / "one", [], doubted=1))
+    assert one[0].startswith("1 snapshot looks like another label: look through it with")
+
+
+def test_a_label_of_one_burst_is_to_be_recorded_once_more(tmp_path: Path) -> None:
+    found = findings(tmp_path, [])
+    cut = replace(found.task.split, cut_labels=("cup",))
+    steps = next_steps(replace(found, task=replace(found.task, split=cut)))
+    assert 'Record "cup" once more, elsewhere: its snapshots are nearly all of one burst.' in steps
+
+
+def test_where_nothing_stands_out_it_says_so_and_the_report_begins_with_it(tmp_path: Path) -> None:
+    found = findings(tmp_path, [])
+    steps = next_steps(found)
+    assert 1 <= len(steps) <= 3
+    page = render_report(found, "cups")
+    assert page.index("What to do next") < page.index('class="headline"')

@@ -1,0 +1,182 @@
+"""Keep a few pictures an hour that the model was not sure of, for somebody to label next."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, fingerprint
+from webcam_classifier.dataset.near_duplicates import are_near_duplicates
+from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
+from webcam_classifier.dataset.shelf import ShelfNote, append_note, shelf_names
+from webcam_classifier.dataset.snapshot_name import SnapshotName, new_session
+from webcam_classifier.errors import UserError
+from webcam_classifier.events.defaults import UNCERTAIN_LIMIT, UNCERTAIN_RATE
+from webcam_classifier.events.event import NO_PICTURE, Event, iso_time
+from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
+from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.prediction import Prediction
+from webcam_classifier.storage import check_writable, explain_os_error, write_atomically
+
+_SURE_FROM = 0.7  # as the overlay has it
+_LOOK_EVERY = 0.15  # seconds
+_REMEMBERED = 4  # frames, of the last half second
+_OFFER_EVERY = 1.0  # seconds, as long as frames go on to be uncertain
+_AT_ONCE = 2  # pictures, after a time in which none was kept
+_QUEUE_LIMIT = 4  # frames
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    labelled: LabelledFrame
+    reason: str
+
+
+class UncertainPictures(QueuedSink[_Candidate]):
+    """Writes pictures that were unknown, unsure, or just before a change of the steady label.
+
+    Near copies of what is in the folder are left out. They are saved whole, and named so that each
+    counts as a burst of its own, whatever label it gets later. Once the folder is full nothing is
+    kept until somebody takes pictures out of it: nothing is removed here.
+
+    Args:
+        folder: Where they are kept; it is made where it is missing.
+        tell: Gets a sentence when they can't be written, or the folder is full.
+        rate: Pictures an hour, at the most.
+        limit: Pictures in the folder, at the most.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tell: Tell,
+        *,
+        rate: float = UNCERTAIN_RATE,
+        limit: int = UNCERTAIN_LIMIT,
+    ) -> None:
+        check_writable(folder)
+        self._folder = folder
+        self._rate = rate / 3600
+        self._limit = limit
+        self._session = new_session()
+        self._number = 0
+        self._recent: deque[LabelledFrame] = deque(maxlen=_REMEMBERED)
+        self._looked_at = self._offered_at = float("-inf")
+        self._may_keep = float(_AT_ONCE)
+        self._counted_at: float | None = None
+        self._known: NDArray[np.bool_] | None = None  # fingerprints of what is in the folder
+        super().__init__(f"--keep-uncertain {folder}", tell, QueueSettings(limit=_QUEUE_LIMIT))
+
+    def take_frame(self, labelled: LabelledFrame) -> None:
+        """Look at a frame now and then."""
+        now = labelled.frame.captured_at
+        if now - self._looked_at < _LOOK_EVERY or not labelled.steady.labels:
+            return
+        self._looked_at = now
+        self._recent.append(labelled)
+        reason = _reason(labelled)
+        if reason and now - self._offered_at >= _OFFER_EVERY:
+            self._offered_at = now
+            self.offer(_Candidate(labelled, reason))
+
+    def take_event(self, event: Event) -> None:
+        """Take the least sure of the frames before a change."""
+        before = [one for one in list(self._recent) if one.frame.captured_at < event.monotonic]
+        if before and event.previous_label not in (None, NO_PICTURE) and event.label != NO_PICTURE:
+            least = min(before, key=lambda one: _sureness(one.prediction))
+            self.offer(_Candidate(least, "change"))
+        if event.label == NO_PICTURE:
+            self._recent.clear()
+
+    def deliver(self, item: _Candidate) -> None:
+        """Keep a picture, where there is room and it is a new one.
+
+        Raises:
+            DeliveryError: It can't be written, or the folder is full.
+        """
+        frame = item.labelled.frame
+        if not self._is_time(frame.captured_at):
+            return
+        try:
+            known = self._fingerprints()
+            own = fingerprint(frame.image)
+            if are_near_duplicates(own[np.newaxis], known).any():
+                return
+            if len(shelf_names(self._folder)) >= self._limit:
+                raise DeliveryError(
+                    f"{self.name}: the folder holds {self._limit} pictures, and no more are kept. "
+                    f"Label them: `python studio.py --shelf {self._folder}`.",
+                    may_retry=False,
+                )
+            self._write(item)
+        except UserError as error:
+            raise DeliveryError(f"{self.name}: {error}", may_retry=False) from error
+        self._known = np.concatenate([known, own[np.newaxis]])
+        self._may_keep -= 1
+        super().note_success(item)
+
+    def note_success(self, item: _Candidate) -> None:
+        """A picture that was looked at and not kept says nothing about the disk."""
+
+    def _is_time(self, now: float) -> bool:
+        if self._counted_at is not None:
+            passed = max(0.0, now - self._counted_at)
+            self._may_keep = min(_AT_ONCE, self._may_keep + passed * self._rate)
+        self._counted_at = now
+        return self._may_keep >= 1
+
+    def _fingerprints(self) -> NDArray[np.bool_]:
+        """Of what is in the folder; read once."""
+        if self._known is None:
+            found = []
+            for name in shelf_names(self._folder):
+                try:
+                    found.append(fingerprint(read_picture(self._folder / name)))
+                except (PictureError, OSError):  # no picture, or it has just gone
+                    continue
+            self._known = np.array(found, dtype=np.bool_).reshape(-1, FINGERPRINT_BITS)
+        return self._known
+
+    def _write(self, item: _Candidate) -> None:
+        frame, prediction = item.labelled.frame, item.labelled.prediction
+        self._number += 1
+        name = SnapshotName(self._session, self._number, 1).format() + ".jpg"
+        captured = time.time() - (time.monotonic() - frame.captured_at)
+        note = ShelfNote(
+            name,
+            item.reason,
+            prediction.label,
+            round(prediction.confidence, 4),
+            iso_time(captured),
+        )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._folder / name, encode_snapshot(frame.image))
+            append_note(self._folder, note)
+        except OSError as error:
+            raise UserError(explain_os_error(error, self._folder)) from error
+        except UserError as error:
+            # Each picture has a name of its own, and the reason is to be said once.
+            raise UserError(str(error).replace(str(self._folder / name), str(self._folder))) from (
+                error
+            )
+
+
+def _reason(labelled: LabelledFrame) -> str:
+    """Why a frame may be worth keeping; empty where it is not."""
+    steady, raw = labelled.steady, labelled.prediction
+    if steady.is_unknown:
+        return "unknown" if raw.is_unknown else ""
+    return "unsure" if max(steady.confidence, raw.confidence) < _SURE_FROM else ""
+
+
+def _sureness(prediction: Prediction) -> float:
+    return -1.0 if prediction.is_unknown else prediction.confidence

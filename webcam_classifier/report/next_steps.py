@@ -1,0 +1,122 @@
+"""Say what to do next, from the mistakes that were made and the snapshots that there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from webcam_classifier.report.findings import Answer, Findings
+
+_AT_MOST = 3  # sentences
+_FEW = 3  # mistakes; fewer say nothing about what to record
+_MOST_OF = 0.5  # share of the mistakes that is worth naming
+_MANY_UNKNOWN = 0.15  # share of known pictures
+_ANYTHING_ELSE = ("none", "nothing", "background", "other", "negative")
+
+
+def next_steps(findings: Findings) -> tuple[str, ...]:
+    """Say it in one to three sentences, what helps most first."""
+    found = [
+        _look_at_doubted(findings),
+        _record_again(findings),
+        _record_mistaken(findings),
+        _record_elsewhere(findings),
+        _record_more_kinds(findings),
+    ]
+    steps = tuple(step for step in found if step)[:_AT_MOST]
+    return steps or (
+        "Nothing stands out: watch it live, and record more of whatever it gets wrong there.",
+    )
+
+
+def _look_at_doubted(findings: Findings) -> str:
+    count = len(findings.analysis.doubted)
+    if not count:
+        return ""
+    which = "1 snapshot looks" if count == 1 else f"{count:,} snapshots look"
+    them = "it" if count == 1 else "them"
+    return (
+        f"{which} like another label: look through {them} with "
+        f"`python collect.py --review --dataset {findings.task.pictures.folder}`, or with Review "
+        "on the page."
+    )
+
+
+def _record_again(findings: Findings) -> str:
+    cut = [_quoted(findings, label) for label in findings.task.split.cut_labels]
+    if not cut:
+        return ""
+    its = "its snapshots are" if len(cut) == 1 else "the snapshots of each are"
+    return f"Record {_listed(cut)} once more, elsewhere: {its} nearly all of one burst."
+
+
+def _record_mistaken(findings: Findings) -> str:
+    """Name the mistakes that are made most, leaving out snapshots that may be filed wrongly."""
+    mistakes = _mistakes(findings)
+    if len(mistakes) < _FEW:
+        return ""
+    total = len(mistakes)
+    (pair, of_pair) = Counter((one.truth, one.label) for one in mistakes).most_common(1)[0]
+    (truth, of_truth) = Counter(one.truth for one in mistakes).most_common(1)[0]
+    (answer, of_answer) = Counter(one.label for one in mistakes).most_common(1)[0]
+    if of_pair >= _MOST_OF * total:
+        wrong, said = (_quoted(findings, label) for label in pair)
+        return (
+            f"{_in_other_ways(findings, pair[0])}: {of_pair} of {total} mistakes are {wrong} taken "
+            f"for {said}."
+        )
+    if of_truth >= max(of_answer, _MOST_OF * total):
+        wrong = _quoted(findings, truth)
+        return (
+            f"{_in_other_ways(findings, truth)}: {of_truth} of {total} mistakes are {wrong} taken "
+            "for others."
+        )
+    if of_answer >= _MOST_OF * total:
+        said = _quoted(findings, answer)
+        return (
+            f"Record the other labels where they resemble {said}: {of_answer} of {total} mistakes "
+            f"are others taken for {said}."
+        )
+    truths = [_quoted(findings, label) for label in dict.fromkeys(one.truth for one in mistakes)]
+    return f"Record more bursts of {_listed(truths)}: the {total} mistakes are spread over them."
+
+
+def _mistakes(findings: Findings) -> list[Answer]:
+    pictures = findings.task.pictures
+    doubted = {pictures.names[doubt.picture] for doubt in findings.analysis.doubted}
+    if findings.task.test_pictures is not None:
+        doubted = set()  # names of another folder
+    return [one for one in findings.answers if not one.is_right and one.file not in doubted]
+
+
+def _in_other_ways(findings: Findings, label: str) -> str:
+    what = "with other things to see" if label.lower() in _ANYTHING_ELSE else "in other ways"
+    return f"Record {_quoted(findings, label)} {what}"
+
+
+def _record_elsewhere(findings: Findings) -> str:
+    if findings.sessions != 1 or findings.task.test_pictures is not None:
+        return ""
+    return (
+        "Record all labels once more at another place or on another day: all snapshots come from "
+        "one session."
+    )
+
+
+def _record_more_kinds(findings: Findings) -> str:
+    share = findings.evaluation.shown_unknown if findings.evaluation.count else None
+    if share is None or share < _MANY_UNKNOWN:
+        return ""
+    return (
+        f"Record bursts that differ more: {100 * share:.0f} % of what it was asked about is shown "
+        "as unknown."
+    )
+
+
+def _quoted(findings: Findings, label: str) -> str:
+    return f'"{findings.task.pictures.category_names.get(label, label)}"'
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

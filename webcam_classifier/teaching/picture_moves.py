@@ -1,0 +1,197 @@
+"""Move pictures to other labels or out of the way, several at once, and take that back."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.dataset.removed_pictures import move_away, remove_if_empty
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import explain_os_error, write_atomically
+
+
+@dataclass(frozen=True)
+class UndoableMoves:
+    """What would be taken back, or was.
+
+    Attributes:
+        count: How many pictures were moved.
+        to: The label that they were moved to; None where they were removed.
+    """
+
+    count: int
+    to: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Move:
+    """One picture's way.
+
+    Attributes:
+        source: Where its file was.
+        target: Where it is now.
+        before: What the data set knew of it; None where it was not in there.
+        after: What it knows of it now; None where it is not in there any more.
+    """
+
+    source: Path
+    target: Path
+    before: Picture | None
+    after: Picture | None
+
+
+@dataclass(eq=False)
+class _Moves:
+    """What was moved at once."""
+
+    to: str | None
+    moves: list[_Move] = field(default_factory=list)
+
+
+class PictureMoves:
+    """Moves pictures, and remembers how to move them back. Nothing is ever deleted.
+
+    A picture keeps its name, which says of what burst it is, unless its new label has one of that
+    name. Whoever calls it sees to it that nothing else changes the folder meanwhile.
+
+    Args:
+        dataset: The folder and what is known of it.
+        forget: Called with pictures that are not in the data set any more.
+        left: Called with the label and name of each picture that is not where it was recorded.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        forget: Callable[[Sequence[Picture]], None],
+        left: Callable[[str, str], None],
+    ) -> None:
+        self._dataset = dataset
+        self._forget = forget
+        self._left = left
+        self._done: list[_Moves] = []
+
+    @property
+    def undoable(self) -> UndoableMoves | None:
+        """What `undo` would take back."""
+        if not self._done:
+            return None
+        last = self._done[-1]
+        return UndoableMoves(len(last.moves), last.to)
+
+    def move(self, pictures: Sequence[Picture], to: str) -> int:
+        """Move pictures of the data set to another of its labels; returns how many were.
+
+        Raises:
+            UserError: A file can't be moved; those before it were.
+        """
+        moves = _Moves(to)
+        for picture in pictures:
+            if picture.label != to:
+                source = self._dataset.path(picture)
+                target = _free(self._dataset.folder / to / picture.name)
+                _move_file(source, target)
+                remove_if_empty(self._dataset.folder / picture.label)
+                name = target.relative_to(self._dataset.folder / to).as_posix()
+                after = replace(picture, label=to, name=name)
+                self._note(moves, _Move(source, target, picture, after))
+        return len(moves.moves)
+
+    def take_in(self, files: Sequence[Path], to: str) -> int:
+        """Move pictures from elsewhere to a label; returns how many were.
+
+        Raises:
+            UserError: A file can't be moved; those before it were.
+        """
+        moves = _Moves(to)
+        for source in files:
+            target = _free(self._dataset.folder / to / source.name)
+            _move_file(source, target)
+            self._note(moves, _Move(source, target, None, Picture(to, target.name)))
+        return len(moves.moves)
+
+    def remove(self, pictures: Sequence[Picture]) -> int:
+        """Move pictures of the data set out of the way; returns how many were.
+
+        Raises:
+            UserError: A file can't be moved; those before it were.
+        """
+        moves = _Moves(None)
+        for picture in pictures:
+            source = self._dataset.path(picture)
+            target = move_away(self._dataset.folder, picture.label, picture.name)
+            self._note(moves, _Move(source, target, picture, None))
+        return len(moves.moves)
+
+    def remove_files(self, folder: Path, files: Sequence[Path]) -> int:
+        """Move pictures of another folder out of the way, within it; returns how many were.
+
+        Raises:
+            UserError: A file can't be moved; those before it were.
+        """
+        moves = _Moves(None)
+        for source in files:
+            self._note(moves, _Move(source, move_away(folder, "", source.name), None, None))
+        return len(moves.moves)
+
+    def undo(self) -> UndoableMoves | None:
+        """Move the pictures back that were moved last; None where none were.
+
+        Raises:
+            UserError: A file can't be moved back; those after it were, and it can be tried again.
+        """
+        told = self.undoable
+        if told is None:
+            return None
+        last = self._done[-1]
+        while last.moves:
+            move = last.moves[-1]
+            if move.target.exists() or not move.source.exists():
+                _move_file(move.target, _free(move.source))
+            if move.after is not None:
+                self._dataset.remove(move.after.label, [move.after.key])
+            if move.before is not None:
+                self._dataset.add([move.before])
+            last.moves.pop()
+        self._done.pop()
+        return told
+
+    def _note(self, moves: _Moves, move: _Move) -> None:
+        if not moves.moves:
+            self._done.append(moves)
+        moves.moves.append(move)
+        if move.before is not None:
+            self._left(move.before.label, move.before.name)
+            gone = self._dataset.remove(move.before.label, [move.before.key])
+            if move.after is None:
+                self._forget(gone)
+        if move.after is not None:
+            self._dataset.add([move.after])
+
+
+def _free(path: Path) -> Path:
+    """A path that nothing is at: this one, or one with a number before its ending."""
+    number, found = 2, path
+    while found.exists():
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return found
+
+
+def _move_file(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            source.rename(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            write_atomically(target, source.read_bytes())  # on another disk
+            source.unlink()
+    except FileNotFoundError as error:
+        raise UserError(f"{source} is not there any more. Look again at what there is.") from error
+    except OSError as error:
+        raise UserError(explain_os_error(error, target)) from error

@@ -1,0 +1,410 @@
+// The review: snapshots that look wrong and pictures without a label, in a grid, to move or remove.
+
+import { find, make, reconcile, setText } from "./elements.js";
+import { alertError, notice } from "./notices.js";
+import { showPicture } from "./thumbnail.js";
+import { capitalised, many, percent } from "./words.js";
+
+/** @typedef {import("./studio.js").Studio} Studio */
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Suspect} Suspect */
+/** @typedef {import("./types.js").ShelfPicture} ShelfPicture */
+/** @typedef {"label" | "copy" | "quality" | "shelf"} Kind */
+
+/**
+ * @typedef {object} Item
+ * @property {string | null} label null for a picture of the shelf
+ * @property {string} name
+ * @property {string} suggested the label that it looks like; empty where nothing is suggested
+ * @property {string} words
+ */
+
+const THUMBNAIL = 240; // pixels of the longer side
+const AT_ONCE = 400; // pictures in one request
+const LOOKED_AT = 2000; // snapshots that are looked through without being asked
+const QUIET = 3000; // milliseconds without a change before that
+// Values of choices that are no label: a label's name can't have a slash.
+const AS_SUGGESTED = "/suggested"; // move each where it seems to belong
+const NOT_CHOSEN = "/";
+
+/** @type {Record<Kind, {tab: string, words: string, none: string}>} */
+const KINDS = {
+  label: {
+    tab: "Look like another label",
+    words: "By what it has learnt without them, these belong elsewhere. A key that was let go late is often why.",
+    none: "No snapshot looks like another label.",
+  },
+  copy: {
+    tab: "Near copies",
+    words: "Nearly the same as another snapshot of their label. They teach nothing new.",
+    none: "No snapshot is a near copy of another.",
+  },
+  quality: {
+    tab: "Blurred or dark",
+    words: "Hard to learn from.",
+    none: "No snapshot is blurred, too dark or too bright.",
+  },
+  shelf: {
+    tab: "Without a label",
+    words: "Kept while it watched, because it was not sure. Say what they show.",
+    none: "No picture waits for a label.",
+  },
+};
+
+export class ReviewDialog {
+  #studio;
+  #button = find("review", HTMLButtonElement);
+  #dialog = find("review-dialog", HTMLDialogElement);
+  #kinds = /** @type {HTMLFieldSetElement} */ (document.getElementById("review-kinds"));
+  #words = find("review-words", HTMLParagraphElement);
+  #list = find("review-pictures", HTMLUListElement);
+  #all = find("review-all", HTMLButtonElement);
+  #to = find("review-to", HTMLSelectElement);
+  #move = find("review-move", HTMLButtonElement);
+  #remove = find("review-remove", HTMLButtonElement);
+  #undo = find("review-undo", HTMLButtonElement);
+  /** @type {Map<string, HTMLLIElement>} */
+  #elements = new Map();
+  /** @type {Record<Kind, Item[]>} */
+  #items = { label: [], copy: [], quality: [], shelf: [] };
+  /** @type {Kind} */
+  #kind = "label";
+  #isLooking = false;
+  #isKnown = false; // whether it was looked through at all
+  #isBusy = false;
+  #timer = 0;
+  #seen = ""; // the snapshots that were looked through
+  #labels = "";
+  #isPicked = false; // whether somebody chose where to move to
+
+  /** @param {Studio} studio */
+  constructor(studio) {
+    this.#studio = studio;
+    this.#button.addEventListener("click", () => void this.#open());
+    find("review-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("click", (event) => {
+      if (event.target === this.#dialog) this.#dialog.close(); // beside it
+    });
+    this.#kinds.addEventListener("change", (event) => {
+      if (event.target instanceof HTMLInputElement)
+        this.#choose(/** @type {Kind} */ (event.target.value));
+    });
+    this.#list.addEventListener("change", () => this.#showChosen());
+    this.#to.addEventListener("change", () => {
+      this.#isPicked = true;
+      this.#showChosen();
+    });
+    this.#all.addEventListener("click", () => this.#chooseAll());
+    this.#move.addEventListener("click", () => void this.#moveTo(this.#to.value));
+    this.#remove.addEventListener("click", () => void this.#removeChosen());
+    this.#undo.addEventListener("click", () => void this.#undoLast());
+    this.#dialog.addEventListener("keydown", (event) => this.#obey(event));
+    for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS))) this.#addTab(kind);
+  }
+
+  /** @param {State} state */
+  update(state) {
+    const count = state.labels.reduce((sum, label) => sum + label.count, 0);
+    this.#button.hidden = count + state.shelf === 0;
+    this.#showButton(state);
+    this.#showLabels(state);
+    this.#showChosen();
+    const now = JSON.stringify([state.labels.map((label) => [label.name, label.count]), state.shelf]);
+    const isSettled = state.pending === 0 && state.recording === null && count <= LOOKED_AT;
+    if (now === this.#seen || !isSettled || this.#isBusy) return;
+    this.#seen = now;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#look(), QUIET);
+  }
+
+  async #open() {
+    this.#dialog.showModal();
+    if (this.#isKnown) this.#chooseFirst();
+    this.#show();
+    clearTimeout(this.#timer);
+    const isFirst = !this.#isKnown;
+    await this.#look();
+    if (isFirst) this.#chooseFirst();
+    this.#show();
+  }
+
+  /** Go where there is something to see. */
+  #chooseFirst() {
+    const kinds = /** @type {Kind[]} */ (Object.keys(KINDS));
+    this.#choose(kinds.find((kind) => this.#items[kind].length > 0) ?? "label");
+  }
+
+  async #look() {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#show();
+    try {
+      const answer = await this.#studio.review();
+      for (const kind of /** @type {const} */ (["label", "copy", "quality"]))
+        this.#items[kind] = answer.suspects.filter((one) => one.reason === kind).map(itemOf);
+      this.#items.shelf = answer.shelf.map(shelfItemOf);
+      this.#isKnown = true;
+      this.#showUndo(answer.undo);
+    } catch (error) {
+      if (this.#dialog.open) alertError(error);
+    }
+    this.#isLooking = false;
+    this.#show();
+  }
+
+  #show() {
+    if (this.#studio.state) this.#showButton(this.#studio.state);
+    if (!this.#dialog.open) return;
+    for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS))) {
+      const tab = this.#kinds.querySelector(`input[value="${kind}"]`);
+      const count = this.#items[kind].length;
+      const label = tab?.parentElement;
+      if (label) label.hidden = kind === "shelf" && count === 0 && this.#kind !== "shelf";
+      if (tab?.nextElementSibling)
+        setText(tab.nextElementSibling, `${KINDS[kind].tab}${this.#isKnown ? ` ${count}` : ""}`);
+      if (tab instanceof HTMLInputElement) tab.checked = kind === this.#kind;
+    }
+    const items = this.#items[this.#kind];
+    const { words, none } = KINDS[this.#kind];
+    setText(this.#words, this.#isKnown ? (items.length ? words : none) : "Looking through them…");
+    const keys = new Map(items.map((item) => [JSON.stringify([item.label, item.name]), item]));
+    reconcile(this.#list, this.#elements, [...keys.keys()], (key) =>
+      picture(/** @type {Item} */ (keys.get(key))),
+    );
+    if (this.#studio.state) this.#showLabels(this.#studio.state);
+    this.#showChosen();
+  }
+
+  /** @param {Kind} kind */
+  #choose(kind) {
+    if (kind !== this.#kind) {
+      this.#list.replaceChildren();
+      this.#elements.clear();
+      this.#labels = "";
+      this.#isPicked = false;
+    }
+    this.#kind = kind;
+    this.#show();
+  }
+
+  /** @param {Kind} kind */
+  #addTab(kind) {
+    const input = make("input", {
+      type: "radio",
+      name: "review-kind",
+      value: kind,
+      "data-testid": `review-${kind}`,
+    });
+    this.#kinds.append(make("label", {}, input, make("span", {}, KINDS[kind].tab)));
+  }
+
+  /** @param {State} state */
+  #showButton(state) {
+    const wrong = this.#items.label.length;
+    const parts = [];
+    if (wrong > 0) parts.push(`${many(wrong, "snapshot")} ${wrong === 1 ? "looks" : "look"} like another label`);
+    if (state.shelf > 0) parts.push(`${many(state.shelf, "picture")} without a label`);
+    setText(this.#button, parts.length ? `Review: ${parts.join(", ")}` : "Review snapshots");
+    this.#button.classList.toggle("quiet", parts.length === 0);
+  }
+
+  /** @param {State} state */
+  #showLabels(state) {
+    const names = state.labels.map((label) => label.name);
+    const suggests = this.#items[this.#kind].some((item) => item.suggested !== "");
+    const now = JSON.stringify([names, suggests]);
+    if (now === this.#labels) return;
+    this.#labels = now;
+    const chosen = this.#isPicked ? this.#to.value : "";
+    const options = names.map((name) => make("option", { value: name }, `Move to ${name}`));
+    const first = suggests
+      ? make("option", { value: AS_SUGGESTED }, "Move to what each looks like")
+      : make("option", { value: NOT_CHOSEN }, "Move to…");
+    this.#to.replaceChildren(first, ...options);
+    this.#isPicked = names.includes(chosen);
+    if (this.#isPicked) this.#to.value = chosen;
+  }
+
+  get #chosen() {
+    return this.#items[this.#kind].filter((item) => boxOf(this.#elements, item)?.checked);
+  }
+
+  #showChosen() {
+    const count = this.#chosen.length;
+    const every = this.#items[this.#kind].length;
+    const mayTeach = this.#studio.mayTeach && !this.#isBusy;
+    this.#all.disabled = every === 0;
+    setText(this.#all, count > 0 && count === every ? "Select none" : "Select all");
+    this.#move.disabled = !mayTeach || count === 0 || this.#to.value === NOT_CHOSEN;
+    this.#remove.disabled = !mayTeach || count === 0;
+    setText(this.#move, count > 0 ? `Move ${count}` : "Move");
+    setText(this.#remove, count > 0 ? `Remove ${count}` : "Remove");
+  }
+
+  #chooseAll() {
+    const items = this.#items[this.#kind];
+    const all = this.#chosen.length < items.length;
+    for (const item of items) {
+      const box = boxOf(this.#elements, item);
+      if (box) box.checked = all;
+    }
+    this.#showChosen();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #obey(event) {
+    if ((event.ctrlKey || event.metaKey) && event.code === "KeyZ" && !event.shiftKey) {
+      event.preventDefault();
+      if (!event.repeat) void this.#undoLast();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLSelectElement)
+      return;
+    if (event.key === "Delete" || event.key === "Backspace") {
+      event.preventDefault();
+      if (!this.#remove.disabled) void this.#removeChosen();
+      return;
+    }
+    const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+    const label = this.#studio.state?.labels.find((one) => one.key === digit)?.name;
+    if (digit === undefined || label === undefined || this.#remove.disabled) return;
+    event.preventDefault();
+    void this.#moveTo(label);
+  }
+
+  /** @param {string} to */
+  async #moveTo(to) {
+    /** @type {Map<string, Item[]>} */
+    const ways = new Map();
+    for (const item of this.#chosen) {
+      const label = to === AS_SUGGESTED ? item.suggested : to;
+      if (label && label !== item.label) ways.set(label, [...(ways.get(label) ?? []), item]);
+    }
+    await this.#change(async () => {
+      for (const [label, items] of ways)
+        await this.#inParts(items, (chosen) => this.#studio.moveReviewed(chosen, label));
+      const count = [...ways.values()].flat().length;
+      const where = ways.size === 1 ? [...ways.keys()][0] : "what each looks like";
+      notice(`Moved ${many(count, "picture")} to ${where}.`);
+    });
+  }
+
+  async #removeChosen() {
+    await this.#change(async () => {
+      const items = this.#chosen;
+      await this.#inParts(items, (chosen) => this.#studio.removeReviewed(chosen));
+      notice(`Removed ${many(items.length, "picture")}. Undo brings them back.`);
+    });
+  }
+
+  async #undoLast() {
+    if (this.#undo.disabled) return;
+    await this.#change(async () => {
+      const { undone, undo } = await this.#studio.undoReviewed();
+      this.#showUndo(undo);
+      if (undone) notice(`${many(undone.count, "picture")} moved back.`);
+    });
+    await this.#look();
+  }
+
+  /**
+   * Change something, and keep the keyboard in the grid afterwards.
+   *
+   * @param {() => Promise<void>} work
+   */
+  async #change(work) {
+    if (this.#isBusy) return;
+    const focused = document.activeElement?.closest("li");
+    const place = focused ? [...this.#list.children].indexOf(focused) : 0;
+    this.#isBusy = true;
+    this.#showChosen();
+    try {
+      await work();
+    } catch (error) {
+      alertError(error);
+      this.#isBusy = false;
+      await this.#look();
+    }
+    this.#isBusy = false;
+    this.#show();
+    const next = this.#list.children[Math.min(place, this.#list.childElementCount - 1)];
+    (next?.querySelector("input") ?? find("review-close", HTMLButtonElement)).focus();
+  }
+
+  /**
+   * @param {Item[]} items
+   * @param {(chosen: import("./types.js").Chosen) => Promise<{undo: import("./types.js").UndoableMoves | null}>} send
+   */
+  async #inParts(items, send) {
+    for (let start = 0; start < items.length; start += AT_ONCE) {
+      const some = items.slice(start, start + AT_ONCE);
+      const shelf = some.filter((item) => item.label === null).map((item) => item.name);
+      /** @type {[string, string][]} */
+      const pictures = [];
+      for (const item of some) if (item.label !== null) pictures.push([item.label, item.name]);
+      const { undo } = await send({ pictures, shelf });
+      this.#showUndo(undo);
+      const gone = new Set(some);
+      for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS)))
+        this.#items[kind] = this.#items[kind].filter((item) => !gone.has(item));
+    }
+  }
+
+  /** @param {import("./types.js").UndoableMoves | null} undo */
+  #showUndo(undo) {
+    this.#undo.disabled = undo === null || !this.#studio.mayTeach;
+    const what = undo?.to == null ? "removing" : "moving";
+    setText(this.#undo, undo === null ? "Undo" : `Undo ${what} ${undo.count}`);
+  }
+}
+
+/**
+ * @param {Suspect} suspect
+ * @returns {Item}
+ */
+function itemOf(suspect) {
+  const { label, name, reason, about, probability } = suspect;
+  const sure = probability === null ? "" : `, ${percent(probability)}`;
+  const words = {
+    label: `${label}, looks like ${about}${sure}`,
+    copy: `${label}, nearly as another`,
+    quality: `${label}, ${about}`,
+  }[reason];
+  return { label, name, suggested: reason === "label" ? about : "", words };
+}
+
+/**
+ * @param {ShelfPicture} one
+ * @returns {Item}
+ */
+function shelfItemOf(one) {
+  const reason = one.reason === "change" ? "just before a change" : (one.reason ?? "");
+  const guess = one.guess ? `perhaps ${one.guess}, ${percent(one.confidence ?? 0)}` : "";
+  return {
+    label: null,
+    name: one.name,
+    suggested: "", // it was not sure: what it shows is for a person to say
+    words: capitalised([reason, guess].filter(Boolean).join("; ")),
+  };
+}
+
+/** @param {Item} item */
+function picture(item) {
+  const image = make("img", { alt: "", loading: "lazy", decoding: "async" });
+  showPicture(image, item.label, item.name, THUMBNAIL);
+  const box = make("input", { type: "checkbox", "data-testid": "review-box" });
+  const words = make("span", { class: "review-caption", dir: "auto" }, item.words || item.name);
+  return make(
+    "li",
+    { "data-testid": "review-picture", "data-file": item.name, title: item.name },
+    make("label", {}, box, image, words),
+  );
+}
+
+/**
+ * @param {Map<string, HTMLLIElement>} elements
+ * @param {Item} item
+ */
+function boxOf(elements, item) {
+  return elements.get(JSON.stringify([item.label, item.name]))?.querySelector("input") ?? null;
+}

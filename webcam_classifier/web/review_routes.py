@@ -1,0 +1,165 @@
+"""What the page asks and changes in its review of snapshots, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from webcam_classifier.dataset.shelf import read_notes, shelf_names
+from webcam_classifier.errors import UserError
+from webcam_classifier.teaching.picture_moves import UndoableMoves
+from webcam_classifier.web.json_text import Json
+from webcam_classifier.web.request_fields import read_fields, side_of, text_of
+from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
+from webcam_classifier.web.thumbnails import thumbnail, version_tag
+
+_CLIENT = "x-studio-client"
+_MOST = 500  # pictures that are moved at once
+_SIDE = 240  # pixels of a small copy
+
+
+class ReviewRoutes:
+    """The answers to the requests of the review.
+
+    Args:
+        studio: What they are about.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._session = studio.session
+        self._work = asyncio.Semaphore(1)
+
+    def all(self) -> list[BaseRoute]:
+        """Return the table of routes."""
+        return [
+            Route("/api/review", self.review),
+            Route("/api/review/move", self.move, methods=["POST"]),
+            Route("/api/review/remove", self.remove, methods=["POST"]),
+            Route("/api/review/undo", self.undo, methods=["POST"]),
+            Route("/api/shelf/{name}", self.picture),
+        ]
+
+    async def review(self, _request: Request) -> Response:
+        """Tell what somebody should look at, and what waits for a label."""
+        suspects = await self._studio.review()
+        accuracy = self._session.learning_state().accuracy
+        return Json(
+            {
+                "suspects": [asdict(one) for one in suspects],
+                "is_current": accuracy is None or accuracy.is_current,
+                "shelf": await asyncio.to_thread(self._shelf),
+                "undo": _undo_message(self._session.undoable_moves),
+            }
+        )
+
+    async def move(self, request: Request) -> Response:
+        """Move pictures to a label, from other labels and from the shelf."""
+        self._check_may_change(request)
+        fields = await read_fields(request)
+        to, pictures, files = text_of(fields, "to"), _pictures(fields), self._files(fields)
+
+        def do() -> int:
+            count = self._session.move_pictures(pictures, to) if pictures else 0
+            return count + (self._session.take_in(files, to) if files else 0)
+
+        return await self._changed(do)
+
+    async def remove(self, request: Request) -> Response:
+        """Take pictures away; they are kept aside."""
+        self._check_may_change(request)
+        fields = await read_fields(request)
+        pictures, files = _pictures(fields), self._files(fields)
+
+        def do() -> int:
+            count = self._session.remove_pictures(pictures) if pictures else 0
+            folder = self._studio.shelf
+            if files and folder is not None:
+                count += self._session.remove_files(folder, files)
+            return count
+
+        return await self._changed(do)
+
+    async def undo(self, request: Request) -> Response:
+        """Move the pictures back that were moved or removed last."""
+        self._check_may_change(request)
+        undone = await asyncio.to_thread(self._session.undo_moves)
+        return Json(
+            {"undone": _undo_message(undone), "undo": _undo_message(self._session.undoable_moves)}
+        )
+
+    async def picture(self, request: Request) -> Response:
+        """Serve a small copy of a picture of the shelf."""
+        (path,) = self._files({"shelf": [request.path_params["name"]]})
+        side = side_of(request) or _SIDE
+        try:
+            tag = version_tag(path, side)
+            headers = {"etag": tag, "cache-control": "private, no-cache"}
+            if request.headers.get("if-none-match") == tag:
+                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+            async with self._work:
+                content = await asyncio.to_thread(thumbnail, path, side)
+        except (OSError, UserError) as error:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND, f"The picture {path.name} can't be read: {error}."
+            ) from error
+        return Response(content, media_type="image/jpeg", headers=headers)
+
+    def _check_may_change(self, request: Request) -> None:
+        if not self._studio.may_change(request.headers.get(_CLIENT)):
+            raise HTTPException(HTTPStatus.CONFLICT, SOMEBODY_TEACHES)
+
+    async def _changed(self, do: Callable[[], int]) -> Response:
+        count = await asyncio.to_thread(do)
+        return Json({"count": count, "undo": _undo_message(self._session.undoable_moves)})
+
+    def _files(self, fields: dict[str, Any]) -> list[Path]:
+        """Files of the shelf by the names that were sent: only those that it has."""
+        names = _list(fields, "shelf")
+        folder = self._studio.shelf
+        there = set() if folder is None else set(shelf_names(folder))
+        for name in names:
+            if not isinstance(name, str) or name not in there:
+                raise HTTPException(
+                    HTTPStatus.NOT_FOUND, "This picture is not on the shelf any more. Look again."
+                )
+        return [] if folder is None else [folder / name for name in dict.fromkeys(names)]
+
+    def _shelf(self) -> list[dict[str, Any]]:
+        folder = self._studio.shelf
+        if folder is None:
+            return []
+        notes = read_notes(folder)
+        return [
+            {"name": name, **({} if name not in notes else asdict(notes[name]))}
+            for name in shelf_names(folder)
+        ]
+
+
+def _list(fields: dict[str, Any], name: str) -> list[Any]:
+    found = fields.get(name, [])
+    if not isinstance(found, list) or len(found) > _MOST:
+        raise UserError(f"{name!r} is no list of up to {_MOST} pictures. Load the page again.")
+    return found
+
+
+def _pictures(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for one in _list(fields, "pictures"):
+        if not (isinstance(one, list) and [type(part) for part in one] == [str, str]):
+            raise UserError("A picture is a label and a name. Load the page again.")
+        found.append((one[0], one[1]))
+    return found
+
+
+def _undo_message(moves: UndoableMoves | None) -> dict[str, Any] | None:
+    return None if moves is None else asdict(moves)
