@@ -62,7 +62,7 @@ def open_events(
             waits=not source.is_live,
         )
         sinks.append(stack.enter_context(lines))  # how it ends may be an error of the program
-    for sink in _open(options, tell, labels, sinks, is_live):
+    for sink in _open(options, tell, labels, sinks, source.is_live):
         sinks.append(sink)
     if not sinks:
         return None

@@ -6,6 +6,7 @@ $ python studio.py --source clip.mp4        a video in place of a camera, again 
 $ python studio.py --host 0.0.0.0           from a telephone or a laptop
 $ python studio.py --origin https://cam.example    behind a reverse proxy that speaks TLS
 $ python studio.py --dataset cups --output models/cups
+$ python studio.py --shelf uncertain        also what live.py --keep-uncertain has kept, to label it
 
 The link holds a token, without which nobody gets in: nobody on the network, and no other account of
 this machine. A browser gives its own camera only to a page on the same machine or behind https.

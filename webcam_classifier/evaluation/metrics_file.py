@@ -15,6 +15,7 @@ Shares are 0 to 1, what can't be said is null, files are named below the data se
   `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
   `strange` pictures are separated from known ones (`auroc`), and the share of them `accepted`
+- `next_steps`: what to do next, in sentences, as the report begins
 - `doubted`, `duplicates`, `skipped`: pictures to look at
 - `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
 - `model_sha256`: of the model.onnx that all of this is about; another hash means another training

@@ -265,7 +265,8 @@ def describe_training(findings: Findings, folder: Path) -> str:
     lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
     lines.append(f"report: {folder / REPORT_NAME}")
     lines.append(f"next: python live.py {folder / MODEL_NAME}")
-    lines += [f"to make it better: {step}" for step in next_steps(findings)[:_SAID_STEPS]]
+    first, *more = next_steps(findings)[:_SAID_STEPS]
+    lines += [f"to make it better: {first}", *(f"and then: {step}" for step in more)]
     return "\n".join(lines)
 
 
