@@ -373,3 +373,20 @@ def test_the_keys_fit_into_the_smallest_window(count: int) -> None:
     for is_typing, is_teaching in product((False, True), repeat=2):
         line = keys_line(count, is_typing=is_typing, is_teaching=is_teaching)
         assert text_size(line, 14)[0] <= 640 - 2 * 14
+
+
+@pytest.mark.parametrize("with_band", [False, True])
+def test_twelve_labels_are_all_shown_and_leave_most_of_the_picture(with_band: bool) -> None:
+    names = [f"label_{number}" for number in range(12)]
+    told = state(dict.fromkeys(names, 40))
+    view = view_of(told, prediction(0.9, 0.1, 0.0))
+    if not with_band:
+        view = replace(view, verdict=None, bars=count_bars(told, ""), status="")
+    image = drawn(view)
+    changed = np.any(image[:480] != 90, axis=2)
+    panel = image[: 480 - (84 if with_band else 0), :300]
+    counts = np.all(panel == 255, axis=2).any(axis=1)
+    rows = np.count_nonzero(np.diff(counts.astype(int)) == 1)
+    assert rows == 12  # each has its line of white letters, and nothing says that more are hidden
+    assert changed[:, 320:][: 480 - 84].mean() < 0.06
+    assert changed[:, :320].mean() < 0.85

@@ -1,4 +1,4 @@
-"""Draw a line of text onto a picture: anti-aliased, in any common script, fast when repeated.
+"""Draw a line of text onto a picture: anti-aliased, in any script, fast when repeated.
 
     draw_text(image, "größe 12", (10, 10), 24, (255, 255, 255), bold=True)
     width, height = text_size("größe 12", 24, bold=True)
@@ -11,6 +11,7 @@ masks, so a string that was drawn before costs only its blending.
 from __future__ import annotations
 
 import math
+import unicodedata
 from functools import lru_cache
 
 import cv2
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from webcam_classifier.display.all_scripts import BaseFont, Drawing, draw_all_scripts
 from webcam_classifier.frame import BgrImage
 
 _ASCENT = 1.0  # of the size: from the box's top to the line that letters stand on
@@ -25,6 +27,9 @@ _DESCENT = 0.3  # of the size: from there to the box's bottom
 _REGULAR, _BOLD = 400, 600  # weights of OpenCV's variable font
 _PILLOW_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
 _KEPT_STRINGS = 256
+_ASKED_SIZE = 24  # pixels
+_JOINERS = "\u200c\u200d"  # of Persian, Hindi and emoji; not printable by themselves
+_HAS_FONTS = hasattr(cv2, "FontFace")  # OpenCV 5 has fonts of its own
 
 
 def draw_text(
@@ -69,7 +74,7 @@ def text_size(text: str, size_pixels: int, *, bold: bool = False) -> tuple[int, 
     Returns:
         (width, height) in pixels; the height depends on `size_pixels` alone.
     """
-    height, width = _mask(text, size_pixels, bold).shape
+    height, width = _drawing(text, size_pixels, bold).cover.shape
     return width, height
 
 
@@ -78,21 +83,45 @@ def _layers(
     text: str, size: int, bold: bool, colour: tuple[int, int, int]
 ) -> tuple[BgrImage, BgrImage]:
     """How much of the picture below stays (0 to 255), and the colour added to it."""
-    covered = np.repeat(_mask(text, size, bold)[:, :, np.newaxis], 3, axis=2)
-    painted = covered * (np.array(colour) / 255)
-    return 255 - covered, np.rint(painted).astype(np.uint8)
+    drawing = _drawing(text, size, bold)
+    kept = 255 - np.repeat(drawing.cover[:, :, np.newaxis], 3, axis=2)
+    painted = np.rint(drawing.tinted[:, :, np.newaxis] * (np.array(colour) / 255))
+    added: BgrImage = painted.astype(np.uint8)
+    if drawing.own is not None:
+        added += drawing.own  # nothing takes both
+    return kept, added
 
 
 @lru_cache(maxsize=_KEPT_STRINGS)
-def _mask(text: str, size: int, bold: bool) -> NDArray[np.uint8]:
-    """How much of each pixel the text covers, (height, width), 0 to 255."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    draw = _draw_by_opencv if hasattr(cv2, "FontFace") else _draw_by_pillow
-    return draw(line, size, bold)
+def _drawing(text: str, size: int, bold: bool) -> Drawing:
+    """How much of each pixel the text covers, and with what."""
+    line = "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in text)
+    draw = _draw_by_opencv if _HAS_FONTS else _draw_by_pillow
+    if not line.isascii():
+        line = unicodedata.normalize("NFC", line)
+        if not all(_is_in_base_font(letter) for letter in line):
+            ascent, height = _line_box(size)
+            base = BaseFont(lambda part: draw(part, size, bold), _is_in_base_font)
+            return draw_all_scripts(line, size, ascent, height, bold=bold, base=base)
+    covered = draw(line, size, bold)
+    return Drawing(covered, covered)
+
+
+@lru_cache(maxsize=4096)
+def _is_in_base_font(letter: str) -> bool:
+    """Whether OpenCV draws a letter rightly by itself, wherever it stands."""
+    if letter.isascii() or letter == "\u00a0":
+        return True
+    is_mark = unicodedata.category(letter)[0] == "M" or letter in _JOINERS
+    if is_mark or unicodedata.bidirectional(letter) in ("R", "AL", "AN"):
+        return False
+    draw, missing = (_draw_by_opencv, "?") if _HAS_FONTS else (_draw_by_pillow, "\U0010fffe")
+    drawn = draw(letter, _ASKED_SIZE, False)
+    return not np.array_equal(drawn, draw(missing, _ASKED_SIZE, False))
 
 
 def _draw_by_opencv(text: str, size: int, bold: bool) -> NDArray[np.uint8]:
-    """Draw with the fonts inside OpenCV 5: Latin, Greek, Cyrillic, Arabic, Hebrew, East Asian."""
+    """Draw with the fonts inside OpenCV 5: Latin, Greek, Cyrillic, and East Asian ones."""
     face = cv2.FontFace("sans")
     weight = _BOLD if bold else _REGULAR
     ascent, height = _line_box(size)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from webcam_classifier.display.all_scripts import clusters
 from webcam_classifier.display.shapes import (
     AMBER,
     BLUE,
@@ -244,9 +245,11 @@ def fit_text(text: str, size: int, bold: bool, room: int, smallest: int = 0) -> 
     smallest = min(size, smallest or size)
     while text_size(text, size, bold=bold)[0] > room and size > smallest:
         size -= 1
-    line, kept = text, len(text)
+    line, letters = text, clusters(text)
+    kept = len(letters)
     while kept > 1 and text_size(line, size, bold=bold)[0] > room:
         kept -= 1
         ending = kept // 2
-        line = text[: kept - ending].rstrip() + "…" + text[len(text) - ending :].lstrip()
+        beginning = "".join(letters[: kept - ending]).rstrip()
+        line = f"{beginning}…{''.join(letters[len(letters) - ending :]).lstrip()}"
     return line, size

@@ -145,6 +145,7 @@ def _draw_band(
         for line, size in wrap(fact, small, pixels(_SMALLEST, scale), right - middle)
     ]
     step = text_size("", small)[1] + pixels(3 if len(lines) < 4 else 0, scale)
+    step = min(step, (height - top) // max(1, len(lines)))
     y = (top + height - len(lines) * step) // 2
     for index, (line, size, colour) in enumerate(lines):
         place = (right - text_size(line, size)[0], y + index * step)
