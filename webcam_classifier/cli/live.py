@@ -56,6 +56,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.model_switch import ModelSwitch
+from webcam_classifier.live.service_notify import notifier_of
 from webcam_classifier.live.sinks import TerminalLines
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.live.timing import describe_run
@@ -326,7 +327,9 @@ def open_show(
             explanation.draw(image, labelled.frame.image, labelled.steady)
         return drawn(image, labelled, status, switch.classifier.crop, top)
 
-    return Show(source, terminal=terminal, video=video, draw=draw, window=window)
+    return Show(
+        source, terminal=terminal, video=video, draw=draw, window=window, notifier=notifier_of()
+    )
 
 
 def drawn(

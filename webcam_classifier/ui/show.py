@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,7 @@ from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations
 
 if TYPE_CHECKING:  # what draws is loaded when something is drawn: a start without it is quicker
+    from webcam_classifier.live.service_notify import ServiceNotifier
     from webcam_classifier.live.sinks import TerminalLines
 
 Draw = Callable[[LabelledFrame, str], BgrImage]
@@ -96,6 +98,7 @@ class Show:
         video: Gets every drawn frame.
         draw: Draws what the video gets; needed where there is one.
         window: Shows them.
+        notifier: Tells the service manager that labels come; closed at the end.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Show:
         video: VideoFile | None = None,
         draw: Draw | None = None,
         window: LabelWindow | None = None,
+        notifier: ServiceNotifier | None = None,
     ) -> None:
         self.stages = {name: Durations() for name in ("drawing", "age on the screen")}
         self._source = source
@@ -113,6 +117,7 @@ class Show:
         self._video = video
         self._draw = draw
         self._window = window
+        self._notifier = notifier
         self._status = ""
         self._status_until = 0.0
         self._due = 0.0
@@ -124,7 +129,13 @@ class Show:
         Raises:
             Exception: Whatever ended the loop's thread before its time.
         """
+        with self._notifier or nullcontext():
+            self._run(loop)
+
+    def _run(self, loop: LiveLoop) -> None:
         for labelled in loop.results(_WAIT if self._window is None else _LOOK_EVERY):
+            if self._notifier is not None:
+                self._notifier.turn(labelled, loop.status)
             if labelled is not None:
                 self._show(labelled)
             elif loop.status.is_stale:
