@@ -29,7 +29,7 @@ from webcam_classifier.prediction import Prediction
 from webcam_classifier.ui.show import Show, SourceFacts
 
 _ROOT = Path(__file__).resolve().parents[1]
-_UNIT = _ROOT / "packaging" / "teach-camera.service"
+_UNIT = _ROOT / "deploy" / "teach-camera.service"
 _LIVE = SourceFacts(is_live=True, are_pictures=False, file_rate=None, frame_count=None)
 
 pytestmark = pytest.mark.skipif(

@@ -1,0 +1,1 @@
+"""What runs the package elsewhere: a service, containers, and their health check."""
