@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -14,12 +18,16 @@ from jinja2 import Environment
 
 from benchmarks.event_delivery import camera
 from benchmarks.mosquitto import Mosquitto, Subscriber
+from examples.gradio_app import answer as gradio_answer
 from examples.robot import SPEEDS, STOP, steer
+from examples.ros2_node import answer as ros_answer
+from examples.ros2_node import picture_of
 from tests.labelled_frames import an_event
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.mqtt import MqttSink, parse_broker
+from webcam_classifier.model.classifier import Classifier
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -140,3 +148,142 @@ def test_what_home_assistant_listens_to_is_what_the_camera_sends(tmp_path: Path)
     assert payloads == ["cup", NO_PICTURE, "offline"]
     trigger = {"payload_json": states[0]}
     assert environment.from_string(templates[1]).render(trigger=trigger) == "True"
+
+
+def test_the_notebook_runs_and_is_kept_without_outputs(tmp_path: Path) -> None:
+    for needed in ("nbclient", "ipykernel"):
+        if find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed (requirements-dev.txt)")
+    path = PROJECT / "examples" / "notebook.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    (tmp_path / "models" / "dataset").mkdir(parents=True)
+    write_tiny_model(tmp_path / "models" / "dataset" / "model.onnx")
+    program = (
+        "import json, nbformat, sys\n"
+        "from nbclient import NotebookClient\n"
+        "notebook = nbformat.read(sys.argv[1], as_version=4)\n"
+        "NotebookClient(notebook, timeout=120, kernel_name='python3').execute()\n"
+        "print(json.dumps([cell.get('outputs') for cell in notebook.cells]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "IPYTHONDIR": str(tmp_path / "ipython")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()[-1]
+    assert "labels: blue, green, red" in said
+    assert "image/jpeg" in said
+    assert re.search(r"(blue|green|red|unknown): [0-9]+ frames", said)
+
+
+def test_the_gradio_app_answers_with_probabilities(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    classifier = Classifier(tmp_path / "model.onnx")
+    red = np.full((48, 64, 3), (250, 10, 10), np.uint8)  # RGB
+    answered = gradio_answer(classifier, red)
+    assert max(answered, key=lambda label: answered[label]) == "red"
+    assert sum(answered.values()) == pytest.approx(1)
+    assert gradio_answer(classifier, None) == {}
+
+
+GRADIO_PROGRAM = """
+import sys
+from pathlib import Path
+from gradio_client import Client, handle_file
+from examples.gradio_app import build
+from webcam_classifier import Classifier
+page = build(Classifier(Path(sys.argv[1])))
+_, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
+told = Client(address, verbose=False).predict(handle_file(sys.argv[2]), api_name="/classify")
+print("told", told["label"])
+page.close()
+"""
+
+
+def test_the_gradio_app_is_a_page(tmp_path: Path) -> None:
+    if find_spec("gradio") is None:
+        pytest.skip("gradio (370 MB) is not installed")
+    write_tiny_model(tmp_path / "model.onnx")
+    picture = tmp_path / "red.png"
+    cv2.imwrite(str(picture), np.full((48, 64, 3), (10, 10, 250), np.uint8))
+    command = [sys.executable, "-c", GRADIO_PROGRAM, str(tmp_path / "model.onnx"), str(picture)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert "told red" in done.stdout, done.stderr
+
+
+@dataclass
+class Message:
+    """As sensor_msgs/Image."""
+
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: bytes
+
+
+@pytest.mark.parametrize(
+    ("encoding", "colour"),
+    [
+        ("bgr8", (10, 20, 250)),
+        ("rgb8", (250, 20, 10)),
+        ("rgba8", (250, 20, 10, 255)),
+        ("bgra8", (10, 20, 250, 255)),
+    ],
+)
+def test_the_ros_node_labels_pictures_of_every_encoding(
+    tmp_path: Path, encoding: str, colour: tuple[int, ...]
+) -> None:
+    write_tiny_model(tmp_path / "model.onnx")
+    pixels = np.full((48, 60, len(colour)), colour, np.uint8)
+    padding = np.zeros((48, 7), np.uint8)  # rows may be longer than their pixels
+    rows = np.hstack([pixels.reshape(48, -1), padding])
+    message = Message(48, 60, encoding, rows.shape[1], rows.tobytes())
+    assert (picture_of(message) == (10, 20, 250)).all()
+    told = json.loads(ros_answer(Classifier(tmp_path / "model.onnx"), message, 12.5))
+    assert (told["label"], told["stamp"]) == ("red", 12.5)
+
+
+def test_the_ros_node_takes_grey_pictures_and_says_what_it_can_not_take() -> None:
+    grey = Message(2, 3, "mono8", 3, bytes(range(6)))
+    assert picture_of(grey)[1, 2].tolist() == [5, 5, 5]
+    with pytest.raises(ValueError, match="16UC1"):
+        picture_of(Message(2, 3, "16UC1", 6, bytes(12)))
+
+
+def test_every_example_is_listed() -> None:
+    folder = PROJECT / "examples"
+    listed = set(
+        re.findall(r"^\| \[(\S+)\]\(\1\)", (folder / "README.md").read_text(), re.MULTILINE)
+    )
+    files = {path.name for path in folder.iterdir() if path.is_file()}
+    assert listed == files - {"README.md", "__init__.py"}
+
+
+def test_the_program_in_the_readme_runs(tmp_path: Path) -> None:
+    programs = re.findall(
+        r"^```python\n(.*?)^```", (PROJECT / "README.md").read_text(), re.M | re.S
+    )
+    assert len(programs) == 1
+    program = programs[0].replace('open_camera("0")', 'open_camera("demo")')
+    assert program != programs[0]
+    (tmp_path / "models" / "dataset").mkdir(parents=True)
+    write_tiny_model(tmp_path / "models" / "dataset" / "model.onnx")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert re.fullmatch(r"(blue|green|red|unknown) \d+ %\n", process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
