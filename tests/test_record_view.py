@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from webcam_classifier.dataset.burst_numbers import count_recordings
 from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
 from webcam_classifier.display.label_panel import draw_footer
 from webcam_classifier.display.shapes import AMBER, BLUE, GREEN, PALE, RED, WHITE, Colour
@@ -337,7 +338,8 @@ def test_without_a_model_bars_compare_counts_and_nothing_is_said_of_answers() ->
 def test_what_was_saved_and_what_was_not_is_said_at_the_end() -> None:
     skipped = replace(state({"cup": 3}), skipped={"too dark": 3, "blurred": 1})
     assert describe_saved(skipped, {"cup": 3}) == (
-        "saved 3 of cup in d\nnot recorded: 3 too dark, 1 blurred (--keep-all records all)"
+        "saved 3 of cup in d\nnot recorded: 3 too dark, 1 blurred (--keep-all records all)\n"
+        "next: record a second label, such as what is there when nothing is meant"
     )
     assert describe_saved(state({"cup": 3}), {}) == "nothing was saved"
 
@@ -390,3 +392,56 @@ def test_twelve_labels_are_all_shown_and_leave_most_of_the_picture(with_band: bo
     assert rows == 12  # each has its line of white letters, and nothing says that more are hidden
     assert changed[:, 320:][: 480 - 84].mean() < 0.06
     assert changed[:, :320].mean() < 0.85
+
+
+def recorded(**recordings: int) -> RecordingState:
+    """Labels with so many recordings of ten pictures each."""
+    told = state({label: 10 * count for label, count in recordings.items()})
+    labels = [replace(label, recordings=recordings[label.name]) for label in told.labels]
+    return replace(told, labels=tuple(labels))
+
+
+@pytest.mark.parametrize(
+    ("recordings", "said"),
+    [
+        ({"cup": 0, "pen": 0}, "record cup"),
+        ({"cup": 3, "pen": 0}, "record pen"),
+        ({"cup": 3, "pen": 1}, "one more recording of pen, in another place or light (1 of 3)"),
+        ({"cup": 3}, "enough of cup; n adds another label"),
+        ({"cup": 3, "pen": 4}, "enough recordings of every label; more in other places make it "
+         "better"),
+    ],
+)  # fmt: skip
+def test_recording_says_whether_it_is_enough_and_what_comes_next(
+    recordings: dict[str, int], said: str
+) -> None:
+    told = recorded(**recordings)
+    assert choose_message(told, None, SILENT, None, 5.0).text == said
+    assert choose_message(told, LEARNT, SILENT, None, 5.0).text == ""  # there the accuracy says it
+    wanted = ["enough" if count >= 3 else f"{count} of 3" for count in recordings.values()]
+    assert [bar.words for bar in count_bars(told, "")] == wanted
+
+
+def test_the_end_says_what_to_run_next() -> None:
+    told = describe_saved(recorded(cup=3, pen=1), {"cup": 30, "pen": 10})
+    assert told.splitlines()[1:] == [
+        "one more recording elsewhere would help: pen (fewer than 3)",
+        "next: python train.py d",
+    ]
+    assert describe_saved(recorded(cup=3, pen=3), {"pen": 1}).splitlines()[1:] == [
+        "next: python train.py d"
+    ]
+    spaced = replace(recorded(cup=3, pen=3), dataset=Path("my data"))
+    assert describe_saved(spaced, {"pen": 1}).endswith("python train.py 'my data'")
+
+
+def test_of_pictures_from_elsewhere_no_recordings_are_told() -> None:
+    assert choose_message(TAUGHT, None, SILENT, None, 5.0).text == ""
+    assert count_recordings(["a.jpg", "20261122T143015x7f3a9c-002-0017.jpg"]) is None
+    names = [
+        f"20261122T143015x7f3a9c-00{burst}-000{index}.jpg"
+        for burst in (1, 2)
+        for index in range(1, 4)
+    ]
+    assert count_recordings(names) == 2
+    assert count_recordings([]) == 0

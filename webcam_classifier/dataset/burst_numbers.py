@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -44,6 +45,26 @@ def labels_of_one_burst(
         for index, label in enumerate(labels)
         if len(np.unique(bursts[label_indices == index])) == 1
     )
+
+
+def count_recordings(names: Iterable[str]) -> int | None:
+    """Count the recordings that pictures come from, by their names alone: cheap, while recording.
+
+    Args:
+        names: Each picture's path below its label's folder.
+
+    Returns:
+        How many times a key was pressed; None where a name does not tell, as of pictures from
+        elsewhere.
+    """
+    found = {_recording_of(name) for name in names}
+    return None if None in found else len(found)
+
+
+@lru_cache(maxsize=65536)
+def _recording_of(name: str) -> tuple[str, int] | None:
+    parsed = parse_snapshot_name(PurePosixPath(name).stem)
+    return None if parsed is None else parsed[:2]
 
 
 def are_bursts_named(names: Sequence[str]) -> bool:

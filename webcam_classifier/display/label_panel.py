@@ -110,7 +110,8 @@ def draw_label_panel(
     numbers = text_size("0000", size, bold=True)[0]
     wanted = names + numbers + pixels(70, scale)
     if is_compact and any(bar.words for bar in bars):
-        wanted += text_size(_WIDEST_WORDS, pixels(_COMPACT_WORDS, scale))[0] - pixels(10, scale)
+        words = {_WIDEST_WORDS, *(bar.words for bar in bars)}
+        wanted += max(text_size(one, pixels(_COMPACT_WORDS, scale))[0] for one in words)
     panel_width = min(max(wanted, pixels(180, scale)), round(_WIDEST_PANEL * view.shape[1]))
     panel_height = len(shown) * row_height + 2 * padding
     blend(view, (margin, margin, panel_width, panel_height), BLACK, 0.7, pixels(10, scale))
@@ -219,7 +220,8 @@ def _draw_compact_row(
         words_top = text_top + (text_size("", size)[1] - words_height) // 2
         place = (name_right - words_width, words_top)
         draw_text(view, bar.words, place, words_size, PALE)
-        name_right -= text_size(_WIDEST_WORDS, words_size)[0] + pixels(6, scale)
+        widest = max(words_width, text_size(_WIDEST_WORDS, words_size)[0])
+        name_right -= widest + pixels(6, scale)
     name = shorten(row.label, size, name_right - name_left, bold=True)
     draw_text(view, name, (name_left, text_top), size, WHITE, bold=True)
     colour = AMBER if row.is_behind and not row.is_recording else WHITE
@@ -254,7 +256,8 @@ def _draw_bar(
         middle += pixels(1.5, scale)
         top = middle - words_height // 2
         draw_text(view, bar.words, (right - words_width, top), size, WHITE)
-        right -= text_size(_WIDEST_WORDS, size)[0] + pixels(6, scale)
+        widest = max(words_width, text_size(_WIDEST_WORDS, size)[0])
+        right -= widest + pixels(6, scale)
     top = middle - height // 2
     blend(view, (left, top, right - left, height), TRACK, 0.6, radius=0)
     filled = left + round((right - left) * min(1.0, bar.share))

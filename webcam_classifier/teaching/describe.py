@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from webcam_classifier.dataset.burst_numbers import count_recordings
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.teaching.state import NEWEST, LabelState
@@ -21,7 +22,13 @@ def describe_labels(dataset: Dataset) -> tuple[LabelState, ...]:
     counts = dataset.counts()
     behind = labels_behind(counts)
     return tuple(
-        LabelState(label, count, dataset.names(label, NEWEST), label in behind)
+        LabelState(
+            label,
+            count,
+            dataset.names(label, NEWEST),
+            label in behind,
+            count_recordings(dataset.names(label)),
+        )
         for label, count in counts.items()
     )
 

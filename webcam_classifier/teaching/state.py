@@ -24,12 +24,15 @@ class LabelState:
         newest: Names of its newest pictures, newest first, `NEWEST` at the most. A name is the
             path below the label's folder, with forward slashes.
         is_behind: Whether it has far fewer pictures than another.
+        recordings: How many times it was recorded; None where that is not known, as for pictures
+            from elsewhere.
     """
 
     name: str
     count: int
     newest: tuple[str, ...]
     is_behind: bool
+    recordings: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

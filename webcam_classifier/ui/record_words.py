@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from webcam_classifier.teaching.training_job import JobState
 from webcam_classifier.ui.overlay import Verdict, bar_colour, judge
 
 LABELS_WITH_KEYS = 9
+ENOUGH_RECORDINGS = 3
+"""Of a label: when one is left out to measure the accuracy, two others are left to learn from."""
 
 ADVICE: Mapping[str, str] = {
     SnapshotProblem.TOO_DARK.value: "let more light in",
@@ -78,7 +81,29 @@ def choose_message(
         return Message(f"writing {job.output}: {job.message}", False)
     if state.warnings:
         return Message(state.warnings[0], True)
-    return Message("", False)
+    return Message(describe_recordings(state) if learning is None else "", False)
+
+
+def describe_recordings(state: RecordingState) -> str:
+    """Say what to record next, or that it is enough; empty where names don't tell recordings.
+
+    Args:
+        state: Of the session.
+    """
+    if not state.labels or any(label.recordings is None for label in state.labels):
+        return ""
+    counts = {label.name: label.recordings or 0 for label in state.labels}
+    name = min(counts, key=lambda label: counts[label])
+    if counts[name] == 0:
+        return f"record {name}"
+    if counts[name] < ENOUGH_RECORDINGS:
+        return (
+            f"one more recording of {name}, in another place or light "
+            f"({counts[name]} of {ENOUGH_RECORDINGS})"
+        )
+    if len(counts) == 1:
+        return f"enough of {name}; n adds another label"
+    return "enough recordings of every label; more in other places make it better"
 
 
 def key_for(index: int) -> str:
@@ -108,15 +133,22 @@ def label_rows(state: RecordingState, chosen: int, recording: str) -> list[Label
 
 
 def count_bars(state: RecordingState, recording: str) -> list[Bar]:
-    """Compare each label's pictures with those of the label that has most."""
+    """Compare each label's pictures with those of the label that has most; say its recordings."""
     most = max((label.count for label in state.labels), default=0)
     return [
         Bar(
             label.count / max(1, most),
             WHITE if label.name == recording else AMBER if label.is_behind else GREEN,
+            _recordings_words(label.recordings),
         )
         for label in state.labels
     ]
+
+
+def _recordings_words(recordings: int | None) -> str:
+    if recordings is None:
+        return ""
+    return "enough" if recordings >= ENOUGH_RECORDINGS else f"{recordings} of {ENOUGH_RECORDINGS}"
 
 
 def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]:
@@ -241,7 +273,26 @@ def describe_saved(state: RecordingState, saved: Mapping[str, int]) -> str:
     lines = [f"saved {counts} in {state.dataset}" if saved else "nothing was saved"]
     if state.skipped:
         lines.append(f"not recorded: {describe_skipped(state)} (--keep-all records all)")
-    return "\n".join(lines)
+    return "\n".join(lines + (_next_steps(state) if saved else []))
+
+
+def _next_steps(state: RecordingState) -> list[str]:
+    """Say what to run next."""
+    lines = []
+    few = [
+        label.name
+        for label in state.labels
+        if label.recordings is not None and label.recordings < ENOUGH_RECORDINGS
+    ]
+    if few:
+        one_more = f"one more recording elsewhere would help: {', '.join(few)}"
+        lines.append(f"{one_more} (fewer than {ENOUGH_RECORDINGS})")
+    dataset = shlex.quote(str(state.dataset))
+    if sum(label.count > 0 for label in state.labels) > 1:
+        lines.append(f"next: python train.py {dataset}")
+    else:
+        lines.append("next: record a second label, such as what is there when nothing is meant")
+    return lines
 
 
 def describe_teaching(
