@@ -34,6 +34,16 @@ class _Places(threading.local):
         return place
 
 
+_OWN_ARITHMETIC = 5e-7
+"""Pixels that the wanted side is longer than the result's, by OpenCV's count.
+
+Where a picture shrinks by less than three, OpenCV for ARM hands linear interpolation of bytes to
+KleidiCV, which rounds otherwise: a quarter of the values come out one grey level off, and
+confidence up to 0.02. KleidiCV takes a resize only where the scale gives whole pixels, to 1.2e-7
+(kleidicv_hal.cpp, `resize`); with this it is OpenCV's own fixed point on every processor, the same
+to the last bit, at no time on x86. No pixel's weight, a multiple of 1/2048, changes by it.
+"""
+
 _MOST_PLACES = 8  # a camera needs one or two; pictures of many sizes shall not fill the memory
 _places = _Places()
 
@@ -78,11 +88,13 @@ def prepare(image: BgrImage, size: int, into: BgrImage | None = None) -> BgrImag
     height, width = small.shape[:2]
     if (height, width) == (size, size):
         return np.ascontiguousarray(image) if small is image else small.copy()
-    # Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels.
-    steep = max(height, width) > 2 * size
-    method = cv2.INTER_AREA if steep else cv2.INTER_LINEAR
     prepared = np.empty((size, size, 3), dtype=np.uint8) if into is None else into
-    cv2.resize(small, (size, size), dst=prepared, interpolation=method)
+    # Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels.
+    if max(height, width) > 2 * size:
+        cv2.resize(small, (size, size), dst=prepared, interpolation=cv2.INTER_AREA)
+    else:
+        across, down = (size + _OWN_ARITHMETIC) / width, (size + _OWN_ARITHMETIC) / height
+        cv2.resize(small, None, prepared, across, down, cv2.INTER_LINEAR)
     return prepared
 
 
