@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,16 @@ def test_a_report_names_everything_and_no_home(tmp_path: Path) -> None:
     by_name = {check["name"]: check for check in found["checks"]}
     assert by_name["pretrained weights"]["status"] == "note"
     assert done.returncode == int(any(c["status"] == "problem" for c in found["checks"]))
+
+
+@pytest.mark.parametrize(("machine", "is_named"), [("x86_64", True), ("aarch64", False)])
+def test_what_has_no_package_for_a_processor_is_not_advised(
+    machine: str, is_named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    names = [check.name for check in device_checks.check_extras()]
+    assert ("extra openvino" in names) is is_named
+    assert "extra studio" in names
 
 
 def test_every_provider_is_tried() -> None:

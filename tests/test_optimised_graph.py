@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_pixels_that_do_not_fit_stay_as_they_are(
     before = model.SerializeToString()
     assert not pack_first_conv(model.graph)
     assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize(("machine", "is_grouped"), [("x86_64", True), ("aarch64", False)])
+def test_pixels_are_grouped_only_where_that_is_faster(
+    machine: str, is_grouped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(quantised_start(32, 32, 3, 2, 0, pooled=True).SerializeToString())
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert (optimised_graph(file, "cpu", tmp_path) is not None) is is_grouped
 
 
 def test_openvino_gets_bytes_that_are_still_the_same_bytes() -> None:

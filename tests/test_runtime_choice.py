@@ -21,7 +21,7 @@ from webcam_classifier.model_card import METRICS_NAME, ModelError
 from webcam_classifier.runtime import choice as choice_module
 from webcam_classifier.runtime import race as runtime_race
 from webcam_classifier.runtime.choice import AUTO, choose_runtime, remember
-from webcam_classifier.runtime.device_name import device_name, physical_cores
+from webcam_classifier.runtime.device_name import device_name, physical_cores, processor_in
 from webcam_classifier.runtime.providers import (
     PROVIDERS,
     ExecutionConfig,
@@ -359,6 +359,25 @@ def test_what_kills_left_anywhere_in_the_cache_goes_with_the_old_folders(
     assert len(list(place.parent.glob(".*.partial"))) == 1
     forget_old_folders(tmp_path / "webcam-classifier" / "runtimes" / "1")
     assert list(place.parent.glob(".*.partial")) == []
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: AMD EPYC\n", "AMD EPYC"),
+        ("CPU implementer\t: 0x41\nCPU part\t: 0xd0b\n" * 4, "Cortex-A76"),  # a Raspberry Pi 5
+        (
+            "CPU implementer : 0x41\nCPU part : 0xd05\nCPU implementer : 0x41\nCPU part : 0xd0b\n",
+            "Cortex-A55 and Cortex-A76",
+        ),
+        ("CPU implementer : 0x61\nCPU part : 0x022\n", "ARM core 0x61:0x022"),
+        ("CPU implementer : 0x41\nCPU part : 0xfff\n", "ARM core 0x41:0xfff"),
+        ("processor : 0\nisa : rv64imafdc\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_processor_is_named_by_what_linux_tells_of_it(cpuinfo: str, name: str) -> None:
+    assert processor_in(cpuinfo) == name
 
 
 def test_the_device_is_named_with_its_cores() -> None:

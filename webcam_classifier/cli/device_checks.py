@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.command_names import PROGRAM, install_command
 from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.device_name import is_x86
 from webcam_classifier.storage import check_writable
 from webcam_classifier.version import __version__
 
@@ -148,6 +149,8 @@ def check_extras() -> list[Check]:
     """Which optional parts are installed."""
     checks = []
     for extra, packages in _OPTIONAL.items():
+        if extra == "openvino" and not is_x86():
+            continue  # there is none to install
         missing = [package for package in packages if not _has_pip(package)]
         if missing:
             advice = f"To have it: `{install_command(extra)}`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +35,7 @@ from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Stage, track
-from webcam_classifier.runtime.device_name import device_name
+from webcam_classifier.runtime.device_name import device_name, is_x86
 from webcam_classifier.runtime.providers import PROVIDERS, ExecutionConfig, versions
 
 _QUICK_ROUNDS = 4  # to find each file's runtime
@@ -242,6 +241,6 @@ def _not_tried(providers: Sequence[str]) -> list[str]:
             "TensorRT is not tried, as building its engine takes minutes: `python -m export MODEL "
             "--precision tensorrt` does that, and live.py uses it where it is faster"
         )
-    if "openvino" not in providers and platform.machine().lower() in {"x86_64", "amd64"}:
+    if "openvino" not in providers and is_x86():
         notes.append(f"OpenVINO may be faster here. {PROVIDERS['openvino'].remedy}")
     return notes

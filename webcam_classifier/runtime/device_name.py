@@ -8,6 +8,13 @@ import shutil
 from pathlib import Path
 
 _NVIDIA_ANSWERS_WITHIN = 5.0  # seconds
+_ARM_CORES = {
+    "0xd03": "Cortex-A53", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76", "0xd0c": "Neoverse-N1",
+    "0xd0d": "Cortex-A77", "0xd40": "Neoverse-V1", "0xd41": "Cortex-A78", "0xd42": "Cortex-A78AE",
+    "0xd49": "Neoverse-N2", "0xd4f": "Neoverse-V2",
+}  # fmt: skip
+"""Parts by Arm itself, from its technical reference manuals (the register MIDR_EL1)."""
 
 
 def device_name() -> str:
@@ -32,12 +39,46 @@ def _allowed_processors() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
+def is_x86() -> bool:
+    """Whether this is a 64-bit x86 processor, by whatever name the system calls it."""
+    return platform.machine().lower() in {"x86_64", "amd64"}
+
+
+def is_arm() -> bool:
+    """Whether this is a 64-bit ARM processor, by whatever name the system calls it."""
+    return platform.machine().lower() in {"aarch64", "arm64"}
+
+
+def processor_in(cpuinfo: str) -> str:
+    """Name the processor that Linux describes.
+
+    Args:
+        cpuinfo: What /proc/cpuinfo holds.
+
+    Returns:
+        Empty where it says nothing.
+    """
+    lines = [line.partition(":") for line in cpuinfo.splitlines()]
+    facts = [(key.strip(), value.strip()) for key, _, value in lines]
+    for key, value in facts:
+        if key == "model name":
+            return value
+    # Linux on ARM has no such line, but numbers, of two kinds of core where some are small.
+    makers = [value for key, value in facts if key == "CPU implementer"]
+    parts = [value for key, value in facts if key == "CPU part"]
+    if makers and len(makers) == len(parts):
+        kinds = {_core(maker, part) for maker, part in zip(makers, parts, strict=True)}
+        return " and ".join(sorted(kinds))
+    return ""
+
+
 def _processor() -> str:
-    for line in _read(Path("/proc/cpuinfo")).splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
+    return processor_in(_read(Path("/proc/cpuinfo"))) or platform.processor() or platform.machine()
+
+
+def _core(maker: str, part: str) -> str:
+    by_number = f"ARM core {maker}:{part}"
+    return _ARM_CORES.get(part, by_number) if maker == "0x41" else by_number
 
 
 def _board() -> str:

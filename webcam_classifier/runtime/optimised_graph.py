@@ -15,6 +15,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.kept_graph import is_graph_kept, keep_graph
 from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.device_name import is_arm
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
 
 if TYPE_CHECKING:
@@ -67,8 +68,13 @@ def _passes() -> Mapping[str, Sequence[GraphPass]]:
     from webcam_classifier.runtime.passes.pool_as_matmul import pool_as_matmul
     from webcam_classifier.runtime.passes.qdq_input import quantise_input
 
+    processor: tuple[GraphPass, ...] = (pack_first_conv, concat_to_add, pool_as_matmul)
+    if is_arm():
+        # There onnxruntime takes its kernels that want channels in fours only from 64 channels on
+        # (MlasConvSymPackWSize): groups of pixels would be multiplied with zeros for nothing.
+        processor = (concat_to_add, pool_as_matmul)
     return {
-        CPU: (pack_first_conv, concat_to_add, pool_as_matmul),
+        CPU: processor,
         "openvino": (quantise_input,),
     }
 

@@ -49,7 +49,8 @@ PROVIDERS: Mapping[str, Provider] = {
     CPU: Provider("CPUExecutionProvider", "", has_threads=True),
     "openvino": Provider(
         "OpenVINOExecutionProvider",
-        f"Install it with `pip install {OPENVINO_PACKAGE}`; it needs onnxruntime 1.23 or newer.",
+        f"Install it with `pip install {OPENVINO_PACKAGE}`; it needs onnxruntime 1.23 or newer "
+        "and an x86 processor.",
         has_threads=True,
     ),
     "cuda": Provider(

@@ -4,7 +4,7 @@ onnxruntime's fast 8-bit kernels want channels in fours, and pixels have three. 
 side are twelve values that follow each other, so they can be called one pixel of twelve channels
 without moving a byte; where the convolution steps by two pixels, two of its outputs side by side
 then come from one step, as twice as many channels, which again lie as they should. The numbers are
-the same to the last bit. On two cores it takes a quarter off SqueezeNet's time in int8.
+the same to the last bit. On two x86 cores it takes a quarter off SqueezeNet's time in int8.
 """
 
 from __future__ import annotations
