@@ -86,16 +86,30 @@ def prepare(image: BgrImage, size: int, into: BgrImage | None = None) -> BgrImag
         )
     small = _halved(image, size)
     height, width = small.shape[:2]
+    # Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels. So a
+    # side that is still too long is halved alone, by interpolation in the middle of two pixels.
+    while max(height, width) > 2 * size:
+        if width > height:
+            width //= 2
+            even = small[:, : 2 * width]
+        else:
+            height //= 2
+            even = small[: 2 * height]
+        small = _interpolated(even, _places.of(width, height))
     if (height, width) == (size, size):
         return np.ascontiguousarray(image) if small is image else small.copy()
-    prepared = np.empty((size, size, 3), dtype=np.uint8) if into is None else into
-    # Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels.
-    if max(height, width) > 2 * size:
-        cv2.resize(small, (size, size), dst=prepared, interpolation=cv2.INTER_AREA)
-    else:
-        across, down = (size + _OWN_ARITHMETIC) / width, (size + _OWN_ARITHMETIC) / height
-        cv2.resize(small, None, prepared, across, down, cv2.INTER_LINEAR)
-    return prepared
+    return _interpolated(small, np.empty((size, size, 3), dtype=np.uint8) if into is None else into)
+
+
+def _interpolated(image: BgrImage, into: BgrImage) -> BgrImage:
+    """Resize by linear interpolation to the size of `into`, which is returned."""
+    height, width = into.shape[:2]
+    across, down = (
+        (width + _OWN_ARITHMETIC) / image.shape[1],
+        (height + _OWN_ARITHMETIC) / image.shape[0],
+    )
+    cv2.resize(image, None, into, across, down, cv2.INTER_LINEAR)
+    return into
 
 
 def _halved(image: BgrImage, size: int) -> BgrImage:

@@ -43,7 +43,7 @@ _FORMER_FOLDER_NAME = ".embeddings"  # a file for each picture: <kind>/<content 
 _FORMER_KIND = re.compile(r"[0-9a-f]{24}")
 _FORMER_FILE = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[0-9a-f]{8}")
 
-_VERSION = 1  # of how views are made
+_VERSION = 2  # of how pictures are prepared and views are made
 _APPLICATION_ID = int.from_bytes(b"wcem", "big")
 _FORM_VERSION = 1  # of the file
 _SCHEMA = (

@@ -71,7 +71,7 @@ def _passes() -> Mapping[str, Sequence[GraphPass]]:
     processor: tuple[GraphPass, ...] = (pack_first_conv, concat_to_add, pool_as_matmul)
     if is_arm():
         # There onnxruntime takes its kernels that want channels in fours only from 64 channels on
-        # (MlasConvSymPackWSize): groups of pixels would be multiplied with zeros for nothing.
+        # (MlasConvSymPackWSize): groups of pixels save it no instruction, and multiply more zeros.
         processor = (concat_to_add, pool_as_matmul)
     return {
         CPU: processor,

@@ -17,13 +17,10 @@ const fround = Math.fround;
 export function prepare(image, size, crop = null) {
   let picture = blueGreenRed(image, cropBox(image.width, image.height, crop));
   while (Math.min(picture.width, picture.height) >= 2 * size) picture = halved(picture);
-  const { width, height } = picture;
-  if (width === size && height === size) return picture.data;
   // Linear interpolation looks at two pixels a side: beyond a factor of two it skips pixels.
-  if (Math.max(width, height) <= 2 * size) return resizedLinear(picture, size, halfPixelTap);
-  // OpenCV averages areas only where no side grows; else it interpolates between area borders.
-  if (Math.min(width, height) < size) return resizedLinear(picture, size, areaBorderTap);
-  return resizedArea(picture, size);
+  while (Math.max(picture.width, picture.height) > 2 * size) picture = longSideHalved(picture);
+  if (picture.width === size && picture.height === size) return picture.data;
+  return resizedLinear(picture, size);
 }
 
 /**
@@ -85,30 +82,41 @@ function halved(picture) {
   return { data, width, height };
 }
 
+/** Interpolated in the middle of each two pixels of the longer side; an odd last one goes. */
+function longSideHalved(picture) {
+  const isWide = picture.width > picture.height;
+  const width = isWide ? picture.width >> 1 : picture.width;
+  const height = isWide ? picture.height : picture.height >> 1;
+  const source = picture.data;
+  const stride = picture.width * 3;
+  const [step, next] = isWide ? [6, 3] : [3, stride];
+  const data = new Uint8Array(width * height * 3);
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    let from = (isWide ? y : 2 * y) * stride;
+    for (let x = 0; x < width; x++, from += step) {
+      for (let at = from; at < from + 3; at++) data[to++] = (source[at] + source[at + next] + 1) >> 1;
+    }
+  }
+  return { data, width, height };
+}
+
 /** Where INTER_LINEAR looks: centres of pixels lie on centres. */
-function halfPixelTap(place, scale) {
+function tap(place, scale) {
   const at = fround((place + 0.5) * scale - 0.5);
   const first = Math.floor(at);
   return [first, fround(at - first)];
 }
 
-/** Where INTER_AREA looks when a side grows: borders of pixels lie on borders. */
-function areaBorderTap(place, scale, inverse) {
-  const first = Math.floor(place * scale);
-  const over = fround(place + 1 - (first + 1) * inverse);
-  return [first, over <= 0 ? 0 : fround(over - Math.floor(over))];
-}
-
 /** Two neighbours and their weights, in fixed point, for each place of a side. */
-function linearTaps(length, size, tap) {
-  const inverse = size / length;
-  const scale = 1 / inverse; // as OpenCV comes to it: length / size can round otherwise
+function linearTaps(length, size) {
+  const scale = 1 / (size / length); // as OpenCV comes to it: length / size can round otherwise
   const first = new Int32Array(size);
   const second = new Int32Array(size);
   const firstWeight = new Int32Array(size);
   const secondWeight = new Int32Array(size);
   for (let place = 0; place < size; place++) {
-    let [at, share] = tap(place, scale, inverse);
+    let [at, share] = tap(place, scale);
     if (at < 0) [at, share] = [0, 0];
     if (at >= length - 1) [at, share] = [length - 1, 0];
     first[place] = at;
@@ -120,9 +128,9 @@ function linearTaps(length, size, tap) {
 }
 
 /** OpenCV's linear interpolation of bytes: rows in fixed point of 11 bits, then columns. */
-function resizedLinear(picture, size, tap) {
-  const across = linearTaps(picture.width, size, tap);
-  const down = linearTaps(picture.height, size, tap);
+function resizedLinear(picture, size) {
+  const across = linearTaps(picture.width, size);
+  const down = linearTaps(picture.height, size);
   const stride = picture.width * 3;
   const source = picture.data;
   const length = size * 3;
@@ -155,57 +163,6 @@ function resizedLinear(picture, size, tap) {
     for (let x = 0; x < length; x++, to++) {
       data[to] = ((((upperWeight * (upper[x] >> 4)) >> 16) + ((lowerWeight * (lower[x] >> 4)) >> 16) + 2) >> 2);
     }
-  }
-  return data;
-}
-
-/** For each place of a side: the pixels that it covers, and the share of each. */
-function areaTaps(length, size) {
-  const scale = 1 / (size / length);
-  const taps = [];
-  for (let place = 0; place < size; place++) {
-    const begin = place * scale;
-    const end = begin + scale;
-    const cell = Math.min(scale, length - begin);
-    let first = Math.ceil(begin);
-    const last = Math.min(Math.floor(end), length - 1);
-    first = Math.min(first, last);
-    const found = [];
-    if (first - begin > 1e-3) found.push([first - 1, fround((first - begin) / cell)]);
-    for (let at = first; at < last; at++) found.push([at, fround(1 / cell)]);
-    if (end - last > 1e-3) {
-      found.push([last, fround(Math.min(Math.min(end - last, 1), cell) / cell)]);
-    }
-    taps.push(found);
-  }
-  return taps;
-}
-
-/** OpenCV's average over areas, in single precision as there. */
-function resizedArea(picture, size) {
-  const across = areaTaps(picture.width, size);
-  const down = areaTaps(picture.height, size);
-  const stride = picture.width * 3;
-  const source = picture.data;
-  const length = size * 3;
-  const rows = new Float32Array(length);
-  const data = new Uint8Array(size * length);
-  for (let y = 0; y < size; y++) {
-    const sums = new Float32Array(length);
-    for (const [row, rowShare] of down[y]) {
-      const start = row * stride;
-      rows.fill(0);
-      for (let x = 0, to = 0; x < size; x++, to += 3) {
-        for (const [column, share] of across[x]) {
-          const at = start + column * 3;
-          rows[to] += fround(source[at] * share);
-          rows[to + 1] += fround(source[at + 1] * share);
-          rows[to + 2] += fround(source[at + 2] * share);
-        }
-      }
-      for (let x = 0; x < length; x++) sums[x] += fround(rows[x] * rowShare);
-    }
-    for (let x = 0, to = y * length; x < length; x++, to++) data[to] = roundHalfEven(sums[x]);
   }
   return data;
 }
