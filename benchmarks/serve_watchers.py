@@ -5,13 +5,15 @@
 Runs `live.py --serve` with the simulated camera and a model of its poses, and lets nobody watch,
 one page, four watchers (two pages and two streams of Motion JPEG), and one who asks for a stream
 and never reads it. Turns of each follow one another in one run. The watchers are processes of
-their own; the ages come from the loop's own JSON lines.
+their own; the ages come from the loop's own JSON lines. Beside them stands how much of a processor
+the whole program takes, which other work on the machine changes little (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +31,8 @@ from webcam_classifier.cli.console import run_script
 from webcam_classifier.model_card import MODEL_NAME
 
 _PROJECT = Path(__file__).resolve().parents[1]
-_TURNS = 3
-_SETTLES = 1.5  # seconds after watchers came or went
+_TURNS = 5
+_SETTLES = 1.0  # seconds after watchers came or went
 _STARTS_WITHIN = 120.0  # seconds
 
 _PAGE = """
@@ -74,12 +77,26 @@ _WATCHERS: Mapping[str, Sequence[str]] = {
 }
 
 
+class Turn(NamedTuple):
+    """A while in which some watched.
+
+    Attributes:
+        began: Seconds on the monotonic clock.
+        ended: Likewise.
+        worked: Seconds that the program had of the processors.
+    """
+
+    began: float
+    ended: float
+    worked: float
+
+
 def main() -> None:
     """Run the loop once, let watchers come and go, and print rate and age for each kind."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -93,17 +110,17 @@ def main() -> None:
         with errors.open("w") as stderr:
             loop = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            times = _run_turns(_link(loop, errors), options.seconds)
+            turns = _run_turns(_link(loop, errors), loop.pid, options.seconds)
         finally:
             loop.send_signal(signal.SIGINT)
             loop.wait()
-        _print(times, [json.loads(line) for line in lines.read_text().splitlines()])
+        _print(turns, [json.loads(line) for line in lines.read_text().splitlines()])
 
 
-def _run_turns(link: str, seconds: float) -> dict[str, list[tuple[float, float]]]:
-    """Let each kind of watcher watch in turn, and return when, on the monotonic clock."""
+def _run_turns(link: str, process: int, seconds: float) -> dict[str, list[Turn]]:
+    """Let each kind of watcher watch in turn, and return the turns of each."""
     address, token = re.findall(r"http://([^/]+)/\?token=(.*)", link)[0]
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in _WATCHERS}
+    turns: dict[str, list[Turn]] = {name: [] for name in _WATCHERS}
     for _ in range(_TURNS):
         for name, programs in _WATCHERS.items():
             watchers = [
@@ -111,30 +128,36 @@ def _run_turns(link: str, seconds: float) -> dict[str, list[tuple[float, float]]
                 for program in programs
             ]
             time.sleep(_SETTLES)
-            began = time.monotonic()
+            began, worked = time.monotonic(), _processor_seconds(process)
             time.sleep(seconds)
-            times[name].append((began, time.monotonic()))
+            turns[name].append(Turn(began, time.monotonic(), _processor_seconds(process) - worked))
             for watcher in watchers:
                 assert watcher.poll() is None, "a watcher has ended"
                 watcher.kill()
                 watcher.wait()
-    return times
+    return turns
 
 
-def _print(
-    times: Mapping[str, Sequence[tuple[float, float]]], lines: Sequence[Mapping[str, object]]
-) -> None:
+def _processor_seconds(process: int) -> float:
+    """What a process has had of the processors so far, in all of its threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
+
+
+def _print(turns: Mapping[str, Sequence[Turn]], lines: Sequence[Mapping[str, object]]) -> None:
     frames = [line for line in lines if "captured_at" in line]
     captured = np.array([line["captured_at"] for line in frames], np.float64)
     ages = np.array([line["age_ms"] for line in frames], np.float64)
-    for name, turns in times.items():
-        inside = [(captured >= began) & (captured < ended) for began, ended in turns]
-        seconds = sum(ended - began for began, ended in turns)
+    for name, own in turns.items():
+        inside = [(captured >= turn.began) & (captured < turn.ended) for turn in own]
+        seconds = sum(turn.ended - turn.began for turn in own)
         found = ages[np.logical_or.reduce(inside)]
-        turn_medians = ", ".join(f"{np.median(ages[turn]):.1f}" for turn in inside)
+        medians = ", ".join(f"{np.median(ages[chosen]):.0f}" for chosen in inside)
+        worked = sum(turn.worked for turn in own)
         print(
             f"{name:22} {len(found) / seconds:5.2f} frames/s, age median {np.median(found):.1f} "
-            f"ms (turns {turn_medians}), 95 % {np.percentile(found, 95):.1f} ms"
+            f"ms (turns {medians}), 95 % {np.percentile(found, 95):.1f} ms, "
+            f"{1000 * worked / len(found):.1f} ms of a processor a frame"
         )
 
 

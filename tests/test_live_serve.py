@@ -268,6 +268,23 @@ def test_who_does_not_read_holds_nobody_up(server: LiveServer, camera: ColourCam
             page.until(lambda page: page.prediction.get("frame", 0) > 0)
 
 
+def test_so_many_streams_and_no_more_until_one_is_gone(server: LiveServer) -> None:
+    for path in ("/events", "/picture.mjpg"):
+        with ExitStack() as stack:
+            streams = [stack.enter_context(stream(server, path)) for _ in range(16)]
+            assert {opened.status for opened in streams} == {200}
+            assert server.ask("HEAD", path).status == 200
+            refused = server.ask("GET", path)
+            assert refused.status == 503
+            assert "Too many" in refused.json["error"]
+        ends = time.monotonic() + PATIENCE
+        while True:
+            with stream(server, path) as opened:
+                if opened.status == 200:
+                    break
+            assert time.monotonic() < ends, "those that are gone still count"
+
+
 def test_ctrl_c_ends_it_soon_whoever_watches(folder: Path, camera: ColourCamera) -> None:
     model = str(folder / "models" / "colours")
     for _ in range(2):  # other work on the machine may be in the way once

@@ -12,6 +12,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import FrameClassifier
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import MODEL_NAME
+from webcam_classifier.storage import explain_os_error
 from webcam_classifier.visible_text import visible
 
 _MOST_NAMED = 20  # models, in a sentence
@@ -105,7 +106,10 @@ class ModelSwitch:
             )
         try:
             path = self._path(name)
-            opened = self._opened(path)
+            try:
+                opened = self._opened(path)
+            except OSError as error:
+                raise UserError(explain_os_error(error, path, reading=True)) from error
             if self._loop is None:
                 raise UserError("The loop has not begun yet. Ask again in a moment.")
             self._loop.change_classifier(opened, str(opened.path))

@@ -36,6 +36,7 @@ _HERE = Path(__file__).parent
 _PAGE = _HERE / "live_page"
 _SHARED = _HERE / "page"  # what the page of the studio has as well
 _DIGITS = 5  # of a number of events
+_POSTED_AT_ONCE = 3  # pictures in the memory
 _POSTED_WAITING = 8  # pictures that wait to be read; those after them are refused
 _FILES = ("/live/", "/page/")  # of the page
 
@@ -72,7 +73,7 @@ class LiveRoutes:
         self._feed = feed
         self._posted = posted
         self._models = models
-        self._receiving = asyncio.Semaphore(1)  # one picture in the memory
+        self._receiving = asyncio.Semaphore(_POSTED_AT_ONCE)
         self._waiting = 0
 
     def all(self) -> list[BaseRoute]:
@@ -103,6 +104,8 @@ class LiveRoutes:
 
     async def events(self, request: Request) -> Response:
         """Tell the state once, and then each change as it happens; `?latest=N` begins earlier."""
+        if request.method == "HEAD":
+            return Response(media_type=EVENTS_TYPE)
         if self._feed.events.is_full:
             raise _too_many()
         latest = request.query_params.get("latest", "0")
@@ -121,8 +124,10 @@ class LiveRoutes:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "There is no picture yet.")
         return Response(jpeg, media_type="image/jpeg")
 
-    async def pictures(self, _request: Request) -> Response:
+    async def pictures(self, request: Request) -> Response:
         """Serve picture after picture, each the newest when the one before has been read."""
+        if request.method == "HEAD":  # whose body would never end
+            return Response(media_type=PICTURES_TYPE)
         if self._feed.pictures.is_full:
             raise _too_many()
         return StreamingResponse(self._feed.pictures.stream(), media_type=PICTURES_TYPE)
