@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ ADVICE: Mapping[str, str] = {
 """What to do about a picture that was not recorded, by the reason."""
 
 _SKIP_FOR = 3.0  # seconds that a frame which was not recorded is told of
+_PICTURES_OF = re.compile(r"\d+ pictures? of (?=\d+ bursts?)")
 _NOT_KNOWN = Bar(0.0, PALE, "-")
 
 
@@ -213,8 +215,10 @@ def facts(learning: LearningState) -> list[str]:
     else:
         evaluation = found.evaluation
         of_now = "accuracy" if found.is_current else "accuracy was"
+        # There is room for one line: bursts are what counts, so they stand for their pictures.
+        accuracy = _PICTURES_OF.sub("", describe_accuracy_briefly(evaluation))
         lines = [
-            f"{of_now} {describe_accuracy_briefly(evaluation)}",
+            f"{of_now} {accuracy}",
             describe_shown(evaluation),
             f"measured on {found.rests_on}",
         ]
