@@ -39,7 +39,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
     ("storage", "prediction", "model_card", "preprocess"),
     ("display", "kept_graph"),
     ("dataset",),
-    ("camera", "runtime"),
+    ("camera", "exchange", "runtime"),
     ("backbone", "model"),
     ("evaluation",),
     ("head",),

@@ -6,6 +6,7 @@ import io
 import stat
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import pytest
 
 from tests.studio_files import files_below, picture, zipped
 from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
-from webcam_classifier.web.archive import ArchiveError, EntryError, PictureArchive
-from webcam_classifier.web.limits import ARCHIVE_ENTRIES
+from webcam_classifier.dataset.picture_archive import ArchiveError, EntryError, PictureArchive
+from webcam_classifier.web.limits import ARCHIVE_ENTRIES, ARCHIVE_LIMITS
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +112,16 @@ def test_a_size_that_an_archive_states_is_not_believed() -> None:
     for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         place = content.index(mark) + offset
         content[place : place + 4] = (1000).to_bytes(4, "little")
-    with PictureArchive(io.BytesIO(content)) as archive, pytest.raises(EntryError):
+    with PictureArchive(io.BytesIO(content), ARCHIVE_LIMITS) as archive, pytest.raises(EntryError):
         archive.read(archive.entries[0])
 
 
 def test_many_files_that_unpack_to_too_much_together_are_given_up() -> None:
     noise = np.random.default_rng(0).integers(0, 255, 30_000, dtype=np.uint8).tobytes()
     content = zipped(*((f"{number}.jpg", noise) for number in range(10)))
-    with PictureArchive(io.BytesIO(content), most=100_000) as archive:
+    with PictureArchive(
+        io.BytesIO(content), replace(ARCHIVE_LIMITS, unpacked_bytes=100_000)
+    ) as archive:
         for entry in archive.entries[:3]:
             assert archive.read(entry) == noise
         with pytest.raises(ArchiveError, match="unpacks to more"):

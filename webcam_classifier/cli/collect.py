@@ -8,6 +8,8 @@ $ python collect.py cup --no-window --source clip.mp4   every picture of a video
 $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
 $ python collect.py --list-cameras                      list the cameras
 $ python collect.py --review                            which snapshots to look at again
+$ python collect.py --import project.tm                 pictures of other tools, a folder or a zip
+$ python collect.py --export dataset.zip                the data set for another machine
 
 In the window: 1 to 9 record (hold for many, tap for one), tab and the arrows choose a label for
 the space bar, n types a new label, u or z or backspace undoes the last recording, m mirrors the
@@ -38,6 +40,7 @@ from webcam_classifier.camera.open_camera import (
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
+from webcam_classifier.cli.exchange_arguments import add_exchange_arguments, exchange
 from webcam_classifier.cli.recording_arguments import (
     RATE,
     add_dataset_argument,
@@ -77,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from webcam_classifier.cli.list_suspects import list_suspects
 
         list_suspects(options.dataset if options.review is True else options.review, options.json)
+        return
+    if exchange(options):
         return
     labels = check_labels(options.labels, options.dataset)
     check_options(options, labels)
@@ -248,6 +253,7 @@ def build_parser() -> CommandParser:
         metavar="SECONDS",
         help="wait before a camera is recorded, 0 to 60 (default: %(default)s)",
     )
+    add_exchange_arguments(parser)
     add_source_arguments(parser)
     return parser
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from webcam_classifier.dataset.arrivals import finish_arrivals
 from webcam_classifier.dataset.given_parts import TRAINING_PART, find_parts
 from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
@@ -102,6 +103,7 @@ def list_dataset(folder: Path) -> Listing:
             "thumbs_up thumbs_down`, or name the folder that holds one folder for each label."
         )
     check_can_be_opened(folder)
+    finish_arrivals(folder)
     parts = find_parts(folder)
     skipped = _left_beside(folder, set(parts.values())) if parts else []
     roots = sorted((path, part) for part, path in parts.items()) or [(folder, TRAINING_PART)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from webcam_classifier.dataset.picture_archive import ArchiveLimits
+
 PICTURE_BYTES = 32_000_000
 """Of one picture file; a telephone's have up to 15 MB."""
 
@@ -19,6 +21,11 @@ UNPACKED_BYTES = 400_000_000
 
 ARCHIVE_RATIO = 200
 """How much larger a packed file may become; of pictures, only flat bitmaps come near."""
+
+ARCHIVE_LIMITS = ArchiveLimits(
+    ARCHIVE_ENTRIES, PICTURE_BYTES, UNPACKED_BYTES, ARCHIVE_RATIO, "Make several of it."
+)
+"""Of a zip file, all together."""
 
 FRAME_BYTES = 4_000_000
 """One frame of the browser's camera."""

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from webcam_classifier.errors import UserError
-from webcam_classifier.teaching.session import TeachingSession
-from webcam_classifier.teaching.state import Refusal
-from webcam_classifier.web.archive import (
+from webcam_classifier.dataset.picture_archive import (
     Entry,
     EntryError,
     PictureArchive,
     shortened,
 )
+from webcam_classifier.errors import UserError
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.teaching.state import Refusal
+from webcam_classifier.web.limits import ARCHIVE_LIMITS
 from webcam_classifier.web.picture_problem import picture_problem
 
 _TOLD = 100  # refusals
@@ -61,7 +62,7 @@ def add_archive(session: TeachingSession, label: str, file: IO[bytes]) -> Upload
         UserError: The archive is refused as a whole, there is no such label, or the disk can't be
             written. What was added before is kept.
     """
-    with PictureArchive(file) as archive:
+    with PictureArchive(file, ARCHIVE_LIMITS) as archive:
         return _add_entries(session, label, archive, archive.entries)
 
 
@@ -73,7 +74,7 @@ def add_labelled_archive(session: TeachingSession, file: IO[bytes]) -> Upload:
     Raises:
         UserError: As `add_archive`, or a folder's name can't be a label.
     """
-    with PictureArchive(file) as archive:
+    with PictureArchive(file, ARCHIVE_LIMITS) as archive:
         by_label, refused = _by_label(archive.entries)
         added = 0
         for label, entries in by_label.items():

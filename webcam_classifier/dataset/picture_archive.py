@@ -12,6 +12,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
@@ -19,12 +20,6 @@ from typing import IO
 from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
-from webcam_classifier.web.limits import (
-    ARCHIVE_ENTRIES,
-    ARCHIVE_RATIO,
-    PICTURE_BYTES,
-    UNPACKED_BYTES,
-)
 
 _ENCRYPTED = 0x1  # in an entry's flags
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes to unpack
@@ -37,7 +32,26 @@ _END = struct.Struct("<4s4H2LH")  # the record at the end of an archive, before 
 _END_MARK, _END64_MARK = b"PK\x05\x06", b"PK\x06\x07"
 _END64_LOCATOR = 20  # bytes, just before the record at the end
 _LONGEST_COMMENT = 1 << 16
-_DIRECTORY_AT_MOST = 600 * ARCHIVE_ENTRIES  # bytes: long names for each entry
+_ENTRY_BYTES = 600  # of the directory, for each entry: long names
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """How much is taken of a zip file.
+
+    Attributes:
+        entries: Files in it.
+        picture_bytes: Of one file, unpacked.
+        unpacked_bytes: Of all files together.
+        ratio: How much larger a packed file may become; of pictures, only flat bitmaps come near.
+        remedy: What to do with one that is larger, as a sentence.
+    """
+
+    entries: int
+    picture_bytes: int
+    unpacked_bytes: int
+    ratio: int
+    remedy: str
 
 
 class ArchiveError(UserError):
@@ -50,7 +64,7 @@ class Entry:
 
     Attributes:
         path: Its folders and its name, as they stand in the archive.
-        problem: Why it is refused; None for a picture.
+        problem: Why it is refused; None for a picture, or a file that was asked for by name.
     """
 
     path: str
@@ -63,6 +77,11 @@ class Entry:
         return PurePosixPath(self.path).parts[:-1]
 
     @property
+    def is_picture(self) -> bool:
+        """Whether it has a picture's name."""
+        return is_picture_name(Path(self.name))
+
+    @property
     def name(self) -> str:
         """The file's name."""
         return PurePosixPath(self.path).name
@@ -73,7 +92,8 @@ class PictureArchive:
 
     Args:
         file: Open for reading, and left to its owner.
-        most: How many bytes are unpacked in all.
+        limits: How much is taken.
+        wanted: Names of files that are no pictures and are wanted too, in lower case.
 
     Attributes:
         entries: All that a person would want to know of; folders and hidden files are passed over.
@@ -82,20 +102,26 @@ class PictureArchive:
         ArchiveError: It is no zip file, or has more entries than are taken.
     """
 
-    def __init__(self, file: IO[bytes], most: int = UNPACKED_BYTES) -> None:
-        _check_directory(file)
+    def __init__(
+        self, file: IO[bytes], limits: ArchiveLimits, wanted: Collection[str] = ()
+    ) -> None:
+        _check_directory(file, limits)
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
             raise ArchiveError(f"It is not a whole zip file ({error}). Make it again.") from error
-        if len(self._zip.infolist()) > ARCHIVE_ENTRIES:
+        if len(self._zip.infolist()) > limits.entries:
             raise ArchiveError(
-                f"It holds {len(self._zip.infolist())} files, and at most {ARCHIVE_ENTRIES} are "
-                "taken at once. Split it."
+                f"It holds {len(self._zip.infolist())} files, and at most {limits.entries} are "
+                f"taken at once. {limits.remedy}"
             )
-        visible = (info for info in self._zip.infolist() if not _is_passed_over(info))
-        self.entries = [Entry(info.filename, _problem(info), info) for info in visible]
-        self._most = self._left = most
+        self.entries = [
+            Entry(info.filename, _problem(info, wanted), info)
+            for info in self._zip.infolist()
+            if not _is_passed_over(info, wanted)
+        ]
+        self._limits = limits
+        self._left = limits.unpacked_bytes
 
     def __enter__(self) -> PictureArchive:
         return self
@@ -114,7 +140,7 @@ class PictureArchive:
             ArchiveError: The archive unpacks to more than is taken in all.
         """
         content = bytearray()
-        most = _most_bytes(entry)
+        most = self._most_bytes(entry)
         try:
             with self._zip.open(entry._info) as packed:
                 while chunk := packed.read(_CHUNK):
@@ -124,19 +150,24 @@ class PictureArchive:
                         raise EntryError("unpacks to far more than its size in the archive")
                     if self._left < 0:
                         raise ArchiveError(
-                            f"It unpacks to more than {self._most // 1_000_000} MB. Split it."
+                            f"It unpacks to more than {self._limits.unpacked_bytes // 1_000_000} "
+                            f"MB. {self._limits.remedy}"
                         )
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
             # RuntimeError: the archive's directory and the entry itself disagree.
             raise EntryError(f"damaged in the archive ({error})") from error
         return bytes(content)
 
+    def _most_bytes(self, entry: Entry) -> int:
+        by_ratio = max(_RATIO_FROM, self._limits.ratio * entry._info.compress_size)
+        return min(self._limits.picture_bytes, by_ratio)
+
 
 class EntryError(UserError):
     """One entry can't be read; its text is the reason, without the entry's name."""
 
 
-def _check_directory(file: IO[bytes]) -> None:
+def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
     """Look at how long the archive's directory is, before it is read into the memory as a whole.
 
     Raises:
@@ -150,26 +181,26 @@ def _check_directory(file: IO[bytes]) -> None:
         raise ArchiveError("It is not a whole zip file (its end is missing). Make it again.")
     directory_size = _END.unpack_from(tail, place)[5]
     is_huge = tail[max(0, place - _END64_LOCATOR) : place].startswith(_END64_MARK)
-    if is_huge or directory_size > _DIRECTORY_AT_MOST:
+    if is_huge or directory_size > _ENTRY_BYTES * limits.entries:
         raise ArchiveError(
-            f"It is of the kind for very large archives, and at most {ARCHIVE_ENTRIES} files are "
-            "taken at once. Split it."
+            f"It is of the kind for very large archives, and at most {limits.entries} files are "
+            f"taken at once. {limits.remedy}"
         )
     file.seek(0)
 
 
-def _is_passed_over(info: zipfile.ZipInfo) -> bool:
+def _is_passed_over(info: zipfile.ZipInfo, wanted: Collection[str]) -> bool:
     parts = PurePosixPath(info.filename).parts
     # What macOS and file managers add is nothing that anybody chose to send.
     folders = [part for part in parts[:-1] if part != ".."]
     return (
         info.is_dir()
         or any(map(is_ignored_folder, folders))
-        or any(map(is_ignored_file, parts[-1:]))
+        or (any(map(is_ignored_file, parts[-1:])) and parts[-1].lower() not in wanted)
     )
 
 
-def _problem(info: zipfile.ZipInfo) -> str | None:
+def _problem(info: zipfile.ZipInfo, wanted: Collection[str]) -> str | None:
     path = PurePosixPath(info.filename)
     if info.filename.startswith("/") or ".." in path.parts:
         return "its path leads out of the archive"
@@ -179,18 +210,13 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
         return "a link to another file, not a picture"
     if path.suffix.lower() in _ARCHIVES:
         return "an archive inside the archive; unpack it first"
-    if not is_picture_name(Path(path)):
+    if not is_picture_name(Path(path)) and path.name.lower() not in wanted:
         return "not the name of a picture"
     if info.flag_bits & _ENCRYPTED:
         return "encrypted; make the archive without a password"
     if info.compress_type not in _METHODS:
         return "packed in an unusual way; make the archive with the usual one (deflate)"
     return None
-
-
-def _most_bytes(entry: Entry) -> int:
-    by_ratio = max(_RATIO_FROM, ARCHIVE_RATIO * entry._info.compress_size)
-    return min(PICTURE_BYTES, by_ratio)
 
 
 def shortened(name: str) -> str:

@@ -1,0 +1,144 @@
+"""Move many files into a data set at once: all of them arrive, or none.
+
+They are written into a hidden folder of the data set first, each flushed to the disk. Renaming that
+folder decides; then its files are moved to their places. A process that is killed before leaves a
+folder that is swept, and one that is killed after leaves a folder that the next reader empties.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.leftovers import new_owned_name, partial_path
+from webcam_classifier.storage import check_writable, explain_os_error, remove_stale_partials
+
+_DECIDED_START, _DECIDED_ENDING = ".arrivals.", ".decided"
+
+
+class Arrivals:
+    """Files on their way into a data set; a context manager.
+
+    Args:
+        dataset: The folder; it is made where it is missing.
+
+    Raises:
+        UserError: It can't be written.
+    """
+
+    def __init__(self, dataset: Path) -> None:
+        check_writable(dataset)
+        self._dataset = dataset
+        self._is_new = not dataset.exists()
+        self._folder = partial_path(dataset / "arrivals")
+        self._folders: set[Path] = set()
+        self._made = False
+
+    def __enter__(self) -> Arrivals:
+        finish_arrivals(self._dataset)
+        remove_stale_partials(self._dataset, recursive=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._is_new:
+            with suppress(OSError):  # not where something arrived
+                self._dataset.rmdir()
+
+    def add(self, name: str, content: bytes) -> None:
+        """Write a file beside its place.
+
+        Args:
+            name: Its path below the data set, with forward slashes; nothing is there yet.
+            content: All of it.
+
+        Raises:
+            UserError: It can't be written.
+        """
+        path = self._folder / name
+        try:
+            if path.parent not in self._folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(path.parent)
+            self._made = True
+            with path.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise UserError(explain_os_error(error, self._dataset / name)) from error
+
+    def commit(self) -> None:
+        """Move all files to their places.
+
+        Raises:
+            UserError: They can't be moved; what did not arrive does so once that is possible.
+        """
+        if not self._made:
+            return
+        decided = self._dataset / f"{_DECIDED_START}{new_owned_name()}{_DECIDED_ENDING}"
+        try:
+            self._folder.rename(decided)
+            _flush_folder(self._dataset)
+            try:
+                _move_all(decided, self._dataset)
+            except KeyboardInterrupt:  # it is decided
+                _move_all(decided, self._dataset)
+                raise
+        except OSError as error:
+            raise UserError(explain_os_error(error, self._dataset)) from error
+
+
+def finish_arrivals(dataset: Path) -> None:
+    """Bring to an end what a killed process had begun to move into a data set.
+
+    Where the folder can't be written, it stays as it is.
+
+    Args:
+        dataset: The folder; it may be missing.
+    """
+    with suppress(OSError), os.scandir(dataset) as entries:
+        cut_short = [
+            entry.name
+            for entry in entries
+            if entry.name.startswith(_DECIDED_START) and entry.name.endswith(_DECIDED_ENDING)
+        ]
+        for name in cut_short:  # two that move at once don't harm each other
+            _move_all(dataset / name, dataset)
+
+
+def _move_all(decided: Path, dataset: Path) -> None:
+    for path in _files_below(decided):
+        target = dataset / path.relative_to(decided)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # somebody put another file there meanwhile
+            target = target.with_name(f"{target.stem}-{new_owned_name()}{target.suffix}")
+        with suppress(FileNotFoundError):  # moved by another process that found it
+            path.rename(target)
+    shutil.rmtree(decided, ignore_errors=True)
+    _flush_folder(dataset)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for above, _, names in os.walk(folder):
+        for name in sorted(names):
+            yield Path(above) / name
+
+
+def _flush_folder(folder: Path) -> None:
+    with suppress(OSError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

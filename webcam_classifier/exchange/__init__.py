@@ -1,0 +1,1 @@
+"""Data sets that come from other tools, and go to other machines."""

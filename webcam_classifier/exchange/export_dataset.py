@@ -1,0 +1,116 @@
+"""Write a data set as one zip file, with a manifest and checksums, for another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
+from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
+from webcam_classifier.dataset.given_parts import PARTS, find_parts
+from webcam_classifier.dataset.listing import SkippedFile, list_dataset
+from webcam_classifier.dataset.picture_files import PictureError, check_header
+from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
+from webcam_classifier.errors import UserError
+from webcam_classifier.exchange.manifest import (
+    CHECKSUMS_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    ManifestPicture,
+)
+from webcam_classifier.exchange.sources import LIMITS
+from webcam_classifier.progress import Stage, track
+from webcam_classifier.storage import replace_atomically
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        manifest: Of the zip file.
+        skipped: What is not in it.
+    """
+
+    manifest: Manifest
+    skipped: Sequence[SkippedFile]
+
+
+def export_dataset(dataset: Path, file: Path) -> Exported:
+    """Write all pictures of a data set into a zip file that `import_dataset` reads.
+
+    Files keep their places and names, so that bursts stay what they are, and the same data set
+    gives the same zip file to the last byte.
+
+    Args:
+        dataset: The folder.
+        file: Where to write; it is replaced as a whole.
+
+    Raises:
+        UserError: There is no picture, the data set is too large for one zip file, or the file
+            can't be written.
+    """
+    listing = list_dataset(dataset)
+    if not listing.pictures:
+        raise UserError(f"{dataset} holds no picture. Name another folder with --dataset.")
+    if len(listing.pictures) > LIMITS.entries - 10:
+        raise UserError(_too_large(dataset))
+    found: list[Exported] = []
+
+    def write(path: Path) -> None:
+        try:
+            with zipfile.ZipFile(path, "w", allowZip64=False) as archive:
+                found.append(_write(archive, dataset))
+        except (zipfile.LargeZipFile, OverflowError) as error:
+            raise UserError(_too_large(dataset)) from error
+
+    replace_atomically(file, write)
+    return found[0]
+
+
+def _write(archive: zipfile.ZipFile, dataset: Path) -> Exported:
+    listing = list_dataset(dataset)
+    parts = find_parts(dataset) if listing.is_split else {}
+    skipped = list(listing.skipped)
+    pictures: list[ManifestPicture] = []
+    for one in track(Stage.READ, listing.pictures):
+        try:
+            content = one.path.read_bytes()
+            check_header(content)
+        except (PictureError, OSError) as error:
+            skipped.append(SkippedFile(one.path, str(error)))
+            continue
+        archive.writestr(zipfile.ZipInfo(one.full_name), content)
+        digest = hashlib.sha256(content).hexdigest()
+        named = parse_snapshot_name(PurePosixPath(one.name).stem)
+        burst = None if named is None else f"{named[0]}-{named[1]:03d}"
+        part = PARTS[one.part] if listing.is_split else None
+        pictures.append(ManifestPicture(one.full_name, one.label, part, burst, digest))
+    files: dict[str, str] = {}
+    for name in (CROP_FILE, *CATEGORY_NAMES_FILES):
+        if (dataset / name).is_file():
+            content = (dataset / name).read_bytes()
+            archive.writestr(zipfile.ZipInfo(name), content)
+            files[name] = hashlib.sha256(content).hexdigest()
+    lines = "".join(f"{one.path} {one.sha256}\n" for one in pictures)
+    manifest = Manifest(
+        listing.labels, {PARTS[part]: path.name for part, path in sorted(parts.items())},
+        find_crop(dataset), pictures, files, hashlib.sha256(lines.encode()).hexdigest(),
+    )  # fmt: skip
+    archive.writestr(zipfile.ZipInfo(MANIFEST_NAME), manifest.to_json())
+    sums = {one.path: one.sha256 for one in pictures} | files
+    archive.writestr(
+        zipfile.ZipInfo(CHECKSUMS_NAME),
+        "".join(f"{digest}  {path}\n" for path, digest in sums.items()),
+    )
+    return Exported(manifest, skipped)
+
+
+def _too_large(dataset: Path) -> str:
+    return (
+        f"{dataset} is too large for one zip file, which holds up to {LIMITS.entries} files and 4 "
+        "GB. Copy the folder itself."
+    )

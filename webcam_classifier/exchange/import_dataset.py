@@ -1,0 +1,270 @@
+"""Read pictures of another tool, or of another machine, into a data set: all of them, or none."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from webcam_classifier.dataset.arrivals import Arrivals
+from webcam_classifier.dataset.given_parts import PARTS, find_parts
+from webcam_classifier.dataset.label_names import check_labels, label_problem
+from webcam_classifier.dataset.listing import Listing, list_dataset, printable
+from webcam_classifier.dataset.picture_files import PictureError, check_header
+from webcam_classifier.errors import UserError
+from webcam_classifier.exchange.layouts import SIDE_FILES, FoundPicture, Layout, find_layout
+from webcam_classifier.exchange.sources import ReadError, Source, open_source
+from webcam_classifier.progress import Stage, track
+
+_PART_FOLDERS = ("train", "valid", "test")
+_REPLACED = str.maketrans(dict.fromkeys('/\\<>:"|?*', "_"))
+_LONGEST_STEM = 120  # characters of a file's name
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of it.
+
+    Attributes:
+        tool: Whose layout it was, in words.
+        added: Pictures by label.
+        parts: Pictures by the name of their part; none where all is one whole.
+        known: Pictures that were in the data set already, under the same label.
+        elsewhere: Pictures that are in it under another label: their path, and that label.
+        renamed: Labels that can't be folders, by what they became.
+        refused: Paths of what was not taken, with the reason.
+        notes: What a person should know.
+    """
+
+    tool: str
+    added: Mapping[str, int]
+    parts: Mapping[str, int]
+    known: int
+    elsewhere: Sequence[tuple[str, str]]
+    renamed: Mapping[str, str]
+    refused: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+
+
+def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imported:
+    """Read a folder or a zip file into a data set.
+
+    Pictures are found again by their content: what is in the data set already is not added twice,
+    nor under a second label.
+
+    Args:
+        source: What another tool wrote, or `export_dataset`; see `layouts`.
+        dataset: The folder; it is made where it is missing.
+        label: What all pictures show, whatever the source says; None believes it.
+
+    Raises:
+        UserError: The source is refused, its labels can't be folders beside each other, or the
+            data set can't take it. Nothing was changed.
+    """
+    if source.is_dir() and dataset.exists() and source.samefile(dataset):
+        raise UserError(f"{printable(source)} is the data set itself. Name another folder.")
+    with open_source(source, SIDE_FILES) as opened:
+        try:
+            layout = _layout(opened, label)
+        except UserError as error:
+            raise UserError(f"{printable(source)}: {error}") from error
+        here = list_dataset(dataset) if dataset.exists() else None
+        folders = _part_folders(layout, dataset, here)
+        names, renamed = _label_folders(layout, dataset, folders)
+        return _Import(opened, layout, dataset, here, names, folders, renamed).run()
+
+
+def safe_label(label: str) -> str:
+    """Return the name of a folder that comes closest to a label.
+
+    >>> safe_label("yes/no?"), safe_label("aux")
+    ('yes_no_', 'aux_')
+
+    Args:
+        label: As a tool has it.
+
+    Raises:
+        UserError: Nothing is left of it.
+    """
+    name = unicodedata.normalize("NFC", label).translate(_REPLACED)
+    name = "".join(letter for letter in name if letter.isprintable()).strip().strip(".").strip()
+    if label_problem(name) is not None:
+        name = f"{name[:60]}_"
+    problem = label_problem(name)
+    if problem is not None or name == "_":
+        raise UserError(f"The label {label!r} can't be the name of a folder. Rename it there.")
+    return name
+
+
+def _layout(source: Source, label: str | None) -> Layout:
+    if label is None:
+        return find_layout(source.names, source.side_files)
+    if not source.names:
+        raise UserError("It holds no picture. Name a folder or a zip file with pictures in it.")
+    pictures = [FoundPicture(name, label, None, name.replace("/", "-")) for name in source.names]
+    return Layout("pictures of one label", pictures)
+
+
+def _part_folders(layout: Layout, dataset: Path, here: Listing | None) -> Mapping[int | None, str]:
+    """Say which folder of the data set each part's labels are in."""
+    is_split = any(one.part is not None for one in layout.pictures)
+    if here is not None and here.pictures and here.is_split != is_split:
+        comes, there = ("split", "one whole") if is_split else ("one whole", "split")
+        raise UserError(
+            f"What is read in is {comes}, and {dataset} is {there}: mixed, what measures would be "
+            "learnt from. Name a new folder with --dataset."
+        )
+    if not is_split:
+        return {None: ""}
+    found = find_parts(dataset) if here is not None else {}
+    names = {part: layout.folders.get(part, _PART_FOLDERS[part]) for part in range(len(PARTS))}
+    return {part: f"{found[part].name if part in found else name}/" for part, name in names.items()}
+
+
+def _label_folders(
+    layout: Layout, dataset: Path, folders: Mapping[int | None, str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Name the folder of each label, and tell which are not called like their label."""
+    labels = sorted({one.label for one in layout.pictures})
+    names = {label: safe_label(label) for label in labels}
+    taken = Counter(names.values())
+    for name, count in taken.items():
+        if count > 1:
+            alike = " and ".join(repr(label) for label in labels if names[label] == name)
+            raise UserError(
+                f"The labels {alike} would both have the folder {name!r}. Rename one of them."
+            )
+    for folder in folders.values():
+        check_labels(list(names.values()), dataset / folder)
+    return names, {label: name for label, name in names.items() if name != label}
+
+
+class _Import:
+    """One run: reads each picture once, and has it arrive with all others."""
+
+    def __init__(
+        self,
+        source: Source,
+        layout: Layout,
+        dataset: Path,
+        here: Listing | None,
+        names: Mapping[str, str],
+        folders: Mapping[int | None, str],
+        renamed: Mapping[str, str],
+    ) -> None:
+        self._source, self._layout, self._dataset = source, layout, dataset
+        self._names, self._folders, self._renamed = names, folders, renamed
+        self._here = () if here is None else here.pictures
+        self._taken = {_key(one.full_name) for one in self._here}
+        self._added: Counter[str] = Counter()
+        self._parts: Counter[str] = Counter()
+        self._known = 0
+        self._elsewhere: list[tuple[str, str]] = []
+        self._refused = [*source.refused, *layout.refused]
+
+    def run(self) -> Imported:
+        known = self._known_labels()
+        notes = list(self._layout.notes)
+        with Arrivals(self._dataset) as arrivals:
+            for one in track(Stage.READ, self._layout.pictures):
+                self._take(one, known, arrivals)
+            if self._added:
+                notes += self._take_files(arrivals)
+            arrivals.commit()
+        return Imported(
+            self._layout.tool, dict(sorted(self._added.items())), dict(self._parts), self._known,
+            self._elsewhere, self._renamed, self._refused, notes,
+        )  # fmt: skip
+
+    def _known_labels(self) -> dict[str, set[str]]:
+        """The labels of each content that is in the data set already."""
+        known: dict[str, set[str]] = {}
+        for one in track(Stage.READ, self._here):
+            try:
+                digest = hashlib.sha256(one.path.read_bytes()).hexdigest()
+            except OSError:  # training says so
+                continue
+            known.setdefault(digest, set()).add(one.label)
+        return known
+
+    def _take(self, one: FoundPicture, known: Mapping[str, set[str]], arrivals: Arrivals) -> None:
+        try:
+            content = self._source.read(one.source)
+        except ReadError as error:
+            self._refuse(one, str(error))
+            return
+        digest = hashlib.sha256(content).hexdigest()
+        if one.sha256 is not None and digest != one.sha256:
+            raise UserError(
+                f"{one.source} is not what its checksum says: the file was damaged or changed on "
+                "its way. Get it again; nothing was read in."
+            )
+        try:
+            check_header(content)
+        except PictureError as error:
+            self._refuse(one, str(error))
+            return
+        label = self._names[one.label]
+        labels = known.get(digest, set())
+        if label in labels:
+            self._known += 1
+        elif labels:
+            self._elsewhere.append((one.source, min(labels)))
+        else:
+            name = self._free_name(f"{self._folders[one.part]}{label}", one.name, digest)
+            arrivals.add(name, content)
+            self._added[label] += 1
+            if one.part is not None:
+                self._parts[PARTS[one.part]] += 1
+
+    def _refuse(self, one: FoundPicture, reason: str) -> None:
+        if one.sha256 is not None:
+            raise UserError(f"{one.source} can't be read ({reason}). Get the whole file again.")
+        self._refused.append((one.source, reason))
+
+    def _free_name(self, folder: str, wanted: str, digest: str) -> str:
+        """A path that nothing has, not even in other letters' case."""
+        name = wanted if self._layout.is_exact else _safe_file_name(wanted, digest)
+        path = PurePosixPath(folder, name)
+        if _key(str(path)) in self._taken:
+            path = path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}")
+        number = 2
+        while _key(str(path)) in self._taken:  # the same content twice under one name
+            path = path.with_name(f"{PurePosixPath(name).stem}-{digest[:8]}-{number}{path.suffix}")
+            number += 1
+        self._taken.add(_key(str(path)))
+        return str(path)
+
+    def _take_files(self, arrivals: Arrivals) -> list[str]:
+        """Take what belongs to the data set besides its pictures, where it has none of its own."""
+        notes = []
+        for name, path in self._layout.files.items():
+            if name not in SIDE_FILES:
+                continue
+            content, place = self._source.side_files[path], self._dataset / name
+            if hashlib.sha256(content).hexdigest() != self._layout.file_hashes[name]:
+                raise UserError(
+                    f"{path} is not what its checksum says. Get the whole file again; nothing was "
+                    "read in."
+                )
+            if not place.exists():
+                arrivals.add(name, content)
+            elif place.read_bytes() != content:
+                notes.append(f"{place} stays as it is; what was read in had another one.")
+        return notes
+
+
+def _safe_file_name(name: str, digest: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    stem = unicodedata.normalize("NFC", name.removesuffix(suffix)).translate(_REPLACED)
+    stem = "".join(letter for letter in stem if letter.isprintable()).strip(" .")[:_LONGEST_STEM]
+    if not stem or label_problem(stem) is not None:
+        stem = digest[:16]
+    return f"{stem}{suffix.lower()}"
+
+
+def _key(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()

@@ -1,0 +1,149 @@
+"""What is read in: a folder or a zip file, as names and bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from webcam_classifier.dataset.ignored_files import is_ignored_folder
+from webcam_classifier.dataset.listing import list_pictures, printable
+from webcam_classifier.dataset.picture_archive import (
+    ArchiveError,
+    ArchiveLimits,
+    Entry,
+    EntryError,
+    PictureArchive,
+)
+from webcam_classifier.errors import UserError
+from webcam_classifier.storage import explain_os_error
+
+LIMITS = ArchiveLimits(
+    entries=60_000,
+    picture_bytes=64_000_000,
+    unpacked_bytes=4_000_000_000,
+    ratio=200,
+    remedy="Unpack it, and name the folder.",
+)
+"""How much is taken of a zip file: what those without the extensions for large ones hold."""
+
+_SIDE_BYTES = 32_000_000  # of one file that says labels
+
+
+class ReadError(UserError):
+    """One file can't be read; its text is the reason, without the file's name."""
+
+
+class Source(Protocol):
+    """Names and bytes of what is read in."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Paths of the pictures, with forward slashes."""
+
+    @property
+    def side_files(self) -> dict[str, bytes]:
+        """The contents of the files that say what the pictures are, by path."""
+
+    @property
+    def refused(self) -> Sequence[tuple[str, str]]:
+        """Paths of what can't be used, with the reason."""
+
+    def read(self, name: str) -> bytes:
+        """Read one picture.
+
+        Raises:
+            ReadError: It can't be read.
+        """
+
+
+@contextmanager
+def open_source(path: Path, wanted: Sequence[str]) -> Iterator[Source]:
+    """Open a folder or a zip file, as long as the context lasts.
+
+    Args:
+        path: Of it; Teachable Machine's `project.tm` is a zip file too.
+        wanted: Names of the files, in lower case, that say what pictures are.
+
+    Raises:
+        UserError: It is neither, or can't be read.
+    """
+    if path.is_dir():
+        yield _FolderSource(path, wanted)
+        return
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                raise UserError(
+                    f"{printable(path)} is neither a folder nor a zip file. Name one that holds "
+                    "pictures; a video is recorded with `python collect.py LABEL --no-window "
+                    "--source FILE`."
+                )
+            try:
+                with PictureArchive(file, LIMITS, wanted) as archive:
+                    yield _ZipSource(archive)
+            except ArchiveError as error:
+                raise UserError(f"{printable(path)} can't be taken. {error}") from error
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == path:
+            raise UserError(explain_os_error(error, path, reading=True)) from error
+        raise
+
+
+@dataclass
+class _FolderSource:
+    folder: Path
+    wanted: Sequence[str]
+
+    def __post_init__(self) -> None:
+        pictures, skipped = list_pictures(self.folder)
+        self.names: Sequence[str] = [path.relative_to(self.folder).as_posix() for path in pictures]
+        self.side_files: dict[str, bytes] = {}
+        for above, folders, names in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not is_ignored_folder(name))
+            for name in sorted(names):
+                path = Path(above, name)
+                if name.lower() in self.wanted and path.stat().st_size <= _SIDE_BYTES:
+                    self.side_files[path.relative_to(self.folder).as_posix()] = path.read_bytes()
+        self.refused: Sequence[tuple[str, str]] = [
+            (printable(one.path.relative_to(self.folder)), one.reason)
+            for one in skipped
+            if one.path.name.lower() not in self.wanted
+        ]
+
+    def read(self, name: str) -> bytes:
+        path = self.folder / name
+        try:
+            if path.stat().st_size > LIMITS.picture_bytes:
+                raise ReadError(f"larger than {LIMITS.picture_bytes // 1_000_000} MB")
+            return path.read_bytes()
+        except OSError as error:
+            raise ReadError(f"can't be opened: {error.strerror or error}") from error
+
+
+class _ZipSource:
+    def __init__(self, archive: PictureArchive) -> None:
+        self._archive = archive
+        self._entries: dict[str, Entry] = {}
+        self.side_files: dict[str, bytes] = {}
+        refused: list[tuple[str, str]] = []
+        for entry in archive.entries:
+            if entry.problem is not None:
+                refused.append((entry.path, entry.problem))
+            elif entry.path in self._entries or entry.path in self.side_files:
+                refused.append((entry.path, "stands twice in the archive; the first one is taken"))
+            elif entry.is_picture:
+                self._entries[entry.path] = entry
+            else:
+                self.side_files[entry.path] = archive.read(entry)
+        self.names: Sequence[str] = sorted(self._entries, key=lambda name: name.split("/"))
+        self.refused: Sequence[tuple[str, str]] = refused
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._archive.read(self._entries[name])
+        except EntryError as error:
+            raise ReadError(str(error)) from error
