@@ -322,6 +322,31 @@ def test_an_encrypted_or_damaged_archive_is_refused_in_a_sentence(tmp_path: Path
     assert not (tmp_path / "dataset").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("info.labels", b"[" * 100_000, "not JSON"),
+        ("info.labels", b"[]", "no list of Edge Impulse"),
+        ("info.labels", b'{"files": [3]}', "without a path"),
+        ("_classes.csv", b"a\n", "no list of Roboflow"),
+        ("_classes.csv", b'filename,"' + b"x" * 200_000, "damaged"),
+        ("teach-camera.json", b"{}", "damaged"),
+        ("teach-camera.json", b'{"format_version": 99}', "Install a newer one"),
+        ("labels.txt", bytes(33_000_000), "far more than its size|more than 32 MB"),
+    ],
+)
+def test_a_damaged_list_is_refused_in_a_sentence(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cup/1.jpg", jpeg(1))
+        archive.writestr(name, content)
+    with pytest.raises(UserError, match=said):
+        import_dataset(path, tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_labels_become_folders_or_are_refused(tmp_path: Path) -> None:
     files = {"yes?/1.jpg": jpeg(1), "aux/2.jpg": jpeg(2), "ca\u0301fe/3.jpg": jpeg(3)}
     found = import_dataset(write_zip(tmp_path / "a.zip", files), tmp_path / "a")

@@ -64,6 +64,7 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
     "onnxscript": {"finetune"},
     "tqdm": {"finetune"},
     "matplotlib": {"report", "export"},
+    "openvino": {"export"},
     "jinja2": {"report"},
     "sklearn": {"report"},
     "starlette": {"web"},

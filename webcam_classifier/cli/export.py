@@ -6,6 +6,8 @@
     $ python -m export models/thumbs/model.onnx --precision fp32    tidied, else the same
     $ python -m export models/thumbs --precision int8 --pictures photos/
     $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
+    $ python -m export models/thumbs --format openvino        OpenVINO IR, with labels.txt
+    $ python -m export models/thumbs --format jetson-inference    for imagenet on a Jetson
     $ python -m export models/thumbs --web page/ --serve      a page for browsers and phones, to try
 
 Both models classify the pictures that were held back in training (metrics.json beside the model
@@ -13,6 +15,9 @@ lists them), or those of --pictures. The new file is kept only when at least 99 
 equal, unless --keep-anyway is given. Both are timed in the same run on all runtimes that live.py
 could use, and the verdict says whether the new one is worth having on this device. live.py and
 evaluate.py take it like the original.
+
+--format writes a folder for another tool, and keeps it only where its runtime gives the same
+answers. docs/other_tools.md says how each is used.
 
 --web writes a folder of static files for any web host with https: the page runs the model in the
 browser, with the same answers, also without a network after the first visit. Its runtime comes
@@ -30,6 +35,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.command_parser import CommandParser
+from webcam_classifier.cli.export_format import add_format_argument, export_format
 from webcam_classifier.cli.export_web import add_web_arguments, check_web_arguments, export_web
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
@@ -66,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     providers = _providers(options.provider)
     if options.web is not None:
         export_web(original, options)
+    elif options.format is not None:
+        _check_precision(original, options.format)
+        export_format(original, options)
     elif options.advise:
         _advise(original, options, providers)
     elif options.precision == TENSORRT:
@@ -141,8 +150,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if not options.advise and given:
         parser.error("--json and --plot belong to --advise")
     check_web_arguments(parser, options)
-    if options.output and (options.precision is None or options.precision == TENSORRT):
-        parser.error("--output belongs to a --precision that is a file")
+    is_written = options.format is not None or options.precision not in (None, TENSORRT)
+    if options.output and not is_written:
+        parser.error("--output belongs to a --format, or a --precision that is a file")
     return options
 
 
@@ -165,12 +175,14 @@ def build_parser() -> CommandParser:
         help="; ".join(f"{name}: {precision.purpose}" for name, precision in PRECISIONS.items())
         + f"; {TENSORRT}: no file, but the engine that live.py then finds, built in minutes",
     )
+    add_format_argument(what)
     add_web_arguments(parser, what)
     add(
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write (default: beside the model, as model.PRECISION.onnx)",
+        help="where to write (default: beside the model, as model.PRECISION.onnx, or the folder "
+        "model.FORMAT)",
     )
     add(
         "--pictures",

@@ -253,7 +253,10 @@ def _edge_impulse(path: str, content: bytes) -> _Labels:
 
 
 def _roboflow(path: str, content: bytes) -> _Labels:
-    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace"))))
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace"))))
+    except csv.Error as error:
+        raise UserError(f"{path} is damaged ({error}). Export it again.") from error
     header = [cell.strip() for cell in rows[0]] if rows else []
     if len(header) < 2 or header[0].lower() != "filename":
         raise UserError(

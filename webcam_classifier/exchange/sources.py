@@ -17,6 +17,7 @@ from webcam_classifier.dataset.picture_archive import (
     Entry,
     EntryError,
     PictureArchive,
+    shortened,
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import explain_os_error
@@ -30,7 +31,7 @@ LIMITS = ArchiveLimits(
 )
 """How much is taken of a zip file: what those without the extensions for large ones hold."""
 
-_SIDE_BYTES = 32_000_000  # of one file that says labels
+_SIDE_BYTES = 32_000_000  # of all files that say labels; they are held in the memory
 
 
 class ReadError(UserError):
@@ -106,7 +107,12 @@ class _FolderSource:
             folders[:] = sorted(name for name in folders if not is_ignored_folder(name))
             for name in sorted(names):
                 path = Path(above, name)
-                if name.lower() in self.wanted and path.stat().st_size <= _SIDE_BYTES:
+                if name.lower() in self.wanted:
+                    if path.stat().st_size > _SIDE_BYTES:
+                        raise UserError(
+                            f"{printable(path)} has more than {_SIDE_BYTES // 1_000_000} MB, which "
+                            "no list of labels has. Move it elsewhere."
+                        )
                     self.side_files[path.relative_to(self.folder).as_posix()] = path.read_bytes()
         self.refused: Sequence[tuple[str, str]] = [
             (printable(one.path.relative_to(self.folder)), one.reason)
@@ -138,9 +144,23 @@ class _ZipSource:
             elif entry.is_picture:
                 self._entries[entry.path] = entry
             else:
-                self.side_files[entry.path] = archive.read(entry)
+                self.side_files[entry.path] = self._read_side_file(entry)
         self.names: Sequence[str] = sorted(self._entries, key=lambda name: name.split("/"))
         self.refused: Sequence[tuple[str, str]] = refused
+
+    def _read_side_file(self, entry: Entry) -> bytes:
+        try:
+            content = self._archive.read(entry)
+        except EntryError as error:
+            raise ArchiveError(
+                f"{shortened(entry.path)} in it is {error}. Get it again."
+            ) from error
+        if sum(map(len, self.side_files.values())) + len(content) > _SIDE_BYTES:
+            raise ArchiveError(
+                f"Its lists of labels have more than {_SIDE_BYTES // 1_000_000} MB. Leave out what "
+                "is no list."
+            )
+        return content
 
     def read(self, name: str) -> bytes:
         try:
