@@ -27,7 +27,7 @@ from webcam_classifier.head.embedded_views import EmbeddedViews
 _FOLDS = 5
 _LIKELIER_THAN_NOT = 0.5  # a head that tells nothing has no business to doubt
 _REFITS = 2  # without what was contradicted; more of them change hardly anything
-_SURE = 0.8  # of another label, by heads that learnt from nothing that was contradicted
+_SURE = 0.9  # of another label, by heads that learnt from nothing that was contradicted
 _FEW = 1 / 3  # of a label's pictures; more of them are no slips of a hand
 
 

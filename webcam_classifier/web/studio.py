@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.dataset.shelf import shelf_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.background_learner import give_way
-from webcam_classifier.teaching.review import Suspect
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
@@ -25,6 +23,9 @@ from webcam_classifier.web.models_folder import MODEL_NAME, ModelsFolder
 from webcam_classifier.web.teacher import TeacherRole
 from webcam_classifier.web.viewers import Viewer, Viewers
 from webcam_classifier.web.watched_classifier import WatchedClassifier
+
+if TYPE_CHECKING:
+    from webcam_classifier.teaching.review import Suspect
 
 
 class Studio:
@@ -49,7 +50,7 @@ class Studio:
     ) -> None:
         self.session = session
         self.shelf = shelf
-        self._reviewing = ThreadPoolExecutor(1, "review", give_way)
+        self._reviewing = asyncio.Lock()
         self._is_closing = False
         self.models = ModelsFolder(models)
         self.viewers = Viewers()
@@ -75,7 +76,6 @@ class Studio:
 
     def __exit__(self, *_: object) -> None:
         self._is_closing = True
-        self._reviewing.shutdown(wait=True, cancel_futures=True)
         self._open.close()
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -133,9 +133,20 @@ class Studio:
 
     async def review(self) -> tuple[Suspect, ...]:
         """Find the snapshots that somebody should look at, beside all else that goes on."""
-        loop = asyncio.get_running_loop()
-        look = partial(self.session.review, lambda: self._is_closing)
-        return await loop.run_in_executor(self._reviewing, look)
+        async with self._reviewing:
+            found: asyncio.Future[tuple[Suspect, ...]] = asyncio.get_running_loop().create_future()
+            # A daemon: the end does not wait for it.
+            threading.Thread(target=self._review, args=[found], name="review", daemon=True).start()
+            return await found
+
+    def _review(self, found: asyncio.Future[tuple[Suspect, ...]]) -> None:
+        give_way()
+        try:
+            suspects = self.session.review(lambda: self._is_closing)
+        except Exception as error:  # whatever it is, the request that asked is told
+            self._in_loop(_settle, found, error)
+        else:
+            self._in_loop(_settle, found, suspects)
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
         """Begin to write the model in another precision.
@@ -236,3 +247,14 @@ class Studio:
 
 
 SOMEBODY_TEACHES = "Somebody else is in control. Watch, or ask them to hand over."
+
+
+def _settle(
+    found: asyncio.Future[tuple[Suspect, ...]], outcome: tuple[Suspect, ...] | Exception
+) -> None:
+    if found.done():  # whoever asked is gone
+        return
+    if isinstance(outcome, Exception):
+        found.set_exception(outcome)
+    else:
+        found.set_result(outcome)
