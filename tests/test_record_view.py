@@ -339,7 +339,7 @@ def test_what_was_saved_and_what_was_not_is_said_at_the_end() -> None:
     skipped = replace(state({"cup": 3}), skipped={"too dark": 3, "blurred": 1})
     assert describe_saved(skipped, {"cup": 3}) == (
         "saved 3 of cup in d\nnot recorded: 3 too dark, 1 blurred (--keep-all records all)\n"
-        "next: record a second label, such as what is there when nothing is meant"
+        "next: record a second label, such as background"
     )
     assert describe_saved(state({"cup": 3}), {}) == "nothing was saved"
 

@@ -295,7 +295,7 @@ def _next_steps(state: RecordingState) -> list[str]:
     if sum(label.count > 0 for label in state.labels) > 1:
         lines.append(f"next: python train.py {dataset}")
     else:
-        lines.append("next: record a second label, such as what is there when nothing is meant")
+        lines.append("next: record a second label, such as background")
     return lines
 
 
