@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from benchmarks.protocols import Fold, Protocol, all_protocols, load_folders
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.foreground import empty_labels
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
+from webcam_classifier.finetune.training_inputs import LeftOutExamples
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
 
@@ -42,15 +44,20 @@ class Recipe:
         settings: How to train; size, epochs and seed come from the command line.
         knows_rooms: Whether labels that name a room alone, such as `none`, keep their names.
             Without them nothing is put before a synthetic background.
+        holds_back: Whether bursts are held back, as `train.py` does, and say how far to go from the
+            head. Else everything is learnt from, and half of the way is gone where the settings
+            name no other part.
     """
 
     settings: FinetuneSettings = _OURS
     knows_rooms: bool = True
+    holds_back: bool = False
 
 
 RECIPES = {
-    "ours": Recipe(),
-    "ours, rooms unknown": Recipe(knows_rooms=False),
+    "ours": Recipe(holds_back=True),
+    "half of the way": Recipe(),
+    "half of the way, rooms unknown": Recipe(knows_rooms=False),
     "all the way from the start": Recipe(FinetuneSettings(interpolation_weight=1.0)),
     "a quarter of the way": Recipe(FinetuneSettings(interpolation_weight=0.25)),
     "views in other colours only": Recipe(FinetuneSettings(views="colour")),
@@ -68,6 +75,9 @@ class _Pictures:
 
     images: tuple[BgrImage, ...]
     label_indices: NDArray[np.int64]
+
+
+_NOTHING = LeftOutExamples((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 def main() -> None:
@@ -98,7 +108,7 @@ def main() -> None:
                     seed=seed,
                 )
                 accuracies = [
-                    _accuracy(folders, fold, settings, RECIPES[name].knows_rooms, pretrained)
+                    _accuracy(folders, fold, settings, RECIPES[name], pretrained)
                     for fold in protocol.folds
                 ]
                 found.append(float(np.mean(accuracies)))
@@ -118,16 +128,22 @@ def _accuracy(
     folders: dict[str, LabelledPictures],
     fold: Fold,
     settings: FinetuneSettings,
-    knows_rooms: bool,
+    recipe: Recipe,
     pretrained: PretrainedWeights,
 ) -> float:
-    """Train and test; the last epoch is tested, as nothing is held back to choose another by."""
+    """Train and test; where nothing is held back, it is the last epoch that is tested."""
     learnt = folders[fold.training].at(fold.training_indices)
     asked = folders[fold.test].at(fold.test_indices)
-    training = _Pictures(tuple(learnt.images), learnt.label_indices)
-    nothing = _Pictures((), np.empty(0, dtype=np.int64))
-    labels = learnt.labels if knows_rooms else _renamed(learnt.labels)
-    network = train_layers(training, nothing, labels, pretrained, settings).network
+    labels = learnt.labels if recipe.knows_rooms else _renamed(learnt.labels)
+    training, left_out = _Pictures(tuple(learnt.images), learnt.label_indices), _NOTHING
+    if recipe.holds_back:
+        split, _ = split_data_set(learnt, False)
+        own, held_back = learnt.at(split.training), learnt.at(split.validation)
+        training = _Pictures(tuple(own.images), own.label_indices)
+        left_out = LeftOutExamples(
+            tuple(held_back.images), held_back.label_indices, split.bursts[split.validation]
+        )
+    network = train_layers(training, left_out, labels, pretrained, settings).network
     answers = []
     with torch.inference_mode():
         for start in range(0, len(asked), _ASKED_AT_ONCE):

@@ -28,6 +28,9 @@ _NAMED = os.environ.get("TEACH_CAMERA_TEST_DATA")
 _PLACES = (*([Path(_NAMED)] if _NAMED else []), _ROOT / ".test-data", _ROOT.parent / "shared")
 _ABSENT = "not on this machine (`make test-data` fetches what is public): "
 
+# As train.py: torch's threads that spin hold up all else on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _left: list[str] = []
 """What tests have left running, with the module; it is ended, and told at the end."""
 

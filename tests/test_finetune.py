@@ -24,7 +24,11 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.device import choose_device
-from webcam_classifier.finetune.history import Epoch, is_out_of_patience
+from webcam_classifier.finetune.history import (
+    Epoch,
+    is_as_good_as_the_best,
+    is_out_of_patience,
+)
 from webcam_classifier.finetune.run import FinetunedNetwork
 from webcam_classifier.finetune.settings import FinetuneSettings, ViewKind
 from webcam_classifier.finetune.state_file import StateFile
@@ -91,7 +95,11 @@ def test_the_same_seed_gives_the_same_network() -> None:
 
 
 def test_the_latest_of_the_best_epochs_is_kept() -> None:
-    result = train(squares_and_stripes(24, 0), squares_and_stripes(10, 1), epochs=4)
+    settings = FinetuneSettings(
+        input_size=48, epochs=4, batch_size=8, interpolation_weight=0.5, device="cpu"
+    )
+    asked = squares_and_stripes(10, 1)
+    result = train_layers(squares_and_stripes(24, 0), asked, LABELS, small_pretrained(), settings)
     accuracies = [epoch.validation_accuracy for epoch in result.history]
     assert [epoch.number for epoch in result.history] == [0, 1, 2, 3, 4]
     assert result.best.validation_accuracy == max(accuracies)
@@ -101,9 +109,60 @@ def test_the_latest_of_the_best_epochs_is_kept() -> None:
     assert right.mean() == pytest.approx(result.best.validation_accuracy)
 
 
-def test_without_validation_pictures_the_last_epoch_is_kept() -> None:
+def test_how_far_to_go_is_chosen_on_left_out_pictures_and_is_what_is_kept() -> None:
+    # Pretrained for nothing: the head on these layers is little better than a guess.
+    asked = squares_and_stripes(16, 1)
+    training = squares_and_stripes(24, 0)
+    settings = FinetuneSettings(
+        input_size=48, epochs=3, batch_size=8, learning_rate=1e-3, device="cpu"
+    )
+    result = train_layers(training, asked, LABELS, small_pretrained(), settings)
+    choice = result.interpolation
+    assert choice is not None
+    right = (answers(result, asked.images, 48) == asked.label_indices).sum()
+    assert right == choice.right >= choice.start_right
+    assert (result.best.number == 0) == (choice.weight == 0.0)
+
+
+def test_after_ctrl_c_the_same_way_is_gone(tmp_path: Path) -> None:
+    training, asked = squares_and_stripes(16, 0), squares_and_stripes(8, 1)
+    settings = FinetuneSettings(input_size=48, epochs=4, batch_size=4, device="cpu")
+    path = tmp_path / "training.safetensors"
+
+    def train(state_file: StateFile | None) -> FinetunedNetwork:
+        return train_layers(training, asked, LABELS, small_pretrained(), settings, state_file)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEvent) and event.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    whole = train(None)
+    with listening(interrupt):
+        assert train(StateFile(path, False, {})).interrupted
+    resumed = train(StateFile(path, True, {}))
+    assert resumed.resumed_from == 2
+    assert resumed.interpolation is not None
+    assert repr(resumed.interpolation) == repr(whole.interpolation)  # NaN is not equal to itself
+    one, other = (result.network.state_dict() for result in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_single_pictures_do_not_take_an_epoch_back() -> None:
+    def history(*accuracies: float) -> list[Epoch]:
+        return [Epoch(number, 0.0, 0.5, found, 0.0) for number, found in enumerate(accuracies)]
+
+    assert is_as_good_as_the_best(history(1.0, 0.90, 0.89), 100)  # the start is not asked
+    assert not is_as_good_as_the_best(history(0.5, 0.90, 0.80), 100)
+    assert is_as_good_as_the_best(history(0.5, 0.90, 0.80), 10)
+    assert is_as_good_as_the_best(history(0.5, 1.0, 0.99), 100)
+    assert not is_as_good_as_the_best(history(0.5, 0.92, 0.90, 0.88, 0.86), 100), "it drifts"
+    assert is_as_good_as_the_best(history(math.nan, math.nan), 0)
+
+
+def test_without_validation_pictures_the_last_epoch_is_kept_halfway() -> None:
     result = train(squares_and_stripes(8, 0), epochs=2)
     assert result.best.number == 2
+    assert result.interpolation is None
     assert math.isnan(result.best.validation_accuracy)
     assert "no validation pictures" in result.chosen_by
 

@@ -101,7 +101,7 @@ def test_where_the_validation_pictures_cannot_tell_the_head_stays_whatever_the_t
         outcome.note
     )
     assert "--minutes sets the time to try, not what is kept" in outcome.note
-    assert "--mode finetune keeps the trained network in any case" in outcome.note
+    assert "--mode finetune --interpolation-weight 1 keeps the trained network" in outcome.note
 
 
 class WellInformedTrainer:

@@ -13,24 +13,20 @@ _DECAY = 0.97  # a mean over about the last 33 steps
 class ExponentialMovingAverage:
     """A copy of a network whose weights are an exponential moving average (EMA) of its steps.
 
-    What is kept may lie between the start and that average: weight interpolation (WiSE-FT,
-    M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Training fits the room and
-    the person that it sees; where the frozen network with its head was right about others, half of
-    the way forgets less.
+    What is kept may lie between the start and that average; see `interpolation`.
 
     Args:
         source: The network that is trained, as it is at the start.
         ema: False makes the average a plain copy of the last step.
-        interpolation_weight: Of the average in what is kept, above 0, to 1; the rest is the start.
+        keeps_start: Whether the start is remembered, to interpolate with.
     """
 
-    def __init__(self, source: nn.Module, ema: bool, interpolation_weight: float) -> None:
+    def __init__(self, source: nn.Module, ema: bool, keeps_start: bool) -> None:
         self.model = copy.deepcopy(source).eval().requires_grad_(False)
         self.start: dict[str, torch.Tensor] = {}
         self._ema = ema
-        self._interpolation_weight = interpolation_weight
         self._interpolated = self.model
-        if interpolation_weight < 1.0:
+        if keeps_start:
             self._interpolated = copy.deepcopy(self.model)
             learning = (pair for pair in source.named_parameters() if pair[1].requires_grad)
             self.start = {name: value.detach().clone() for name, value in learning}
@@ -52,16 +48,19 @@ class ExponentialMovingAverage:
         _copy_buffers(source, self.model)
 
     @torch.no_grad()
-    def interpolated(self) -> nn.Module:
-        """Interpolate start and average: the network that would be kept now.
+    def interpolated(self, weight: float) -> nn.Module:
+        """Interpolate between the start, where that is remembered, and the average.
 
         The next call changes it.
+
+        Args:
+            weight: Of the average, 0 to 1; the rest is the start.
         """
         means = dict(self.model.named_parameters())
         for name, parameter in self._interpolated.named_parameters():
             if name in self.start:
                 start = self.start[name]
-                parameter.copy_(torch.lerp(start, means[name], self._interpolation_weight))
+                parameter.copy_(torch.lerp(start, means[name], weight))
         if self._interpolated is not self.model:
             _copy_buffers(self.model, self._interpolated)
         return self._interpolated

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from webcam_classifier import progress
 
+_ROUNDING = 1e-6  # of an accuracy in 32 bits
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -40,6 +42,25 @@ def is_best(history: Sequence[Epoch], best: Epoch | None) -> bool:
     if best is None:
         return True
     return not history[-1].validation_accuracy < best.validation_accuracy
+
+
+def is_as_good_as_the_best(history: Sequence[Epoch], count: int) -> bool:
+    """Whether the last epoch is the best of training, but for noise.
+
+    A rate that falls towards the end makes the last steps the best ones, and single pictures say
+    nothing against it: an epoch has to be worse by more than one standard error (L. Breiman et
+    al., "Classification and Regression Trees", 1984). The start, epoch 0, is not compared with.
+
+    Args:
+        history: At least one.
+        count: Of validation pictures; without any every epoch is.
+    """
+    trained = [epoch.validation_accuracy for epoch in history if epoch.number > 0]
+    if count == 0 or not trained:
+        return True
+    share = (max(trained) * count + 1.0) / (count + 2.0)  # an accuracy of 1 has noise too
+    noise = max(1.0 / count, math.sqrt(share * (1.0 - share) / count))
+    return trained[-1] >= max(trained) - noise - _ROUNDING
 
 
 def is_out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:

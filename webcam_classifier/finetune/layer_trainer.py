@@ -32,6 +32,7 @@ from webcam_classifier.finetune.state_file import StateFile
 from webcam_classifier.finetune.step_time import seconds_per_epoch
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
+from webcam_classifier.finetune.training_inputs import LeftOutExamples
 from webcam_classifier.head.cross_validation import calibrated_head
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.embedded_views import EmbeddedViews
@@ -162,9 +163,11 @@ def finetune_layers(
     head = None
     if embedded is not None and settings.normalised_embedding:
         head = calibrated_head(embedded.of(task.split.training), len(pictures.labels))
+    validation = pictures.at(task.split.validation)
+    left_out_bursts = task.split.bursts[task.split.validation]
     tuned = train_layers(
         pictures.at(task.split.training),
-        pictures.at(task.split.validation),
+        LeftOutExamples(validation.images, validation.label_indices, left_out_bursts),
         pictures.labels,
         pretrained,
         settings,
@@ -273,6 +276,11 @@ def _details(tuned: FinetunedNetwork, settings: FinetuneSettings) -> dict[str, o
         "pictures_at_once": tuned.micro_batch_size,
         "seconds": tuned.seconds,
         "best_epoch": tuned.best.number,
+        "interpolation": None
+        if tuned.interpolation is None
+        else {
+            name: _or_null(value) for name, value in dataclasses.asdict(tuned.interpolation).items()
+        },
         "interrupted": tuned.interrupted,
         "out_of_patience": tuned.out_of_patience,
         "resumed_from": tuned.resumed_from,
@@ -292,6 +300,10 @@ def _details(tuned: FinetunedNetwork, settings: FinetuneSettings) -> dict[str, o
 def _note(tuned: FinetunedNetwork, state_file: StateFile | None) -> str:
     last = tuned.history[-1].number
     note = f"kept epoch {tuned.best.number} of {last}, chosen by {tuned.chosen_by}"
+    if tuned.interpolation is not None:
+        if tuned.best.number == 0:
+            note = f"trained for {last} epochs"
+        note += f"; kept {tuned.interpolation.describe()}"
     if tuned.interrupted:
         note = f"stopped early by Ctrl-C; {note}"
         if state_file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from dataclasses import dataclass, field
@@ -21,8 +22,15 @@ from webcam_classifier.finetune.head_init import initialise_head
 from webcam_classifier.finetune.history import (
     Epoch,
     epoch_event,
+    is_as_good_as_the_best,
     is_best,
     is_out_of_patience,
+)
+from webcam_classifier.finetune.interpolation import (
+    UNMEASURED,
+    WEIGHTS,
+    InterpolationChoice,
+    choose_interpolation,
 )
 from webcam_classifier.finetune.memory import (
     MicroBatch,
@@ -57,8 +65,10 @@ class FinetunedNetwork:
 
     Attributes:
         network: On the CPU, in evaluation mode.
-        best: The epoch that it is from.
+        best: The epoch that it is from; 0 where the start is kept.
         chosen_by: Why that one, in words.
+        interpolation: How far the way from the start to the trained network was gone; None where
+            that was not chosen on validation pictures.
         history: All epochs, in order.
         seconds: All of it, those before a resumption included.
         interrupted: Whether Ctrl-C ended it early.
@@ -72,6 +82,7 @@ class FinetunedNetwork:
     network: PixelNetwork
     best: Epoch
     chosen_by: str
+    interpolation: InterpolationChoice | None
     history: tuple[Epoch, ...]
     seconds: float
     interrupted: bool
@@ -167,8 +178,11 @@ class FinetuneRun:
             # A head learns nothing from a random network's embeddings.
             initialise_head(self.model, self.inputs, self.head, self.micro_batch, device)
         self.group.broadcast_tensors(self.model.state_dict().values())
-        weight = settings.interpolation_weight if head_init else 1.0
-        self.ema = ExponentialMovingAverage(self.model, settings.ema, weight)
+        self.weight = self._weight() if head_init else 1.0
+        self.chooses = head_init and settings.interpolation_weight is None
+        self.chooses &= len(self.inputs.validation) > 0
+        keeps_start = self.chooses or self.weight < 1.0
+        self.ema = ExponentialMovingAverage(self.model, settings.ema, keeps_start)
         self.optimizer = build_optimizer(self.model, output_layer(self.model), settings, head_init)
         self.rates = highest_rates(self.optimizer)
         self.stepping = TrainingStep(
@@ -179,6 +193,12 @@ class FinetuneRun:
             self._restore(read_state(content, self.state_file.path))
         elif head_init:
             self._finish_epoch(0, math.nan)
+
+    def _weight(self) -> float:
+        """Of the trained network in what each epoch is measured by."""
+        if self.settings.interpolation_weight is not None:
+            return self.settings.interpolation_weight
+        return 1.0 if len(self.inputs.validation) else UNMEASURED
 
     def _kept_state(self) -> bytes | None:
         content = None
@@ -252,22 +272,29 @@ class FinetuneRun:
     def _finish_epoch(self, number: int, training_loss: float) -> None:
         loss, accuracy = math.nan, math.nan
         if len(self.inputs.validation) and self.group.is_first:
-            logits = logits_of(
-                self.ema.interpolated(), self.inputs.validation, self.micro_batch, self.group.device
-            )
+            logits = self._validation_logits(self.weight)
             loss, accuracy = loss_and_accuracy(
                 logits, torch.from_numpy(self.inputs.validation_labels)
             )
         loss, accuracy, elapsed = self.group.broadcast_numbers([loss, accuracy, self._elapsed()])
         epoch = Epoch(number, training_loss, loss, accuracy, elapsed)
         self.history.append(epoch)
-        if is_best(self.history, self.best):
+        if self._is_kept():
             self.best = epoch
-            self.best_state = self._trained(self.ema.interpolated(), copied=True)
+            self.best_state = self._trained(self.ema.interpolated(self.weight), copied=True)
         if self.state_file is not None and self.group.is_first:
             self.state_file.save(self._state())
         if self.group.is_first:  # told once it is kept, so that nobody counts on what may be lost
             progress.tell(epoch_event(self.history, self.settings.epochs))
+
+    def _validation_logits(self, weight: float) -> torch.Tensor:
+        network = self.ema.interpolated(weight)
+        return logits_of(network, self.inputs.validation, self.micro_batch, self.group.device)
+
+    def _is_kept(self) -> bool:
+        if self.chooses:
+            return is_as_good_as_the_best(self.history, len(self.inputs.validation))
+        return is_best(self.history, self.best)
 
     def _elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -321,18 +348,18 @@ class FinetuneRun:
     def _result(self, interrupted: bool) -> FinetunedNetwork:
         if self.best is None:
             raise RuntimeError("no epoch was finished")
-        self.model.load_state_dict(self.best_state, strict=False)
-        chosen_by = "the last epoch: there were no validation pictures"
-        if len(self.inputs.validation):
-            count = len(self.inputs.validation)
-            chosen_by = (
-                f"the most right answers on {count} validation pictures; of equals, the latest"
-            )
+        choice, best = None, self.best
+        if self.chooses and best.number > 0:
+            choice = self._choose_interpolation(interrupted)
+            best = best if choice.weight else self.history[0]
+        else:
+            self.model.load_state_dict(self.best_state, strict=False)
         out_of_patience = not interrupted and self.history[-1].number < self.settings.epochs
         return FinetunedNetwork(
             network=self.network.cpu().eval(),
-            best=self.best,
-            chosen_by=chosen_by,
+            best=best,
+            chosen_by=self._chosen_by(),
+            interpolation=choice,
             history=tuple(self.history),
             seconds=self._elapsed(),
             interrupted=interrupted,
@@ -342,3 +369,33 @@ class FinetuneRun:
             processes=self.group.world_size,
             micro_batch_size=self.micro_batch.size,
         )
+
+    def _chosen_by(self) -> str:
+        count = len(self.inputs.validation)
+        if count == 0:
+            return "the last epoch: there were no validation pictures"
+        if self.chooses:
+            return f"the latest that is the best on {count} validation pictures, but for noise"
+        return f"the most right answers on {count} validation pictures; of equals, the latest"
+
+    def _choose_interpolation(self, interrupted: bool) -> InterpolationChoice:
+        """Put between start and best epoch what left-out pictures speak for into the model.
+
+        The first process asks and tells the others; after Ctrl-C, when they may be gone, it alone
+        goes on.
+        """
+        self.ema.model.load_state_dict(self.best_state, strict=False)
+        numbers = [math.nan] * 6
+        if self.group.is_first:
+            start, *others = (self._validation_logits(weight).numpy() for weight in (0.0, *WEIGHTS))
+            truths = self.inputs.validation_labels
+            found = choose_interpolation(start, others, truths, self.inputs.validation_bursts)
+            numbers = [float(value) for value in dataclasses.astuple(found)]
+        if not interrupted:
+            numbers = self.group.broadcast_numbers(numbers)
+        elif not self.group.is_first:
+            numbers[:4] = [0.0] * 4
+        weight, start_right, right, count, lead, noise = numbers
+        kept = self.ema.interpolated(weight)
+        self.model.load_state_dict(self._trained(kept, copied=True), strict=False)
+        return InterpolationChoice(weight, int(start_right), int(right), int(count), lead, noise)

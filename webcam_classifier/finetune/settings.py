@@ -31,7 +31,8 @@ class FinetuneSettings:
             is then higher than that of the other layers. Its embedding is normalised then, as a
             head's is.
         interpolation_weight: Of the trained network in the one that is kept, above 0, to 1; the
-            rest is that start (weight interpolation, as in WiSE-FT). Used with `head_init` alone.
+            rest is that start (weight interpolation, as in WiSE-FT). None chooses it on the
+            validation pictures, the start itself included. Used with `head_init` alone.
         label_smoothing: Share of each target that is spread over all labels.
         freeze_backbone: Whether only the new classifier learns, and the pretrained layers stay.
         hidden_units: Of each further layer in the new classifier, before its last one.
@@ -53,7 +54,7 @@ class FinetuneSettings:
     views: ViewKind = "strong"
     ema: bool = True
     head_init: bool = True
-    interpolation_weight: float = 0.5
+    interpolation_weight: float | None = None
     label_smoothing: float = 0.1
     freeze_backbone: bool = False
     hidden_units: tuple[int, ...] = ()
@@ -91,9 +92,10 @@ def check_settings(settings: FinetuneSettings) -> None:
             f"A label smoothing of {settings.label_smoothing} leaves nothing of the labels. Give "
             "0, or a share below 1."
         )
-    if not 0.0 < settings.interpolation_weight <= 1.0:
+    weight = settings.interpolation_weight
+    if weight is not None and not 0.0 < weight <= 1.0:
         raise UserError(
-            f"An interpolation weight of {settings.interpolation_weight} keeps nothing of the "
+            f"An interpolation weight of {weight} keeps nothing of the "
             "training, or more than there is. Give one above 0, to 1."
         )
     if not 0.0 <= settings.dropout < 1.0:

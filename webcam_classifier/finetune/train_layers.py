@@ -39,7 +39,8 @@ def train_layers(
 
     Args:
         training: At least one picture of each label.
-        validation: What chooses the best epoch; it may be empty.
+        validation: What chooses the best epoch, and how far to go from the start; it may be empty.
+            `LeftOutExamples` say which were recorded together, else each counts for itself.
         labels: Their names.
         pretrained: From `load_pretrained`.
         settings: How to train.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,22 @@ from webcam_classifier.finetune.evaluate import layer_inputs
 from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.random_views import Examples
 from webcam_classifier.finetune.settings import FinetuneSettings
+from webcam_classifier.frame import BgrImage
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOutExamples:
+    """Pictures that were left out; see `Examples`.
+
+    Attributes:
+        images: Each (height, width, 3) uint8 BGR.
+        label_indices: (images,) int64, which label each has.
+        bursts: (images,) int64, which were recorded together.
+    """
+
+    images: Sequence[BgrImage]
+    label_indices: NDArray[np.int64]
+    bursts: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +45,7 @@ class TrainingInputs:
         label_count: How many labels there are.
         validation: What it is evaluated on after each epoch; it may be empty.
         validation_labels: (validation,) int64, the label's index of each.
+        validation_bursts: (validation,) int64, the burst of each.
     """
 
     training: PictureInputs | FixedInputs
@@ -35,6 +53,7 @@ class TrainingInputs:
     label_count: int
     validation: PictureInputs | FixedInputs
     validation_labels: NDArray[np.int64]
+    validation_bursts: NDArray[np.int64]
 
     def label_weights(self) -> torch.Tensor:
         """Balanced class weights, (labels,): rare labels count as much as frequent ones."""
@@ -58,6 +77,9 @@ def gather_training_inputs(
         settings: Which views, and of what size.
     """
     size, seed = settings.input_size, settings.seed
+    bursts = np.arange(len(validation.label_indices))
+    if isinstance(validation, LeftOutExamples):
+        bursts = validation.bursts
     views = choose_views(settings.views, training, labels, size, settings.mirrored)
     return TrainingInputs(
         training=PictureInputs(training, views, size, seed),
@@ -65,6 +87,7 @@ def gather_training_inputs(
         label_count=len(labels),
         validation=PictureInputs(validation, PlainViews(validation, size), size, seed),
         validation_labels=validation.label_indices,
+        validation_bursts=bursts,
     )
 
 

@@ -85,7 +85,9 @@ class AutoTrainer:
             note = f"chosen: a head: {_why_not(compared, choice, is_head)}"
             if self.minutes is not None:
                 note += "; --minutes sets the time to try, not what is kept"
-            note += ". --mode finetune keeps the trained network in any case"
+            note += (
+                ". --mode finetune --interpolation-weight 1 keeps the trained network in any case"
+            )
             return dataclasses.replace(head, note=note, superseded=trained.superseded)
         note = (
             f"chosen: {choice.reason}; it is better than a head: {_figures(compared)}, more than "

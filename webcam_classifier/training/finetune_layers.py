@@ -1,0 +1,42 @@
+"""Fine-tuning where it was asked for: a head all the same, where that is as good."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from webcam_classifier.head.embedded_dataset import EmbeddedDataset
+from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.training.train_head import train_head
+
+
+class LayersTrainer(Protocol):
+    """What can train layers."""
+
+    def train(
+        self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None = None
+    ) -> TrainingResult:
+        """Train on from pretrained weights."""
+
+
+def finetune_or_head(
+    trainer: LayersTrainer, task: TrainingTask, embedded: EmbeddedDataset | None
+) -> TrainingResult:
+    """Train layers; where left-out pictures say that they are no better, fit the head instead.
+
+    That head learns from all pictures, as none has to be held back to choose anything by.
+
+    Args:
+        trainer: Of layers.
+        task: What to learn from.
+        embedded: What the frozen network makes of it; without it what was trained is kept.
+    """
+    trained = trainer.train(task, embedded)
+    is_start = trained.details.get("best_epoch") == 0 and not trained.details.get("interrupted")
+    if embedded is None or not is_start:
+        return trained
+    details = {"tried": trained.details}
+    head = train_head(task, embedded)
+    return dataclasses.replace(
+        head, note=trained.note, details=head.details | details, superseded=trained.superseded
+    )
