@@ -22,7 +22,6 @@ from webcam_classifier.model_card import (
 )
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.runtime.runners import Values
@@ -120,7 +119,7 @@ class Classifier:
     @property
     def runtime(self) -> str:
         """What runs the graph, with its version, for a person."""
-        return f"onnxruntime {onnxruntime.__version__} {self._session.runtime.describe()}"
+        return f"{self._session.library} {self._session.runtime.describe()}"
 
     def classify(self, image: BgrImage) -> Prediction:
         """Say what is on a picture of any size.

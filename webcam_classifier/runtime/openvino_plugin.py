@@ -85,6 +85,14 @@ def open_on_openvino(
     return session
 
 
+def finds_a_processor() -> bool:
+    """Whether the plugin can be loaded, and knows the processor that is here."""
+    try:
+        return bool(openvino_devices())
+    except ProviderError:
+        return False
+
+
 def openvino_devices() -> list[Any]:
     """Register OpenVINO's plugin, once in a process, and give the processor as its device.
 

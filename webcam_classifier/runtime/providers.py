@@ -19,6 +19,7 @@ from webcam_classifier.private_onnxruntime import onnxruntime
 
 OPENVINO_PACKAGE = "onnxruntime-ep-openvino"
 OPENVINO_MODULE = "onnxruntime_ep_openvino"
+OPENVINO_LIBRARY = "openvino"
 
 _CUDA_GRAPH = frozenset({"enable_cuda_graph", "trt_cuda_graph_enable"})
 
@@ -49,8 +50,9 @@ PROVIDERS: Mapping[str, Provider] = {
     CPU: Provider("CPUExecutionProvider", "", has_threads=True),
     "openvino": Provider(
         "OpenVINOExecutionProvider",
-        f"Install it with `pip install {OPENVINO_PACKAGE}`; it needs onnxruntime 1.23 or newer "
-        "and an x86 processor.",
+        f"On an x86 processor, install it with `pip install {OPENVINO_PACKAGE}`, which needs "
+        "onnxruntime 1.23 or newer; on one of AMD with "
+        f"`pip install {OPENVINO_LIBRARY}`.",
         has_threads=True,
     ),
     "cuda": Provider(
@@ -139,7 +141,7 @@ def installed_providers() -> tuple[str, ...]:
     return tuple(
         name
         for name, provider in PROVIDERS.items()
-        if provider.registered in built_in or is_plugin(name)
+        if provider.registered in built_in or is_plugin(name) or is_library(name)
     )
 
 
@@ -151,10 +153,15 @@ def is_plugin(name: str) -> bool:
     return name == "openvino" and importlib.util.find_spec(OPENVINO_MODULE) is not None
 
 
+def is_library(name: str) -> bool:
+    """Whether a provider can be opened without onnxruntime: see `openvino_package`."""
+    return name == "openvino" and importlib.util.find_spec(OPENVINO_LIBRARY) is not None
+
+
 def versions() -> str:
     """The versions that measurements depend on."""
     words = [f"onnxruntime {onnxruntime.__version__}"]
-    for package in (OPENVINO_MODULE, "tensorrt"):
+    for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, "tensorrt"):
         # The folder's name says it: asking importlib.metadata takes 4 MB and 30 ms.
         for folder in sys.path:
             words += sorted(path.stem for path in Path(folder).glob(f"{package}-*.dist-info"))

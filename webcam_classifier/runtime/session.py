@@ -21,7 +21,12 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
-from webcam_classifier.runtime.openvino_plugin import open_on_openvino
+from webcam_classifier.runtime.openvino_package import OpenvinoSession, open_with_openvino
+from webcam_classifier.runtime.openvino_plugin import (
+    MakeOptions,
+    finds_a_processor,
+    open_on_openvino,
+)
 from webcam_classifier.runtime.optimised_graph import BATCH_AXIS, optimised_graph
 from webcam_classifier.runtime.providers import (
     CPU,
@@ -30,6 +35,7 @@ from webcam_classifier.runtime.providers import (
     ExecutionConfig,
     ProviderError,
     installed_providers,
+    is_library,
     is_plugin,
     option_attempts,
     provider_options,
@@ -56,15 +62,18 @@ class ModelSession:
         last: What gives the outputs, and knows what stands in the file: the same, or another part.
         runner: What runs both.
         runtime: How.
+        library: What computes it, with its version; empty is onnxruntime.
     """
 
     def __init__(
         self,
-        first: onnxruntime.InferenceSession,
+        first: onnxruntime.InferenceSession | OpenvinoSession,
         last: onnxruntime.InferenceSession,
         runner: Runner,
         runtime: ExecutionConfig,
+        library: str = "",
     ) -> None:
+        self.library = library or f"onnxruntime {onnxruntime.__version__}"
         self.metadata: Mapping[str, str] = last.get_modelmeta().custom_metadata_map
         self.inputs: dict[str, Sequence[int | str]] = shapes_of(first.get_inputs())
         self.outputs: dict[str, Sequence[int | str]] = shapes_of(last.get_outputs())
@@ -138,11 +147,13 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
         )
     if split is None:
         session = open_on_provider(path, runtime, options, folder)
-        return ModelSession(session, session, _runner(session, runtime), runtime)
+        # OpenVINO itself does not tell what stands in the file beside the graph.
+        told = open_on_processor(path, 1) if isinstance(session, OpenvinoSession) else session
+        return ModelSession(told, told, _runner(session, runtime), runtime, _library(session))
     head = open_on_processor(split.head, 1)  # a few thousand multiplications
     body = open_on_provider(split.body, runtime, options, folder)
     runner = SplitRunner(_runner(body, runtime), split.seam, PlainRunner(head))
-    return ModelSession(body, head, runner, runtime)
+    return ModelSession(body, head, runner, runtime, _library(body))
 
 
 def open_on_processor(
@@ -171,7 +182,7 @@ def _readable(path: Path) -> str | bytes:
 
 def open_on_provider(
     path: Path, runtime: ExecutionConfig, provider_options: dict[str, str], folder: Path
-) -> onnxruntime.InferenceSession:
+) -> onnxruntime.InferenceSession | OpenvinoSession:
     """Open a graph on another provider, and make sure that it is the one that runs it.
 
     Args:
@@ -200,10 +211,9 @@ def open_on_provider(
     if runtime.provider == "tensorrt":
         _drop_damaged_engines(folder)
 
-    def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession:
-        if is_plugin(runtime.provider):
-            compiled = folder / f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
-            return open_on_openvino(path, chosen, make_options, compiled)
+    def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession | OpenvinoSession:
+        if runtime.provider == "openvino":
+            return _open_on_openvino(path, runtime, chosen, make_options, folder)
         names = [(provider.registered, chosen), *_followers(runtime)]
         # With its own fallback it goes on with another provider after any error.
         return onnxruntime.InferenceSession(
@@ -223,6 +233,21 @@ def open_on_provider(
     if runtime.provider == "tensorrt":
         note_hashes(folder, _ENGINES)
     return session
+
+
+def _open_on_openvino(
+    path: Path,
+    runtime: ExecutionConfig,
+    settings: dict[str, str],
+    make_options: MakeOptions,
+    folder: Path,
+) -> onnxruntime.InferenceSession | OpenvinoSession:
+    """Open a graph on OpenVINO's plugin, or on OpenVINO itself where that finds no processor."""
+    name = f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
+    has_plugin = is_plugin(runtime.provider)
+    if is_library(runtime.provider) and not (has_plugin and finds_a_processor()):
+        return open_with_openvino(path, settings, folder / f"{name}-alone")
+    return open_on_openvino(path, settings, make_options, folder / name)
 
 
 def _drop_damaged_engines(folder: Path) -> None:
@@ -249,7 +274,7 @@ def first_that_opens(
     return open_with(attempts[-1])
 
 
-def check_taken(session: onnxruntime.InferenceSession, provider: str) -> None:
+def check_taken(session: onnxruntime.InferenceSession | OpenvinoSession, provider: str) -> None:
     """Make sure that a provider runs a graph: onnxruntime falls back to the processor in silence.
 
     Raises:
@@ -274,7 +299,13 @@ def check_taken(session: onnxruntime.InferenceSession, provider: str) -> None:
         )
 
 
-def _runner(session: onnxruntime.InferenceSession, runtime: ExecutionConfig) -> Runner:
+def _library(session: onnxruntime.InferenceSession | OpenvinoSession) -> str:
+    return session.library if isinstance(session, OpenvinoSession) else ""
+
+
+def _runner(
+    session: onnxruntime.InferenceSession | OpenvinoSession, runtime: ExecutionConfig
+) -> Runner:
     device = PROVIDERS[runtime.provider].device
     return PlainRunner(session) if device == "cpu" else BoundRunner(session, device)
 
