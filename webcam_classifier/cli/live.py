@@ -169,7 +169,12 @@ def watch(options: argparse.Namespace) -> None:
         )
         switch.use_loop(loop)
         if others_are_left and camera.is_live:
-            stack.enter_context(RuntimeSearch(classifier, options.threads, say))
+
+            def say_of_first(line: str) -> None:
+                if switch.classifier is classifier:  # else the search is about a model of before
+                    say(line)
+
+            stack.enter_context(RuntimeSearch(classifier, options.threads, say_of_first))
         run(loop, show, camera, source)
 
 
