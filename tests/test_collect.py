@@ -82,6 +82,8 @@ def test_every_frame_of_a_file_is_recorded_in_order(
         (["--count", "7"], [0, 1, 2, 3, 4, 5, 6]),
         (["--every", "6"], [0, 6, 12, 18]),
         (["--every", "6", "--count", "2"], [0, 6]),
+        (["--every", "0.2"], [0, 6, 12, 18]),  # at 30 frames a second
+        (["--every", "0.5s"], [0, 15]),
     ],
 )
 def test_count_and_every_choose_frames(

@@ -6,6 +6,7 @@ $ python collect.py cup --source 1 --rate 4             the second camera, 4 pic
 $ python collect.py cup --no-window --count 40          a device without a screen: 3, 2, 1, go
 $ python collect.py cup --no-window --source clip.mp4   every picture of a video
 $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
+$ python collect.py cup --no-window --source clip.mp4 --every 0.5    one in half a second
 $ python collect.py --list-cameras                      list the cameras
 $ python collect.py --review                            which snapshots to look at again
 $ python collect.py --import project.tm                 pictures of other tools, a folder or a zip
@@ -44,7 +45,9 @@ from webcam_classifier.cli.exchange_arguments import add_exchange_arguments, exc
 from webcam_classifier.cli.recording_arguments import (
     RATE,
     add_dataset_argument,
+    frames_between,
     parse_count,
+    parse_every,
     parse_rate,
 )
 from webcam_classifier.cli.unattended import count_down, record_unattended, watched
@@ -123,7 +126,8 @@ def record(
     if camera.is_device:
         count_down(camera, options.countdown)
     with watched(camera, say_status):
-        done = record_unattended(camera, session, label, options.count, options.every or 1)
+        every = frames_between(options.every, options.source)
+        done = record_unattended(camera, session, label, options.count, every)
     if options.count is not None and done < options.count:
         print(f"the source ended after {done} of {options.count} pictures")
 
@@ -242,9 +246,10 @@ def build_parser() -> CommandParser:
     )
     group.add_argument(
         "--every",
-        type=parse_count,
+        type=parse_every,
         metavar="N",
-        help="of a file, take every Nth picture (default: 1, all)",
+        help="of a file, take every Nth picture, or one in so many seconds of a video: 0.5, or 2s "
+        "(default: 1, all)",
     )
     group.add_argument(
         "--countdown",

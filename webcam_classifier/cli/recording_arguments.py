@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from webcam_classifier.camera.video_file import file_rate
+from webcam_classifier.errors import UserError
+
 DATASET = Path("dataset")
 RATE = 8.0  # snapshots a second while a label is recorded: more are near duplicates of each other
 
@@ -37,6 +40,39 @@ def parse_count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
+
+
+def parse_every(text: str) -> int | float:
+    """Read each Nth frame, a whole number, or seconds between two: `0.5`, or `2s`."""
+    if text.isdecimal():
+        return parse_count(text)
+    seconds = parse_number(text.removesuffix("s"))
+    if not 0.001 <= seconds <= 86_400:  # false for "nan" too
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number of frames nor seconds; write 10, 0.5 or 2s"
+        )
+    return seconds
+
+
+def frames_between(every: int | float | None, source: str) -> int:
+    """Turn what `parse_every` gave into each Nth frame of a video.
+
+    Args:
+        every: A whole number of frames, seconds as a float, or None for each frame.
+        source: The video.
+
+    Raises:
+        UserError: Seconds were given, and the source does not say how fast it plays.
+    """
+    if not isinstance(every, float):
+        return every or 1
+    rate = file_rate(source) if Path(source).expanduser().is_file() else None
+    if rate is None:
+        raise UserError(
+            f"{source} does not say how many frames it plays in a second, so --every can't count "
+            "seconds. Give a whole number of frames, such as --every 10."
+        )
+    return max(1, round(every * rate))
 
 
 def parse_number(text: str) -> float:

@@ -27,7 +27,7 @@ from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
 from webcam_classifier.dataset.crop_file import CROP_FILE
 from webcam_classifier.dataset.given_parts import PARTS, TRAINING_PART, part_of_name
 from webcam_classifier.errors import UserError
-from webcam_classifier.exchange.manifest import MANIFEST_NAME, read_manifest
+from webcam_classifier.exchange.manifest import CHECKSUMS_NAME, MANIFEST_NAME, read_manifest
 
 EDGE_IMPULSE_LIST = "info.labels"
 ROBOFLOW_LIST = "_classes.csv"
@@ -37,7 +37,7 @@ MODEL_METADATA = "metadata.json"
 
 SIDE_FILES = (
     MANIFEST_NAME, EDGE_IMPULSE_LIST, ROBOFLOW_LIST, TEACHABLE_MANIFEST, LABEL_LIST,
-    MODEL_METADATA, CROP_FILE, *CATEGORY_NAMES_FILES,
+    MODEL_METADATA, CHECKSUMS_NAME.lower(), CROP_FILE, *CATEGORY_NAMES_FILES,
 )  # fmt: skip
 """Files that say what pictures are, in lower case."""
 
