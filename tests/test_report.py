@@ -200,7 +200,7 @@ def test_the_temperature_is_taken_out_again_for_comparison(tmp_path: Path) -> No
 def test_without_test_pictures_the_report_says_that_nothing_is_known(tmp_path: Path) -> None:
     pictures = pictures_of(tmp_path / "pictures", ("a", "b"))
     found = findings_of(pictures, Analysis(), tested=False)
-    assert "nothing is known" in read(render_report(found, "model")).text
+    assert "the accuracy is not known" in read(render_report(found, "model")).text
     assert found.to_dict()["accuracy"] is None
     assert found.to_dict()["calibration"] is None
 
@@ -247,9 +247,7 @@ def test_the_head_says_what_to_expect_of_new_bursts_and_what_live_shows(tmp_path
     low, high = evaluation.interval or (0.0, 0.0)
     text = text_of(found)
     assert "Of 100 new snapshots" not in text
-    assert (
-        f"Over many new bursts it is likely right in {100 * low:.0f} to {100 * high:.0f} %" in text
-    )
+    assert f"Over many new bursts, expect {100 * low:.0f} to {100 * high:.0f} %" in text
     assert f"Measured on {evaluation.count} pictures of 4 bursts: pictures kept aside." in text
     assert text.count("one press of the key") == 1
     assert "recording" not in text
@@ -279,7 +277,7 @@ def test_a_label_that_was_not_measured_is_said_beside_the_accuracy(tmp_path: Pat
 
 def test_names_that_tell_no_bursts_promise_nothing_of_them(tmp_path: Path) -> None:
     text = text_of(findings_of(pictures_of(tmp_path / "pictures", ("a", "b"), 60), Analysis()))
-    assert "Over many new snapshots it is likely right in" in text
+    assert "Over many new snapshots, expect" in text
     assert "if they were taken in a row, it is less certain than its interval says" in text
 
 
@@ -301,7 +299,7 @@ def test_a_confidence_is_blamed_only_beyond_chance(tmp_path: Path) -> None:
     }
     assert "within chance" in told[0.2]  # each is 80 % sure
     assert "within chance" in told[0.25]
-    assert "too sure of itself" in told[0.55]
+    assert "overconfident" in told[0.55]
 
 
 def test_a_hundred_labels_stay_readable(tmp_path: Path) -> None:
