@@ -1,7 +1,7 @@
 #!/bin/sh
 # Train, evaluate, export and run live on an emulated 64-bit ARM processor, and compare its answers with this machine's.
 #
-#   tests/emulated/arm64.sh [--cache FOLDER] [--data FOLDER] [--model FOLDER] [--most N] [--int8-most N]
+#   tests/emulated/arm64.sh [--cache FOLDER] [--data FOLDER] [--learn FOLDER] [--most N] [--int8-most N]
 #
 #   --cache FOLDER   where the ARM system and its wheels are made and kept, 1.3 GB
 #                    (default: $XDG_CACHE_HOME/teach-camera-arm64)
