@@ -95,7 +95,7 @@ def test_the_command_compares_networks_and_trains_with_the_one_it_takes(
     train.main([*command, "--output", str(output)])
     printed = capsys.readouterr().out
     taken = json.loads((output / "metrics.json").read_text())["backbone"]
-    assert f"taken: {taken}: " in printed
+    assert f"chosen: {taken}: " in printed
     assert "squeezenet1_1           224" in printed
     assert "efficientnet_lite0      224" in printed
 

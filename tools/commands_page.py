@@ -46,6 +46,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "WATCHDOG_USEC": "Set by systemd: after how many microseconds of silence it restarts `live`.",
     "WATCHDOG_PID": "Set by systemd: which process that is said of.",
     "PYTHONPATH": "Passed on to the processes that train and export beside the live picture.",
+    "OMP_WAIT_POLICY": "How torch's threads wait for each other in `train`: `PASSIVE` unless it is "
+    "set, which is faster beside other work.",
     "WORLD_SIZE": "Set by `torchrun`: how many processes fine-tune together.",
     "RANK": "Set by `torchrun`: the number of this one.",
     "LOCAL_RANK": "Set by `torchrun`: its number on this machine.",
