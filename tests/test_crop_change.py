@@ -180,7 +180,7 @@ def test_a_frame_of_the_former_part_is_saved_and_not_learnt_from(tmp_path: Path)
     dataset = Dataset(tmp_path, ["cup"])
     recording = Recording(dataset, rate=float("inf"), keep_all=True)
     embedding = np.ones(WIDTH, np.float32)
-    recording.start("cup", None)
+    recording.start("cup", 4)  # a counted snapshot is saved at once
 
     def taken_with(index: int, crop: Crop | None) -> bool:
         answer = Prediction((), np.zeros(0, np.float32), embedding=embedding, crop=crop)

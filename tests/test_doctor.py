@@ -83,8 +83,8 @@ def test_what_is_not_installed_is_told_by_doctor_and_by_every_command(tmp_path: 
     done = run("--json", PYTHONPATH=str(tmp_path))
     assert done.stderr == ""
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    assert "can't be looked at" in checks["providers"]["found"]
-    assert "can't be looked at" in checks["pretrained weights"]["found"]
+    assert "can't be checked" in checks["providers"]["found"]
+    assert "can't be checked" in checks["pretrained weights"]["found"]
     assert checks["Python"]["status"] == "ok"
     done = subprocess.run(
         [sys.executable, "-m", "webcam_classifier.cli", "train"],
