@@ -133,7 +133,7 @@ def test_pictures_without_a_truth_decide_by_equal_answers(
     main([str(colours / "model"), "--advise", *ON_CPU, "--pictures", str(colours / "dataset")])
 
     printed = capsys.readouterr().out
-    assert "at least as like the original" in printed
+    assert "at least as close to the original" in printed
     assert "can't be measured" in printed
 
 

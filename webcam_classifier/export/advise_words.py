@@ -60,9 +60,10 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
         truth_is_known: Whether accuracy could be measured.
     """
     if chosen is today:
+        meaning = "accurate" if truth_is_known else "close to it"
         return (
             f"the model as it is ({today.name}, on {today.runs_on}, {today.milliseconds:.2f} ms): "
-            f"nothing as accurate takes less than {MUCH_FASTER:.0%} of its time"
+            f"nothing as {meaning} takes less than {MUCH_FASTER:.0%} of its time"
         )
     speed = (
         f"{chosen.name}, on {chosen.runs_on}: {chosen.milliseconds:.2f} ms instead of "
