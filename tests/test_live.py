@@ -492,7 +492,7 @@ def test_an_impossible_number_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["models/thumbs", "--teach"], "no use for models/thumbs"),
+        (["models/thumbs", "--teach"], "it does not use models/thumbs"),
         (["--teach", "cup", "--no-window"], "`python studio.py`"),
         (["--teach", "--top", "2"], "shows every label"),
         (["--teach", "--no-unknown"], "leave --unknown out"),
