@@ -29,7 +29,11 @@ def test_answers_and_what_is_unknown_stay_in_every_precision(
     assert both[1].card.accuracy > 0.9
     assert both[0].card.unknown_threshold is not None
     assert both[0].card.unknown_threshold == both[1].card.unknown_threshold
-    line = next(line for line in capsys.readouterr().out.splitlines() if "shown as unknown by only one" in line)
+    line = next(
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if "shown as unknown by only one" in line
+    )
     assert int(line.split()[-1]) <= 1
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
     found = [classifier.classify(noise) for classifier in both]

@@ -24,7 +24,6 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import math
 import os
 import shlex
 import sys
@@ -35,21 +34,17 @@ from typing import TYPE_CHECKING
 
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import (
-    DEFAULT_BACKBONE,
-    DEFAULT_INPUT_SIZE,
     WITHOUT_TORCH,
     Backbone,
     is_only_frozen,
     load_backbone,
-    usual_input_size,
 )
 from webcam_classifier.backbone.optional_torch import has_torch, needing_torch
 from webcam_classifier.cli.command_parser import CommandParser
-from webcam_classifier.cli.crop_argument import add_crop_argument, decide_crop
+from webcam_classifier.cli.crop_argument import decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
-from webcam_classifier.cli.list_recipes import ListRecipes
-from webcam_classifier.cli.output_arguments import output_file
+from webcam_classifier.cli.train_arguments import AUTO, build_train_parser, parse_train_arguments
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.describe_split import describe_split
@@ -73,9 +68,7 @@ from webcam_classifier.finetune.distributed import (
     PartIsDoneError,
     rank,
     silence_other_ranks,
-    world_size,
 )
-from webcam_classifier.finetune.recipes import RECIPES, find_recipe
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
@@ -83,7 +76,6 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable, recover_folder
 from webcam_classifier.training.auto import AutoTrainer
-from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
 from webcam_classifier.training.choose_backbone import HALF_A_FRAME, choose_backbone
 from webcam_classifier.training.evaluate_and_save import (
     describe_training,
@@ -97,8 +89,6 @@ from webcam_classifier.training.train_head import train_head
 
 if TYPE_CHECKING:
     from webcam_classifier.finetune.layer_trainer import LayerTrainer
-
-AUTO = "auto"  # in the place of a network's name
 
 
 @silence_other_ranks()
@@ -265,165 +255,12 @@ def plan(
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    if options.recipe is not None:  # what the command line says goes before the recipe
-        recipe = options.recipe
-        parser.set_defaults(
-            mode=recipe.mode, backbone=recipe.backbone, input_size=recipe.input_size
-        )
-        options = parser.parse_args(arguments)
-    of_finetuning = (
-        "epochs", "batch_size", "patience", "interpolation_weight", "resume", "device",
-    )  # fmt: skip
-    given = [name for name in of_finetuning if getattr(options, name) != parser.get_default(name)]
-    if options.mode == "head" and given:
-        named = " and ".join("--" + name.replace("_", "-") for name in given)
-        parser.error(f"{named} belong to --mode finetune: a head is fitted at once")
-    if options.mode == "auto" and options.resume:
-        parser.error("--resume continues --mode finetune: auto chooses again, by the time it has")
-    if options.mode != "auto" and options.minutes is not None:
-        parser.error("--minutes belongs to --mode auto: the other modes take the time they need")
-    if options.mode != "finetune" and world_size() > 1:
-        parser.error("torchrun starts several processes, which only --mode finetune can use")
-    _check_backbone(parser, options)
-    return options
-
-
-def _check_backbone(parser: CommandParser, options: argparse.Namespace) -> None:
-    """Refuse what does not go with the network, and take the input size that is usual for it."""
-    if options.backbone != AUTO:
-        options.input_size = options.input_size or usual_input_size(options.backbone)
-        if options.latency is not None:
-            parser.error("--latency belongs to --backbone auto, which chooses by it")
-    elif options.mode == "finetune" or options.weights != "auto":
-        parser.error("--backbone auto compares pretrained networks for a head: name the network")
-    if is_only_frozen(options.backbone) and (options.mode == "finetune" or options.minutes):
-        parser.error(f"the layers of {options.backbone} can't be trained here: take --mode head")
+    return parse_train_arguments(build_parser(), arguments)
 
 
 def build_parser() -> CommandParser:
     """Say what the command takes."""
-    parser = CommandParser(__doc__ or "")
-    add = parser.add_argument
-    add(
-        "dataset",
-        type=Path,
-        nargs="?",
-        default=Path("dataset"),
-        help="pictures, in one folder for each label (default: dataset)",
-    )
-    add(
-        "--backbone",
-        default=DEFAULT_BACKBONE,
-        metavar="NAME",
-        help="the pretrained network: squeezenet1_1 (default), efficientnet_lite0, _lite1 or "
-        "_lite2, or with torch by its torchvision name: alexnet, resnet18, mobilenet_v2, ...; "
-        "squeezenet1_1+efficientnet_lite0 joins two of the same input size; auto "
-        "compares those that need no torch on your pictures and this device, and takes the best",
-    )
-    add(
-        "--latency",
-        type=_milliseconds,
-        metavar="MS",
-        help="with --backbone auto: the most milliseconds that a picture may take (default: "
-        f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
-    )
-    add(
-        "--mode",
-        choices=("auto", "head", "finetune"),
-        default="auto",
-        help="auto (default): a head, and fine-tuning where it measurably helps and there is "
-        "time; head: freeze the network and fit a classifier on its features, in seconds and "
-        "without torch; finetune: train its layers too, in minutes and with torch",
-    )
-    add(
-        "--minutes",
-        type=_minutes,
-        metavar="N",
-        help="time that auto may take to train layers (default: none where a head does well, "
-        f"else {DEFAULT_MINUTES:g})",
-    )
-    add(
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="where to write (default: models/ and the data set's name)",
-    )
-    add(
-        "--input-size",
-        type=_size,
-        metavar="PIXELS",
-        help="side of the square picture that the network sees (default: what it was trained on, "
-        f"{DEFAULT_INPUT_SIZE} for most); smaller is faster, larger sees smaller things",
-    )
-    add(
-        "--epochs",
-        type=_positive,
-        metavar="N",
-        help="passes over the pictures when fine-tuning (default: chosen for the mode)",
-    )
-    add(
-        "--batch-size",
-        type=_positive,
-        metavar="N",
-        help="pictures for one step of fine-tuning, of all processes together (default: "
-        f"{FinetuneSettings.batch_size}); where memory is short gradients are accumulated over "
-        "parts of it, to the same result",
-    )
-    add(
-        "--patience",
-        type=_positive,
-        metavar="N",
-        help="stop fine-tuning after N epochs without a lower validation loss (default: never)",
-    )
-    add(
-        "--interpolation-weight",
-        type=_interpolation_weight,
-        metavar="SHARE",
-        help="how far fine-tuning goes from the head to the trained network, above 0, to 1, which "
-        "keeps the trained network in any case (default: chosen on left-out pictures, 0 included)",
-    )
-    add(
-        "--resume",
-        action="store_true",
-        help="continue an interrupted fine-tuning, to the same result as without the interruption",
-    )
-    add("--recipe", type=find_recipe, metavar="NAME",
-        help="the settings of a classic tutorial, which other options override: "
-        + ", ".join(recipe.name for recipe in RECIPES))  # fmt: skip
-    add("--list-recipes", action=ListRecipes, nargs=0, help="explain the recipes, and exit")
-    add("--category-names", type=Path, metavar="FILE",
-        help="names that people use for the labels, as JSON: {\"21\": \"fire lily\"} (default: "
-        "category_names.json in the data set, where there is one)")  # fmt: skip
-    add("--mirror", choices=("auto", "on", "off"), default="auto",
-        help="train on mirrored views as well; auto (default): unless that makes labels look the "
-        "same, such as left and right, which is measured on your pictures")  # fmt: skip
-    add_crop_argument(
-        parser, "crop.json in the data set, where collect.py wrote one; 0,0,1,1 is all"
-    )
-    add("--seed", type=int, default=0, help="the same seed gives the same model (default: 0)")
-    add(
-        "--device",
-        default="auto",
-        help="for fine-tuning: auto (default; a GPU where there is one), cpu, cuda, mps",
-    )
-    add(
-        "--weights",
-        default="auto",
-        metavar="FILE",
-        help="pretrained weights: auto (default; from the cache, else fetched once), a "
-        "safetensors or .pth file of torchvision's, or none for random ones",
-    )
-    add("--test-dataset", type=Path, metavar="FOLDER",
-        help="test on these pictures instead of holding some of the data set back")  # fmt: skip
-    add("--measured-only", action="store_true",
-        help="hold a fifth of the pictures back, and write the model that was measured on them; "
-        "without it a head is cross-validated, and trained on all pictures")  # fmt: skip
-    add("--progress", type=output_file, metavar="FILE",
-        help="append the progress to this file as lines of JSON, for programs; the result is "
-        "among the events of python -m webcam_classifier.cli --events train")  # fmt: skip
-    return parser
+    return build_train_parser(__doc__ or "")
 
 
 def command_of(arguments: Sequence[str]) -> str:
@@ -500,38 +337,3 @@ def needed(embedded: EmbeddedDataset | None) -> EmbeddedDataset:
     if embedded is None:
         raise RuntimeError("the pictures were not embedded")
     return embedded
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
-
-
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a time")
-    return value
-
-
-def _interpolation_weight(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 1")
-    return value
-
-
-def _milliseconds(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a time")
-    return value
-
-
-def _size(text: str) -> int:
-    value = int(text)
-    if not 64 <= value <= 1024:
-        raise argparse.ArgumentTypeError(f"{value} is not between 64 and 1024 pixels")
-    return value
