@@ -148,7 +148,7 @@ def test_measuring_on_what_was_taught_with_is_warned_about(
     evaluate.main([str(taught_model), str(hands)])
     split = json.loads((taught_model / "metrics.json").read_text())["split"]
     learnt = split["training"]["count"] + split["validation"]["count"]
-    assert f"{learnt} of the 200 pictures were learnt from" in capsys.readouterr().out
+    assert f"{learnt} of the 200 pictures were used in training" in capsys.readouterr().out
 
 
 def test_a_head_is_measured_first_and_then_learns_from_all(
@@ -165,7 +165,7 @@ def test_a_head_is_measured_first_and_then_learns_from_all(
     assert metrics["split"]["training"]["count"] == 30
     capsys.readouterr()
     evaluate.main([str(tmp_path / "all"), str(tmp_path / "pictures")])
-    assert "30 of the 30 pictures were learnt from" in capsys.readouterr().out
+    assert "30 of the 30 pictures were used in training" in capsys.readouterr().out
     image = read_picture(tmp_path / "pictures" / "red" / "000.jpg")
     one, other = (Classifier(tmp_path / name / "model.onnx") for name in ("all", "measured"))
     assert one.classify(image).confidence != other.classify(image).confidence
@@ -210,7 +210,7 @@ def test_nothing_is_reported_to_the_runtimes_maker(tmp_path: Path) -> None:
 
 def test_labels_the_model_does_not_know_are_refused(taught_model: Path, tmp_path: Path) -> None:
     write_coloured_pictures(tmp_path / "pictures", count=5)
-    with pytest.raises(UserError, match="not taught: blue, red"):
+    with pytest.raises(UserError, match="labels that the model does not have: blue, red"):
         evaluate.main([str(taught_model), str(tmp_path / "pictures")])
 
 
