@@ -87,7 +87,7 @@ def test_flowers_whole_numbers_get_their_names(
     said = capsys.readouterr().out
     assert "fire lily" in said
     assert "on 18 pictures" in said
-    assert "were learnt from" not in said
+    assert "were used in training" not in said
 
     figures = tmp_path / "answer.json"
     picture = flowers / "test/21/000.jpg"

@@ -136,7 +136,7 @@ def test_a_model_that_travelled_alone_knows_what_it_learnt_from(
     assert json.loads(figures.read_text())["learnt_from"] == 16
     write_coloured_pictures(tmp_path / "new", count=5, seed=9)
     evaluate.main([str(tmp_path / "mine.onnx"), str(tmp_path / "new")])
-    assert "learnt from" not in capsys.readouterr().out
+    assert "used in training" not in capsys.readouterr().out
 
 
 def test_a_model_of_an_earlier_version_says_what_it_cannot_know(
