@@ -465,3 +465,47 @@ def test_a_data_set_that_cannot_be_written_stays_as_it_is(tmp_path: Path) -> Non
             import_dataset(source, tmp_path / "dataset")
     finally:
         (tmp_path / "dataset").chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "cup.jpg", "other.zip", "link.zip", "dataset/a.zip"])
+def test_an_export_replaces_nothing_but_an_export(tmp_path: Path, name: str) -> None:
+    dataset, file = tmp_path / "dataset", tmp_path / name
+    write_coloured_pictures(dataset, count=2, colours=COLOURS)
+    if name == "other.zip":
+        write_zip(file, {"letter.txt": b"dear"})
+    elif name == "link.zip":
+        file.symlink_to(tmp_path / "elsewhere.zip")
+    elif "dataset" not in name:
+        file.write_bytes(b"precious")
+    before = everything(tmp_path)
+    with pytest.raises(UserError):
+        export_dataset(dataset, file)
+    assert everything(tmp_path) == before
+    written = tmp_path / "mine.zip"
+    export_dataset(dataset, written)
+    first = written.read_bytes()
+    export_dataset(dataset, written)
+    assert written.read_bytes() == first
+
+
+@pytest.mark.parametrize("kind", ["export", "folder", "plain_zip"])
+@pytest.mark.parametrize("has_pictures", [False, True])
+def test_a_part_of_the_picture_comes_along_but_never_to_whole_pictures_that_are_here(
+    tmp_path: Path, kind: str, has_pictures: bool
+) -> None:
+    source, dataset = tmp_path / "source", tmp_path / "dataset"
+    write_coloured_pictures(source, count=2, colours=COLOURS)
+    part = Crop(0.25, 0.0, 0.5, 1.0)
+    write_crop(source, part)
+    given = source
+    if kind == "export":
+        given = tmp_path / "source.zip"
+        export_dataset(source, given)
+    elif kind == "plain_zip":
+        given = write_zip(tmp_path / "plain.zip", everything(source))
+    if has_pictures:
+        write_folder(dataset, {"mug/1.jpg": jpeg(1)})
+    found = import_dataset(given, dataset)
+    assert sum(found.added.values()) == 4
+    assert find_crop(dataset) == (None if has_pictures else part)
+    assert any("crop.json was not taken" in note for note in found.notes) == has_pictures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import struct
@@ -48,6 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_model(folder / "outside" / "model.onnx")
     (models / "damaged.onnx").write_bytes(b"no model at all")
     (models / "link.onnx").symlink_to(folder / "outside" / "model.onnx")
+    (models / "loop.onnx").symlink_to("loop.onnx")
+    (models / "folder.onnx").mkdir()
+    os.mkfifo(models / "pipe.onnx")
     return folder
 
 

@@ -19,7 +19,7 @@ from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.cli import collect
 from webcam_classifier.cli.list_suspects import describe_suspects
 from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot
-from webcam_classifier.dataset.shelf import ShelfNote, append_note
+from webcam_classifier.dataset.shelf import ShelfNote, append_note, shelf_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.teaching.picture_moves import UndoableMoves
@@ -158,6 +158,20 @@ def test_pictures_without_a_label_are_taken_in_and_come_back(tmp_path: Path) -> 
         assert len(list(shelf.glob(".removed/*/*.jpg"))) == 3
         session.undo_moves()
     assert len(list(shelf.glob("*.jpg"))) == 3
+
+
+def test_what_is_no_picture_is_neither_listed_nor_taken_in(tmp_path: Path) -> None:
+    dataset, shelf = tmp_path / "dataset", tmp_path / "shelf"
+    fill(dataset)
+    save(shelf / name_of(1, 1), picture((90, 200, 90), 1))
+    (shelf / "junk.jpg").write_bytes(b"no picture")
+    (shelf / "link.jpg").symlink_to("/etc/hostname")
+    assert "link.jpg" not in shelf_names(shelf)
+    with RecordingSession(dataset) as session:
+        with pytest.raises(UserError, match=r"junk\.jpg is no picture"):
+            session.take_in([shelf / name_of(1, 1), shelf / "junk.jpg"], "red")
+        assert counts(session)["red"] == 20
+    assert len(list(shelf.iterdir())) == 3
 
 
 @pytest.fixture(scope="module")

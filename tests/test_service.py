@@ -202,6 +202,18 @@ def test_a_watchdog_that_is_meant_for_another_process_is_not_fed(
         assert "WATCHDOG=1" not in manager.next()
 
 
+@pytest.mark.parametrize("microseconds", ["1" + 400 * "0", "1" + 5000 * "0", "abc", "-1", "0", ""])
+def test_an_odd_time_of_a_watchdog_is_none(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, microseconds: str
+) -> None:
+    set_environment(monkeypatch, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=microseconds)
+    notifier = notifier_of()
+    assert notifier is not None
+    with notifier:
+        notifier.turn(None, CameraStatus("stalled", 0.0, "away"))
+        assert "WATCHDOG=1" not in manager.next()
+
+
 def set_environment(monkeypatch: pytest.MonkeyPatch, **wanted: str) -> None:
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         monkeypatch.delenv(name, raising=False)

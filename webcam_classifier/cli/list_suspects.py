@@ -107,6 +107,8 @@ def _look_through(folder: Path) -> tuple[Suspect, ...]:
             if told != said:
                 print(told, file=sys.stderr)
             said = told
+        for warning in session.state().warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         return session.review()
 
 

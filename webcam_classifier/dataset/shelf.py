@@ -48,7 +48,7 @@ def shelf_names(folder: Path) -> tuple[str, ...]:
                 for entry in entries
                 if not entry.name.startswith(".")
                 and is_picture_name(Path(entry.name))
-                and entry.is_file()
+                and entry.is_file(follow_symlinks=False)
             ]
     except FileNotFoundError:
         return ()

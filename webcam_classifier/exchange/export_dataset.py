@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,12 +48,14 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
 
     Args:
         dataset: The folder.
-        file: Where to write; it is replaced as a whole.
+        file: Where to write, a name that ends in .zip. What an export wrote there before is
+            replaced as a whole, and nothing else is.
 
     Raises:
         UserError: There is no picture, the data set is too large for one zip file, or the file
-            can't be written.
+            can't be written, is something else, or would be in the data set.
     """
+    _check_target(file, dataset)
     listing = list_dataset(dataset)
     if not listing.pictures:
         raise UserError(f"{dataset} holds no picture. Name another folder with --dataset.")
@@ -69,6 +72,29 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
 
     replace_atomically(file, write)
     return found[0]
+
+
+def _check_target(file: Path, dataset: Path) -> None:
+    """Refuse to replace what no export has written."""
+    if file.suffix.lower() != ".zip":
+        raise UserError(f"{file} is not the name of a zip file. End it in .zip.")
+    if file.resolve().is_relative_to(dataset.resolve()):
+        raise UserError(f"{file} would be in the data set itself. Name a place outside of it.")
+    if os.path.lexists(file) and (file.is_symlink() or not _is_export(file)):
+        raise UserError(
+            f"{file} is there already, and is no data set that --export wrote. Name another file, "
+            "or move it away."
+        )
+
+
+def _is_export(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return MANIFEST_NAME in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
 
 
 def _write(archive: zipfile.ZipFile, dataset: Path) -> Exported:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from webcam_classifier.dataset.arrivals import Arrivals
+from webcam_classifier.dataset.crop_file import CROP_FILE
 from webcam_classifier.dataset.given_parts import PARTS, find_parts
 from webcam_classifier.dataset.label_names import check_labels, label_problem
 from webcam_classifier.dataset.listing import Listing, list_dataset, printable
@@ -250,7 +251,12 @@ class _Import:
                     f"{path} is not what its checksum says. Get the whole file again; nothing was "
                     "read in."
                 )
-            if not place.exists():
+            if name == CROP_FILE and self._here and not place.exists():
+                notes.append(
+                    "Its crop.json was not taken, as the pictures that were here are used whole. "
+                    "Choose the part of the picture with --crop."
+                )
+            elif not place.exists():
                 arrivals.add(name, content)
             elif place.read_bytes() != content:
                 notes.append(f"{place} stays as it is; what was read in had another one.")

@@ -16,6 +16,8 @@ Layouts, each as its tool writes it:
 from __future__ import annotations
 
 import csv
+import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -113,12 +115,27 @@ def find_layout(names: Sequence[str], side_files: Mapping[str, bytes]) -> Layout
         return _listed("Roboflow", names, lists[ROBOFLOW_LIST], side_files, _roboflow)
     is_teachable = bool(lists[TEACHABLE_MANIFEST]) or any("-!-" in name for name in names)
     layout = _folders(names, "Teachable Machine" if is_teachable else "")
+    layout = _with_crop(layout, lists[CROP_FILE], side_files)
     listed = [label for path in lists[LABEL_LIST] for label in read_labels(side_files[path])]
     missing = sorted(set(listed) - {one.label for one in layout.pictures})
     if not missing:
         return layout
     note = f"labels.txt lists {', '.join(missing)}, of which there is no picture."
-    return Layout(layout.tool, layout.pictures, layout.refused, (*layout.notes, note))
+    return dataclasses.replace(layout, notes=(*layout.notes, note))
+
+
+def _with_crop(layout: Layout, paths: Sequence[str], side_files: Mapping[str, bytes]) -> Layout:
+    """Take the part of the picture that a plain copy of a data set is about."""
+    tops = {one.source.partition("/")[0] for one in layout.pictures}
+    own = [
+        path
+        for path in paths
+        if path == CROP_FILE or (len(tops) == 1 and path == f"{min(tops)}/{CROP_FILE}")
+    ]
+    if len(own) != 1:
+        return layout
+    digest = hashlib.sha256(side_files[own[0]]).hexdigest()
+    return dataclasses.replace(layout, files={CROP_FILE: own[0]}, file_hashes={CROP_FILE: digest})
 
 
 def read_labels(content: bytes) -> list[str]:

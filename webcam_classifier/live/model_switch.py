@@ -141,7 +141,8 @@ class ModelSwitch:
         return {
             _name_of(path.relative_to(self._folder)): path
             for path in paths
-            if path.resolve().is_relative_to(root)  # a link may lead out of the folder
+            # A link may lead out of the folder, or nowhere; a pipe would be waited for.
+            if path.is_file() and path.resolve().is_relative_to(root)
         }
 
 

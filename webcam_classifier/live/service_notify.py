@@ -16,6 +16,7 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.model_card import UNKNOWN_NAME
 
+_LONGEST_NUMBER = 18  # digits of microseconds: 30,000 years
 _STATUS_EVERY = 5.0  # seconds; `systemctl status` shows the last one
 _SHARE_OF_LIMIT = 0.25  # of the watchdog's time: how often it is fed
 
@@ -95,7 +96,8 @@ def notifier_of() -> ServiceNotifier | None:
         return None
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     is_meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    is_watched = is_meant and microseconds.isdecimal() and int(microseconds) > 0
+    is_number = microseconds.isdecimal() and len(microseconds) <= _LONGEST_NUMBER
+    is_watched = is_meant and is_number and int(microseconds) > 0
     return ServiceNotifier(address, int(microseconds) / 1e6 if is_watched else None)
 
 

@@ -48,8 +48,9 @@ def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
         count = len(dataset.refused)
         files = "A file" if count == 1 else f"{count} files"
         such_as = "" if count == 1 else "such as "
+        is_left = "is" if count == 1 else "are"
         found.append(
-            f"{files} can't be read and is left out: {such_as}{label}/{name}, {file.reason}."
+            f"{files} can't be read and {is_left} left out: {such_as}{label}/{name}, {file.reason}."
         )
     refused = set(dataset.refused.values())
     unusable = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.dataset.picture_files import PictureError, check_header
 from webcam_classifier.dataset.removed_pictures import move_away, remove_if_empty
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import explain_os_error, write_atomically
@@ -104,8 +105,11 @@ class PictureMoves:
         """Move pictures from elsewhere to a label; returns how many were.
 
         Raises:
-            UserError: A file can't be moved; those before it were.
+            UserError: A file is no picture, and none was moved; or it can't be moved, and those
+                before it were.
         """
+        for source in files:
+            _check_picture(source)
         moves = _Moves(to)
         for source in files:
             target = _free(self._dataset.folder / to / source.name)
@@ -179,6 +183,15 @@ def _free(path: Path) -> Path:
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return found
+
+
+def _check_picture(path: Path) -> None:
+    try:
+        check_header(path.read_bytes())
+    except PictureError as error:
+        raise UserError(f"{path.name} is no picture to learn from: {error}.") from error
+    except OSError as error:
+        raise UserError(explain_os_error(error, path, reading=True)) from error
 
 
 def _move_file(source: Path, target: Path) -> None:
