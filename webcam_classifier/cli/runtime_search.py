@@ -92,7 +92,7 @@ class RuntimeSearch:
         with self._lock:
             self._is_over = True
             if self._process is not None:
-                self._process.kill()
+                _end(self._process)
         self._thread.join()
 
     def wait(self, timeout: float) -> bool:
@@ -122,11 +122,12 @@ class RuntimeSearch:
                 stderr=subprocess.DEVNULL,  # libraries are noisy; what matters comes as JSON
                 cwd=Path(__file__).parents[2],
                 text=True,
+                start_new_session=True,  # so that it is ended with its own children
             )
         try:
             found = self._listen(process)
         finally:
-            process.kill()
+            _end(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 assert pipe is not None
@@ -155,6 +156,17 @@ class RuntimeSearch:
         self._classifier.change_runtime(found.runtime)
         after = self._classifier.runtime
         self._say(f"{'stays' if after == before else 'now runs'} on {after} ({found.reason})")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a search with the trials that it has started, which would notice a moment later."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:
