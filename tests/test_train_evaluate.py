@@ -16,7 +16,7 @@ from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.backbone.views import ViewRange, random_view
-from webcam_classifier.cli import evaluate, live, train
+from webcam_classifier.cli import collect, evaluate, live, train
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
@@ -308,3 +308,20 @@ def test_a_view_keeps_the_size_and_the_original(tmp_path: Path) -> None:
     assert view.shape == (32, 32, 3)
     np.testing.assert_array_equal(image, before)
     assert cv2.imwrite(str(tmp_path / "view.png"), view)
+
+
+def test_a_label_called_as_what_live_shows_is_refused_or_warned_about(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="Choose another name"):
+        collect.main(["unknown", "--source", "demo", "--no-window", "--dataset", str(tmp_path)])
+    colours = {"unknown": (40, 200, 40), "cup": (200, 40, 200)}
+    write_coloured_pictures(tmp_path / "data", 6, colours)
+    command = [str(tmp_path / "data"), "--mode", "head", "--input-size", "64"]
+    train.main(
+        [*command, "--weights", str(squeezenet_weights), "--output", str(tmp_path / "model")]
+    )
+    assert "warning: a label is called 'unknown'" in capsys.readouterr().out
+    write_coloured_pictures(tmp_path / "other", 6, {"cup": (0, 255, 255), "unknown": (255, 255, 0)})
+    evaluate.main([str(tmp_path / "model"), str(tmp_path / "other")])
+    assert "of these pictures as unknown" in capsys.readouterr().out

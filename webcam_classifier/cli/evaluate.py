@@ -47,6 +47,8 @@ from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
 from webcam_classifier.storage import check_file_writable, write_atomically
 
+_MOSTLY = 0.5  # of the pictures
+
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -128,6 +130,13 @@ def evaluate_pictures(
         print(
             f"warning: {seen} of the {evaluation.count} pictures were used in training, so the "
             f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
+        )
+    if evaluation.count and evaluation.shown_unknown > _MOSTLY:
+        share = 100 * evaluation.shown_unknown
+        print(
+            f"note: live shows {share:.0f} % of these pictures as unknown, "
+            "as they are unlike all recordings that the model was trained on. Record some like "
+            "them, and train again; or run live with --unknown off, which always shows a label"
         )
     if not are_bursts_named(pictures.names):
         print(

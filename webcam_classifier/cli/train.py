@@ -73,6 +73,7 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable, recover_folder
 from webcam_classifier.training.auto import AutoTrainer
@@ -250,6 +251,11 @@ def plan(
     print(describe_split(shown.split, pictures.label_indices, pictures.labels))
     for line in facts.describe(pictures):
         print(line)
+    if UNKNOWN_NAME in pictures.labels:
+        print(
+            f"warning: a label is called {UNKNOWN_NAME!r}, which is also what live shows where a "
+            "picture is like none of the labels: the two can't be told apart. Rename its folder."
+        )
     return task
 
 

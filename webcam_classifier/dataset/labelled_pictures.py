@@ -259,7 +259,8 @@ def describe_skipped(skipped: Sequence[SkippedFile], most: int = 20) -> str:
         skipped: What to list.
         most: How many lines at the most.
     """
-    lines = [f"skipped {len(skipped)} files that are left where they are:"]
+    files = "1 file, which is" if len(skipped) == 1 else f"{len(skipped)} files, which are"
+    lines = [f"skipped {files} left in place:"]
     lines += [f"  {printable(file.path)}: {file.reason}" for file in skipped[:most]]
     if len(skipped) > most:
         lines.append(f"  and {len(skipped) - most} more")

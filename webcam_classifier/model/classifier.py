@@ -235,6 +235,10 @@ def find_model(path: Path) -> Path:
     recover_folder(path if path.is_dir() else path.parent)
     if not path.is_dir():
         return path
+    if (path / "card.json").is_file() and not (path / "model.onnx").is_file():
+        raise ModelError(
+            f"{path} is an export for another program. Name the model that it was made from."
+        )
     if not (path / "model.onnx").is_file():
         raise ModelError(f"There is no model.onnx in the folder {path}. {TRAIN_HINT}")
     return path / "model.onnx"
