@@ -41,6 +41,8 @@ def test_a_label_that_can_be_a_folder_is_taken(label: str, tmp_path: Path) -> No
         ("NUL", "Windows"),
         ("Com1", "Windows"),
         ("lpt¹", "Windows"),
+        ("unknown", "like none of the labels"),
+        ("Unknown", "like none of the labels"),
         ("aux.txt", "Windows"),
         ("aux .txt", "Windows"),
         *[(f"a{letter}b", repr(letter)) for letter in '<>:"|?*'],

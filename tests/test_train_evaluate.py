@@ -325,3 +325,17 @@ def test_a_label_called_as_what_live_shows_is_refused_or_warned_about(
     write_coloured_pictures(tmp_path / "other", 6, {"cup": (0, 255, 255), "unknown": (255, 255, 0)})
     evaluate.main([str(tmp_path / "model"), str(tmp_path / "other")])
     assert "of these pictures as unknown" in capsys.readouterr().out
+
+
+def test_labels_one_level_too_high_are_warned_about(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "data" / "anna", 6)
+    write_coloured_pictures(tmp_path / "data" / "ben", 6, seed=1)
+    command = ["--mode", "head", "--input-size", "64", "--weights", str(squeezenet_weights)]
+    train.main([str(tmp_path / "data"), *command, "--output", str(tmp_path / "model")])
+    printed = capsys.readouterr().out
+    assert "warning: anna, ben hold folders of the same names (blue, red)" in printed
+    assert f"train.py {tmp_path / 'data' / 'anna'}" in printed
+    train.main([str(tmp_path / "data" / "anna"), *command, "--output", str(tmp_path / "one")])
+    assert "hold folders of the same names" not in capsys.readouterr().out

@@ -60,7 +60,6 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.no_model import NoModel
 from webcam_classifier.live.status_words import status_sentence
-from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.ui.record_window import COLLECT_TITLE, RecordWindow
 from webcam_classifier.ui.record_words import describe_saved, describe_skipped
@@ -88,11 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if exchange(options):
         return
     labels = check_labels(options.labels, options.dataset)
-    if UNKNOWN_NAME in labels:
-        raise UserError(
-            f"{UNKNOWN_NAME!r} is what live shows where a picture is like none of your snapshots, "
-            "and needs no recording. Choose another name for the label, such as background."
-        )
     check_options(options, labels)
     with open_camera(options.source, capture_settings(options)) as camera:
         print(f"source {camera.description}", flush=True)

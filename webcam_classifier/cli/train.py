@@ -59,6 +59,7 @@ from webcam_classifier.dataset.labelled_pictures import (
     load_labelled_pictures,
     own_test_part,
 )
+from webcam_classifier.dataset.nested_labels import describe_nested
 from webcam_classifier.dataset.picture_images import ImageMemory
 from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.dataset.split import SHARES
@@ -251,6 +252,9 @@ def plan(
     print(describe_split(shown.split, pictures.label_indices, pictures.labels))
     for line in facts.describe(pictures):
         print(line)
+    nested = describe_nested(pictures)
+    if nested:
+        print(nested)
     if UNKNOWN_NAME in pictures.labels:
         print(
             f"warning: a label is called {UNKNOWN_NAME!r}, which is also what live shows where a "

@@ -52,7 +52,7 @@ def build_train_parser(description: str) -> CommandParser:
     )
     add(
         "--latency",
-        type=_milliseconds,
+        type=_time,
         metavar="MS",
         help="with --backbone auto: the most milliseconds that a picture may take (default: "
         f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
@@ -67,7 +67,7 @@ def build_train_parser(description: str) -> CommandParser:
     )
     add(
         "--minutes",
-        type=_minutes,
+        type=_time,
         metavar="N",
         help="time that auto may take to train layers (default: none where a head does well, "
         f"else {DEFAULT_MINUTES:g})",
@@ -206,7 +206,7 @@ def _positive(text: str) -> int:
     return value
 
 
-def _minutes(text: str) -> float:
+def _time(text: str) -> float:
     value = float(text)
     if not 0.0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{value} is not a time")
@@ -217,13 +217,6 @@ def _interpolation_weight(text: str) -> float:
     value = float(text)
     if not 0.0 < value <= 1.0:
         raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 1")
-    return value
-
-
-def _milliseconds(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a time")
     return value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.errors import UserError
+from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.visible_text import hidden_characters
 
 _LONGEST_NAME = 255  # bytes of UTF-8, the limit of ext4, and about that of NTFS and APFS
@@ -71,7 +72,7 @@ def check_new_label(name: str, known: Sequence[str], dataset: Path) -> str:
 
 
 def label_problem(label: str) -> str | None:
-    """Say why a label can't be the name of a folder, or None where it can.
+    """Say why a name can't be a new label's and its folder's, or None where it can.
 
     Args:
         label: In composed form; spaces inside and any script are fine.
@@ -90,6 +91,13 @@ def label_problem(label: str) -> str | None:
         return "begins with a dot, which would hide its folder"
     if is_ignored_folder(label):
         return "is the name of a folder that systems make, which is skipped"
+    if _key(label) == UNKNOWN_NAME:
+        return "is what live shows where a picture is like none of the labels; it needs no pictures"
+    return _system_problem(label)
+
+
+def _system_problem(label: str) -> str | None:
+    """Say which system can't have a folder of this name."""
     if label.endswith("."):
         return "ends with a dot, which Windows removes"
     if label.split(".")[0].rstrip().lower() in _RESERVED_BY_WINDOWS:

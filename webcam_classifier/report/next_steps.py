@@ -54,30 +54,31 @@ def _record_mistaken(findings: Findings) -> str:
     mistakes = _mistakes(findings)
     if len(mistakes) < _FEW:
         return ""
-    total = len(mistakes)
+    is_all = len(mistakes) == sum(not one.is_right for one in findings.answers)
+    total = f"{len(mistakes)} mistakes" if is_all else f"{len(mistakes)} other mistakes"
     (pair, of_pair) = Counter((one.truth, one.label) for one in mistakes).most_common(1)[0]
     (truth, of_truth) = Counter(one.truth for one in mistakes).most_common(1)[0]
     (answer, of_answer) = Counter(one.label for one in mistakes).most_common(1)[0]
-    if of_pair >= _MOST_OF * total:
+    if of_pair >= _MOST_OF * len(mistakes):
         wrong, said = (_quoted(findings, label) for label in pair)
         return (
-            f"{_in_other_ways(findings, pair[0])}: {of_pair} of {total} mistakes are {wrong} taken "
+            f"{_in_other_ways(findings, pair[0])}: {of_pair} of {total} are {wrong} taken "
             f"for {said}."
         )
-    if of_truth >= max(of_answer, _MOST_OF * total):
+    if of_truth >= max(of_answer, _MOST_OF * len(mistakes)):
         wrong = _quoted(findings, truth)
         return (
-            f"{_in_other_ways(findings, truth)}: {of_truth} of {total} mistakes are {wrong} taken "
+            f"{_in_other_ways(findings, truth)}: {of_truth} of {total} are {wrong} taken "
             "for others."
         )
-    if of_answer >= _MOST_OF * total:
+    if of_answer >= _MOST_OF * len(mistakes):
         said = _quoted(findings, answer)
         return (
-            f"Record the other labels where they resemble {said}: {of_answer} of {total} mistakes "
+            f"Record the other labels where they resemble {said}: {of_answer} of {total} "
             f"are others taken for {said}."
         )
     truths = [_quoted(findings, label) for label in dict.fromkeys(one.truth for one in mistakes)]
-    return f"Record more bursts of {_listed(truths)}: the {total} mistakes are spread over them."
+    return f"Record more bursts of {_listed(truths)}: the {total} are spread over them."
 
 
 def _mistakes(findings: Findings) -> list[Answer]:
@@ -118,5 +119,5 @@ def _quoted(findings: Findings, label: str) -> str:
 
 def _listed(names: list[str], most: int = 3) -> str:
     if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
+        return f"{', '.join(names[:most])} and {len(names) - most} more labels"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,0 +1,39 @@
+"""Notice a data set whose outermost folders are people or rooms, and hold the labels."""
+
+from __future__ import annotations
+
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+
+_FEWEST = 2  # folders that all labels have
+_NAMED = 4
+
+
+def describe_nested(pictures: LabelledPictures) -> str:
+    """Say that all labels hold folders of the same names; empty where they do not.
+
+    Args:
+        pictures: A data set, whose labels are the outermost folders.
+    """
+    inner = [
+        {
+            parts[1]
+            for name, index in zip(pictures.names, pictures.label_indices.tolist(), strict=True)
+            if index == label and len(parts := _below_part(name, pictures.labels[label])) > 2
+        }
+        for label in range(len(pictures.labels))
+    ]
+    if len(inner) < 2 or len(inner[0]) < _FEWEST or any(one != inner[0] for one in inner):
+        return ""
+    more = ", ..." if len(inner[0]) > _NAMED else ""
+    return (
+        f"warning: {', '.join(pictures.labels[:_NAMED])} hold folders of the same names "
+        f"({', '.join(sorted(inner[0])[:_NAMED])}{more}), and are taken for the labels. If those "
+        "are the labels, train with one of the outer folders, such as "
+        f"`python train.py {pictures.folder / pictures.labels[0]}`."
+    )
+
+
+def _below_part(name: str, label: str) -> list[str]:
+    """The parts of a path from the label on: a data set that came split has a folder above it."""
+    parts = name.split("/")
+    return parts[parts.index(label) :] if label in parts else []
