@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -112,7 +111,7 @@ def main() -> None:
         try:
             turns = _run_turns(_link(loop, errors), loop.pid, options.seconds)
         finally:
-            loop.send_signal(signal.SIGINT)
+            loop.terminate()  # not SIGINT, which a background shell has its children ignore
             loop.wait()
         _print(turns, [json.loads(line) for line in lines.read_text().splitlines()])
 
