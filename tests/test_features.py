@@ -13,6 +13,7 @@ import torchvision
 from onnx.reference import ReferenceEvaluator
 
 from webcam_classifier.backbone.feature_graph import (
+    BEFORE_SHARE,
     FeatureExtractor,
     middle_weights,
     squeezenet1_1_features,
@@ -31,9 +32,11 @@ def torchvision_embedding(weights: Path, prepared: list[BgrImage]) -> np.ndarray
     rgb = torch.from_numpy(np.stack(prepared)[..., ::-1] / np.float32(255.0)).permute(0, 3, 1, 2)
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     with torch.inference_mode():
-        features: torch.Tensor = network.eval().features((rgb - mean) / deviation)
-        middle = torch.from_numpy(middle_weights(features.shape[-1]))
-        return (features * middle).mean(dim=(2, 3)).numpy()
+        layers = network.eval().features
+        taken: torch.Tensor = layers[:-1]((rgb - mean) / deviation)
+        both = torch.cat([BEFORE_SHARE * taken, layers[-1](taken)], dim=1)
+        middle = torch.from_numpy(middle_weights(both.shape[-1]))
+        return (both * middle).mean(dim=(2, 3)).numpy()
 
 
 @pytest.mark.parametrize("size", [96, 97, 160, 224])
@@ -46,7 +49,7 @@ def test_the_graph_equals_torchvision_on_real_pictures(
     onnx.checker.check_model(graph, full_check=True)
     found = FeatureExtractor(graph).embed(prepared)
     expected = torchvision_embedding(squeezenet_weights, prepared)
-    assert found.shape == (10, 512)
+    assert found.shape == (10, 1024)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

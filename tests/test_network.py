@@ -10,7 +10,7 @@ import safetensors.numpy
 import torch
 
 from tests.finetune_pictures import with_header_names
-from webcam_classifier.backbone.feature_graph import middle_weights
+from webcam_classifier.backbone.feature_graph import BEFORE_SHARE, middle_weights
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
@@ -64,7 +64,8 @@ def test_the_swapped_squeezenet_weighs_the_middle_of_torchvisions_feature_map(
     ours = embedding_network("squeezenet1_1", load_pretrained("squeezenet1_1", str(file)))
     pictures = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
-        maps = reference.features(pictures)
+        taken = reference.features[:-1](pictures)
+        maps = torch.cat([BEFORE_SHARE * taken, reference.features[-1](taken)], dim=1)
         expected = (maps * torch.from_numpy(middle_weights(maps.shape[-1]))).mean(dim=(2, 3))
         torch.testing.assert_close(ours(pictures), expected, rtol=1e-4, atol=1e-4)
 

@@ -135,7 +135,7 @@ def test_pretrained_networks_answer_as_torch_does_on_a_hundred_pictures(
     ("backbone", "file", "width"),
     [
         ("alexnet", "alexnet-features-fp16.pth", 256),
-        ("squeezenet1_1", "squeezenet1_1-fp32.pth", 512),
+        ("squeezenet1_1", "squeezenet1_1-fp32.pth", 1024),
         ("mobilenet_v2", "mobilenet_v2-tf2-fp16.pth", 1280),
     ],
 )
@@ -194,7 +194,7 @@ def test_weighing_the_middle_is_one_product_with_one_constant_and_one_mean(
 ) -> None:
     kinds = [node.op_type for node in squeezenet_features.graph.node]
     behind = kinds[len(kinds) - kinds[::-1].index("Concat") :]
-    assert behind == ["Mul", "ReduceMean", "Abs", "Pow", "Sign", "Mul", "LpNormalization"]
+    assert behind == ["Mul", "ReduceMean", "Mul", "Abs", "Pow", "Sign", "Mul", "LpNormalization"]
     shapes = [tuple(constant.dims) for constant in squeezenet_features.graph.initializer]
     assert shapes.count((1, 1, 5, 5)) == 1  # the map's side is 5
 

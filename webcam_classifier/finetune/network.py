@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from webcam_classifier.backbone.feature_graph import POWER, middle_weights
+from webcam_classifier.backbone.feature_graph import POWER, feature_shares, middle_weights
 from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN, PretrainedWeights
 from webcam_classifier.errors import UserError
 
@@ -73,6 +73,52 @@ class MiddlePool(nn.Module):
         """
         weights = torch.tensor(middle_weights(maps.shape[-1]).tolist(), device=maps.device)
         return (maps * weights).mean((2, 3))  # halves times floats are floats
+
+
+class LastFire(nn.Module):
+    """SqueezeNet's last module, which hands on what it takes in beside what it gives.
+
+    Args:
+        fire: torchvision's, whose layers and names it takes over.
+
+    Attributes:
+        taken: How many channels it takes in.
+        given: How many it gives by itself.
+    """
+
+    def __init__(self, fire: nn.Module) -> None:
+        super().__init__()
+        self.squeeze = _convolution(fire, "squeeze")
+        self.expand1x1 = _convolution(fire, "expand1x1")
+        self.expand3x3 = _convolution(fire, "expand3x3")
+        self.taken = self.squeeze.in_channels
+        self.given = self.expand1x1.out_channels + self.expand3x3.out_channels
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Give both, (N, taken + given, side, side), of maps (N, taken, side, side)."""
+        squeezed = self.squeeze(maps).relu()
+        given = [self.expand1x1(squeezed).relu(), self.expand3x3(squeezed).relu()]
+        return torch.cat([maps, *given], dim=1)
+
+
+class FeatureShares(nn.Module):
+    """Weighs what the last module takes in and what it gives; see `features.feature_shares`.
+
+    Args:
+        taken: How many features it takes in.
+        given: How many it gives.
+    """
+
+    shares: torch.Tensor
+
+    def __init__(self, taken: int, given: int) -> None:
+        super().__init__()
+        shares = torch.tensor(feature_shares(taken, given).tolist())
+        self.register_buffer("shares", shares, persistent=False)
+
+    def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Weigh features, (N, taken + given)."""
+        return embeddings * self.shares
 
 
 class NormalisedEmbedding(nn.Module):
@@ -270,11 +316,20 @@ def _bare(backbone: str) -> nn.Module:
     check_backbone(backbone)
     network: nn.Module = torchvision.models.get_model(backbone, weights=None)
     if backbone.startswith("squeezenet"):
+        last = LastFire(network.get_submodule("features.12"))
+        network.set_submodule("features.12", last)
         # A 1x1 convolution before the average is a linear layer behind it, and dearer. Without
         # dropout: with mixup it makes people never seen no better recognised.
-        linear = nn.Linear(512, _IMAGENET_CLASSES)
-        network.classifier = nn.Sequential(MiddlePool(), nn.Identity(), linear)
+        linear = nn.Linear(last.taken + last.given, _IMAGENET_CLASSES)
+        shares = FeatureShares(last.taken, last.given)
+        network.classifier = nn.Sequential(MiddlePool(), shares, linear)
     return network
+
+
+def _convolution(module: nn.Module, name: str) -> nn.Conv2d:
+    found = module.get_submodule(name)
+    assert isinstance(found, nn.Conv2d)
+    return found
 
 
 def _output_layer_by_name(network: nn.Module) -> tuple[str, nn.Linear]:
