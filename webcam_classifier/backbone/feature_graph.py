@@ -32,9 +32,10 @@ EVEN_SHARE = 0.25
 edge a third of what the very middle has is left, in a corner a fifth. Half is as good."""
 
 BEFORE_SHARE = 0.25
-"""What the features that the last module takes in count beside those that it gives, before the
+"""What the features of the module before the last count beside the last module's, before the
 power. They are some three times as large, so after it the two weigh about alike; 0.2 to 0.35 are
-about as good. What the last module takes in is less about ImageNet's own kinds of things."""
+about as good. Earlier features are less about ImageNet's own kinds of things. Only those of its
+3x3 kernels are taken: those of the 1x1 kernels are worse, and all of them no better."""
 
 POWER = 0.7
 """What tamed activations are raised to; 0.6 to 0.8 are about as good."""
@@ -51,9 +52,9 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
         input_size: The side of the square picture, in pixels.
 
     Returns:
-        A graph from `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, 1024)
-        float32: the means of what the last fire module takes in, and of what it gives, over the
-        picture, in which the middle counts more than the edges.
+        A graph from `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, 768)
+        float32: the means, over the picture, of what the 3x3 kernels of the last fire module but
+        one give, and of the last one's output. The middle counts more than the edges.
     """
     graph = GraphBuilder()
     graph.constant("features.0.weight", _first_kernel(tensors))
@@ -63,37 +64,34 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
             graph.constant(name, tensor)
     value = graph.convolution(graph.planes(), "features.0", stride=2)
     value = _pool(graph, value, "features.2")
-    taken = value
     for index in _FIRES:
-        taken = value
         value = _fire(graph, value, f"features.{index}")
         if index in (4, 7):
             value = _pool(graph, value, f"features.{index + 1}")
-    both = graph.node("Concat", [taken, value], "last_two", axis=1)
+    before = "features.11.expand3x3"
+    both = graph.node("Concat", [f"{before}.activated", value], "last_two", axis=1)
     graph.constant("middle", middle_weights(_map_side(input_size)))
     weighted = graph.node("Mul", [both, "middle"], "weighted")
     pooled = graph.node("GlobalAveragePool", [weighted], "pooled")
     flat = graph.node("Flatten", [pooled], "means", axis=1)
-    shares = feature_shares(
-        tensors["features.12.squeeze.weight"].shape[1],
-        tensors["features.12.expand1x1.bias"].size * 2,
-    )
+    widths = tensors[f"{before}.bias"].size, tensors["features.12.expand1x1.bias"].size * 2
+    shares = feature_shares(*widths)
     graph.constant("shares", shares)
     graph.node("Mul", [flat, "shares"], EMBEDDING_NAME)
     return graph.model(input_size, EMBEDDING_NAME, shares.size)
 
 
-def feature_shares(taken: int, given: int) -> NDArray[np.float32]:
-    """What features count, of what the last module takes in and of what it gives.
+def feature_shares(before: int, last: int) -> NDArray[np.float32]:
+    """What features count, of the module before the last and of the last one.
 
     Args:
-        taken: How many it takes in.
-        given: How many it gives.
+        before: How many are taken of the module before the last.
+        last: How many the last module gives.
 
     Returns:
-        (taken + given,) float32.
+        (before + last,) float32.
     """
-    return np.repeat(np.array([BEFORE_SHARE, 1.0], dtype=np.float32), [taken, given])
+    return np.repeat(np.array([BEFORE_SHARE, 1.0], dtype=np.float32), [before, last])
 
 
 def middle_weights(side: int) -> NDArray[np.float32]:

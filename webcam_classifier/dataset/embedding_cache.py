@@ -64,7 +64,7 @@ _EMBEDDINGS_AT = _SMALL_AT + SMALL_SIDE * SMALL_SIDE * 3
 _CHECKSUM_BYTES = 4
 
 _KEPT_KINDS = 4  # networks, seeds and versions that are remembered
-_MOST_BYTES = 384_000_000  # of one kind: 40 000 pictures with two views, of 512 features each
+_MOST_BYTES = 384_000_000  # of one kind: 31 000 pictures with two views, of 768 features each
 _READ_AT_ONCE = 500  # pictures; SQLite before 3.32 takes at most 999 values in a statement
 _WRITTEN_AT_ONCE = 64  # pictures: a commit of a few milliseconds, as others wait for it
 

@@ -76,13 +76,13 @@ class MiddlePool(nn.Module):
 
 
 class LastFire(nn.Module):
-    """SqueezeNet's last module, which hands on what it takes in beside what it gives.
+    """SqueezeNet's last module, behind half of what it takes in; see `features.BEFORE_SHARE`.
 
     Args:
         fire: torchvision's, whose layers and names it takes over.
 
     Attributes:
-        taken: How many channels it takes in.
+        before: How many channels it hands on, those of the 3x3 kernels of the module before.
         given: How many it gives by itself.
     """
 
@@ -91,33 +91,33 @@ class LastFire(nn.Module):
         self.squeeze = _convolution(fire, "squeeze")
         self.expand1x1 = _convolution(fire, "expand1x1")
         self.expand3x3 = _convolution(fire, "expand3x3")
-        self.taken = self.squeeze.in_channels
+        self.before = self.squeeze.in_channels // 2
         self.given = self.expand1x1.out_channels + self.expand3x3.out_channels
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Give both, (N, taken + given, side, side), of maps (N, taken, side, side)."""
+        """Give both, (N, before + given, side, side), of maps (N, 2 * before, side, side)."""
         squeezed = self.squeeze(maps).relu()
         given = [self.expand1x1(squeezed).relu(), self.expand3x3(squeezed).relu()]
-        return torch.cat([maps, *given], dim=1)
+        return torch.cat([maps[:, self.before :], *given], dim=1)
 
 
 class FeatureShares(nn.Module):
-    """Weighs what the last module takes in and what it gives; see `features.feature_shares`.
+    """Weighs the features of SqueezeNet's last two modules; see `features.feature_shares`.
 
     Args:
-        taken: How many features it takes in.
-        given: How many it gives.
+        before: How many are of the module before the last.
+        last: How many are of the last one.
     """
 
     shares: torch.Tensor
 
-    def __init__(self, taken: int, given: int) -> None:
+    def __init__(self, before: int, last: int) -> None:
         super().__init__()
-        shares = torch.tensor(feature_shares(taken, given).tolist())
+        shares = torch.tensor(feature_shares(before, last).tolist())
         self.register_buffer("shares", shares, persistent=False)
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Weigh features, (N, taken + given)."""
+        """Weigh features, (N, before + last)."""
         return embeddings * self.shares
 
 
@@ -320,8 +320,8 @@ def _bare(backbone: str) -> nn.Module:
         network.set_submodule("features.12", last)
         # A 1x1 convolution before the average is a linear layer behind it, and dearer. Without
         # dropout: with mixup it makes people never seen no better recognised.
-        linear = nn.Linear(last.taken + last.given, _IMAGENET_CLASSES)
-        shares = FeatureShares(last.taken, last.given)
+        linear = nn.Linear(last.before + last.given, _IMAGENET_CLASSES)
+        shares = FeatureShares(last.before, last.given)
         network.classifier = nn.Sequential(MiddlePool(), shares, linear)
     return network
 

@@ -116,6 +116,21 @@ class PooledSums:
         covariance /= self.view_weights.sum()
         return np.asarray(covariance)
 
+    def without_label(self, label: int, sums: EmbeddingSums) -> PooledSums:
+        """Leave a whole label out, whose views counted as `pool_evenly` lets them count.
+
+        Args:
+            label: Its index; those of later labels become one less.
+            sums: Of its views, all that were pooled.
+        """
+        return PooledSums(
+            np.delete(self.picture_counts, label),
+            np.delete(self.picture_sums, label, axis=0),
+            np.delete(self.view_weights, label),
+            np.delete(self.view_sums, label, axis=0),
+            self.products - sums.products * (STEP * STEP / sums.views),
+        )
+
     def minus(self, part: PooledSums) -> PooledSums:
         """Leave a part out, which was pooled with the same weights."""
         return PooledSums(

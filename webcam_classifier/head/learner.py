@@ -94,7 +94,7 @@ class Learner:
     >>> learner.write(Path("model.onnx"))
 
     Sums are kept from one fit to the next, so that a fit takes as long with five thousand pictures
-    as with ten. They take (features, features) numbers for each label: two megabytes with 512.
+    as with ten. They take (features, features) numbers for each label: five megabytes with 768.
 
     Args:
         backbone: The frozen network that the embeddings are from.

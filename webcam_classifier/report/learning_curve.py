@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.lda import fit_head
+from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
+from webcam_classifier.head.lda import LinearHead, fit_head, solve_head
 
 MORE = 50
 """How many more snapshots the question is about."""
@@ -129,21 +130,25 @@ def learning_curve(
     for order in range(_ORDERS):
         generator = np.random.default_rng((seed, order))
         queues = [_by_burst(one, bursts, generator) for one in of_label]
+        sums = [EmbeddingSums.empty(training.embeddings.shape[1])] * label_count
+        former = 0.0
         for place, share in enumerate(shares):
             if order > 0 and share == 1.0:  # all of them: no order makes a difference
                 right[order, place] = right[0, place]
                 continue
-            chosen = np.concatenate([queue[: round(share * len(queue))] for queue in queues])
-            part = np.isin(pictures, chosen)
-            right[order, place] = right_answers(training, asked, label_count, part)
+            for label, queue in enumerate(queues):  # to what is learnt already the next ones
+                added = np.isin(
+                    pictures, queue[round(former * len(queue)) : round(share * len(queue))]
+                )
+                own = EmbeddingSums.of(training.embeddings, training.is_original, added)
+                sums[label] = sums[label].plus(own)
+            former = share
+            right[order, place] = _is_right(solve_head(pool_evenly(sums), 1.0), asked)
     return _summarise(sizes, right, asked.bursts, np.random.default_rng(seed))
 
 
 def right_answers(
-    training: EmbeddedViews,
-    asked: EmbeddedViews,
-    label_count: int,
-    chosen: NDArray[np.bool_] | None = None,
+    training: EmbeddedViews, asked: EmbeddedViews, label_count: int
 ) -> NDArray[np.bool_]:
     """Fit a head, and tell which pictures it gets right.
 
@@ -151,12 +156,14 @@ def right_answers(
         training: What to learn from; every label is among them.
         asked: What to ask about.
         label_count: How many labels there are.
-        chosen: (views,) which of `training` to learn from; None takes all.
 
     Returns:
         (asked views,) bool.
     """
-    head = fit_head(training, label_count, temperature=1.0, chosen=chosen)
+    return _is_right(fit_head(training, label_count), asked)
+
+
+def _is_right(head: LinearHead, asked: EmbeddedViews) -> NDArray[np.bool_]:
     answers = head.logits(asked.embeddings).argmax(axis=1)
     return np.asarray(answers == asked.label_indices)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.folds import NEVER_LEFT_OUT, fold_numbers
-from webcam_classifier.head.novelty import KNOWN_SHARE, fit_novelty
+from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
+from webcam_classifier.head.folds import fold_numbers
+from webcam_classifier.head.lda import sums_by_label
+from webcam_classifier.head.novelty import KNOWN_SHARE, Novelty, fit_novelty
 
 _FOLDS = 2
 _MOST_LABELS = 8  # left out in turn; of more labels, so many evenly
@@ -72,58 +74,63 @@ def check_novelty(
             those of `ood_pictures`.
     """
     views = _fewer(views)
-    left_out: list[StrangeCheck] = []
+    folds = fold_numbers(views, len(labels), _FOLDS)
+    left_out: dict[int, _Shares] = {}
     if len(labels) > 2:
         places = np.linspace(0, len(labels) - 1, min(len(labels), _MOST_LABELS))
-        for left in places.round().astype(np.int64).tolist():
-            is_left = views.label_indices == left
-            others = replace(
-                views, label_indices=views.label_indices - (views.label_indices > left)
-            )
-            asked = views.embeddings[is_left & views.is_original]
-            left_out += _checks(others, ~is_left, len(labels) - 1, {labels[left]: asked})
-    every = np.ones(len(views.is_original), dtype=np.bool_)
-    return NoveltyCheck(tuple(left_out), tuple(_checks(views, every, len(labels), strange or {})))
-
-
-def _checks(
-    views: EmbeddedViews,
-    is_known: NDArray[np.bool_],
-    label_count: int,
-    strange: Mapping[str, NDArray[np.float32]],
-) -> Iterator[StrangeCheck]:
-    """Compare held-out known pictures with each kind of unknown ones, as a mean over folds.
-
-    Only a part of the known ones is ever copied: of many pictures all of them are much.
-    """
-    if not strange:
-        return
-    aurocs: dict[str, list[float]] = {name: [] for name in strange}
-    accepted: dict[str, list[float]] = {name: [] for name in strange}
-    nothing = np.zeros((len(is_known), 0), dtype=np.float32)  # folds need no embeddings
-    known_folds = fold_numbers(
-        replace(views, embeddings=nothing).only(is_known), label_count, _FOLDS
-    )
-    folds = np.full(len(is_known), NEVER_LEFT_OUT, dtype=np.int64)
-    folds[is_known] = known_folds
-    for fold in range(known_folds.max() + 1):
-        taught = is_known & (folds != fold)
-        if len(np.unique(views.label_indices[taught])) < label_count:
-            continue
+        left_out = {place: _Shares() for place in places.round().astype(np.int64).tolist()}
+    others = {name: _Shares() for name in strange or {}}
+    for fold in range(folds.max(initial=-1) + 1):
+        taught = folds != fold
         held_out = views.only((folds == fold) & views.is_original)
-        novelty = fit_novelty(views, label_count, held_out, taught)
+        if len(np.unique(views.label_indices[taught])) < len(labels):
+            continue
+        sums = pool_evenly(sums_by_label(views, len(labels), taught))
+        for left, shares in left_out.items():
+            is_left = views.label_indices == left
+            own = EmbeddingSums.of(views.embeddings, views.is_original, taught & is_left)
+            known = held_out.only(held_out.label_indices != left)
+            if len(known.label_indices) == 0:
+                continue
+            novelty = fit_novelty(
+                views, len(labels) - 1, known, taught & ~is_left, sums.without_label(left, own)
+            )
+            shares.add(novelty, known, views.embeddings[is_left & views.is_original])
+        if strange and len(held_out.label_indices):
+            novelty = fit_novelty(views, len(labels), held_out, taught, sums)
+            for name, embeddings in strange.items():
+                others[name].add(novelty, held_out, embeddings)
+    return NoveltyCheck(
+        tuple(found for left, own in left_out.items() for found in own.checks(labels[left])),
+        tuple(found for name, own in others.items() for found in own.checks(name)),
+    )
+
+
+class _Shares:
+    """How unknown pictures were told from known ones, fold by fold."""
+
+    def __init__(self) -> None:
+        self._aurocs: list[float] = []
+        self._accepted: list[float] = []
+        self._count = 0
+
+    def add(self, novelty: Novelty, held_out: EmbeddedViews, unknown: NDArray[np.float32]) -> None:
+        """Compare the known pictures that a fold held out with unknown ones."""
         known = novelty.scores(held_out.embeddings)
         border = np.quantile(known, KNOWN_SHARE)
-        for name, embeddings in strange.items():
-            unknown = novelty.scores(embeddings)
-            truths = np.repeat([0, 1], [len(known), len(unknown)])
-            scores = np.concatenate([known, unknown])
-            aurocs[name].append(float(roc_auc_score(truths, scores)))
-            accepted[name].append(float((unknown <= border).mean()))
-    for name, embeddings in strange.items():
-        if aurocs[name]:
-            means = float(np.mean(aurocs[name])), float(np.mean(accepted[name]))
-            yield StrangeCheck(name, *means, len(embeddings))
+        found = novelty.scores(unknown)
+        truths = np.repeat([0, 1], [len(known), len(found)])
+        scores = np.concatenate([known, found])
+        self._aurocs.append(float(roc_auc_score(truths, scores)))
+        self._accepted.append(float((found <= border).mean()))
+        self._count = len(unknown)
+
+    def checks(self, name: str) -> list[StrangeCheck]:
+        """The means over folds; nothing where no fold could be asked."""
+        if not self._aurocs:
+            return []
+        means = float(np.mean(self._aurocs)), float(np.mean(self._accepted))
+        return [StrangeCheck(name, *means, self._count)]
 
 
 def _fewer(views: EmbeddedViews) -> EmbeddedViews:
