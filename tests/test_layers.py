@@ -65,6 +65,8 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
     "tqdm": {"finetune"},
     "matplotlib": {"report", "export"},
     "openvino": {"export"},
+    "ai_edge_litert": {"export"},
+    "coremltools": {"export"},
     "jinja2": {"report"},
     "sklearn": {"report"},
     "starlette": {"web"},

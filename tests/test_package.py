@@ -26,6 +26,7 @@ from webcam_classifier.version import __version__
 _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGE = _ROOT / "webcam_classifier"
 _DISTRIBUTIONS = {
+    "ai_edge_litert": "ai-edge-litert",
     "cv2": "opencv-python",
     "PIL": "Pillow",
     "sklearn": "scikit-learn",

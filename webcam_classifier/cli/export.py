@@ -8,6 +8,8 @@
     $ python -m export models/thumbs --precision tensorrt     builds the engine for this NVIDIA GPU
     $ python -m export models/thumbs --format openvino        OpenVINO IR, with labels.txt
     $ python -m export models/thumbs --format jetson-inference    for imagenet on a Jetson
+    $ python -m export models/thumbs --format tflite          TFLite, for phones and small boards
+    $ python -m export models/thumbs --format torch-export    a file that torch alone runs
     $ python -m export models/thumbs --web page/ --serve      a page for browsers and phones, to try
 
 Both models classify the pictures that were held back in training (metrics.json beside the model
@@ -17,7 +19,7 @@ could use, and the verdict says whether the new one is worth having on this devi
 evaluate.py take it like the original.
 
 --format writes a folder for another tool, and keeps it only where its runtime gives the same
-answers. docs/other_tools.md says how each is used.
+answers. docs/other_tools.md says how each is used. Core ML runs on macOS alone and is not asked.
 
 --web writes a folder of static files for any web host with https: the page runs the model in the
 browser, with the same answers, also without a network after the first visit. Its runtime comes

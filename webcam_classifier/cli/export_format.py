@@ -9,7 +9,8 @@ import numpy as np
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import why_inconclusive
 from webcam_classifier.export.check_pictures import find_pictures
-from webcam_classifier.export.foreign_formats import FORMATS, compare_answers
+from webcam_classifier.export.foreign_formats import FORMATS
+from webcam_classifier.export.foreign_model import compare_answers
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.progress import Result, Stage, tell, track
 from webcam_classifier.storage import check_writable, write_together

@@ -6,12 +6,12 @@
 - ONNX as jetson-inference's `imagenet` takes it: one input in planes, red green blue, normalised as
   its `imageNet::preProcess` does for every ONNX model, and one output of probabilities
   (https://github.com/dusty-nv/jetson-inference/blob/master/c/imageNet.cpp).
+- TFLite (`tflite_format`), files for torch (`torch_formats`) and Core ML (`core_ml`).
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,48 +24,32 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.command_names import install_command
 from webcam_classifier.errors import UserError
-from webcam_classifier.export.agreement import FEWEST_EQUAL, Probabilities, equal_share
+from webcam_classifier.export.core_ml import to_coreml
+from webcam_classifier.export.foreign_model import (
+    CARD_NAME,
+    LABELS_NAME,
+    ForeignModel,
+    card_for_others,
+    label_list,
+    what_it_takes,
+)
 from webcam_classifier.export.fp32 import tidy_graph
+from webcam_classifier.export.tflite_format import to_tflite
+from webcam_classifier.export.torch_formats import to_torch_export, to_torchscript
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
-from webcam_classifier.prediction import Prediction
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.progress import Stage, track
 
-LABELS_NAME = "labels.txt"
-CARD_NAME = "card.json"
 JETSON_INPUT, JETSON_OUTPUT = "input_0", "output_0"
 """What jetson-inference's own training calls the input and the output of a model."""
-
-LARGEST_DIFFERENCE = 0.01
-"""Of a probability; formats that change no number stay a hundred times below it."""
 
 # What `imageNet::preProcess` subtracts and divides by, of values from 0 to 1, red green blue.
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _CHANNELS_FIRST = (1, 3, 1, 1)
-_LONGEST_LABEL = 500  # bytes; imageNet reads lines of up to 511
-
-
-@dataclass(frozen=True)
-class ForeignModel:
-    """A model in another format.
-
-    Attributes:
-        contents: Its files by name.
-        answers: Of its runtime to the pictures, (pictures, labels) float32.
-        scores: Of the unknown, (pictures,) float32; None where the format has no such output.
-        ran_on: What gave them, in words.
-        usage: How it is used, a line each.
-    """
-
-    contents: Mapping[str, bytes]
-    answers: Probabilities
-    scores: NDArray[np.float32] | None
-    ran_on: str
-    usage: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -80,61 +64,6 @@ class ForeignFormat:
 
     purpose: str
     write: Callable[[Classifier, Sequence[BgrImage], Path], ForeignModel]
-
-
-@dataclass(frozen=True)
-class ForeignComparison:
-    """How the answers of another runtime compare with ours.
-
-    Attributes:
-        count: Pictures.
-        equal: Share of pictures with the same answer, 0 to 1.
-        largest_difference: Of any probability.
-        changed_sides: Pictures that are unknown to one of them alone; None where that is not known.
-    """
-
-    count: int
-    equal: float
-    largest_difference: float
-    changed_sides: int | None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the file may stand for the model."""
-        return (
-            self.equal >= FEWEST_EQUAL
-            and self.largest_difference <= LARGEST_DIFFERENCE
-            and (self.changed_sides or 0) <= (1 - FEWEST_EQUAL) * self.count
-        )
-
-    def describe(self) -> str:
-        """Say it in a line."""
-        sides = self.changed_sides
-        unknown = "" if sides is None else f", unknown to one of them alone: {sides}"
-        return (
-            f"equal answers {round(self.equal * self.count)} of {self.count}, largest difference "
-            f"of a probability {self.largest_difference:.2g}{unknown}"
-        )
-
-
-def compare_answers(ours: Sequence[Prediction], theirs: ForeignModel) -> ForeignComparison:
-    """Compare another runtime's answers with ours, to the same pictures.
-
-    Args:
-        ours: One for each picture.
-        theirs: What is no number in them differs as much as one can.
-    """
-    before = np.array([one.probabilities for one in ours], dtype=np.float32)
-    difference = np.nan_to_num(np.abs(before - theirs.answers), nan=1.0)
-    changed = None
-    threshold = ours[0].unknown_threshold
-    if theirs.scores is not None and threshold is not None:
-        # Written so that a score that is no number is on the other side of one that is known.
-        known = theirs.scores <= threshold
-        changed = sum(bool(one.is_unknown == side) for one, side in zip(ours, known, strict=True))
-    return ForeignComparison(
-        len(ours), equal_share(before, theirs.answers), float(difference.max()), changed
-    )
 
 
 def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
@@ -156,7 +85,7 @@ def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path
     import openvino
 
     core = openvino.Core()
-    labels = _label_list(original)
+    labels = label_list(original)
     with temporary_folder() as place:
         try:
             network = core.read_model(str(original.path))
@@ -179,15 +108,13 @@ def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path
                 scores.append(float(found[compiled.output(UNKNOWN_NAME)].reshape(-1)[0]))
         contents = {name: (place / name).read_bytes() for name in ("model.xml", "model.bin")}
         del compiled, network, found  # they hold the files open
-    size = original.card.input_size
     usage = (
-        f"takes {INPUT_NAME!r}, (1, {size}, {size}, 3) uint8, blue green red: the whole picture "
-        f"resized to {size} x {size}; gives {OUTPUT_NAME!r}, in the order of {LABELS_NAME}",
+        what_it_takes(original),
         "compile it with INFERENCE_PRECISION_HINT f32, as it was checked: in the 16 bits that some "
         "processors compute in otherwise, the score of the unknown moves",
         f"try it: benchmark_app -m {folder / 'model.xml'} -d CPU",
     )
-    contents |= {LABELS_NAME: labels, CARD_NAME: _card(original)}
+    contents |= {LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
     ran_on = f"OpenVINO {openvino.__version__.partition('-')[0]} on the processor"
     told = np.array(scores, dtype=np.float32) if scores else None
     return ForeignModel(contents, np.array(answers, dtype=np.float32), told, ran_on, usage)
@@ -204,7 +131,7 @@ def to_jetson(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
     Raises:
         UserError: A label can't be a line of the list of labels.
     """
-    labels = _label_list(original)
+    labels = label_list(original)
     graph = jetson_graph(tidy_graph(original.path), original.card.input_size)
     content = graph.SerializeToString()
     options = onnxruntime.SessionOptions()
@@ -224,7 +151,7 @@ def to_jetson(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
     )
     if original.card.crop is not None:
         usage = (*usage, "this model was taught a part of the picture: cut it out before imagenet")
-    contents = {"model.onnx": content, LABELS_NAME: labels, CARD_NAME: _card(original)}
+    contents = {"model.onnx": content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
     ran_on = f"onnxruntime {onnxruntime.__version__}"
     return ForeignModel(contents, np.array(answers, dtype=np.float32), None, ran_on, usage)
 
@@ -310,37 +237,14 @@ def _label_count(model: onnx.ModelProto) -> int:
     return int(output.type.tensor_type.shape.dim[-1].dim_value)
 
 
-def _label_list(original: Classifier) -> bytes:
-    labels = original.card.labels
-    for label in labels:
-        if len(label.encode()) > _LONGEST_LABEL or "\n" in label:
-            raise UserError(
-                f"The label {label[:40]!r} can't be a line of {LABELS_NAME}. Rename it, and train "
-                "again."
-            )
-    return "".join(f"{label}\n" for label in labels).encode()
-
-
-def _card(original: Classifier) -> bytes:
-    """What another program should know: labels, and the threshold of the unknown."""
-    card = original.card
-    return json.dumps(
-        {
-            "labels": card.labels,
-            "input_size": card.input_size,
-            "unknown_threshold": card.unknown_threshold,
-            "accuracy": card.accuracy,
-            "accuracy_count": card.accuracy_count,
-            "backbone": card.backbone,
-            "created_at": card.created_at,
-        },
-        indent=1,
-        ensure_ascii=False,
-    ).encode()
-
-
 FORMATS: Mapping[str, ForeignFormat] = {
     "openvino": ForeignFormat("OpenVINO IR, for Intel's processors and graphics", to_openvino),
     "jetson-inference": ForeignFormat("ONNX for imagenet of jetson-inference", to_jetson),
+    "tflite": ForeignFormat("TFLite, for phones and LiteRT", to_tflite),
+    "torch-export": ForeignFormat("a program of torch.export, for torch", to_torch_export),
+    "torchscript": ForeignFormat(
+        "TorchScript, for C++ and older versions of torch", to_torchscript
+    ),
+    "coreml": ForeignFormat("Core ML, for apps on Apple's devices", to_coreml),
 }
 """By the name that the command line takes."""

@@ -1,0 +1,151 @@
+"""A model for another tool's runtime: its files, its runtime's answers, and how they compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.errors import UserError
+from webcam_classifier.export.agreement import FEWEST_EQUAL, Probabilities, equal_share
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
+from webcam_classifier.prediction import Prediction
+
+LABELS_NAME = "labels.txt"
+CARD_NAME = "card.json"
+
+LARGEST_DIFFERENCE = 0.01
+"""Of a probability; formats that change no number stay a hundred times below it."""
+
+_LONGEST_LABEL = 500  # bytes; jetson-inference's imageNet reads lines of up to 511
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A model in another format.
+
+    Attributes:
+        contents: Its files by name.
+        answers: Of its runtime to the pictures, (pictures, labels) float32.
+        scores: Of the unknown, (pictures,) float32; None where the format has no such output.
+        ran_on: What gave them, in words.
+        usage: How it is used, a line each.
+    """
+
+    contents: Mapping[str, bytes]
+    answers: Probabilities
+    scores: NDArray[np.float32] | None
+    ran_on: str
+    usage: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ForeignComparison:
+    """How the answers of another runtime compare with ours.
+
+    Attributes:
+        count: Pictures.
+        equal: Share of pictures with the same answer, 0 to 1.
+        largest_difference: Of any probability.
+        changed_sides: Pictures that are unknown to one of them alone; None where that is not known.
+    """
+
+    count: int
+    equal: float
+    largest_difference: float
+    changed_sides: int | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the file may stand for the model."""
+        return (
+            self.equal >= FEWEST_EQUAL
+            and self.largest_difference <= LARGEST_DIFFERENCE
+            and (self.changed_sides or 0) <= (1 - FEWEST_EQUAL) * self.count
+        )
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        sides = self.changed_sides
+        unknown = "" if sides is None else f", unknown to one of them alone: {sides}"
+        return (
+            f"equal answers {round(self.equal * self.count)} of {self.count}, largest difference "
+            f"of a probability {self.largest_difference:.2g}{unknown}"
+        )
+
+
+def compare_answers(ours: Sequence[Prediction], theirs: ForeignModel) -> ForeignComparison:
+    """Compare another runtime's answers with ours, to the same pictures.
+
+    Args:
+        ours: One for each picture.
+        theirs: What is no number in them differs as much as one can.
+    """
+    before = np.array([one.probabilities for one in ours], dtype=np.float32)
+    difference = np.nan_to_num(np.abs(before - theirs.answers), nan=1.0)
+    changed = None
+    threshold = ours[0].unknown_threshold
+    if theirs.scores is not None and threshold is not None:
+        # Written so that a score that is no number is on the other side of one that is known.
+        known = theirs.scores <= threshold
+        changed = sum(bool(one.is_unknown == side) for one, side in zip(ours, known, strict=True))
+    return ForeignComparison(
+        len(ours), equal_share(before, theirs.answers), float(difference.max()), changed
+    )
+
+
+def what_it_takes(original: Classifier, name: str = INPUT_NAME) -> str:
+    """Say what goes into the network and what comes out, for who writes a program around it.
+
+    Args:
+        original: The model.
+        name: Of the input.
+    """
+    card = original.card
+    size = card.input_size
+    part = "the whole picture" if card.crop is None else "the part that it was taught, cut out and"
+    unknown = ""
+    if card.unknown_threshold is not None:
+        unknown = f", and {UNKNOWN_NAME!r}, above {card.unknown_threshold:g} like none of them"
+    return (
+        f"takes {name!r}, (1, {size}, {size}, 3) uint8, blue green red: {part} resized to "
+        f"{size} x {size}; gives {OUTPUT_NAME!r}, in the order of {LABELS_NAME}{unknown}"
+    )
+
+
+def label_list(original: Classifier) -> bytes:
+    """Labels, a line each, in the order of the probabilities.
+
+    Raises:
+        UserError: A label can't be a line.
+    """
+    labels = original.card.labels
+    for label in labels:
+        if len(label.encode()) > _LONGEST_LABEL or "\n" in label:
+            raise UserError(
+                f"The label {label[:40]!r} can't be a line of {LABELS_NAME}. Rename it, and train "
+                "again."
+            )
+    return "".join(f"{label}\n" for label in labels).encode()
+
+
+def card_for_others(original: Classifier) -> bytes:
+    """What another program should know: labels, and the threshold of the unknown."""
+    card = original.card
+    return json.dumps(
+        {
+            "labels": card.labels,
+            "input_size": card.input_size,
+            "unknown_threshold": card.unknown_threshold,
+            "accuracy": card.accuracy,
+            "accuracy_count": card.accuracy_count,
+            "backbone": card.backbone,
+            "created_at": card.created_at,
+        },
+        indent=1,
+        ensure_ascii=False,
+    ).encode()

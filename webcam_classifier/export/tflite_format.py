@@ -1,0 +1,76 @@
+"""A model as a TFLite file, asked by LiteRT's own runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from webcam_classifier.command_names import install_command
+from webcam_classifier.errors import UserError
+from webcam_classifier.export.foreign_model import (
+    CARD_NAME,
+    LABELS_NAME,
+    ForeignModel,
+    card_for_others,
+    label_list,
+    what_it_takes,
+)
+from webcam_classifier.export.one_picture_graph import one_picture_graph
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
+from webcam_classifier.progress import Stage, track
+
+FILE_NAME = "model.tflite"
+PACKAGE = "ai-edge-litert"
+"""The runtime, which has the schema of the files too: 20 MB, for Linux, macOS and Windows."""
+
+
+def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
+    """Write a TFLite file, and ask it.
+
+    Args:
+        original: The model.
+        pictures: (size, size, 3) uint8 each, prepared.
+        folder: Where the files are going to be.
+
+    Raises:
+        UserError: The package is not installed, or the model has what can't be written.
+    """
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        raise UserError(
+            f"TFLite is written and checked with the package {PACKAGE}, which is not installed. "
+            f"Run `{install_command('tflite')}`."
+        )
+    from ai_edge_litert.interpreter import Interpreter
+
+    from webcam_classifier.export.tflite_graph import tflite_bytes
+
+    labels = label_list(original)
+    content = tflite_bytes(one_picture_graph(original.path))
+    run = Interpreter(model_content=content).get_signature_runner()
+    answers, scores = [], []
+    for picture in track(Stage.COMPARE, pictures):
+        found = run(**{INPUT_NAME: picture[np.newaxis]})
+        answers.append(found[OUTPUT_NAME][0])
+        if original.card.unknown_threshold is not None:
+            scores.append(float(found[UNKNOWN_NAME][0]))
+    usage: tuple[str, ...] = (
+        what_it_takes(original),
+        f"run it with {PACKAGE}: Interpreter({str(folder / FILE_NAME)!r}).get_signature_runner()",
+    )
+    if scores:
+        in_halves = "in 16 bits, as on many GPUs, the score of the unknown moves: use 32"
+        usage = (*usage, in_halves)
+    contents = {
+        FILE_NAME: content,
+        LABELS_NAME: labels,
+        CARD_NAME: card_for_others(original),
+    }
+    ran_on = f"LiteRT {version(PACKAGE)} on the processor"
+    told = np.array(scores, dtype=np.float32) if scores else None
+    return ForeignModel(contents, np.array(answers, dtype=np.float32), told, ran_on, usage)

@@ -1,0 +1,89 @@
+"""A model as a file that torch alone runs, asked by torch.
+
+`torch.export` is what torch develops; TorchScript is deprecated, and remains what libtorch in C++
+and older versions of torch load, such as those for Jetsons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from webcam_classifier.backbone.optional_torch import needing_torch
+from webcam_classifier.export.foreign_model import (
+    CARD_NAME,
+    LABELS_NAME,
+    ForeignModel,
+    card_for_others,
+    label_list,
+    what_it_takes,
+)
+from webcam_classifier.export.one_picture_graph import one_picture_graph
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.progress import Stage, track
+
+EXPORTED_NAME, SCRIPT_NAME = "model.pt2", "model.torchscript.pt"
+
+
+def to_torch_export(
+    original: Classifier, pictures: Sequence[BgrImage], folder: Path
+) -> ForeignModel:
+    """Write a program of torch.export, and ask it.
+
+    Args:
+        original: The model.
+        pictures: (size, size, 3) uint8 each, prepared.
+        folder: Where the files are going to be.
+
+    Raises:
+        UserError: Torch is not installed, or the model has what can't be written.
+    """
+    labels = label_list(original)
+    with needing_torch("--format torch-export"):
+        from webcam_classifier.finetune import torch_programs
+
+    program = torch_programs.exported_program(
+        one_picture_graph(original.path), original.card.input_size
+    )
+    content = torch_programs.exported_bytes(program)
+    answers, scores = torch_programs.ask_program(
+        torch_programs.load_exported(content), track(Stage.COMPARE, pictures)
+    )
+    usage = (
+        f"torch.export.load({str(folder / EXPORTED_NAME)!r}).module() {what_it_takes(original)}",
+        "any number of pictures at once; load it with this version of torch or a newer one",
+    )
+    contents = {EXPORTED_NAME: content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
+    return ForeignModel(contents, answers, scores, torch_programs.version(), usage)
+
+
+def to_torchscript(
+    original: Classifier, pictures: Sequence[BgrImage], folder: Path
+) -> ForeignModel:
+    """Write TorchScript, and ask it.
+
+    Args:
+        original: The model.
+        pictures: (size, size, 3) uint8 each, prepared.
+        folder: Where the files are going to be.
+
+    Raises:
+        UserError: Torch is not installed, or the model has what can't be written.
+    """
+    labels = label_list(original)
+    with needing_torch("--format torchscript"):
+        from webcam_classifier.finetune import torch_programs
+
+    content = torch_programs.torchscript_bytes(
+        one_picture_graph(original.path), original.card.input_size
+    )
+    answers, scores = torch_programs.ask_program(
+        torch_programs.load_torchscript(content), track(Stage.COMPARE, pictures)
+    )
+    usage = (
+        f"torch.jit.load({str(folder / SCRIPT_NAME)!r}) {what_it_takes(original)}",
+        "torch calls TorchScript deprecated: take --format torch-export where you have a choice",
+    )
+    contents = {SCRIPT_NAME: content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
+    return ForeignModel(contents, answers, scores, torch_programs.version(), usage)
