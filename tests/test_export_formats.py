@@ -69,7 +69,8 @@ def test_openvino_gives_the_same_answers_to_real_pictures(
         theirs = found[compiled.output("probabilities")][0]
         np.testing.assert_allclose(theirs, ours.probabilities, atol=1e-3)
         score = float(found[compiled.output("unknown")].reshape(-1)[0])
-        assert score == pytest.approx(ours.unknown_score, abs=1e-3)  # the threshold is 1
+        # The threshold is 1, and at zero the score is the square root of rounding.
+        assert score == pytest.approx(ours.unknown_score, abs=5e-3)
 
 
 def test_imagenet_of_jetson_inference_finds_what_it_needs(
