@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from webcam_classifier.dataset.arrivals import Arrivals
 from webcam_classifier.dataset.crop_file import CROP_FILE
 from webcam_classifier.dataset.given_parts import PARTS, find_parts
-from webcam_classifier.dataset.label_names import check_labels, label_problem
+from webcam_classifier.dataset.label_names import check_labels, check_new_label, label_problem
 from webcam_classifier.dataset.listing import Listing, list_dataset, printable
 from webcam_classifier.dataset.picture_files import PictureError, check_header
 from webcam_classifier.errors import UserError
@@ -68,14 +70,55 @@ def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imp
     if source.is_dir() and dataset.exists() and source.samefile(dataset):
         raise UserError(f"{printable(source)} is the data set itself. Name another folder.")
     with open_source(source, SIDE_FILES) as opened:
-        try:
-            layout = _layout(opened, label)
-        except UserError as error:
-            raise UserError(f"{printable(source)}: {error}") from error
-        here = list_dataset(dataset) if dataset.exists() else None
-        folders = _part_folders(layout, dataset, here)
-        names, renamed = _label_folders(layout, dataset, folders)
-        return _Import(opened, layout, dataset, here, names, folders, renamed).run()
+        return import_source(opened, printable(source), dataset, ImportOptions(label))
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How it is read in.
+
+    Attributes:
+        label: What all pictures show, whatever the source says; None believes it.
+        as_whole: Whether parts, such as `train` and `test`, are all taken for one whole.
+        labels: That the data set has besides those of its folders.
+        check: Raises a `PictureError` for a file's content that is no picture to learn from.
+        is_rehearsal: Whether to change nothing, and only to find out what would come of it.
+    """
+
+    label: str | None = None
+    as_whole: bool = False
+    labels: Sequence[str] = ()
+    check: Callable[[bytes], object] = check_header
+    is_rehearsal: bool = False
+
+
+def import_source(source: Source, name: str, dataset: Path, options: ImportOptions) -> Imported:
+    """Read what is open already into a data set; see `import_dataset`.
+
+    Args:
+        source: Open.
+        name: How a person knows it.
+        dataset: The folder; it is made where it is missing.
+        options: How.
+
+    Raises:
+        UserError: As `import_dataset` does.
+    """
+    try:
+        layout = _layout(source, options.label)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+    if options.as_whole:
+        layout = _as_whole(layout)
+    here = list_dataset(dataset) if dataset.exists() else None
+    folders = _part_folders(layout, dataset, here)
+    names = _label_folders(layout, dataset, folders)
+    for folder in names.values():
+        others = [other for other in options.labels if other != folder]
+        check_new_label(folder, others, dataset)
+    run = _Import(source, layout, dataset, here, names, folders, options.check)
+    with nullcontext(_Nowhere()) if options.is_rehearsal else Arrivals(dataset) as arrivals:
+        return run.run(arrivals)
 
 
 def safe_label(label: str) -> str:
@@ -109,6 +152,20 @@ def _layout(source: Source, label: str | None) -> Layout:
     return Layout("pictures of one label", pictures)
 
 
+def _as_whole(layout: Layout) -> Layout:
+    """Take what comes in parts as one whole, and say so."""
+    counts = Counter(one.part for one in layout.pictures if one.part is not None)
+    if not counts:
+        return layout
+    named = ", ".join(f"{count} {PARTS[part]}" for part, count in sorted(counts.items()))
+    note = f"It comes in parts ({named}). Here they are one whole: all of it is learnt from."
+    return replace(
+        layout,
+        pictures=[replace(one, part=None) for one in layout.pictures],
+        notes=(*layout.notes, note),
+    )
+
+
 def _part_folders(layout: Layout, dataset: Path, here: Listing | None) -> Mapping[int | None, str]:
     """Say which folder of the data set each part's labels are in."""
     is_split = any(one.part is not None for one in layout.pictures)
@@ -127,8 +184,8 @@ def _part_folders(layout: Layout, dataset: Path, here: Listing | None) -> Mappin
 
 def _label_folders(
     layout: Layout, dataset: Path, folders: Mapping[int | None, str]
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Name the folder of each label, and tell which are not called like their label."""
+) -> Mapping[str, str]:
+    """Name the folder of each label."""
     labels = sorted({one.label for one in layout.pictures})
     names = {label: safe_label(label) for label in labels}
     taken = Counter(names.values())
@@ -140,7 +197,25 @@ def _label_folders(
             )
     for folder in folders.values():
         check_labels(list(names.values()), dataset / folder)
-    return names, {label: name for label, name in names.items() if name != label}
+    return names
+
+
+class _Target(Protocol):
+    """Where pictures go: all of them with `commit`, or none."""
+
+    def add(self, name: str, content: bytes) -> None: ...
+
+    def commit(self) -> None: ...
+
+
+class _Nowhere:
+    """Takes files, and keeps nothing."""
+
+    def add(self, name: str, content: bytes) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
 
 
 class _Import:
@@ -154,10 +229,11 @@ class _Import:
         here: Listing | None,
         names: Mapping[str, str],
         folders: Mapping[int | None, str],
-        renamed: Mapping[str, str],
+        check: Callable[[bytes], object],
     ) -> None:
         self._source, self._layout, self._dataset = source, layout, dataset
-        self._names, self._folders, self._renamed = names, folders, renamed
+        self._check = check
+        self._names, self._folders = names, folders
         self._here = () if here is None else here.pictures
         self._taken = {_key(one.full_name) for one in self._here}
         self._added: Counter[str] = Counter()
@@ -166,18 +242,18 @@ class _Import:
         self._elsewhere: list[tuple[str, str]] = []
         self._refused = [*source.refused, *layout.refused]
 
-    def run(self) -> Imported:
+    def run(self, arrivals: _Target) -> Imported:
         known = self._known_labels()
         notes = list(self._layout.notes)
-        with Arrivals(self._dataset) as arrivals:
-            for one in track(Stage.READ, self._layout.pictures):
-                self._take(one, known, arrivals)
-            if self._added:
-                notes += self._take_files(arrivals)
-            arrivals.commit()
+        for one in track(Stage.READ, self._layout.pictures):
+            self._take(one, known, arrivals)
+        if self._added:
+            notes += self._take_files(arrivals)
+        arrivals.commit()
+        renamed = {label: name for label, name in self._names.items() if name != label}
         return Imported(
             self._layout.tool, dict(sorted(self._added.items())), dict(self._parts), self._known,
-            self._elsewhere, self._renamed, self._refused, notes,
+            self._elsewhere, renamed, self._refused, notes,
         )  # fmt: skip
 
     def _known_labels(self) -> dict[str, set[str]]:
@@ -191,7 +267,7 @@ class _Import:
             known.setdefault(digest, set()).add(one.label)
         return known
 
-    def _take(self, one: FoundPicture, known: Mapping[str, set[str]], arrivals: Arrivals) -> None:
+    def _take(self, one: FoundPicture, known: Mapping[str, set[str]], arrivals: _Target) -> None:
         try:
             content = self._source.read(one.source)
         except ReadError as error:
@@ -204,7 +280,7 @@ class _Import:
                 "its way. Get it again; nothing was read in."
             )
         try:
-            check_header(content)
+            self._check(content)
         except PictureError as error:
             self._refuse(one, str(error))
             return
@@ -239,7 +315,7 @@ class _Import:
         self._taken.add(_key(str(path)))
         return str(path)
 
-    def _take_files(self, arrivals: Arrivals) -> list[str]:
+    def _take_files(self, arrivals: _Target) -> list[str]:
         """Take what belongs to the data set besides its pictures, where it has none of its own."""
         notes = []
         for name, path in self._layout.files.items():

@@ -1,13 +1,13 @@
-"""What is read in: a folder or a zip file, as names and bytes."""
+"""What is read in: a folder, a zip file or single files, as names and bytes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.dataset.listing import list_pictures, printable
@@ -18,6 +18,12 @@ from webcam_classifier.dataset.picture_archive import (
     EntryError,
     PictureArchive,
     shortened,
+)
+from webcam_classifier.dataset.picture_files import (
+    PictureError,
+    check_header,
+    is_picture_name,
+    picture_ending,
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import explain_os_error
@@ -83,15 +89,79 @@ def open_source(path: Path, wanted: Sequence[str]) -> Iterator[Source]:
                     "pictures; a video is recorded with `python collect.py LABEL --no-window "
                     "--source FILE`."
                 )
-            try:
-                with PictureArchive(file, LIMITS, wanted) as archive:
-                    yield _ZipSource(archive)
-            except ArchiveError as error:
-                raise UserError(f"{printable(path)} can't be taken. {error}") from error
+            with open_archive(file, printable(path), LIMITS, wanted) as archive:
+                yield archive
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) == path:
             raise UserError(explain_os_error(error, path, reading=True)) from error
         raise
+
+
+@contextmanager
+def open_archive(
+    file: IO[bytes], name: str, limits: ArchiveLimits, wanted: Sequence[str]
+) -> Iterator[Source]:
+    """Open a zip file, as long as the context lasts.
+
+    Args:
+        file: Open for reading, and left to its owner.
+        name: How a person knows it.
+        limits: How much is taken of it.
+        wanted: As for `open_source`.
+
+    Raises:
+        UserError: It is no zip file, or too large.
+    """
+    try:
+        with PictureArchive(file, limits, wanted) as archive:
+            yield _ZipSource(archive)
+    except ArchiveError as error:
+        raise UserError(f"{name} can't be taken. {error}") from error
+
+
+class FilesSource:
+    """Single files, wherever they lie: a name is only what a person knows a file by.
+
+    Args:
+        files: By name. A picture whose name has no picture's ending gets the one of its content.
+    """
+
+    side_files: dict[str, bytes] = {}  # noqa: RUF012 never changed
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files: dict[str, Path] = {}
+        refused: list[tuple[str, str]] = []
+        for name, path in files.items():
+            try:
+                self._files[name if is_picture_name(Path(name)) else _with_ending(name, path)] = (
+                    path
+                )
+            except ReadError as error:
+                refused.append((name, str(error)))
+        self.names: Sequence[str] = tuple(self._files)
+        self.refused: Sequence[tuple[str, str]] = refused
+
+    def read(self, name: str) -> bytes:
+        """Read one picture; see `Source`."""
+        return _read_file(self._files[name])
+
+
+def _with_ending(name: str, path: Path) -> str:
+    content = _read_file(path)
+    try:
+        check_header(content)
+    except PictureError as error:
+        raise ReadError(str(error)) from error
+    return f"{name}{picture_ending(content)}"
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LIMITS.picture_bytes:
+            raise ReadError(f"larger than {LIMITS.picture_bytes // 1_000_000} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"can't be opened: {error.strerror or error}") from error
 
 
 @dataclass
@@ -121,13 +191,7 @@ class _FolderSource:
         ]
 
     def read(self, name: str) -> bytes:
-        path = self.folder / name
-        try:
-            if path.stat().st_size > LIMITS.picture_bytes:
-                raise ReadError(f"larger than {LIMITS.picture_bytes // 1_000_000} MB")
-            return path.read_bytes()
-        except OSError as error:
-            raise ReadError(f"can't be opened: {error.strerror or error}") from error
+        return _read_file(self.folder / name)
 
 
 class _ZipSource:

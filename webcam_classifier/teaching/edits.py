@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import Burst, UndoneBurst
-from webcam_classifier.dataset.crop_file import write_crop
+from webcam_classifier.dataset.crop_file import find_crop, write_crop
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.label_names import check_new_label
 from webcam_classifier.dataset.picture_files import PictureError, decode_picture, picture_ending
 from webcam_classifier.dataset.removed_pictures import move_away
 from webcam_classifier.errors import UserError
+from webcam_classifier.exchange.import_dataset import Imported, ImportOptions, import_source
+from webcam_classifier.exchange.sources import Source
+from webcam_classifier.frame import BgrImage
 from webcam_classifier.storage import explain_os_error
+from webcam_classifier.teaching.chosen_frames import ChosenFrame, ChosenFrames
 from webcam_classifier.teaching.picture_moves import PictureMoves, UndoableMoves
 from webcam_classifier.teaching.recording import Recording
 from webcam_classifier.teaching.state import Refusal
@@ -147,6 +151,47 @@ class Edits:
                 self._dataset.add([new])
         return tuple(refused)
 
+    def add_frame(self, frames: ChosenFrames, image: BgrImage, content: bytes) -> ChosenFrame:
+        """Add a frame to a burst, unless it is not worth that."""
+        content_hash = hashlib.sha256(content).hexdigest()
+        there = self._dataset.contents().get(content_hash)
+        problem = frames.problem(image)
+        if there is not None:
+            problem = f"there already, as a picture of {there.label}"
+        if problem:
+            return ChosenFrame("", problem)
+        burst = frames.burst
+        with self._changing:
+            self.check_known(burst.label)
+            if burst.is_undone:
+                raise UserError("What was recorded of it was taken back. Begin it again.")
+            path = self._recording.recorder.add_file(burst, picture_ending(content), content)
+            self._dataset.add([Picture(burst.label, path.name, content_hash=content_hash)])
+        frames.keep(image)
+        return ChosenFrame(path.name)
+
+    def rehearse_import(self, source: Source, name: str, label: str | None) -> Imported:
+        """Find out what `read_in` would add."""
+        return self._imported(source, name, label, is_rehearsal=True)
+
+    def read_in(
+        self,
+        source: Source,
+        name: str,
+        label: str | None,
+        look_at: Callable[[Crop | None], None],
+    ) -> Imported:
+        """Add what another tool wrote: all of it, or nothing."""
+        with self._while_nothing_is_recorded(label):
+            found = self._imported(source, name, label, is_rehearsal=False)
+            # What fails from here on is tried again, and told, with the next look at the folder.
+            with suppress(UserError, OSError):
+                self._dataset.refresh()
+                crop = find_crop(self._dataset.folder)
+                if crop != self._dataset.crop:
+                    look_at(crop)
+        return found
+
     def picture_path(self, label: str, name: str) -> Path:
         """Give the file of a picture that is known."""
         if self._dataset.get(label, name) is None:
@@ -167,6 +212,18 @@ class Edits:
             return self._dataset.refresh()
         finally:
             self._changing.release()
+
+    def _imported(
+        self, source: Source, name: str, label: str | None, *, is_rehearsal: bool
+    ) -> Imported:
+        options = ImportOptions(
+            label,
+            as_whole=True,
+            labels=self._dataset.labels,
+            check=decode_picture,
+            is_rehearsal=is_rehearsal,
+        )
+        return import_source(source, name, self._dataset.folder, options)
 
     def _known(self, pictures: Iterable[tuple[str, str]]) -> list[Picture]:
         """What is known of pictures, by label and name."""

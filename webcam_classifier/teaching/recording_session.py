@@ -14,10 +14,13 @@ from webcam_classifier.dataset.crop_file import find_crop
 from webcam_classifier.dataset.index import Dataset, Picture, check_is_whole
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.errors import UserError
-from webcam_classifier.frame import Frame
+from webcam_classifier.exchange.import_dataset import Imported
+from webcam_classifier.exchange.sources import Source
+from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.storage import check_writable
+from webcam_classifier.teaching.chosen_frames import ChosenFrame, ChosenFrames
 from webcam_classifier.teaching.describe import describe_labels, describe_warnings
 from webcam_classifier.teaching.edits import Edits
 from webcam_classifier.teaching.picture_moves import UndoableMoves
@@ -62,6 +65,8 @@ class RecordingSession(Closing):
     ) -> None:
         check_is_whole(dataset)
         check_writable(dataset)
+        self._rate = rate
+        self._keeps_all = keep_all
         self._dataset = Dataset(dataset, check_labels(labels, dataset), find_crop(dataset))
         self._telling = threading.Lock()  # guards the two below
         self._version = 0
@@ -74,6 +79,11 @@ class RecordingSession(Closing):
     def __len__(self) -> int:
         """How many pictures there are, those on their way to the disk included."""
         return len(self._dataset)
+
+    @property
+    def rate(self) -> float:
+        """Snapshots a second while a label is recorded."""
+        return self._rate
 
     @property
     def saved(self) -> dict[str, int]:
@@ -315,6 +325,59 @@ class RecordingSession(Closing):
         refused = self._edits.add_pictures(label, files)
         self._changed()
         return refused
+
+    def choose_frames(self, label: str) -> ChosenFrames:
+        """Begin a burst of frames that are chosen out of a video; see `add_frame`.
+
+        Raises:
+            UserError: There is no such label.
+        """
+        self._edits.check_known(label)
+        return ChosenFrames(label, self._keeps_all)
+
+    def add_frame(self, frames: ChosenFrames, image: BgrImage, content: bytes) -> ChosenFrame:
+        """Add a frame to a burst that `undo` takes back, unless it is not worth that.
+
+        Left out is what a camera's recording leaves out, and what is in the data set already.
+
+        Args:
+            frames: From `choose_frames`.
+            image: (height, width, 3) uint8.
+            content: The same as a file.
+
+        Raises:
+            UserError: The label is gone, the burst was taken back, or the disk can't be written.
+        """
+        return self._change(lambda: self._edits.add_frame(frames, image, content))
+
+    def rehearse_import(self, source: Source, name: str, label: str | None = None) -> Imported:
+        """Find out what `read_in` would add; nothing changes.
+
+        Args:
+            source: What another tool wrote, open.
+            name: How a person knows it.
+            label: What all of its pictures show; None believes it.
+
+        Raises:
+            UserError: As `read_in` does.
+        """
+        return self._edits.rehearse_import(source, name, label)
+
+    def read_in(self, source: Source, name: str, label: str | None = None) -> Imported:
+        """Add what another tool wrote, as `import_dataset` does: all of it, or nothing.
+
+        Parts, such as `train` and `test`, are taken for one whole. What is being recorded ends.
+
+        Args:
+            source: As for `rehearse_import`, as are the others.
+            name: As for `rehearse_import`.
+            label: As for `rehearse_import`; it must be there.
+
+        Raises:
+            UserError: The source is refused, its labels can't be folders beside those that there
+                are, or the disk can't be written.
+        """
+        return self._change(lambda: self._edits.read_in(source, name, label, self._look_at))
 
     def picture_names(self, label: str) -> tuple[str, ...]:
         """Name all pictures of a label, newest first.

@@ -11,7 +11,9 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
 from webcam_classifier.web.access import Access
+from webcam_classifier.web.burst_routes import BurstRoutes
 from webcam_classifier.web.http_routes import Routes
+from webcam_classifier.web.import_routes import ImportRoutes
 from webcam_classifier.web.limits import body_limit
 from webcam_classifier.web.review_routes import ReviewRoutes
 from webcam_classifier.web.site import build_site
@@ -27,9 +29,12 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
         access: Who may talk to it.
     """
     sockets = Sockets(studio)
+    imports = ImportRoutes(studio)
     routes = [
         *Routes(studio).all(),
         *ReviewRoutes(studio).all(),
+        *imports.all(),
+        *BurstRoutes(studio).all(),
         WebSocketRoute("/ws/live", sockets.live),
         WebSocketRoute("/ws/camera", sockets.camera),
     ]
@@ -40,6 +45,7 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
         try:
             yield
         finally:
+            imports.close()
             studio.use_loop(None)
 
     return build_site(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from webcam_classifier.dataset.picture_archive import ArchiveLimits
 
 PICTURE_BYTES = 32_000_000
@@ -27,11 +29,17 @@ ARCHIVE_LIMITS = ArchiveLimits(
 )
 """Of a zip file, all together."""
 
+IMPORT_LIMITS = replace(
+    ARCHIVE_LIMITS,
+    remedy="Read it in where the studio runs, which takes more: `python collect.py --import FILE`.",
+)
+"""Of a zip file that another tool wrote."""
+
 FRAME_BYTES = 4_000_000
-"""One frame of the browser's camera."""
+"""One frame of the browser's camera, or of a video."""
 
 FRAME_PIXELS = 10_000_000
-"""One frame of the browser's camera."""
+"""One frame of the browser's camera, or of a video."""
 
 JSON_BYTES = 64_000
 """Anything else that is sent."""
@@ -46,4 +54,13 @@ def body_limit(path: str) -> int:
     parts = path.split("/")[1:-1]
     if parts == ["api", "uploads"] or (parts[:2] == ["api", "labels"] and parts[3:] == ["uploads"]):
         return ARCHIVE_BYTES if path.lower().endswith(".zip") else PICTURE_BYTES
+    if parts[:2] == ["api", "imports"] and parts[3:] == ["files"]:
+        return ARCHIVE_BYTES if is_archive_name(path) else PICTURE_BYTES
+    if parts[:2] == ["api", "bursts"] and len(parts) == 3:
+        return FRAME_BYTES
     return JSON_BYTES
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file's name is one of a zip file that tools write."""
+    return name.lower().endswith((".zip", ".tm"))

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -41,13 +42,40 @@ async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
     except OSError as error:
         raise _no_room(error) from error
     with file:
-        async for chunk in request.stream():
-            try:
-                _write_all(file, chunk)
-            except OSError as error:
-                raise _no_room(error) from error
+        await _receive(request, file)
         file.seek(0)
         yield file
+
+
+async def receive_into(request: Request, path: Path) -> None:
+    """Write what is sent into a file; the gate limits how much it is.
+
+    Args:
+        request: Not read yet.
+        path: In a temporary folder; nothing is left there of what does not arrive completely.
+
+    Raises:
+        HTTPException: There is no room for it.
+        ClientDisconnect: It did not arrive completely.
+    """
+    try:
+        file = path.open("xb", buffering=0)
+    except OSError as error:
+        raise _no_room(error) from error
+    try:
+        with file:
+            await _receive(request, file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+async def _receive(request: Request, file: IO[bytes]) -> None:
+    async for chunk in request.stream():
+        try:
+            _write_all(file, chunk)
+        except OSError as error:
+            raise _no_room(error) from error
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:

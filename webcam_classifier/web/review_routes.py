@@ -17,12 +17,12 @@ from starlette.routing import BaseRoute, Route
 from webcam_classifier.dataset.shelf import read_notes, shelf_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.picture_moves import UndoableMoves
+from webcam_classifier.web.control import check_may_change
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.request_fields import read_fields, side_of, text_of
-from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
+from webcam_classifier.web.studio import Studio
 from webcam_classifier.web.thumbnails import thumbnail, version_tag
 
-_CLIENT = "x-studio-client"
 _MOST = 500  # pictures that are moved at once
 _SIDE = 240  # pixels of a small copy
 
@@ -64,7 +64,7 @@ class ReviewRoutes:
 
     async def move(self, request: Request) -> Response:
         """Move pictures to a label, from other labels and from the shelf."""
-        self._check_may_change(request)
+        check_may_change(self._studio, request)
         fields = await read_fields(request)
         to, pictures, files = text_of(fields, "to"), _pictures(fields), self._files(fields)
 
@@ -76,7 +76,7 @@ class ReviewRoutes:
 
     async def remove(self, request: Request) -> Response:
         """Take pictures away; they are kept aside."""
-        self._check_may_change(request)
+        check_may_change(self._studio, request)
         fields = await read_fields(request)
         pictures, files = _pictures(fields), self._files(fields)
 
@@ -91,7 +91,7 @@ class ReviewRoutes:
 
     async def undo(self, request: Request) -> Response:
         """Move the pictures back that were moved or removed last."""
-        self._check_may_change(request)
+        check_may_change(self._studio, request)
         undone = await asyncio.to_thread(self._session.undo_moves)
         return Json(
             {"undone": _undo_message(undone), "undo": _undo_message(self._session.undoable_moves)}
@@ -113,10 +113,6 @@ class ReviewRoutes:
                 HTTPStatus.NOT_FOUND, f"The picture {path.name} can't be read: {error}."
             ) from error
         return Response(content, media_type="image/jpeg", headers=headers)
-
-    def _check_may_change(self, request: Request) -> None:
-        if not self._studio.may_change(request.headers.get(_CLIENT)):
-            raise HTTPException(HTTPStatus.CONFLICT, SOMEBODY_TEACHES)
 
     async def _changed(self, do: Callable[[], int]) -> Response:
         count = await asyncio.to_thread(do)

@@ -1,0 +1,211 @@
+"""Files that a page sent and that wait for somebody to say yes: looked at, and then read in."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from webcam_classifier.dataset.picture_archive import shortened
+from webcam_classifier.errors import UserError
+from webcam_classifier.exchange.import_dataset import Imported
+from webcam_classifier.exchange.layouts import SIDE_FILES
+from webcam_classifier.exchange.sources import FilesSource, Source, open_archive
+from webcam_classifier.leftovers import process_folder
+from webcam_classifier.progress import Event, Progress, listening
+from webcam_classifier.storage import explain_os_error
+from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.web.limits import (
+    ARCHIVE_BYTES,
+    ARCHIVE_ENTRIES,
+    IMPORT_LIMITS,
+    is_archive_name,
+)
+
+_NAMED = 100  # files of each kind that the page is told of
+
+
+class ImportCancelledError(UserError):
+    """Somebody said no while it was at work; nothing was added."""
+
+
+class PendingImport:
+    """One zip file, or single pictures, in a temporary folder; none of their names is a path.
+
+    Methods that work with the files are called in threads, one at a time.
+
+    Args:
+        session: What pictures are added to.
+        label: What they all show; None believes the zip file.
+
+    Attributes:
+        id: What the page calls it.
+
+    Raises:
+        UserError: No temporary folder can be made.
+    """
+
+    def __init__(self, session: TeachingSession, label: str | None) -> None:
+        self.id = secrets.token_hex(8)
+        self._session = session
+        self._label = label
+        self._folder = process_folder() / f"import-{self.id}"
+        try:
+            self._folder.mkdir()
+        except OSError as error:
+            raise UserError(explain_os_error(error, self._folder)) from error
+        self._files: dict[str, Path] = {}
+        self._numbered = 0
+        self._bytes = 0
+        self._progress: Progress | None = None
+        self._is_dropped = False
+        self._working = threading.Lock()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its files are being looked at or read in."""
+        return self._working.locked()
+
+    @property
+    def _is_archive(self) -> bool:
+        return is_archive_name(next(iter(self._files), ""))
+
+    def new_path(self) -> Path:
+        """Return where the next file is written to.
+
+        Raises:
+            UserError: There are too many already.
+        """
+        if len(self._files) >= ARCHIVE_ENTRIES:
+            raise UserError(
+                f"At most {ARCHIVE_ENTRIES} pictures are taken at once. Add the others afterwards."
+            )
+        self._numbered += 1
+        return self._folder / str(self._numbered)
+
+    def take(self, name: str, path: Path) -> None:
+        """Take a file in that has arrived.
+
+        Args:
+            name: The one that it has where it comes from.
+            path: From `new_path`.
+
+        Raises:
+            UserError: It is too much, or a zip file among others; the file was removed.
+        """
+        size = self._bytes + path.stat().st_size
+        problem = ""
+        if size > ARCHIVE_BYTES:
+            most = ARCHIVE_BYTES // 1_000_000
+            problem = f"At most {most} MB are taken at once. Add the others afterwards."
+        elif self._files and (is_archive_name(name) or self._is_archive):
+            problem = "A zip file is read in by itself. Choose it alone."
+        if problem:
+            path.unlink(missing_ok=True)
+            raise UserError(problem)
+        self._files[_unused(name, self._files)] = path
+        self._bytes = size
+
+    def look(self) -> dict[str, Any]:
+        """Find out what would be added; nothing changes.
+
+        Raises:
+            UserError: It can't be read in.
+        """
+        known = {label.name for label in self._session.state().labels}
+        with self._work() as (source, name):
+            found = self._session.rehearse_import(source, name, self._label)
+        return _told(found, known)
+
+    def add(self) -> dict[str, Any]:
+        """Add the pictures: all, or none.
+
+        Raises:
+            UserError: It can't be read in.
+        """
+        known = {label.name for label in self._session.state().labels}
+        with self._work() as (source, name):
+            found = self._session.read_in(source, name, self._label)
+        return _told(found, known)
+
+    def progress(self) -> dict[str, Any]:
+        """Tell how far it is with what it is doing."""
+        progress = self._progress
+        return {
+            "done": 0 if progress is None else progress.done,
+            "total": None if progress is None else progress.total,
+        }
+
+    def drop(self) -> None:
+        """Forget the files; what is at work on them ends, and adds nothing."""
+        self._is_dropped = True
+        if not self.is_at_work:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _work(self) -> Iterator[tuple[Source, str]]:
+        if not self._working.acquire(blocking=False):
+            raise UserError("These files are being read already. Wait until that is done.")
+        try:
+            with listening(self._listen), self._opened() as opened:
+                yield opened
+        finally:
+            self._working.release()
+            self._progress = None
+            if self._is_dropped:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Source, str]]:
+        names = list(self._files)
+        if not names:
+            raise UserError("No file has arrived. Choose one.")
+        if not self._is_archive:
+            if self._label is None:
+                raise UserError("Single pictures need a label. Drop them onto one.")
+            yield FilesSource(self._files), "What was sent"
+            return
+        with self._files[names[0]].open("rb") as file:
+            shown = shortened(names[0])
+            with open_archive(file, shown, IMPORT_LIMITS, SIDE_FILES) as source:
+                yield source, shown
+
+    def _listen(self, event: Event) -> None:
+        if self._is_dropped:
+            raise ImportCancelledError("It was cancelled, and nothing was added.")
+        if isinstance(event, Progress):
+            self._progress = event
+
+
+def _unused(name: str, taken: dict[str, Path]) -> str:
+    """A name that no other file of this import has: phones number their pictures alike."""
+    path, number, found = Path(name), 2, name
+    while found in taken:
+        found = f"{path.stem}-{number}{path.suffix}"
+        number += 1
+    return found
+
+
+def _told(found: Imported, known: set[str]) -> dict[str, Any]:
+    """What the page shows of an import; of many files the first are named."""
+    elsewhere = [(name, f"in the data set already, as {label}") for name, label in found.elsewhere]
+    left_out = [*elsewhere, *found.refused]
+    return {
+        "tool": found.tool,
+        "count": sum(found.added.values()),
+        "labels": [
+            {"name": name, "count": count, "is_new": name not in known}
+            for name, count in found.added.items()
+        ],
+        "known": found.known,
+        "left_out": [
+            {"name": shortened(name), "reason": reason} for name, reason in left_out[:_NAMED]
+        ],
+        "left_out_count": len(left_out),
+        "renamed": [{"old": old, "new": new} for old, new in found.renamed.items()],
+        "notes": list(found.notes),
+    }
