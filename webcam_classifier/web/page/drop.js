@@ -1,11 +1,12 @@
-// Drop files from the desktop: pictures onto a label, a zip anywhere.
-
-import { sendFiles } from "./uploads.js";
+// Drop files from the desktop: pictures onto a label, a zip or a video anywhere.
 
 /** @typedef {import("./studio.js").Studio} Studio */
 
-/** @param {Studio} studio */
-export function acceptDrops(studio) {
+/**
+ * @param {Studio} studio
+ * @param {(label: string | null, files: File[]) => void} onFiles with the label that they fell on
+ */
+export function acceptDrops(studio, onFiles) {
   let depth = 0; // entering a child comes before leaving its parent
   const end = () => {
     depth = 0;
@@ -33,7 +34,7 @@ export function acceptDrops(studio) {
     const label = cardAt(event.target)?.dataset.label ?? openLabel();
     const files = [...(event.dataTransfer?.files ?? [])];
     end();
-    if (studio.mayTeach) void sendFiles(studio, label, files);
+    if (studio.mayTeach) onFiles(label, files);
   });
 }
 

@@ -4,7 +4,6 @@ import { confirm } from "./confirm.js";
 import { find, make, reconcile, setText } from "./elements.js";
 import { alertError, notice } from "./notices.js";
 import { showPicture } from "./thumbnail.js";
-import { sendFiles } from "./uploads.js";
 import { colourOf, many } from "./words.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
@@ -16,6 +15,7 @@ const CORRECTED = /-corrected\.[^.]+$/; // in the name of a snapshot that put a 
 export class LabelDialog {
   #studio;
   #onRemoved;
+  #onFiles;
   #label = "";
   #count = -1;
   #dialog = find("label-dialog", HTMLDialogElement);
@@ -28,10 +28,12 @@ export class LabelDialog {
   /**
    * @param {Studio} studio
    * @param {() => void} onRemoved once the label is gone, and with it what had the keyboard
+   * @param {(label: string | null, files: File[]) => void} onFiles that were chosen for it
    */
-  constructor(studio, onRemoved) {
+  constructor(studio, onRemoved, onFiles) {
     this.#studio = studio;
     this.#onRemoved = onRemoved;
+    this.#onFiles = onFiles;
     find("label-dialog-close", HTMLButtonElement).addEventListener("click", () =>
       this.#dialog.close(),
     );
@@ -43,7 +45,7 @@ export class LabelDialog {
       event.preventDefault();
       void this.#rename();
     });
-    this.#files.addEventListener("change", () => void this.#addPictures());
+    this.#files.addEventListener("change", () => this.#addPictures());
     this.#dialog.addEventListener("click", (event) => {
       if (event.target === this.#dialog) this.#dialog.close(); // beside it
     });
@@ -140,10 +142,10 @@ export class LabelDialog {
     notice(`Moved to ${this.#studio.removedFolder}.`);
   }
 
-  async #addPictures() {
+  #addPictures() {
     const files = [...(this.#files.files ?? [])];
     this.#files.value = "";
-    await sendFiles(this.#studio, this.#label, files);
+    this.#onFiles(this.#label, files);
   }
 
   async #rename() {

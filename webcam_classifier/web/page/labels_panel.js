@@ -30,11 +30,12 @@ export class LabelsPanel {
   /**
    * @param {Studio} studio
    * @param {Recording} recording
+   * @param {(label: string | null, files: File[]) => void} onFiles that were chosen for a label
    */
-  constructor(studio, recording) {
+  constructor(studio, recording, onFiles) {
     this.#studio = studio;
     this.#recording = recording;
-    this.#dialog = new LabelDialog(studio, () => this.focusNewLabel());
+    this.#dialog = new LabelDialog(studio, () => this.focusNewLabel(), onFiles);
     find("new-label", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#addLabel();
@@ -62,7 +63,8 @@ export class LabelsPanel {
     const mayTeach = this.#studio.mayTeach;
     find("first-steps", HTMLOListElement).hidden = state.labels.length > 0;
     this.#name.disabled = this.#add.disabled = !mayTeach;
-    find("import-zip", HTMLInputElement).disabled = !mayTeach;
+    for (const name of ["import-zip", "video-file"])
+      find(name, HTMLInputElement).disabled = !mayTeach;
     this.#undo.disabled = !mayTeach || state.undo === null || state.recording !== null;
     setText(this.#undo, state.undo ? `Undo ${many(state.undo.count, "snapshot")}` : "Undo");
     this.#undo.title = state.undo ? `Of ${state.undo.label}` : "";

@@ -7,6 +7,7 @@ import { acceptDrops } from "./drop.js";
 import { CropChooser } from "./crop_chooser.js";
 import { find } from "./elements.js";
 import { Freshness } from "./freshness.js";
+import { ImportDialog } from "./import_dialog.js";
 import { listenToKeys } from "./keyboard.js";
 import { LabelsPanel } from "./labels_panel.js";
 import { alert, announce } from "./notices.js";
@@ -17,7 +18,7 @@ import { ReviewDialog } from "./review_dialog.js";
 import { Stage } from "./stage.js";
 import { Studio } from "./studio.js";
 import { TeachPanel } from "./teach_panel.js";
-import { sendFiles } from "./uploads.js";
+import { isVideo, VideoDialog } from "./video_dialog.js";
 import { many } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -26,7 +27,9 @@ import { many } from "./words.js";
 const connection = new Connection({ onState, onPrediction, onLink, onRefused });
 const studio = new Studio(connection);
 const recording = new Recording(studio, refresh);
-const labels = new LabelsPanel(studio, recording);
+const imports = new ImportDialog(studio);
+const video = new VideoDialog(studio);
+const labels = new LabelsPanel(studio, recording, takeFiles);
 const review = new ReviewDialog(studio);
 const stage = new Stage();
 const bars = new Bars();
@@ -44,14 +47,26 @@ listenToKeys(studio, recording, {
   onNewLabel: () => labels.focusNewLabel(),
   onUndo: () => void labels.undo(),
 });
-acceptDrops(studio);
-const importZip = find("import-zip", HTMLInputElement);
-importZip.addEventListener("change", () => {
-  const files = [...(importZip.files ?? [])];
-  importZip.value = "";
-  void sendFiles(studio, null, files);
-});
+acceptDrops(studio, takeFiles);
+for (const name of ["import-zip", "video-file"]) {
+  const input = find(name, HTMLInputElement);
+  input.addEventListener("change", () => {
+    const files = [...(input.files ?? [])];
+    input.value = "";
+    takeFiles(null, files);
+  });
+}
 connection.open();
+
+/**
+ * @param {string | null} label that was chosen for them
+ * @param {File[]} files
+ */
+function takeFiles(label, files) {
+  const films = files.filter(isVideo);
+  if (films.length > 0) video.open(films[0]);
+  else void imports.offer(label, files);
+}
 
 /** @param {State} state */
 function onState(state) {
@@ -79,6 +94,7 @@ function refresh() {
   if (state === null) return;
   labels.update(state);
   review.update(state);
+  video.update(state);
   stage.update(state, recording.label ?? state.recording);
   bars.update(state);
   camera.update(state);

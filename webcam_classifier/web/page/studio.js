@@ -67,16 +67,74 @@ export class Studio {
   }
 
   /**
-   * Send a picture or a zip of pictures for a label, or a zip with a folder for each label.
+   * Begin to send what is to be read in.
    *
-   * @param {string | null} label
-   * @param {File} file
-   * @returns {Promise<import("./types.js").UploadAnswer>}
+   * @param {string | null} label that all of it shows; null for a zip file that says it itself
+   * @returns {Promise<string>} what the studio calls it
    */
-  upload(label, file) {
-    const place =
-      label === null ? path("uploads", file.name) : path("labels", label, "uploads", file.name);
-    return this.#change("PUT", place, file);
+  async beginImport(label) {
+    return (await this.#change("POST", "/api/imports", { label })).import;
+  }
+
+  /**
+   * Give the request that sends a file, which tells how far it is, as `fetch` does not.
+   *
+   * @param {string} imported
+   * @param {string} name
+   */
+  importRequest(imported, name) {
+    const request = new XMLHttpRequest();
+    request.open("PUT", path("imports", imported, "files", name));
+    request.setRequestHeader("X-Studio-Client", this.connection.client);
+    return request;
+  }
+
+  /**
+   * @param {string} imported
+   * @returns {Promise<{done: number, total: number | null}>}
+   */
+  importProgress(imported) {
+    return this.#call("GET", path("imports", imported));
+  }
+
+  /**
+   * @param {string} imported
+   * @returns {Promise<import("./types.js").ImportAnswer>} what would be added
+   */
+  lookAtImport(imported) {
+    return this.#change("POST", path("imports", imported, "look"));
+  }
+
+  /**
+   * @param {string} imported
+   * @returns {Promise<import("./types.js").ImportAnswer>} what was added
+   */
+  addImport(imported) {
+    return this.#change("POST", path("imports", imported, "add"));
+  }
+
+  /** @param {string} imported */
+  dropImport(imported) {
+    return this.#change("DELETE", path("imports", imported));
+  }
+
+  /**
+   * Begin a burst of frames of a video.
+   *
+   * @param {string} label
+   * @returns {Promise<{burst: string, rate: number | null}>} frames a second that are usual
+   */
+  beginBurst(label) {
+    return this.#change("POST", "/api/bursts", { label });
+  }
+
+  /**
+   * @param {string} burst
+   * @param {Blob} frame a JPEG
+   * @returns {Promise<{name: string, reason: string}>} its file, or why it was left out
+   */
+  addFrame(burst, frame) {
+    return this.#change("POST", path("bursts", burst, "frames"), frame);
   }
 
   /** @returns {Promise<import("./types.js").ReviewAnswer>} what somebody should look at */

@@ -88,7 +88,15 @@
  *
  * @typedef {"connecting" | "connected" | "lost" | "refused"} Link
  *
- * @typedef {{added: number, refused: {name: string, reason: string}[], refused_count?: number}} UploadAnswer
+ * @typedef {object} ImportAnswer what would be read in, or was
+ * @property {string} tool whose layout it is
+ * @property {number} count pictures
+ * @property {{name: string, count: number, is_new: boolean}[]} labels
+ * @property {number} known pictures that are in the data set already
+ * @property {{name: string, reason: string}[]} left_out the first of them
+ * @property {number} left_out_count
+ * @property {{old: string, new: string}[]} renamed
+ * @property {string[]} notes
  *
  * @typedef {object} Suspect a snapshot that somebody should look at
  * @property {string} label

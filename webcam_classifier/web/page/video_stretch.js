@@ -1,0 +1,151 @@
+// One stretch of a video, recorded while a label is held: its frames become one burst.
+
+/** @typedef {import("./studio.js").Studio} Studio */
+
+const WIDTH = 1280; // pixels of the longer side at the most: more than any network looks at
+const QUALITY = 0.92;
+const USUAL_RATE = 8; // frames a second, until the studio has said its own
+const LATE_RELEASE = 200; // milliseconds: a key is let go late, and what is seen by then is often something else
+const LOOK_EVERY = 50; // milliseconds between two looks for a frame that may be sent
+
+/**
+ * A frame that waits to be sent.
+ *
+ * @typedef {{blob: Promise<Blob | null>, at: number, time: number}} Frame at: milliseconds of `performance.now`
+ */
+
+export class Stretch {
+  /** Files of the frames that were recorded. @type {string[]} */
+  names = [];
+  /** How many frames were left out, by reason. @type {Map<string, number>} */
+  leftOut = new Map();
+  /** @type {"recording" | "sending" | "done" | "failed"} */
+  state = "recording";
+  problem = "";
+
+  #studio;
+  #video;
+  #onChange;
+  #canvas = document.createElement("canvas");
+  /** @type {Frame[]} */
+  #waiting = [];
+  #last = Number.NEGATIVE_INFINITY; // seconds of the video: the frame that was taken last
+  #taken = 0;
+  #sentTo; // seconds of the video: the frame that was sent last
+  #rate = USUAL_RATE;
+
+  /**
+   * Begin with the frame that is shown now.
+   *
+   * @param {Studio} studio
+   * @param {HTMLVideoElement} video
+   * @param {string} label
+   * @param {() => void} onChange
+   */
+  constructor(studio, video, label, onChange) {
+    this.#studio = studio;
+    this.#video = video;
+    this.label = label;
+    this.#onChange = onChange;
+    /** Seconds of the video. */
+    this.from = video.currentTime;
+    /** Seconds of the video. */
+    this.to = video.currentTime;
+    this.#sentTo = video.currentTime;
+    this.take(video.currentTime);
+    void this.#send();
+  }
+
+  /** How many frames were left out. */
+  get leftOutCount() {
+    return [...this.leftOut.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * Take the frame that is shown, where its time has come.
+   *
+   * @param {number} time of it, in seconds of the video
+   */
+  take(time) {
+    if (this.state !== "recording" || !this.#video.videoWidth) return;
+    this.to = Math.max(this.to, time);
+    if (time - this.#last < 1 / this.#rate - 0.002) return;
+    this.#last = time;
+    this.#taken += 1;
+    this.#waiting.push({ blob: this.#drawn(), at: performance.now(), time });
+    this.#onChange();
+  }
+
+  /**
+   * Take no more frames, and let go of those of the last moment, but never of the first one.
+   *
+   * @param {boolean} isLate whether a person has let a key go, and not the video ended
+   */
+  end(isLate) {
+    if (this.state !== "recording") return;
+    this.state = "sending";
+    if (isLate) {
+      const until = performance.now() - LATE_RELEASE;
+      const first = this.#taken - this.#waiting.length;
+      this.#waiting = this.#waiting.filter(
+        (frame, place) => first + place === 0 || frame.at <= until,
+      );
+      this.to = Math.max(this.from, this.#waiting.at(-1)?.time ?? this.#sentTo);
+    }
+    this.#onChange();
+  }
+
+  /** @returns {Promise<Blob | null>} */
+  #drawn() {
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    const scale = Math.min(1, WIDTH / Math.max(width, height));
+    this.#canvas.width = Math.round(width * scale);
+    this.#canvas.height = Math.round(height * scale);
+    this.#canvas
+      .getContext("2d")
+      ?.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
+    return new Promise((resolve) => {
+      this.#canvas.toBlob(resolve, "image/jpeg", QUALITY);
+    });
+  }
+
+  async #send() {
+    try {
+      const { burst, rate } = await this.#studio.beginBurst(this.label);
+      this.#rate = rate ?? Number.POSITIVE_INFINITY;
+      for (;;) {
+        const frame = await this.#next();
+        if (!frame) break;
+        this.#sentTo = frame.time;
+        const picture = await frame.blob;
+        if (picture) this.#note(await this.#studio.addFrame(burst, picture));
+      }
+      this.state = "done";
+    } catch (error) {
+      this.state = "failed";
+      this.problem = error instanceof Error ? error.message : String(error);
+      this.#waiting = [];
+    }
+    this.#onChange();
+  }
+
+  /** Wait for a frame that is old enough to be sure of; undefined: there is none any more. */
+  async #next() {
+    let isSent = this.state === "sending";
+    while (!isSent) {
+      const frame = this.#waiting[0];
+      const isFirst = frame !== undefined && this.#taken === this.#waiting.length;
+      if (frame && (isFirst || performance.now() - frame.at > 2 * LATE_RELEASE)) break;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      isSent = this.state === "sending";
+    }
+    return this.#waiting.shift();
+  }
+
+  /** @param {{name: string, reason: string}} answer */
+  #note({ name, reason }) {
+    if (name) this.names.push(name);
+    else this.leftOut.set(reason, (this.leftOut.get(reason) ?? 0) + 1);
+    this.#onChange();
+  }
+}
