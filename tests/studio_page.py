@@ -210,6 +210,6 @@ def open_page(
             own = (f"{studio.origin}/", "blob:")
             others = [url for url in page.addresses if not url.startswith(own)]
             assert not others
-            assert not page.complaints
+            assert not page.complaints, page.complaints
         finally:
             browser.close()

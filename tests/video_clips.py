@@ -10,7 +10,7 @@ import numpy as np
 from webcam_classifier.frame import BgrImage
 
 RATE = 15  # frames a second
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 160, 120
 _BITS = 10
 _SIDE = WIDTH // _BITS  # pixels of a block
 
@@ -35,9 +35,9 @@ def numbered_frame(number: int) -> BgrImage:
     for bit in range(_BITS):
         shade = 255 if number >> bit & 1 else 0
         frame[:_SIDE, bit * _SIDE : (bit + 1) * _SIDE] = shade
-    place = 20 + (number * 13) % (WIDTH - 40)
-    cv2.rectangle(frame, (place - 15, 100), (place + 15, 200), (30, 40, 200), -1)
-    cv2.circle(frame, (WIDTH - place, 150), 18, (40, 200, 60), -1)
+    place = 10 + (number * 7) % (WIDTH - 20)
+    cv2.rectangle(frame, (place - 8, 50), (place + 8, 100), (30, 40, 200), -1)
+    cv2.circle(frame, (WIDTH - place, 75), 9, (40, 200, 60), -1)
     return frame
 
 
