@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.studio_files import files_below, picture, zipped
 from tests.studio_page import Clip, TeachingPage, find_chromium, open_page
@@ -65,7 +65,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choose(page: TeachingPage, where: str, *files: tuple[str, bytes]) -> None:
     page.by_id(where).set_input_files(
-        [{"name": name, "mimeType": "", "buffer": content} for name, content in files]
+        [FilePayload(name=name, mimeType="", buffer=content) for name, content in files]
     )
 
 

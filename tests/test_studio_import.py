@@ -95,6 +95,9 @@ def test_a_project_is_shown_first_and_then_added(studio: StudioServer, folder: P
 
     _, again = looked_at(studio, "project.tm", TEACHABLE)
     assert (again.json["count"], again.json["known"]) == (0, 3)
+    undone = [studio.change("POST", "/api/undo").json["undone"] for _ in range(3)]
+    assert undone == [{"label": "pen", "count": 1}, {"label": "cup", "count": 2}, None]
+    assert files_below(folder / "dataset") == set()
 
 
 def test_parts_are_taken_for_one_whole_and_the_data_set_stays_one(

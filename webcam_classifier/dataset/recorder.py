@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +141,19 @@ class Recorder(Closing):
         finally:
             self._end_writing()
         return path
+
+    def adopt(self, label: str, names: Iterable[str]) -> None:
+        """Have `undo` take back pictures that were written otherwise, as one burst.
+
+        Args:
+            label: Theirs.
+            names: Paths of their files below the label's folder.
+        """
+        burst = Burst(label)
+        with self._bursts.lock:
+            for name in names:
+                self._bursts.count(burst, name)
+                self._bursts.finish_write(burst, name, is_written=True)
 
     def undo(self) -> UndoneBurst | None:
         """Take the last burst back: its files, and those that are still to be written.

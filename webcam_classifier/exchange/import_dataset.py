@@ -40,6 +40,7 @@ class Imported:
         renamed: Labels that can't be folders, by what they became.
         refused: Paths of what was not taken, with the reason.
         notes: What a person should know.
+        files: Paths of the pictures that were added, below the data set, with forward slashes.
     """
 
     tool: str
@@ -50,6 +51,7 @@ class Imported:
     renamed: Mapping[str, str]
     refused: Sequence[tuple[str, str]]
     notes: Sequence[str]
+    files: Sequence[str]
 
 
 def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imported:
@@ -239,6 +241,7 @@ class _Import:
         self._added: Counter[str] = Counter()
         self._parts: Counter[str] = Counter()
         self._known = 0
+        self._files: list[str] = []
         self._elsewhere: list[tuple[str, str]] = []
         self._refused = [*source.refused, *layout.refused]
 
@@ -253,7 +256,7 @@ class _Import:
         renamed = {label: name for label, name in self._names.items() if name != label}
         return Imported(
             self._layout.tool, dict(sorted(self._added.items())), dict(self._parts), self._known,
-            self._elsewhere, renamed, self._refused, notes,
+            self._elsewhere, renamed, self._refused, notes, self._files,
         )  # fmt: skip
 
     def _known_labels(self) -> dict[str, set[str]]:
@@ -293,6 +296,7 @@ class _Import:
         else:
             name = self._free_name(f"{self._folders[one.part]}{label}", one.name, digest)
             arrivals.add(name, content)
+            self._files.append(name)
             self._added[label] += 1
             if one.part is not None:
                 self._parts[PARTS[one.part]] += 1

@@ -184,6 +184,12 @@ class Edits:
         """Add what another tool wrote: all of it, or nothing."""
         with self._while_nothing_is_recorded(label):
             found = self._imported(source, name, label, is_rehearsal=False)
+            by_label: dict[str, list[str]] = {}
+            for path in found.files:
+                folder, _, file = path.partition("/")
+                by_label.setdefault(folder, []).append(file)
+            for folder, files in by_label.items():
+                self._recording.recorder.adopt(folder, files)
             # What fails from here on is tried again, and told, with the next look at the folder.
             with suppress(UserError, OSError):
                 self._dataset.refresh()

@@ -367,6 +367,7 @@ class RecordingSession(Closing):
         """Add what another tool wrote, as `import_dataset` does: all of it, or nothing.
 
         Parts, such as `train` and `test`, are taken for one whole. What is being recorded ends.
+        `undo` takes it back, label by label.
 
         Args:
             source: As for `rehearse_import`, as are the others.
