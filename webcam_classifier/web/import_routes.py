@@ -92,8 +92,11 @@ class ImportRoutes:
         return answer
 
     async def progress(self, request: Request) -> Response:
-        """Tell how far it is."""
-        return Json(self._found(request).progress())
+        """Tell how far it is; of one that has just ended there is nothing to tell."""
+        pending = self._pending
+        if pending is None or pending.id != request.path_params["id"]:
+            return Json({"done": 0, "total": None})
+        return Json(pending.progress())
 
     async def drop(self, request: Request) -> Response:
         """Forget it; what has begun adds nothing."""

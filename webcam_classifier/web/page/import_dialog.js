@@ -24,7 +24,7 @@ const TEXT = {
     "Edge Impulse": "Edge Impulse export",
     Roboflow: "Roboflow export",
     "folders of labels": "A folder for each label",
-    "pictures of one label": "Pictures",
+    "pictures of one label": "",
   },
   found: (/** @type {string} */ pictures, /** @type {string} */ labels) =>
     `${pictures} of ${labels} to add.`,
@@ -39,6 +39,7 @@ const TEXT = {
   add: (/** @type {string} */ pictures) => `Add ${pictures}`,
   added: (/** @type {string} */ pictures, /** @type {string} */ labels) =>
     `Added ${pictures} of ${labels}.`,
+  busy: "Other files are being read in. Drop these once that is done.",
   needsLabel: "Drop pictures onto the label that they belong to.",
   tooLarge: (/** @type {string} */ name, /** @type {string} */ size, /** @type {string} */ most) =>
     `${name} has ${size}, and at most ${most} are taken. Send less at once.`,
@@ -102,7 +103,10 @@ export class ImportDialog {
    * @param {File[]} files
    */
   async offer(label, files) {
-    if (this.#dialog.open) return;
+    if (this.#dialog.open) {
+      alert(TEXT.busy);
+      return;
+    }
     const archives = files.filter(isArchive);
     const pictures = files.filter((file) => !isArchive(file));
     if (label === null && pictures.length > 0) alert(TEXT.needsLabel);
@@ -285,7 +289,7 @@ export class ImportDialog {
     const words = found.count
       ? TEXT.found(pictures, many(found.labels.length, "label"))
       : TEXT.nothing;
-    setText(this.#lead, `${tool}. ${words}`);
+    setText(this.#lead, tool ? `${tool}. ${words}` : words);
     this.#bar.hidden = true;
     this.#found.replaceChildren(...parts(found));
     this.#found.hidden = this.#found.childElementCount === 0;

@@ -63,8 +63,7 @@ connection.open();
  * @param {File[]} files
  */
 function takeFiles(label, files) {
-  const films = files.filter(isVideo);
-  if (films.length > 0) video.open(films[0]);
+  if (files.some(isVideo)) video.offer(files);
   else void imports.offer(label, files);
 }
 

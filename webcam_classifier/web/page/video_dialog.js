@@ -3,7 +3,7 @@
 
 import { make, reconcile, setText } from "./elements.js";
 import { holdButton } from "./hold_button.js";
-import { alertError, notice } from "./notices.js";
+import { alert, alertError, notice } from "./notices.js";
 import { Stretch } from "./video_stretch.js";
 import { VideoTimeline, videoTime } from "./video_timeline.js";
 import { colourOf, many } from "./words.js";
@@ -40,6 +40,7 @@ const TEXT = {
     `Recorded ${pictures} from ${video}.`,
   cantPlay: (/** @type {string} */ video) =>
     `This browser can’t play ${video}. Save it as MP4 (H.264) or WebM, or record it where the studio runs: python collect.py LABEL --no-window --source FILE --every 0.5.`,
+  oneVideo: "One video is labelled at a time. Drop it alone, once the one before is closed.",
   noPicture: (/** @type {string} */ video) => `${video} has sound and no picture. Choose another file.`,
 };
 
@@ -161,9 +162,14 @@ export class VideoDialog {
     document.addEventListener("visibilitychange", () => this.#stop(true));
   }
 
+  /** @param {File[]} files one video, unless somebody chose too much */
+  offer(files) {
+    if (files.length > 1 || this.#dialog.open) alert(TEXT.oneVideo);
+    else this.#open(files[0]);
+  }
+
   /** @param {File} file */
-  open(file) {
-    if (this.#dialog.open) return;
+  #open(file) {
     const key = `${file.name}/${file.size}/${file.lastModified}`;
     if (key !== this.#file) this.#stretches = [];
     this.#file = key;
@@ -401,7 +407,7 @@ export class VideoDialog {
     const colour = (/** @type {string} */ label) => colourOf(Math.max(0, labels.indexOf(label)));
     this.#timeline.showStretches(this.#stretches, colour);
     this.#nothing.hidden = this.#stretches.length > 0;
-    const keys = new Map([...this.#stretches].reverse().map((one) => [`${one.from} ${one.label}`, one]));
+    const keys = new Map([...this.#stretches].reverse().map((one) => [one.id, one]));
     reconcile(this.#list, this.#stretchItems, [...keys.keys()], (key) =>
       this.#stretchItem(/** @type {Stretch} */ (keys.get(key))),
     );

@@ -14,7 +14,11 @@ const LOOK_EVERY = 50; // milliseconds between two looks for a frame that may be
  * @typedef {{blob: Promise<Blob | null>, at: number, time: number}} Frame at: milliseconds of `performance.now`
  */
 
+let made = 0; // stretches
+
 export class Stretch {
+  /** Tells it from all others. */
+  id = String(made++);
   /** Files of the frames that were recorded. @type {string[]} */
   names = [];
   /** How many frames were left out, by reason. @type {Map<string, number>} */
