@@ -1,5 +1,7 @@
 // A bar for each label, and one for the score of unknown.
 
+import { percent as written, texts } from "./texts.js";
+
 const MOST = 10; // with more labels than that, the likeliest are shown
 const COLOURS = 9;
 
@@ -38,7 +40,7 @@ export class Bars {
       const share = answer.probabilities[number];
       row.classList.toggle("best", this.names[number] === answer.name && !answer.isUnknown);
       fill.style.setProperty("--share", share);
-      percent.textContent = `${Math.round(100 * share)} %`;
+      percent.textContent = written(share);
     });
     this.#unknown(answer);
   }
@@ -67,6 +69,6 @@ export class Bars {
     const share = Math.min(1, Math.max(0, unknownScore / unknownThreshold / 2));
     byId("unknown").querySelector(".fill").style.setProperty("--share", share);
     byId("unknown").classList.toggle("over", isUnknown);
-    byId("unknown-words").textContent = isUnknown ? "yes" : "no";
+    byId("unknown-words").textContent = isUnknown ? texts.answers.yes : texts.answers.no;
   }
 }

@@ -1,12 +1,8 @@
 // The browser's cameras: opening, choosing, front and back, and noticing when one stops.
 
+import { texts } from "./texts.js";
+
 const SIDE = { width: { ideal: 640 }, height: { ideal: 480 } };
-const REASONS = {
-  NotAllowedError: "The browser was not allowed to use the camera. Allow it beside the address, and start again.",
-  NotFoundError: "There is no camera here. Attach one, and start again.",
-  NotReadableError: "The camera is used by another program. Close that one, and start again.",
-  OverconstrainedError: "That camera is gone. Choose another one.",
-};
 
 /** One camera at a time, shown in a video element. */
 export class Camera {
@@ -40,7 +36,7 @@ export class Camera {
   /** Open a camera by its id, or the one that faces as `facing` says. */
   async start(deviceId = "") {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("A browser gives a camera to pages over https and on this machine alone. Open the page so.");
+      throw new Error(texts.camera.needsHttps);
     }
     const attempt = ++this.#opening;
     this.#close();
@@ -49,7 +45,7 @@ export class Camera {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { ...SIDE, ...which }, audio: false });
     } catch (error) {
-      throw new Error(REASONS[error.name] ?? `The camera can't be opened (${error.message}).`, { cause: error });
+      throw new Error(texts.camera.reasons[error.name] ?? texts.camera.failed(error.message), { cause: error });
     }
     if (attempt !== this.#opening) {
       for (const track of stream.getTracks()) track.stop(); // it was stopped or changed meanwhile
@@ -59,7 +55,7 @@ export class Camera {
     stream.getVideoTracks()[0].addEventListener("ended", () => {
       if (stream !== this.#stream) return;
       this.stop();
-      this.onEnded("The camera was unplugged or taken away. Start it again.");
+      this.onEnded(texts.camera.gone);
     });
     this.#video.srcObject = stream;
     await this.#video.play().catch(() => {}); // a newer start or a stop came between
@@ -75,7 +71,7 @@ export class Camera {
     const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
     return devices
       .filter((device) => device.kind === "videoinput" && device.deviceId)
-      .map((device, number) => ({ id: device.deviceId, name: device.label || `Camera ${number + 1}` }));
+      .map((device, number) => ({ id: device.deviceId, name: device.label || texts.camera.numbered(number + 1) }));
   }
 
   #close() {

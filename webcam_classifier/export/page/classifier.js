@@ -6,6 +6,7 @@
 //   answer.name, answer.confidence, answer.isUnknown
 
 import { Smoothing, isUnknown, likeliest } from "./smoothing.js";
+import { texts } from "./texts.js";
 
 export { Smoothing };
 
@@ -45,7 +46,7 @@ export class Classifier {
     });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#fail(new Error(`The model stopped: ${event.message || "its program could not be loaded"}.`));
+      this.#fail(new Error(texts.model.stopped(event.message)));
     });
   }
 
@@ -79,7 +80,7 @@ export class Classifier {
   /** End it; what was not answered yet is refused. */
   close() {
     this.#worker.terminate();
-    this.#fail(new Error("The classifier was closed."));
+    this.#fail(new Error(texts.model.closed));
   }
 
   #fail(error) {
@@ -104,7 +105,7 @@ export class Classifier {
     const drawn = isFile ? await createImageBitmap(source, { colorSpaceConversion: "none" }) : source;
     const width = drawn.videoWidth ?? drawn.naturalWidth ?? drawn.width;
     const height = drawn.videoHeight ?? drawn.naturalHeight ?? drawn.height;
-    if (!width || !height) throw new Error("There is no picture yet. Wait until it is loaded.");
+    if (!width || !height) throw new Error(texts.model.noPicture);
     const canvas = this.#canvas;
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });

@@ -3,6 +3,8 @@
 // Out: {source: "webcam-classifier", type: "ready" | "status" | "answer" | "classified" | "refused", ...}
 // In:  {target: "webcam-classifier", type: "start" | "stop" | "classify", ...}
 
+import { texts } from "./texts.js";
+
 const NAME = "webcam-classifier";
 
 export const isEmbedded = window.parent !== window;
@@ -25,7 +27,7 @@ export function listenToParent(commands) {
     if (event.source !== window.parent || message?.target !== NAME) return;
     const { type, id } = message;
     try {
-      if (!Object.hasOwn(commands, type)) throw new Error(`There is no command "${type}".`);
+      if (!Object.hasOwn(commands, type)) throw new Error(texts.model.noCommand(type));
       const result = await commands[type](message);
       if (result) tellParent("classified", { id, ...result });
     } catch (error) {

@@ -2,6 +2,7 @@
 // WebGPU where the browser has it and its answers are right, else on WebAssembly.
 
 import { prepare } from "./preprocess.js";
+import { texts } from "./texts.js";
 
 const INPUT = "pixels";
 const PROBABILITIES = "probabilities";
@@ -38,7 +39,7 @@ async function open({ runtime }) {
       const apart = await farApart();
       if (apart <= MOST_APART || name === "wasm") {
         if (!(apart <= MOST_APART)) {
-          notes.push(`This browser's answers differ from the original's by up to ${apart.toFixed(3)}.`);
+          notes.push(texts.model.answersApart(apart));
         }
         const glue = RUNTIMES[name].glue;
         return {
@@ -49,20 +50,20 @@ async function open({ runtime }) {
           files: [RUNTIMES[name].module, `./${glue}.mjs`, `./${glue}.wasm`],
         };
       }
-      notes.push(`${RUNTIMES[name].name} answers otherwise here, and is left out.`);
+      notes.push(texts.model.answersOtherwise(RUNTIMES[name].name));
     } catch (error) {
       if (name === "wasm" || runtime) throw error;
-      notes.push(`${RUNTIMES[name].name} could not run the model here (${error.message}).`);
+      notes.push(texts.model.couldNotRun(RUNTIMES[name].name, error.message));
     }
     await session?.release();
     session = null;
   }
-  throw new Error("No runtime of this browser can run the model.");
+  throw new Error(texts.model.noRuntime);
 }
 
 async function fetched(name) {
   const response = await fetch(new URL(name, import.meta.url));
-  if (!response.ok) throw new Error(`${name} could not be loaded (${response.status}). Load the page again.`);
+  if (!response.ok) throw new Error(texts.model.notLoaded(name, response.status));
   return response;
 }
 
@@ -72,7 +73,7 @@ async function checkWhole(model) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", model));
   const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (found !== card.model_sha256) {
-    throw new Error("The model and its description are not of one version. Load the page again in a few minutes.");
+    throw new Error(texts.model.twoVersions);
   }
 }
 
@@ -105,9 +106,9 @@ async function start(name, model) {
 }
 
 function describe(name) {
-  if (name === "webgpu") return "WebGPU";
+  if (name === "webgpu") return RUNTIMES.webgpu.name;
   const threads = self.crossOriginIsolated ? ort.env.wasm.numThreads || 1 : 1;
-  return `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  return texts.model.threads(RUNTIMES.wasm.name, threads);
 }
 
 /** The largest difference from the answer that the original gave to the same drawn picture. */

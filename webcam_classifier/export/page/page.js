@@ -6,6 +6,7 @@ import { Camera } from "./camera.js";
 import { Classifier, Smoothing } from "./classifier.js";
 import { isEmbedded, listenToParent, tellParent } from "./embedding.js";
 import { keepForOffline } from "./offline.js";
+import { percent, texts } from "./texts.js";
 
 const SURE_FROM = 0.7; // as in the window of live.py
 const STALE_AFTER = 1000; // milliseconds without a new frame: the label is of the past then
@@ -66,7 +67,7 @@ async function load() {
   try {
     classifier = await Classifier.open();
   } catch (error) {
-    guide("The model can't be run", error.message);
+    guide(texts.model.failed, error.message);
     tell("status", { state: "failed", message: error.message });
     throw error;
   }
@@ -76,13 +77,13 @@ async function load() {
   smoothing = new Smoothing(card.smoothing);
   byId("unknown").hidden = card.unknown_threshold === null;
   byId("runtime").textContent = runtime;
-  byId("accuracy").textContent = card.accuracy === null ? "not measured" : `${(100 * card.accuracy).toFixed(1)} % of ${card.accuracy_count}`;
+  byId("accuracy").textContent = card.accuracy === null ? texts.facts.notMeasured : texts.facts.accuracyOf(card.accuracy, card.accuracy_count);
   byId("notes").replaceChildren(...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
   showCrop(card.crop);
   off();
   tell("ready", { labels: card.labels, names: card.names, runtime });
   keepForOffline(files, offerNewer).then((isKept) => {
-    byId("offline").textContent = isKept ? "works" : "needs one";
+    byId("offline").textContent = isKept ? texts.facts.works : texts.facts.needsNetwork;
     tell("status", { state: "kept", offline: isKept });
   });
   // Who allowed the camera before wants to see it.
@@ -103,7 +104,7 @@ async function start({ facing, deviceId } = {}) {
   byId("stop").disabled = false;
   smoothing.clear();
   const mine = ++run;
-  guide("Opening the camera…");
+  guide(texts.camera.opening);
   stage.dataset.state = "loading";
   try {
     await camera.start(deviceId);
@@ -166,17 +167,16 @@ async function classifyFrame(mine) {
 
 function show(answer, at) {
   const steady = classifier.describe(smoothing.add(answer, at / 1000));
-  const percent = Math.round(100 * steady.confidence);
   const isSure = steady.confidence >= SURE_FROM;
   stage.dataset.state = "live";
   stage.dataset.sure = steady.isUnknown ? "unknown" : isSure ? "yes" : "no";
-  setText("verdict", steady.isUnknown ? "unknown" : steady.name);
-  setText("verdict-words", steady.isUnknown ? "like nothing it was shown" : isSure ? "sure" : "not sure");
-  setText("confidence", steady.isUnknown ? "" : `${percent} %`);
+  setText("verdict", steady.isUnknown ? texts.unknown : steady.name);
+  setText("verdict-words", steady.isUnknown ? texts.picture.unlike : isSure ? texts.picture.sure : texts.picture.notSure);
+  setText("confidence", steady.isUnknown ? "" : percent(steady.confidence));
   bars.show(steady);
   const now = performance.now();
   answeredAt = [...answeredAt, now].slice(-RATE_OVER);
-  setText("time", `${(answer.milliseconds.prepare + answer.milliseconds.run).toFixed(1)} ms`);
+  setText("time", texts.facts.milliseconds(answer.milliseconds.prepare + answer.milliseconds.run));
   if (answeredAt.length > 1) setText("rate", ((1000 * (answeredAt.length - 1)) / (now - answeredAt[0])).toFixed(1));
   const { probabilities, label, name, confidence, isUnknown, unknownScore } = steady;
   tell("answer", { label, name, confidence, isUnknown, unknownScore, probabilities, age: now - at });
@@ -190,14 +190,14 @@ function noticeStale() {
   stage.dataset.state = "stale";
   bars.clear();
   smoothing.clear();
-  guide(`No picture for ${Math.round(silent / 1000)} s`, "The camera gives no new frames.");
+  guide(texts.picture.noneFor(silent / 1000), texts.picture.noFrames);
 }
 
 function off() {
   stage.dataset.state = "off";
   byId("stop").disabled = true;
   bars?.clear();
-  guide("Ready", "Allow the camera when the browser asks.", true);
+  guide(texts.camera.ready, texts.camera.allow, true);
 }
 
 function guide(title, words = "", canStart = false) {
@@ -212,11 +212,11 @@ function problem(text) {
 }
 
 function offerNewer(loadNewer) {
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Load it" });
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: texts.facts.loadNewer });
   button.dataset.testid = "newer";
   button.addEventListener("click", loadNewer);
   const note = document.createElement("li");
-  note.append("There is a newer version of this page. ", button);
+  note.append(`${texts.facts.newer} `, button);
   byId("notes").append(note);
 }
 

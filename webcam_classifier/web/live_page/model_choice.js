@@ -1,6 +1,7 @@
 // Which model labels, where there are several to choose from.
 
 import { find, make, setText } from "/page/elements.js";
+import { texts } from "./texts.js";
 
 export class ModelChoice {
   #label = find("models", HTMLLabelElement);
@@ -40,7 +41,7 @@ export class ModelChoice {
       body: JSON.stringify({ name }),
     }).catch(() => null);
     this.#select.disabled = false;
-    const problem = answer === null ? "The device can’t be reached." : (await answer.json()).error;
+    const problem = answer === null ? texts.watch.away : (await answer.json()).error;
     setText(this.#problem, problem ?? "");
     this.#problem.hidden = !problem;
     await this.#refresh(); // after a mistake, what labelled before goes on

@@ -6,21 +6,15 @@ import { Connection } from "/page/connection.js";
 import { find, make, setText } from "/page/elements.js";
 import { Freshness } from "/page/freshness.js";
 import { ReadingPace, likeliest } from "/page/reading_pace.js";
-import { clockTime, duration, percent } from "/page/words.js";
+import { clockTime, percent } from "/page/words.js";
 import { ModelChoice } from "./model_choice.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").Prediction} Prediction */
 
 const SURE_FROM = 0.7; // as in the window of live.py
 const TOO_LATE = 1000; // milliseconds that a picture waited to be shown
 const CHANGES = 12; // that are listed
-const LINKS = {
-  connecting: "Connecting…",
-  connected: "Connected",
-  lost: "Reconnecting…",
-  refused: "Not let in",
-};
-const AWAY = "The device can’t be reached.";
 
 const stage = find("stage", HTMLDivElement);
 const canvas = find("picture", HTMLCanvasElement);
@@ -35,7 +29,7 @@ const changes = find("changes", HTMLOListElement);
 const bars = new Bars();
 const pace = new ReadingPace();
 const models = new ModelChoice();
-const freshness = new Freshness(showStale, AWAY);
+const freshness = new Freshness(showStale, texts.watch.away);
 const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });
 /** @type {any} */
 let state = null;
@@ -90,8 +84,9 @@ function showVerdict(prediction) {
   if (best === null) return;
   const sure = prediction.unknown ? "unknown" : best.confidence >= SURE_FROM ? "yes" : "no";
   stage.dataset.sure = sure;
-  setText(verdict, prediction.unknown ? "unknown" : best.label);
-  setText(words, { unknown: `perhaps ${best.label}`, yes: "sure", no: "not sure" }[sure]);
+  setText(verdict, prediction.unknown ? texts.unknown : best.label);
+  const { perhaps, sure: isSure, notSure } = texts.picture;
+  setText(words, { unknown: perhaps(best.label), yes: isSure, no: notSure }[sure]);
   setText(confidence, prediction.unknown ? "" : percent(best.confidence));
 }
 
@@ -102,7 +97,7 @@ function showStale() {
   bars.setStale(stale !== null);
   if (stale === null) return;
   for (const text of [verdict, words, confidence]) setText(text, "");
-  setText(find("no-picture-for", HTMLElement), `No picture for ${duration(stale.seconds)}`);
+  setText(find("no-picture-for", HTMLElement), texts.picture.noneFor(stale.seconds));
   setText(find("no-picture-reason", HTMLSpanElement), stale.reason);
 }
 
@@ -114,8 +109,8 @@ function onLink(link, problem) {
   document.body.dataset.link = link;
   const shown = find("connection", HTMLSpanElement);
   shown.dataset.state = link;
-  setText(shown, LINKS[link]);
-  const lost = `${AWAY} It is tried again by itself.`;
+  setText(shown, texts.link[link]);
+  const lost = texts.watch.awayTriedAgain;
   const said = { connecting: "", connected: "", lost, refused: problem }[link];
   setText(find("offline", HTMLDivElement), said);
   freshness.setLink(link);
@@ -126,7 +121,7 @@ function listen() {
   const events = new EventSource(`/events?latest=${CHANGES}`);
   events.addEventListener("change", (event) => {
     const change = JSON.parse(event.data);
-    const label = change.label === "no_picture" ? "no picture" : change.label;
+    const label = change.label === "no_picture" ? texts.watch.noPicture : change.label;
     const sure = change.confidence === null ? "" : percent(change.confidence);
     changes.prepend(
       make(
@@ -138,7 +133,7 @@ function listen() {
       ),
     );
     while (changes.children.length > CHANGES) changes.lastElementChild?.remove();
-    setText(find("announcer", HTMLDivElement), `Sees ${label}`);
+    setText(find("announcer", HTMLDivElement), texts.picture.sees(label));
   });
 }
 

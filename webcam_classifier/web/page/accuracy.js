@@ -2,7 +2,8 @@
 
 import { confusionOf } from "./confusion.js";
 import { find, make } from "./elements.js";
-import { asSentence, many } from "./words.js";
+import { texts } from "./texts.js";
+import { asSentence, percent } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Accuracy} Accuracy */
@@ -33,8 +34,8 @@ export class AccuracyView {
 /** @param {State} state */
 function explain(state) {
   const waiting = state.pending
-    ? `It is being measured: ${many(state.pending, "snapshot")} still being analysed.`
-    : "Record each label several times: the accuracy is measured on recordings that were left out.";
+    ? texts.accuracy.measuring(state.pending)
+    : texts.accuracy.recordMore;
   const advice = state.accuracy_advice || waiting;
   return [
     make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
@@ -69,12 +70,11 @@ function unmeasured(state) {
  * @param {string[]} missing labels that were not measured
  */
 function describeMissing(accuracy, names, missing) {
-  const others = `The other labels: ${percent(accuracy.value)} % of ${many(accuracy.count, "snapshot")} correct.`;
-  const first = `Record ${missing.length === 1 ? "it" : "each"} again, as a new recording. ${others}`;
+  const next = texts.accuracy.recordMissing(missing.length, accuracy.value, accuracy.count);
   return [
     make("p", { class: "accuracy-value none", "data-testid": "accuracy-value" }, "–"),
-    make("p", { "data-testid": "accuracy-missing" }, `Not yet measured: ${missing.join(", ")}`),
-    make("p", { class: "hint" }, first),
+    make("p", { "data-testid": "accuracy-missing" }, texts.accuracy.missing(missing)),
+    make("p", { class: "hint" }, next),
     confusionOf(accuracy, names),
   ];
 }
@@ -90,19 +90,19 @@ function describe(accuracy, names, missing) {
     "p",
     { class: "accuracy-value", "data-testid": "accuracy-value" },
     String(Math.round(100 * accuracy.value)),
-    make("small", {}, "%"),
+    make("small", {}, texts.accuracy.percentSign),
   );
   const interval = make(
     "p",
     { "data-testid": "accuracy-interval" },
     accuracy.low === null || accuracy.high === null
-      ? "Record each label a few more times to see how certain this is."
-      : `Between ${percent(accuracy.low)} and ${percent(accuracy.high)} % on new recordings like these.`,
+      ? texts.accuracy.noInterval
+      : texts.accuracy.interval(accuracy.low, accuracy.high),
   );
   const ground = make(
     "p",
     { class: "hint", "data-testid": "accuracy-rests-on" },
-    asSentence(`Measured on ${many(accuracy.count, "snapshot")}: ${accuracy.rests_on}`),
+    asSentence(texts.accuracy.measuredOn(accuracy.count, accuracy.rests_on)),
   );
   const parts = [value, scaleOf(accuracy), interval, sharesOf(accuracy), ground];
   return [...parts, confusionOf(accuracy, names)];
@@ -113,30 +113,25 @@ function describe(accuracy, names, missing) {
  * @param {Accuracy} accuracy
  */
 function sharesOf(accuracy) {
-  /** @type {[string, number][]} */
+  /** @type {[string, string, number][]} */
   const shares = [
-    ["correct", accuracy.shown_right],
-    ["wrong", accuracy.shown_wrong],
-    ["unknown", accuracy.shown_unknown],
+    ["correct", texts.accuracy.correct, accuracy.shown_right],
+    ["wrong", texts.accuracy.wrong, accuracy.shown_wrong],
+    ["unknown", texts.unknown, accuracy.shown_unknown],
   ];
   return make(
     "div",
     { class: "shares", "data-testid": "accuracy-shares" },
-    make("span", { class: "hint" }, "Live answers"),
-    ...shares.map(([name, share]) =>
+    make("span", { class: "hint" }, texts.accuracy.shares),
+    ...shares.map(([kind, name, share]) =>
       make(
         "span",
-        { class: `share ${name}` },
-        make("strong", {}, `${percent(share)} %`),
+        { class: `share ${kind}` },
+        make("strong", {}, percent(share)),
         ` ${name}`,
       ),
     ),
   );
-}
-
-/** @param {number} share 0 to 1 */
-function percent(share) {
-  return String(Math.round(100 * share));
 }
 
 /** @param {Accuracy} accuracy */

@@ -2,6 +2,7 @@
 
 import { find, make, reconcile, setText } from "./elements.js";
 import { likeliest } from "./reading_pace.js";
+import { texts } from "./texts.js";
 import { colourOf, percent } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -62,14 +63,14 @@ export class Bars {
       bar.element.classList.toggle("best", name === best && !prediction.unknown);
       bar.element.classList.toggle("guess", name === best && prediction.unknown);
       bar.element.classList.toggle("unlearnt", place < 0);
-      setText(bar.percent, place < 0 ? "not yet" : percent(share));
+      setText(bar.percent, place < 0 ? texts.teach.notYet : percent(share));
     }
     this.#showUnknown(prediction, withText);
     const now = performance.now();
     if (now - this.#paceAt < PACE_EVERY) return;
     this.#paceAt = now;
-    setText(this.#age, `${Math.round(prediction.age_ms)} ms`);
-    setText(this.#rate, `${Math.round(prediction.rate)} / s`);
+    setText(this.#age, texts.teach.milliseconds(Math.round(prediction.age_ms)));
+    setText(this.#rate, texts.teach.perSecond(Math.round(prediction.rate)));
   }
 
   /**
@@ -83,7 +84,11 @@ export class Bars {
     this.#unknown.classList.toggle("over", prediction.unknown);
     setText(
       this.#unknownWords,
-      score === null ? "not measured yet" : prediction.unknown ? "unlike your snapshots" : "similar to your snapshots",
+      score === null
+        ? texts.teach.notMeasured
+        : prediction.unknown
+          ? texts.teach.unlike
+          : texts.teach.similar,
     );
   }
 

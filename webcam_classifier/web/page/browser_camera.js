@@ -1,6 +1,8 @@
 // This browser's own camera, sent to the studio as JPEG: one picture when it asks, the newest, with
 // the time when it was taken. A picture is sent once: a camera that stands still sends none.
 
+import { texts } from "./texts.js";
+
 const WIDTH = 640; // pixels: more than the network looks at
 const QUALITY = 0.85;
 const RETRY_AFTER = 1000; // milliseconds
@@ -42,9 +44,7 @@ export class BrowserCamera {
    */
   async start(device) {
     if (!navigator.mediaDevices) {
-      throw new CameraRefused(
-        "A browser gives its camera only to pages from https:// or localhost. Use the device’s own, or an SSH tunnel to localhost.",
-      );
+      throw new CameraRefused(texts.camera.needsHttps);
     }
     this.stop();
     const size = { width: { ideal: WIDTH }, height: { ideal: 480 } };
@@ -61,7 +61,7 @@ export class BrowserCamera {
     this.#stream = stream;
     stream
       .getVideoTracks()[0]
-      .addEventListener("ended", () => this.#end("The camera was unplugged or taken away."));
+      .addEventListener("ended", () => this.#end(texts.camera.gone));
     this.#video.srcObject = stream;
     await this.#video.play();
   }
@@ -183,11 +183,9 @@ function seconds(milliseconds) {
 /** @param {unknown} error of getUserMedia */
 function reasonOf(error) {
   const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotAllowedError")
-    return "The browser was not allowed to use its camera. Allow it beside the address, then choose it again.";
+  if (name === "NotAllowedError") return texts.camera.notAllowed;
   if (name === "NotFoundError" || name === "OverconstrainedError")
-    return "This browser finds no camera. Plug one in, or use the device’s.";
-  if (name === "NotReadableError")
-    return "Another program is using the camera. Close it, then choose the camera again.";
-  return `The camera can’t be used: ${error instanceof Error ? error.message : error}`;
+    return texts.camera.notFound;
+  if (name === "NotReadableError") return texts.camera.busy;
+  return texts.camera.failed(error instanceof Error ? error.message : String(error));
 }

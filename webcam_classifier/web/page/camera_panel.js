@@ -3,6 +3,7 @@
 import { BrowserCamera } from "./browser_camera.js";
 import { find, make, setText } from "./elements.js";
 import { alertError } from "./notices.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -96,7 +97,7 @@ export class CameraPanel {
   async #listDevices() {
     const devices = await this.#camera.devices();
     const options = devices.map((device, place) =>
-      make("option", { value: device.deviceId }, device.label || `Camera ${place + 1}`),
+      make("option", { value: device.deviceId }, device.label || texts.camera.numbered(place + 1)),
     );
     this.#choice.replaceChildren(...options);
     this.#choice.value = this.#camera.device;

@@ -1,6 +1,7 @@
 // What it mixes up: a row for each label that was shown, in it a cell for each that it said.
 
 import { make } from "./elements.js";
+import { texts } from "./texts.js";
 import { colourOf } from "./words.js";
 
 /** @typedef {import("./types.js").Accuracy} Accuracy */
@@ -39,11 +40,11 @@ export function confusionOf(measured, names) {
   const words = make(
     "p",
     { class: "hint", id: "confusion-words" },
-    "Rows: actual. Columns: predicted.",
+    texts.confusion.words,
   );
   return make(
     "div",
-    { class: "confusion-place", tabindex: "0", role: "group", "aria-label": "Confusion matrix" },
+    { class: "confusion-place", tabindex: "0", role: "group", "aria-label": texts.confusion.title },
     words,
     table,
   );
@@ -90,7 +91,7 @@ function rowOf(labels, sign, counts, row) {
       "td",
       {
         class: kinds.join(" ").trim(),
-        title: `${labels[row]}, predicted as ${labels[column]}: ${count}`,
+        title: texts.confusion.cell(labels[row], labels[column], count),
       },
       String(count),
     );

@@ -1,5 +1,6 @@
 // The WebSocket to the studio: it comes back by itself, and asks for one picture at a time.
 
+import { texts } from "./texts.js";
 import "./types.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -153,8 +154,7 @@ async function whyRefused() {
     const answer = await fetch("/api/state", { signal: AbortSignal.timeout(SILENCE) });
     if (answer.status !== 401 && answer.status !== 403) return "";
     return (
-      (await answer.json()).error ??
-      "This link is not valid any more. Open the one that studio.py printed."
+      (await answer.json()).error ?? texts.link.oldLink
     );
   } catch {
     return "";

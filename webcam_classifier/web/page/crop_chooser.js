@@ -2,7 +2,7 @@
 
 import { find, setText } from "./elements.js";
 import { alertError, announce, notice } from "./notices.js";
-import { many } from "./words.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -59,14 +59,14 @@ export class CropChooser {
     this.#choose.disabled = this.#whole.disabled = !may;
     this.#choose.hidden = state.camera.kind === "none";
     this.#whole.hidden = state.crop === null;
-    setText(this.#choose, state.crop === null ? "Choose a part" : "Choose another part");
+    setText(this.#choose, state.crop === null ? texts.part.choose : texts.part.chooseOther);
   }
 
   #open() {
     this.#show(this.#studio.state?.crop ?? MIDDLE);
     this.#setOpen(true);
     this.#stage.scrollIntoView({ block: "nearest" });
-    announce("Drag over the picture, or write the numbers");
+    announce(texts.part.how);
   }
 
   #close() {
@@ -89,9 +89,9 @@ export class CropChooser {
     try {
       const { analysed_again: again } = await this.#studio.lookAt(crop);
       this.#close();
-      const looked = crop.width * crop.height === 1 ? "The whole picture" : "Only this part";
-      const analysed = many(again, "snapshot is", "snapshots are");
-      notice(`${looked} is looked at now.${again ? ` ${analysed} analysed again.` : ""}`);
+      const isWhole = crop.width * crop.height === 1;
+      const used = isWhole ? texts.part.wholeUsed : texts.part.partUsed;
+      notice(again ? texts.part.again(used, again) : used);
     } catch (error) {
       alertError(error);
     }

@@ -1,6 +1,7 @@
 // Loss and accuracy of a fine-tuning, drawn as its epochs come.
 
 import { draw, make } from "./elements.js";
+import { texts } from "./texts.js";
 import { percent } from "./words.js";
 
 /** @typedef {import("./types.js").Epoch} Epoch */
@@ -26,15 +27,15 @@ export function drawCurves(history, epochs) {
   const key = make(
     "p",
     { class: "curves-key" },
-    make("span", {}, make("i"), "left-out snapshots"),
-    make("span", {}, make("i", { class: "dashed" }), "training"),
+    make("span", {}, make("i"), texts.curves.leftOut),
+    make("span", {}, make("i", { class: "dashed" }), texts.curves.training),
   );
   return make(
     "div",
     { class: "curves", "data-testid": "curves" },
-    chart("Loss", (value) => value.toFixed(2), last, 0, highest, training, validation),
+    chart(texts.curves.loss, (value) => value.toFixed(2), last, 0, highest, training, validation),
     chart(
-      "Accuracy",
+      texts.curves.accuracy,
       percent,
       last,
       Math.min(0.5, ...accuracy.map((point) => point.value)),
@@ -97,7 +98,7 @@ function chart(title, written, last, lowest, highest, training, validation) {
     {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       role: "img",
-      "aria-label": `${title} after epoch ${newest?.epoch ?? 0}: ${words}`,
+      "aria-label": texts.curves.after(title, newest?.epoch ?? 0, words),
     },
     ...[0, 0.5, 1].map((part) =>
       draw("line", {

@@ -1,6 +1,8 @@
 // Whether the picture on the screen is what is there now. Where it is not, no label, bar, age or
 // rate may stand beside it, and for how long there was no picture is said instead.
 
+import { texts } from "./texts.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Link} Link */
 
@@ -32,7 +34,7 @@ export class Freshness {
    * @param {() => void} onChange called when `stale` is another one
    * @param {string} lost what is said where the server can't be reached
    */
-  constructor(onChange, lost = "The studio can’t be reached.") {
+  constructor(onChange, lost = texts.link.away) {
     this.#onChange = onChange;
     this.#lost = lost;
     setInterval(() => this.#look(), LOOK_EVERY);

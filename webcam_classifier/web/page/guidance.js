@@ -1,5 +1,7 @@
 // What a person should do next, as long as nothing can be told apart yet.
 
+import { texts } from "./texts.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Prediction} Prediction */
 
@@ -11,8 +13,8 @@
 export function nextStep(state, prediction) {
   if (state.camera.kind === "none") {
     return {
-      title: "The camera is off",
-      text: "Start the device’s camera, or choose this browser’s below.",
+      title: texts.guide.off,
+      text: texts.guide.offText,
       camera: "device",
     };
   }
@@ -20,30 +22,30 @@ export function nextStep(state, prediction) {
     if (state.camera.problem) {
       const text = state.camera.problem;
       const camera = state.camera.kind === "device" ? "browser" : undefined;
-      return { title: "No picture yet", text, camera };
+      return { title: texts.guide.noPicture, text, camera };
     }
-    return { title: "Waiting for the camera…", text: "" };
+    return { title: texts.guide.waiting, text: "" };
   }
   if (prediction.labels.length >= 2) return null;
   if (state.teacher === "other")
-    return { title: "Someone is teaching", text: "Its answers appear here." };
+    return { title: texts.guide.otherTeaches, text: texts.guide.otherText };
   if (state.labels.length === 0)
     return {
-      title: "Add a label to begin",
-      text: "Name a thing to recognise, such as “cup”.",
+      title: texts.guide.addLabel,
+      text: texts.guide.addLabelText,
     };
 
   const unrecorded = state.labels.find((label) => label.count === 0);
   const recorded = state.labels.filter((label) => label.count > 0);
-  if (recorded.length >= 2) return { title: "Learning…", text: "" };
+  if (recorded.length >= 2) return { title: texts.guide.learning, text: "" };
   if (recorded.length === 1 && !unrecorded) {
-    return { title: "Add a second label", text: "It needs at least two labels to choose between." };
+    return { title: texts.guide.second, text: texts.guide.secondText };
   }
   const hasKeys = matchMedia("(any-hover: hover)").matches; // a phone has none
-  const key = hasKeys && unrecorded?.key ? `, or the key ${unrecorded.key},` : "";
-  const text = `Hold its button${key} for a second or two, and turn it a little.`;
+  const name = unrecorded?.name ?? "";
+  const key = hasKeys ? unrecorded?.key : null;
   return {
-    title: `${recorded.length ? "Now show" : "Show"} ${unrecorded?.name} and record it`,
-    text,
+    title: recorded.length > 0 ? texts.guide.nowShow(name) : texts.guide.show(name),
+    text: key ? texts.guide.holdButtonOrKey(key) : texts.guide.holdButton,
   };
 }

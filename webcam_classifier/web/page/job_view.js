@@ -2,30 +2,10 @@
 
 import { drawCurves } from "./curves.js";
 import { find, make, setText } from "./elements.js";
+import { texts } from "./texts.js";
 import { capitalised, percent } from "./words.js";
 
 /** @typedef {import("./types.js").Job} Job */
-
-const TITLES = {
-  head: {
-    running: "Saving the model",
-    done: "Model saved",
-    failed: "The model was not saved",
-    cancelled: "Cancelled",
-  },
-  finetune: {
-    running: "Fine-tuning",
-    done: "Fine-tuned",
-    failed: "Fine-tuning failed",
-    cancelled: "Fine-tuning cancelled",
-  },
-  export: {
-    running: "Exporting",
-    done: "Exported",
-    failed: "The export failed",
-    cancelled: "Export cancelled",
-  },
-};
 
 export class JobView {
   #place = find("job", HTMLDivElement);
@@ -37,7 +17,7 @@ export class JobView {
     {
       class: "job-bar",
       role: "progressbar",
-      "aria-label": "Progress",
+      "aria-label": texts.job.progress,
       "data-testid": "job-progress",
     },
     this.#fill,
@@ -47,7 +27,7 @@ export class JobView {
   #cancel = make(
     "button",
     { type: "button", class: "quiet", "data-testid": "job-cancel" },
-    "Cancel",
+    texts.cancel,
   );
   #error = make("p", { class: "problem", "data-testid": "job-error" });
   #drawn = "";
@@ -75,7 +55,7 @@ export class JobView {
     const running = job.status === "running";
     this.#place.dataset.kind = job.kind;
     this.#place.dataset.status = job.status;
-    setText(this.#title, TITLES[job.kind][job.status]);
+    setText(this.#title, texts.job.titles[job.kind][job.status]);
     setText(this.#message, job.status === "cancelled" ? "" : capitalised(job.message));
     setText(this.#percent, running && job.progress !== null ? percent(job.progress) : "");
     this.#bar.hidden = !running;

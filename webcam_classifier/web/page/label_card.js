@@ -3,7 +3,8 @@
 import { make, reconcile, setText } from "./elements.js";
 import { holdButton } from "./hold_button.js";
 import { showPicture } from "./thumbnail.js";
-import { asSentence, colourOf, many } from "./words.js";
+import { number, texts } from "./texts.js";
+import { asSentence, colourOf } from "./words.js";
 
 /** @typedef {import("./types.js").Label} Label */
 
@@ -28,7 +29,7 @@ export class LabelCard {
   #count = make("span", { "data-testid": "label-count" });
   #countWords = make("span", { class: "visually-hidden" });
   #strip = make("div", { class: "strip", "data-testid": "label-strip" });
-  #nothing = make("p", { class: "hint" }, "No snapshots yet: hold the button below");
+  #nothing = make("p", { class: "hint" }, texts.card.none);
   #warning = make("p", { class: "card-warning", "data-testid": "label-warning" });
   #recordKey = make("span", { class: "record-key" });
   #recordWords = make("span");
@@ -58,7 +59,7 @@ export class LabelCard {
     this.#edit = make(
       "button",
       { type: "button", "data-testid": "edit-label" },
-      make("span", {}, "Edit", hidden.cloneNode(true)),
+      make("span", {}, texts.card.edit, hidden.cloneNode(true)),
     );
     holdButton(
       this.#record,
@@ -83,12 +84,12 @@ export class LabelCard {
     this.element.dataset.colour = colourOf(place);
     this.element.classList.toggle("recording", now.recording);
     setText(this.#key, String(place + 1));
-    setText(this.#count, label.count.toLocaleString("en"));
-    setText(this.#countWords, label.count === 1 ? " snapshot" : " snapshots");
+    setText(this.#count, number(label.count));
+    setText(this.#countWords, ` ${texts.card.snapshotsAfter(label.count)}`);
     setText(this.#warning, asSentence(label.warning ?? ""));
     this.#warning.hidden = label.warning === null;
-    setText(this.#recordWords, now.recording ? "Recording" : "Hold to record");
-    setText(this.#recordKey, label.key === null ? "" : `or hold ${label.key}`);
+    setText(this.#recordWords, now.recording ? texts.card.recording : texts.card.hold);
+    setText(this.#recordKey, label.key === null ? "" : texts.card.orHold(label.key));
     this.#record.setAttribute("aria-pressed", String(now.recording));
     this.#record.disabled = !now.mayTeach;
     this.#edit.disabled = !now.mayTeach;
@@ -108,7 +109,7 @@ export class LabelCard {
       showPicture(picture, this.#name, file, THUMBNAIL);
       return picture;
     });
-    this.#strip.setAttribute("title", label.count > 0 ? many(label.count, "snapshot") : "");
+    this.#strip.setAttribute("title", label.count > 0 ? texts.card.snapshots(label.count) : "");
   }
 
   /** @param {string} name */
@@ -123,7 +124,7 @@ export class LabelCard {
       this.#strip,
       this.#warning,
       make("div", { class: "card-actions" }, this.#record, this.#edit),
-      make("p", { class: "drop-words" }, `Drop pictures for ${name}`),
+      make("p", { class: "drop-words" }, texts.card.drop(name)),
     );
   }
 }

@@ -4,7 +4,8 @@ import { confirm } from "./confirm.js";
 import { find, make, reconcile, setText } from "./elements.js";
 import { alertError, notice } from "./notices.js";
 import { showPicture } from "./thumbnail.js";
-import { colourOf, many } from "./words.js";
+import { texts } from "./texts.js";
+import { colourOf } from "./words.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -72,8 +73,8 @@ export class LabelDialog {
     }
     find("label-dialog-key", HTMLSpanElement).dataset.colour = colourOf(place);
     setText(find("label-dialog-key", HTMLSpanElement), String(place + 1));
-    setText(find("label-pictures-title", HTMLHeadingElement), many(label.count, "snapshot"));
-    const hint = `What you remove is moved to ${this.#studio.removedFolder}, not deleted.`;
+    setText(find("label-pictures-title", HTMLHeadingElement), texts.label.snapshots(label.count));
+    const hint = texts.label.removedTo(this.#studio.removedFolder);
     setText(find("removed-hint", HTMLParagraphElement), hint);
     if (label.count !== this.#count) {
       this.#count = label.count;
@@ -106,11 +107,11 @@ export class LabelDialog {
    * @param {string} file
    */
   #picture(label, file) {
-    const picture = make("img", { alt: `Snapshot ${file}`, loading: "lazy", decoding: "async" });
+    const picture = make("img", { alt: texts.label.snapshot(file), loading: "lazy", decoding: "async" });
     showPicture(picture, label, file, THUMBNAIL);
     const remove = make("button", {
       type: "button",
-      "aria-label": `Remove ${file}`,
+      "aria-label": texts.label.removeSnapshot(file),
       "data-testid": "remove-picture",
       "data-file": file,
     });
@@ -139,7 +140,7 @@ export class LabelDialog {
     const next =
       neighbour?.querySelector("button") ?? find("label-dialog-close", HTMLButtonElement);
     next.focus();
-    notice(`Moved to ${this.#studio.removedFolder}.`);
+    notice(texts.label.movedTo(this.#studio.removedFolder));
   }
 
   #addPictures() {
@@ -155,7 +156,7 @@ export class LabelDialog {
     this.#show(name); // before the new state comes, in which the old name is gone
     try {
       await this.#studio.renameLabel(before, name);
-      notice(`Renamed ${before} to ${name}.`);
+      notice(texts.label.renamed(before, name));
     } catch (error) {
       this.#show(before);
       alertError(error);
@@ -165,13 +166,12 @@ export class LabelDialog {
   async #removeLabel() {
     const label = this.#label;
     const folder = this.#studio.removedFolder;
-    const what = this.#count > 0 ? `Its ${many(this.#count, "snapshot")} are` : "Its folder is";
-    const text = `${what} moved to ${folder}, not deleted: move them back and the label is back.`;
-    if (!(await confirm(`Remove ${label}?`, text, "Remove label"))) return;
+    const text = texts.label.removeWords(this.#count, folder);
+    if (!(await confirm(texts.label.removeSure(label), text, texts.label.remove))) return;
     try {
       await this.#studio.removeLabel(label);
       this.#dialog.close();
-      notice(`Removed ${label}. Its snapshots are in ${folder}.`);
+      notice(texts.label.removed(label, folder));
       this.#onRemoved();
     } catch (error) {
       alertError(error);

@@ -4,7 +4,7 @@ import { find, make, reconcile, setText } from "./elements.js";
 import { LabelCard } from "./label_card.js";
 import { LabelDialog } from "./label_dialog.js";
 import { alertError, notice } from "./notices.js";
-import { many } from "./words.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./recording.js").Recording} Recording */
@@ -52,7 +52,7 @@ export class LabelsPanel {
     if (this.#undo.disabled) return;
     try {
       const { undone } = await this.#studio.undo();
-      if (undone) notice(`Removed the last ${many(undone.count, "snapshot")} of ${undone.label}.`);
+      if (undone) notice(texts.gather.undone(undone.count, undone.label));
     } catch (error) {
       alertError(error);
     }
@@ -66,8 +66,8 @@ export class LabelsPanel {
     for (const name of ["import-zip", "video-file"])
       find(name, HTMLInputElement).disabled = !mayTeach;
     this.#undo.disabled = !mayTeach || state.undo === null || state.recording !== null;
-    setText(this.#undo, state.undo ? `Undo ${many(state.undo.count, "snapshot")}` : "Undo");
-    this.#undo.title = state.undo ? `Of ${state.undo.label}` : "";
+    setText(this.#undo, state.undo ? texts.gather.undoSnapshots(state.undo.count) : texts.undo);
+    this.#undo.title = state.undo ? texts.gather.undoOf(state.undo.label) : "";
     this.#showCards(state, mayTeach);
     this.#showWarnings(state);
     this.#dialog.update(state);

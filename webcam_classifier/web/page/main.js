@@ -18,8 +18,8 @@ import { ReviewDialog } from "./review_dialog.js";
 import { Stage } from "./stage.js";
 import { Studio } from "./studio.js";
 import { TeachPanel } from "./teach_panel.js";
+import { texts } from "./texts.js";
 import { isVideo, VideoDialog } from "./video_dialog.js";
-import { many } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Prediction} Prediction */
@@ -159,7 +159,6 @@ function tellBurst(before, now) {
   if (!before?.recording || now.recording !== null) return;
   const undo = now.undo;
   const count = now.labels.find((label) => label.name === before.recording)?.count ?? 0;
-  const taken =
-    undo?.label === before.recording ? `${many(undo.count, "snapshot")} recorded, ` : "";
-  announce(`${before.recording}: ${taken}${count} in all`);
+  const taken = undo?.label === before.recording ? undo.count : 0;
+  announce(texts.gather.recorded(before.recording, taken, count));
 }

@@ -2,7 +2,8 @@
 
 import { find, make } from "./elements.js";
 import { alertError } from "./notices.js";
-import { clockTime, fileSize, percent } from "./words.js";
+import { texts } from "./texts.js";
+import { clockTime, fileSize } from "./words.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -40,9 +41,13 @@ export class ModelsView {
 
 /** @param {ModelFile} model */
 function rowOf(model) {
-  const accuracy = model.accuracy === null ? "" : `accuracy ${percent(model.accuracy)}, `;
-  const mode = model.mode === "finetune" ? "fine-tuned, " : "";
-  const facts = `${mode}${model.precision}, ${fileSize(model.bytes)}, ${accuracy}${clockTime(model.created_at)}`;
+  const facts = [
+    model.mode === "finetune" ? texts.download.finetuned : "",
+    model.precision,
+    fileSize(model.bytes),
+    model.accuracy === null ? "" : texts.download.accuracy(model.accuracy),
+    clockTime(model.created_at),
+  ];
   const download = make(
     "a",
     {
@@ -51,13 +56,13 @@ function rowOf(model) {
       "data-testid": "model-download",
       "data-file": model.file,
     },
-    "Download",
+    texts.download.title,
     make("span", { class: "visually-hidden" }, ` ${model.file}`),
   );
   return make(
     "li",
     { "data-testid": "model-file", "data-file": model.file },
-    make("div", {}, make("b", {}, model.file), make("p", { class: "hint" }, facts)),
+    make("div", {}, make("b", {}, model.file), make("p", { class: "hint" }, facts.filter(Boolean).join(", "))),
     download,
   );
 }

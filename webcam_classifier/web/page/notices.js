@@ -1,6 +1,7 @@
 // Passing messages at the lower edge, and what is only said to a screen reader.
 
 import { find, make, setText } from "./elements.js";
+import { texts } from "./texts.js";
 
 const SHOWN_FOR = 6000; // milliseconds
 const PROBLEM_FOR = 15_000; // milliseconds, and more for each line to read
@@ -81,10 +82,10 @@ function show(where, sentence, details) {
   const left = details.length - LISTED;
   if (details.length > 0) {
     const lines = details.slice(0, LISTED).map((line) => make("li", {}, line));
-    if (left > 0) lines.push(make("li", {}, `and ${left} more`));
+    if (left > 0) lines.push(make("li", {}, texts.notices.more(left)));
     words.append(make("ul", {}, ...lines));
   }
-  const close = make("button", { type: "button" }, "Close");
+  const close = make("button", { type: "button" }, texts.close);
   close.addEventListener("click", clear);
   where.append(make("div", { class: "notice" }, words, close));
 }

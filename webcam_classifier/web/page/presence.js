@@ -1,17 +1,11 @@
 // The upper edge: whether the studio is there, which data set it teaches, and who teaches.
 
 import { find, setText } from "./elements.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Link} Link */
-
-const WORDS = {
-  connecting: "Connecting…",
-  connected: "Connected",
-  lost: "Reconnecting…",
-  refused: "Not let in",
-};
 
 export class Presence {
   #where = find("where", HTMLParagraphElement);
@@ -35,7 +29,7 @@ export class Presence {
     const alone = state.viewers === 1;
     setText(
       this.#teacher,
-      { you: alone ? "" : "You teach", other: "Someone else is teaching", none: "" }[
+      { you: alone ? "" : texts.top.youTeach, other: texts.top.otherTeaches, none: "" }[
         state.teacher ?? "none"
       ],
     );
@@ -53,9 +47,8 @@ export class Presence {
   showLink(link, problem) {
     document.body.dataset.link = link;
     this.#link.dataset.state = link;
-    setText(this.#link, WORDS[link]);
-    const lost =
-      "The studio can’t be reached; it is tried again by itself. Nothing that was recorded is lost.";
+    setText(this.#link, texts.link[link]);
+    const lost = texts.link.awayTriedAgain;
     setText(this.#offline, { connecting: "", connected: "", lost, refused: problem }[link]);
   }
 }

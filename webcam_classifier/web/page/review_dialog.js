@@ -3,7 +3,8 @@
 import { find, make, reconcile, setText } from "./elements.js";
 import { alertError, notice } from "./notices.js";
 import { showPicture } from "./thumbnail.js";
-import { capitalised, many, percent } from "./words.js";
+import { texts } from "./texts.js";
+import { capitalised } from "./words.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -27,29 +28,7 @@ const QUIET = 3000; // milliseconds without a change before that
 const AS_SUGGESTED = "/suggested"; // move each where it seems to belong
 const NOT_CHOSEN = "/";
 
-/** @type {Record<Kind, {tab: string, words: string, none: string}>} */
-const KINDS = {
-  label: {
-    tab: "Look like another label",
-    words: "By what it has learnt without them, these belong elsewhere. A key that was let go late is often why.",
-    none: "No snapshot looks like another label.",
-  },
-  copy: {
-    tab: "Near copies",
-    words: "Nearly the same as another snapshot of their label. They teach nothing new.",
-    none: "No snapshot is a near copy of another.",
-  },
-  quality: {
-    tab: "Blurred or dark",
-    words: "Hard to learn from.",
-    none: "No snapshot is blurred, too dark or too bright.",
-  },
-  shelf: {
-    tab: "Without a label",
-    words: "Kept while it watched, because it was not sure. Say what they show.",
-    none: "No picture waits for a label.",
-  },
-};
+const KINDS = /** @type {Kind[]} */ (Object.keys(texts.review.kinds));
 
 export class ReviewDialog {
   #studio;
@@ -99,7 +78,7 @@ export class ReviewDialog {
     this.#remove.addEventListener("click", () => void this.#removeChosen());
     this.#undo.addEventListener("click", () => void this.#undoLast());
     this.#dialog.addEventListener("keydown", (event) => this.#obey(event));
-    for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS))) this.#addTab(kind);
+    for (const kind of KINDS) this.#addTab(kind);
   }
 
   /** @param {State} state */
@@ -130,8 +109,7 @@ export class ReviewDialog {
 
   /** Go where there is something to see. */
   #chooseFirst() {
-    const kinds = /** @type {Kind[]} */ (Object.keys(KINDS));
-    this.#choose(kinds.find((kind) => this.#items[kind].length > 0) ?? "label");
+    this.#choose(KINDS.find((kind) => this.#items[kind].length > 0) ?? "label");
   }
 
   async #look() {
@@ -155,18 +133,18 @@ export class ReviewDialog {
   #show() {
     if (this.#studio.state) this.#showButton(this.#studio.state);
     if (!this.#dialog.open) return;
-    for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS))) {
+    for (const kind of KINDS) {
       const tab = this.#kinds.querySelector(`input[value="${kind}"]`);
       const count = this.#items[kind].length;
       const label = tab?.parentElement;
       if (label) label.hidden = kind === "shelf" && count === 0 && this.#kind !== "shelf";
       if (tab?.nextElementSibling)
-        setText(tab.nextElementSibling, `${KINDS[kind].tab}${this.#isKnown ? ` ${count}` : ""}`);
+        setText(tab.nextElementSibling, `${texts.review.kinds[kind].tab}${this.#isKnown ? ` ${count}` : ""}`);
       if (tab instanceof HTMLInputElement) tab.checked = kind === this.#kind;
     }
     const items = this.#items[this.#kind];
-    const { words, none } = KINDS[this.#kind];
-    setText(this.#words, this.#isKnown ? (items.length ? words : none) : "Looking through them…");
+    const { words, none } = texts.review.kinds[this.#kind];
+    setText(this.#words, this.#isKnown ? (items.length ? words : none) : texts.review.looking);
     const keys = new Map(items.map((item) => [JSON.stringify([item.label, item.name]), item]));
     reconcile(this.#list, this.#elements, [...keys.keys()], (key) =>
       picture(/** @type {Item} */ (keys.get(key))),
@@ -195,17 +173,14 @@ export class ReviewDialog {
       value: kind,
       "data-testid": `review-${kind}`,
     });
-    this.#kinds.append(make("label", {}, input, make("span", {}, KINDS[kind].tab)));
+    this.#kinds.append(make("label", {}, input, make("span", {}, texts.review.kinds[kind].tab)));
   }
 
   /** @param {State} state */
   #showButton(state) {
     const wrong = this.#items.label.length;
-    const parts = [];
-    if (wrong > 0) parts.push(`${many(wrong, "snapshot")} ${wrong === 1 ? "looks" : "look"} like another label`);
-    if (state.shelf > 0) parts.push(`${many(state.shelf, "picture")} without a label`);
-    setText(this.#button, parts.length ? `Review: ${parts.join(", ")}` : "Review snapshots");
-    this.#button.classList.toggle("quiet", parts.length === 0);
+    setText(this.#button, texts.review.button(wrong, state.shelf));
+    this.#button.classList.toggle("quiet", wrong + state.shelf === 0);
   }
 
   /** @param {State} state */
@@ -216,10 +191,10 @@ export class ReviewDialog {
     if (now === this.#labels) return;
     this.#labels = now;
     const chosen = this.#isPicked ? this.#to.value : "";
-    const options = names.map((name) => make("option", { value: name }, `Move to ${name}`));
+    const options = names.map((name) => make("option", { value: name }, texts.review.toLabel(name)));
     const first = suggests
-      ? make("option", { value: AS_SUGGESTED }, "Move to what each looks like")
-      : make("option", { value: NOT_CHOSEN }, "Move to…");
+      ? make("option", { value: AS_SUGGESTED }, texts.review.toSuggested)
+      : make("option", { value: NOT_CHOSEN }, texts.review.toWhich);
     this.#to.replaceChildren(first, ...options);
     this.#isPicked = names.includes(chosen);
     if (this.#isPicked) this.#to.value = chosen;
@@ -234,11 +209,11 @@ export class ReviewDialog {
     const every = this.#items[this.#kind].length;
     const mayTeach = this.#studio.mayTeach && !this.#isBusy;
     this.#all.disabled = every === 0;
-    setText(this.#all, count > 0 && count === every ? "Select none" : "Select all");
+    setText(this.#all, count > 0 && count === every ? texts.review.none : texts.review.all);
     this.#move.disabled = !mayTeach || count === 0 || this.#to.value === NOT_CHOSEN;
     this.#remove.disabled = !mayTeach || count === 0;
-    setText(this.#move, count > 0 ? `Move ${count}` : "Move");
-    setText(this.#remove, count > 0 ? `Remove ${count}` : "Remove");
+    setText(this.#move, count > 0 ? texts.review.moveCount(count) : texts.review.move);
+    setText(this.#remove, count > 0 ? texts.review.removeCount(count) : texts.review.remove);
   }
 
   #chooseAll() {
@@ -284,8 +259,10 @@ export class ReviewDialog {
       for (const [label, items] of ways)
         await this.#inParts(items, (chosen) => this.#studio.moveReviewed(chosen, label));
       const count = [...ways.values()].flat().length;
-      const where = ways.size === 1 ? [...ways.keys()][0] : "what each looks like";
-      notice(`Moved ${many(count, "picture")} to ${where}.`);
+      const [where] = ways.keys();
+      notice(
+        ways.size === 1 ? texts.review.moved(count, where) : texts.review.movedToSuggested(count),
+      );
     });
   }
 
@@ -293,7 +270,7 @@ export class ReviewDialog {
     await this.#change(async () => {
       const items = this.#chosen;
       await this.#inParts(items, (chosen) => this.#studio.removeReviewed(chosen));
-      notice(`Removed ${many(items.length, "picture")}. Undo brings them back.`);
+      notice(texts.review.removed(items.length));
     });
   }
 
@@ -302,7 +279,7 @@ export class ReviewDialog {
     await this.#change(async () => {
       const { undone, undo } = await this.#studio.undoReviewed();
       this.#showUndo(undo);
-      if (undone) notice(`${many(undone.count, "picture")} moved back.`);
+      if (undone) notice(texts.review.movedBack(undone.count));
     });
     await this.#look();
   }
@@ -345,7 +322,7 @@ export class ReviewDialog {
       const { undo } = await send({ pictures, shelf });
       this.#showUndo(undo);
       const gone = new Set(some);
-      for (const kind of /** @type {Kind[]} */ (Object.keys(KINDS)))
+      for (const kind of KINDS)
         this.#items[kind] = this.#items[kind].filter((item) => !gone.has(item));
     }
   }
@@ -353,8 +330,9 @@ export class ReviewDialog {
   /** @param {import("./types.js").UndoableMoves | null} undo */
   #showUndo(undo) {
     this.#undo.disabled = undo === null || !this.#studio.mayTeach;
-    const what = undo?.to == null ? "removing" : "moving";
-    setText(this.#undo, undo === null ? "Undo" : `Undo ${what} ${undo.count}`);
+    const { undoMoving, undoRemoving } = texts.review;
+    const what = undo?.to == null ? undoRemoving : undoMoving;
+    setText(this.#undo, undo === null ? texts.undo : what(undo.count));
   }
 }
 
@@ -364,11 +342,10 @@ export class ReviewDialog {
  */
 function itemOf(suspect) {
   const { label, name, reason, about, probability } = suspect;
-  const sure = probability === null ? "" : `, ${percent(probability)}`;
   const words = {
-    label: `${label}, looks like ${about}${sure}`,
-    copy: `${label}, nearly as another`,
-    quality: `${label}, ${about}`,
+    label: texts.review.looksLike(label, about, probability),
+    copy: texts.review.copyOf(label),
+    quality: texts.review.wrongWith(label, about),
   }[reason];
   return { label, name, suggested: reason === "label" ? about : "", words };
 }
@@ -378,8 +355,8 @@ function itemOf(suspect) {
  * @returns {Item}
  */
 function shelfItemOf(one) {
-  const reason = one.reason === "change" ? "just before a change" : (one.reason ?? "");
-  const guess = one.guess ? `perhaps ${one.guess}, ${percent(one.confidence ?? 0)}` : "";
+  const reason = one.reason === "change" ? texts.review.beforeChange : (one.reason ?? "");
+  const guess = one.guess ? texts.review.guess(one.guess, one.confidence ?? 0) : "";
   return {
     label: null,
     name: one.name,

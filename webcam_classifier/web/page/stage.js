@@ -3,7 +3,8 @@
 import { find, make, setText } from "./elements.js";
 import { announce } from "./notices.js";
 import { likeliest } from "./reading_pace.js";
-import { colourOf, duration, many, percent } from "./words.js";
+import { texts } from "./texts.js";
+import { colourOf, percent } from "./words.js";
 import { nextStep } from "./guidance.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -82,17 +83,17 @@ export class Stage {
     this.#note.hidden = stale === null;
     this.#stage.classList.toggle("stale", stale !== null);
     if (stale !== null) {
-      setText(this.#noteTitle, `No picture for ${duration(stale.seconds)}`);
+      setText(this.#noteTitle, texts.picture.noneFor(stale.seconds));
       setText(this.#noteReason, stale.reason);
     }
     if (this.#isStale === (stale !== null)) return;
     this.#isStale = stale !== null;
     this.#canvas.setAttribute(
       "aria-label",
-      stale ? "The camera’s last picture, from before it stopped" : "The camera’s picture",
+      stale ? texts.picture.last : texts.picture.live,
     );
     if (stale) this.#forgetVerdict();
-    announce(stale ? `No picture. ${stale.reason}` : "The picture is back");
+    announce(stale ? texts.picture.gone(stale.reason) : texts.picture.back);
   }
 
   /** As in the window of live.py: what is outside is dimmed, and a thin frame goes around. */
@@ -141,7 +142,7 @@ export class Stage {
     const camera = state.teacher === "other" ? undefined : step?.camera;
     this.#startCamera.hidden = camera === undefined;
     this.#startCamera.value = camera ?? "";
-    setText(this.#startCamera, camera === "browser" ? "Use this browser’s camera" : "Start camera");
+    setText(this.#startCamera, camera === "browser" ? texts.guide.useBrowserCamera : texts.guide.startCamera);
     this.#showRecording(state, recording);
   }
 
@@ -157,13 +158,13 @@ export class Stage {
     if (best === null) return;
     const { label, confidence } = best;
     const sure = prediction.unknown ? "unknown" : confidence >= SURE_FROM ? "yes" : "no";
-    const shown = prediction.unknown ? "unknown" : label;
+    const shown = prediction.unknown ? texts.unknown : label;
     setText(this.#verdict, shown);
     this.#verdict.dataset.label = label;
     this.#verdict.dataset.unknown = String(prediction.unknown);
     this.#stage.dataset.sure = sure;
     this.#showKey(prediction.unknown ? "" : shown);
-    setText(this.#words, { unknown: this.#guess(label), yes: "sure", no: "not sure" }[sure]);
+    setText(this.#words, { unknown: this.#guess(label), yes: texts.picture.sure, no: texts.picture.notSure }[sure]);
     setText(this.#confidence, prediction.unknown ? "" : percent(confidence));
     this.#say(shown);
   }
@@ -175,8 +176,8 @@ export class Stage {
    */
   #guess(label) {
     const key = this.#labels.findIndex((one) => one.name === label) + 1;
-    const teach = key >= 1 && key <= KEYS ? `; hold ${key} to teach it` : "";
-    return `perhaps ${label}${teach}`;
+    const { perhaps, perhapsTeach } = texts.picture;
+    return key >= 1 && key <= KEYS ? perhapsTeach(label, key) : perhaps(label);
   }
 
   /** @param {string} shown the label; empty for none */
@@ -198,7 +199,7 @@ export class Stage {
     if (label !== said.label) Object.assign(said, { label, since: now });
     if (label === said.announced || now - said.since < STEADY || now - said.at < QUIET) return;
     Object.assign(said, { announced: label, at: now });
-    announce(`Sees ${label}`);
+    announce(texts.picture.sees(label));
   }
 
   /**
@@ -216,10 +217,7 @@ export class Stage {
     }
     this.#stage.dataset.colour = colourOf(place);
     if (this.#burst?.label !== label.name) this.#burst = { label: label.name, count: label.count };
-    const taken = many(Math.max(0, label.count - this.#burst.count), "snapshot");
-    setText(
-      this.#chip,
-      `Recording ${label.name}: ${taken}${state.last_skip ? `, ${state.last_skip}` : ""}`,
-    );
+    const taken = Math.max(0, label.count - this.#burst.count);
+    setText(this.#chip, texts.picture.recording(label.name, taken, state.last_skip ?? ""));
   }
 }

@@ -1,6 +1,7 @@
 // The page's side of the studio: its newest state, who may change it, and every change.
 
 import { Connection } from "./connection.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./types.js").State} State */
 
@@ -223,13 +224,11 @@ export class Studio {
     try {
       answer = await fetch(place, { method, headers, body: sent });
     } catch {
-      throw new Refused(
-        "The studio can’t be reached. It is tried again by itself; then do this once more.",
-      );
+      throw new Refused(texts.link.awayDoAgain);
     }
     const said = await answer.json().catch(() => ({}));
     if (!answer.ok)
-      throw new Refused(said.error ?? `The studio answered ${answer.status}. Try it once more.`);
+      throw new Refused(said.error ?? texts.link.answered(answer.status));
     return said;
   }
 }

@@ -5,7 +5,7 @@ import { find, setText } from "./elements.js";
 import { JobView } from "./job_view.js";
 import { ModelsView } from "./models_view.js";
 import { alertError, announce } from "./notices.js";
-import { many } from "./words.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
@@ -44,7 +44,7 @@ export class TeachPanel {
     const running = state.job?.status === "running";
     this.#button.disabled = !this.#studio.mayTeach || running || recorded < 2;
     this.#hint.hidden = recorded >= 2;
-    setText(this.#hint, "Record snapshots of at least two labels first.");
+    setText(this.#hint, texts.use.twoLabels);
     setText(this.#learning, describeLearning(state));
     this.#watch.hidden = state.models.length === 0;
     this.#watch.disabled = !this.#studio.mayTeach;
@@ -63,7 +63,7 @@ export class TeachPanel {
   #showMode() {
     const finetune = this.#mode === "finetune";
     find("epochs-label", HTMLLabelElement).hidden = !finetune;
-    setText(this.#button, finetune ? "Fine-tune and save" : "Save model");
+    setText(this.#button, finetune ? texts.use.finetuneAndSave : texts.use.save);
   }
 
   async #teach() {
@@ -101,9 +101,7 @@ export class TeachPanel {
     const first = this.#jobSeen === "" && job?.status !== "running"; // was over when the page came
     this.#jobSeen = seen;
     if (job && !first)
-      announce(
-        `${job.kind === "finetune" ? "Fine-tuning" : job.kind === "export" ? "Export" : "Model"}: ${job.status}. ${job.message}`,
-      );
+      announce(texts.job.said(texts.job.titles[job.kind][job.status], job.message));
   }
 }
 
@@ -111,6 +109,6 @@ export class TeachPanel {
 function describeLearning(state) {
   if (state.learnt + state.pending === 0) return "";
   return state.pending > 0
-    ? `${many(state.pending, "snapshot")} still being analysed`
-    : `${many(state.learnt, "snapshot")} learnt`;
+    ? texts.accuracy.pending(state.pending)
+    : texts.accuracy.learnt(state.learnt);
 }

@@ -1,4 +1,6 @@
-// How figures and names are written.
+// How names, moments and figures are written; what is of a language is in texts.js.
+
+export { duration, fileSize, many, percent } from "./texts.js";
 
 const COLOURS = 9;
 
@@ -9,20 +11,6 @@ const COLOURS = 9;
  */
 export function colourOf(place) {
   return String((place % COLOURS) + 1);
-}
-
-/** @param {number} share 0 to 1 */
-export function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}
-
-/**
- * @param {number} count
- * @param {string} one
- * @param {string} [several]
- */
-export function many(count, one, several = `${one}s`) {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : several}`;
 }
 
 /** @param {string} words of the server, which wrote them as a part of a line */
@@ -37,19 +25,6 @@ export function capitalised(words) {
  */
 export function asSentence(words) {
   return words === "" || /[.!?…]$/.test(words) ? capitalised(words) : `${capitalised(words)}.`;
-}
-
-/** @param {number} bytes */
-export function fileSize(bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
-}
-
-/** @param {number} seconds */
-export function duration(seconds) {
-  const whole = Math.round(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /**

@@ -1,0 +1,388 @@
+// Everything that the page says: to translate it, translate this file. Sentences about the data set,
+// the camera and the work that runs come from the studio.
+
+const LANGUAGE = "en";
+
+/** @param {number} share 0 to 1 */
+export function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
+/** @param {number} count */
+export function number(count) {
+  return count.toLocaleString(LANGUAGE);
+}
+
+/**
+ * @param {number} count
+ * @param {string} one
+ * @param {string} [several]
+ */
+export function many(count, one, several = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : several}`;
+}
+
+/** @param {number} bytes */
+export function fileSize(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+const snapshots = (/** @type {number} */ count) => many(count, "snapshot");
+const pictures = (/** @type {number} */ count) => many(count, "picture");
+
+export const texts = {
+  language: LANGUAGE,
+  undo: "Undo",
+  close: "Close",
+  cancel: "Cancel",
+  unknown: "unknown",
+
+  top: {
+    title: "Teach a camera",
+    skip: "Skip to the live picture",
+    letOthers: "Let others teach",
+    teachHere: "Teach here",
+    youTeach: "You teach",
+    otherTeaches: "Someone else is teaching",
+  },
+
+  link: {
+    connecting: "Connecting…",
+    connected: "Connected",
+    lost: "Reconnecting…",
+    refused: "Not let in",
+    away: "The studio can’t be reached.",
+    awayTriedAgain:
+      "The studio can’t be reached; it is tried again by itself. Nothing that was recorded is lost.",
+    awayDoAgain: "The studio can’t be reached. It is tried again by itself; then do this once more.",
+    oldLink: "This link is not valid any more. Open the one that studio.py printed.",
+    answered: (/** @type {number} */ status) =>
+      `The studio answered ${status}. Try it once more.`,
+  },
+
+  gather: {
+    title: "Gather",
+    steps: {
+      add: "Add a label",
+      addWords: "for each thing to recognise, such as a cup and a pen.",
+      hold: "Hold its button",
+      holdWords: "for a second or two while you show the thing and turn it a little.",
+      watch: "Watch the answer:",
+      watchWords: "with two labels recorded, it says what it sees.",
+    },
+    newLabelName: "Name of a new label",
+    newLabel: "New label",
+    addLabel: "Add label",
+    importZip: "Import a zip",
+    labelVideo: "Label a video",
+    importHint:
+      "A zip of Teachable Machine, Edge Impulse, Roboflow or Lobe, or with a folder for each label. You can also drop it here, a video too, or pictures on a label.",
+    undoSnapshots: (/** @type {number} */ count) => `Undo ${snapshots(count)}`,
+    undoOf: (/** @type {string} */ label) => `Of ${label}`,
+    undone: (/** @type {number} */ count, /** @type {string} */ label) =>
+      `Removed the last ${snapshots(count)} of ${label}.`,
+    recorded: (/** @type {string} */ label, /** @type {number} */ taken, /** @type {number} */ all) =>
+      `${label}: ${taken > 0 ? `${snapshots(taken)} recorded, ` : ""}${number(all)} in all`,
+  },
+
+  card: {
+    none: "No snapshots yet: hold the button below",
+    snapshots,
+    snapshotsAfter: (/** @type {number} */ count) => (count === 1 ? "snapshot" : "snapshots"),
+    hold: "Hold to record",
+    recording: "Recording",
+    orHold: (/** @type {string} */ key) => `or hold ${key}`,
+    edit: "Edit",
+    drop: (/** @type {string} */ label) => `Drop pictures for ${label}`,
+  },
+
+  teach: {
+    title: "Teach",
+    answers: "Answers",
+    delay: "Delay",
+    rate: "Rate",
+    milliseconds: (/** @type {number} */ value) => `${value} ms`,
+    perSecond: (/** @type {number} */ value) => `${value} / s`,
+    notYet: "not yet",
+    notMeasured: "not measured yet",
+    unlike: "unlike your snapshots",
+    similar: "similar to your snapshots",
+  },
+
+  picture: {
+    live: "The camera’s picture",
+    last: "The camera’s last picture, from before it stopped",
+    gone: (/** @type {string} */ reason) => `No picture. ${reason}`,
+    back: "The picture is back",
+    noneFor: (/** @type {number} */ seconds) => `No picture for ${duration(seconds)}`,
+    sees: (/** @type {string} */ label) => `Sees ${label}`,
+    sure: "sure",
+    notSure: "not sure",
+    perhaps: (/** @type {string} */ label) => `perhaps ${label}`,
+    perhapsTeach: (/** @type {string} */ label, /** @type {number} */ key) =>
+      `perhaps ${label}; hold ${key} to teach it`,
+    recording: (
+      /** @type {string} */ label,
+      /** @type {number} */ count,
+      /** @type {string} */ skipped,
+    ) => `Recording ${label}: ${snapshots(count)}${skipped ? `, ${skipped}` : ""}`,
+  },
+
+  guide: {
+    off: "The camera is off",
+    offText: "Start the device’s camera, or choose this browser’s below.",
+    noPicture: "No picture yet",
+    waiting: "Waiting for the camera…",
+    otherTeaches: "Someone is teaching",
+    otherText: "Its answers appear here.",
+    addLabel: "Add a label to begin",
+    addLabelText: "Name a thing to recognise, such as “cup”.",
+    learning: "Learning…",
+    second: "Add a second label",
+    secondText: "It needs at least two labels to choose between.",
+    show: (/** @type {string} */ label) => `Show ${label} and record it`,
+    nowShow: (/** @type {string} */ label) => `Now show ${label} and record it`,
+    holdButton: "Hold its button for a second or two, and turn it a little.",
+    holdButtonOrKey: (/** @type {string} */ key) =>
+      `Hold its button, or the key ${key}, for a second or two, and turn it a little.`,
+    startCamera: "Start camera",
+    useBrowserCamera: "Use this browser’s camera",
+  },
+
+  camera: {
+    title: "Camera",
+    device: "Device camera",
+    browser: "This browser’s",
+    off: "Off",
+    which: "Which of this browser’s cameras",
+    numbered: (/** @type {number} */ number) => `Camera ${number}`,
+    mirror: "Mirror",
+    needsHttps:
+      "A browser gives its camera only to pages from https:// or localhost. Use the device’s own, or an SSH tunnel to localhost.",
+    gone: "The camera was unplugged or taken away.",
+    notAllowed:
+      "The browser was not allowed to use its camera. Allow it beside the address, then choose it again.",
+    notFound: "This browser finds no camera. Plug one in, or use the device’s.",
+    busy: "Another program is using the camera. Close it, then choose the camera again.",
+    failed: (/** @type {string} */ reason) => `The camera can’t be used: ${reason}`,
+  },
+
+  part: {
+    choose: "Choose a part",
+    chooseOther: "Choose another part",
+    whole: "Whole picture",
+    hint: "Drag over the picture to choose the part that matters, or set it in percent. The rest is ignored.",
+    left: "Left",
+    top: "Top",
+    width: "Width",
+    height: "Height",
+    use: "Use this part",
+    how: "Drag over the picture, or write the numbers",
+    wholeUsed: "The whole picture is looked at now.",
+    partUsed: "Only this part is looked at now.",
+    again: (/** @type {string} */ used, /** @type {number} */ count) =>
+      `${used} ${many(count, "snapshot is", "snapshots are")} analysed again.`,
+  },
+
+  accuracy: {
+    title: "Accuracy",
+    learnt: (/** @type {number} */ count) => `${snapshots(count)} learnt`,
+    pending: (/** @type {number} */ count) => `${snapshots(count)} still being analysed`,
+    measuring: (/** @type {number} */ count) =>
+      `It is being measured: ${snapshots(count)} still being analysed.`,
+    recordMore:
+      "Record each label several times: the accuracy is measured on recordings that were left out.",
+    missing: (/** @type {string[]} */ labels) => `Not yet measured: ${labels.join(", ")}`,
+    recordMissing: (
+      /** @type {number} */ missing,
+      /** @type {number} */ share,
+      /** @type {number} */ count,
+    ) =>
+      `Record ${missing === 1 ? "it" : "each"} again, as a new recording. The other labels: ${percent(share)} of ${snapshots(count)} correct.`,
+    percentSign: "%",
+    noInterval: "Record each label a few more times to see how certain this is.",
+    interval: (/** @type {number} */ low, /** @type {number} */ high) =>
+      `Between ${Math.round(100 * low)} and ${percent(high)} on new recordings like these.`,
+    measuredOn: (/** @type {number} */ count, /** @type {string} */ rests) =>
+      `Measured on ${snapshots(count)}: ${rests}`,
+    shares: "Live answers",
+    correct: "correct",
+    wrong: "wrong",
+  },
+
+  confusion: {
+    title: "Confusion matrix",
+    words: "Rows: actual. Columns: predicted.",
+    cell: (
+      /** @type {string} */ actual,
+      /** @type {string} */ predicted,
+      /** @type {number} */ count,
+    ) => `${actual}, predicted as ${predicted}: ${number(count)}`,
+  },
+
+  use: {
+    title: "Use",
+    save: "Save model",
+    how: "How to teach",
+    quick: "Quick",
+    quickWords: "What it has learnt, in seconds.",
+    finetune: "Fine-tune",
+    finetuneWords: "Trains the network too, in minutes.",
+    epochs: "Epochs",
+    finetuneAndSave: "Fine-tune and save",
+    twoLabels: "Record snapshots of at least two labels first.",
+    watch: "Live answers come from",
+    watchHead: "Live learning",
+    watchModel: "Saved model",
+    saveFirst: "Save the model first. Its file appears here.",
+    report: "Read the report",
+  },
+
+  job: {
+    progress: "Progress",
+    titles: {
+      head: {
+        running: "Saving the model",
+        done: "Model saved",
+        failed: "The model was not saved",
+        cancelled: "Cancelled",
+      },
+      finetune: {
+        running: "Fine-tuning",
+        done: "Fine-tuned",
+        failed: "Fine-tuning failed",
+        cancelled: "Fine-tuning cancelled",
+      },
+      export: {
+        running: "Exporting",
+        done: "Exported",
+        failed: "The export failed",
+        cancelled: "Export cancelled",
+      },
+    },
+    said: (/** @type {string} */ title, /** @type {string} */ message) => `${title}. ${message}`,
+  },
+
+  curves: {
+    leftOut: "left-out snapshots",
+    training: "training",
+    loss: "Loss",
+    accuracy: "Accuracy",
+    after: (/** @type {string} */ title, /** @type {number} */ epoch, /** @type {string} */ value) =>
+      `${title} after epoch ${epoch}: ${value}`,
+  },
+
+  download: {
+    title: "Download",
+    finetuned: "fine-tuned",
+    accuracy: (/** @type {number} */ share) => `accuracy ${percent(share)}`,
+    precision: "Another precision",
+    int8: "int8: smallest, fastest on processors",
+    fp16: "fp16: half the size, for graphics cards",
+    fp32: "fp32: full precision",
+    export: "Export",
+  },
+
+  notices: {
+    more: (/** @type {number} */ count) => `and ${number(count)} more`,
+  },
+
+  label: {
+    name: "Name",
+    rename: "Rename",
+    renamed: (/** @type {string} */ before, /** @type {string} */ name) =>
+      `Renamed ${before} to ${name}.`,
+    title: "Snapshots",
+    snapshots,
+    addPictures: "Add pictures",
+    none: "No snapshots yet. Hold the label’s button to record, or add pictures.",
+    snapshot: (/** @type {string} */ file) => `Snapshot ${file}`,
+    removeSnapshot: (/** @type {string} */ file) => `Remove ${file}`,
+    removedTo: (/** @type {string} */ folder) =>
+      `What you remove is moved to ${folder}, not deleted.`,
+    movedTo: (/** @type {string} */ folder) => `Moved to ${folder}.`,
+    remove: "Remove label",
+    removeSure: (/** @type {string} */ label) => `Remove ${label}?`,
+    removeWords: (/** @type {number} */ count, /** @type {string} */ folder) =>
+      `${count > 0 ? `Its ${snapshots(count)} are` : "Its folder is"} moved to ${folder}, not deleted: move them back and the label is back.`,
+    removed: (/** @type {string} */ label, /** @type {string} */ folder) =>
+      `Removed ${label}. Its snapshots are in ${folder}.`,
+    keep: "Keep",
+  },
+
+  review: {
+    title: "Review snapshots",
+    button: (/** @type {number} */ wrong, /** @type {number} */ unlabelled) => {
+      const looks = `${snapshots(wrong)} ${wrong === 1 ? "looks" : "look"} like another label`;
+      const parts = [
+        ...(wrong > 0 ? [looks] : []),
+        ...(unlabelled > 0 ? [`${pictures(unlabelled)} without a label`] : []),
+      ];
+      return parts.length > 0 ? `Review: ${parts.join(", ")}` : "Review snapshots";
+    },
+    what: "What to look at",
+    keys: "Select with Space. 1 to 9 moves what is selected to that label, Delete removes it, Ctrl+Z undoes.",
+    looking: "Looking through them…",
+    kinds: {
+      label: {
+        tab: "Look like another label",
+        words:
+          "By what it has learnt without them, these belong elsewhere. A key that was let go late is often why.",
+        none: "No snapshot looks like another label.",
+      },
+      copy: {
+        tab: "Near copies",
+        words: "Nearly the same as another snapshot of their label. They teach nothing new.",
+        none: "No snapshot is a near copy of another.",
+      },
+      quality: {
+        tab: "Blurred or dark",
+        words: "Hard to learn from.",
+        none: "No snapshot is blurred, too dark or too bright.",
+      },
+      shelf: {
+        tab: "Without a label",
+        words: "Kept while it watched, because it was not sure. Say what they show.",
+        none: "No picture waits for a label.",
+      },
+    },
+    looksLike: (
+      /** @type {string} */ label,
+      /** @type {string} */ other,
+      /** @type {number | null} */ share,
+    ) => `${label}, looks like ${other}${share === null ? "" : `, ${percent(share)}`}`,
+    copyOf: (/** @type {string} */ label) => `${label}, nearly as another`,
+    wrongWith: (/** @type {string} */ label, /** @type {string} */ problem) =>
+      `${label}, ${problem}`,
+    beforeChange: "just before a change",
+    guess: (/** @type {string} */ label, /** @type {number} */ share) =>
+      `perhaps ${label}, ${percent(share)}`,
+    all: "Select all",
+    none: "Select none",
+    to: "Move to",
+    toWhich: "Move to…",
+    toSuggested: "Move to what each looks like",
+    toLabel: (/** @type {string} */ label) => `Move to ${label}`,
+    move: "Move",
+    moveCount: (/** @type {number} */ count) => `Move ${number(count)}`,
+    remove: "Remove",
+    removeCount: (/** @type {number} */ count) => `Remove ${number(count)}`,
+    undoMoving: (/** @type {number} */ count) => `Undo moving ${number(count)}`,
+    undoRemoving: (/** @type {number} */ count) => `Undo removing ${number(count)}`,
+    moved: (/** @type {number} */ count, /** @type {string} */ label) =>
+      `Moved ${pictures(count)} to ${label}.`,
+    movedToSuggested: (/** @type {number} */ count) =>
+      `Moved ${pictures(count)} to what each looks like.`,
+    removed: (/** @type {number} */ count) =>
+      `Removed ${pictures(count)}. Undo brings them back.`,
+    movedBack: (/** @type {number} */ count) => `${pictures(count)} moved back.`,
+  },
+};
