@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,6 +83,37 @@ def test_a_page_is_replaced_and_its_version_follows_its_content(
     other = write_web_page(classifier, tmp_path / "page", "two", 0.3)
     assert first == again
     assert other.version != first.version
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_zip_file_has_the_same_files(colours: Path, tmp_path: Path) -> None:
+    folder, packed = tmp_path / "page", tmp_path / "page.zip"
+    main([str(colours), "--web", str(folder)])
+    main([str(colours), "--web", str(packed)])
+    with zipfile.ZipFile(packed) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = packed.read_bytes()
+    main([str(colours), "--web", str(packed)])
+    assert packed.read_bytes() == before
+
+
+def test_a_zip_file_of_something_else_is_left_alone(colours: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "holidays.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("beach.jpg", b"sand")
+    before = packed.read_bytes()
+    with pytest.raises(UserError, match=r"no web page that --web wrote"):
+        main([str(colours), "--web", str(packed)])
+    assert packed.read_bytes() == before
+
+
+def test_a_zip_file_is_not_shown(
+    colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([str(colours), "--web", str(tmp_path / "page.zip"), "--serve"])
+    assert "--serve shows a folder" in capsys.readouterr().err
 
 
 def test_a_folder_with_other_files_is_left_alone(colours: Path, tmp_path: Path) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 from webcam_classifier.cli.live_arguments import SMOOTHING
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.export.page_server import page_link, page_server
-from webcam_classifier.export.web_page import check_page_folder, write_web_page
+from webcam_classifier.export.web_page import (
+    check_page_folder,
+    check_page_zip,
+    write_web_page,
+    write_web_page_zip,
+)
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.progress import Result, tell
+from webcam_classifier.progress import Note, Result, tell
 
 _PORT = 8100
 _HIGHEST_PORT = 65535
@@ -30,7 +35,8 @@ def add_web_arguments(
         "--web",
         type=Path,
         metavar="FOLDER",
-        help="a page that runs the model in the browser: a folder of files for any web host",
+        help="a page that runs the model in the browser: a folder of files for any web host, or, "
+        "where the name ends in .zip, a zip file of them",
     )
     parser.add_argument(
         "--title",
@@ -51,6 +57,8 @@ def check_web_arguments(parser: argparse.ArgumentParser, options: argparse.Names
     """End the command where an argument of a page was given without one."""
     if options.web is None and (options.title is not None or options.serve is not None):
         parser.error("--title and --serve belong to --web")
+    if options.serve is not None and _is_zip(options.web):
+        parser.error("--serve shows a folder: name one with --web, not a zip file")
 
 
 def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
@@ -59,21 +67,31 @@ def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
     Raises:
         UserError: The folder holds something else, or the browsers' runtime can't be had.
     """
-    check_page_folder(options.web)
+    is_zip = _is_zip(options.web)
+    (check_page_zip if is_zip else check_page_folder)(options.web)
     title = options.title or classifier.path.resolve().parent.name.replace("_", " ")
-    page = write_web_page(classifier, options.web, title, SMOOTHING)
+    tell(Note("getting the browser's runtime ready"))
+    write = write_web_page_zip if is_zip else write_web_page
+    page = write(classifier, options.web, title, SMOOTHING)
     print(
         f"written: {page.folder}, {page.byte_count / 1e6:.0f} MB, of which a browser loads at the "
         "first visit what it runs; any web host with https can serve it"
     )
     print(f"embed it: {_IFRAME}")
     tell(Result("a page for browsers", output=str(page.folder)))
+    if is_zip:
+        print("next: unpack it onto the web host")
+        return
     if options.serve is None:
         print(as_installed(f"next: python -m export {options.model} --web {options.web} --serve"))
         return
     with page_server(options.web, options.serve) as server:
         print(f"open {page_link(server)} on this machine; Ctrl-C ends it", flush=True)
         server.serve_forever()
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
 
 
 def _port(text: str) -> int:

@@ -1,4 +1,4 @@
-"""A model as a folder of static files: a page that runs it in the browser, with the same answers.
+"""A model as a page that runs it in the browser: static files in a folder, or in one zip file.
 
 The page runs the very model file, with onnxruntime-web. What is outside the graph, the crop and
 the resize of `preprocess.prepare`, is written in JavaScript to OpenCV's arithmetic. At its start
@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,12 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.export.npm_archive import NpmArchive, fetch_npm_archive, read_members
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.storage import check_writable, write_together
+from webcam_classifier.storage import (
+    check_file_writable,
+    check_writable,
+    write_atomically,
+    write_together,
+)
 
 ONNXRUNTIME_WEB = NpmArchive(
     "onnxruntime-web",
@@ -54,7 +61,7 @@ class WebPage:
     """A page that was written.
 
     Attributes:
-        folder: Where it is.
+        folder: Where it is: a folder, or a zip file.
         byte_count: Of all its files; a browser loads the half of it that it runs.
         version: Changes with any of its files.
     """
@@ -77,6 +84,41 @@ def write_web_page(classifier: Classifier, folder: Path, title: str, smoothing: 
         UserError: The folder holds something else or can't be written, or the runtime can't be had.
     """
     check_page_folder(folder)
+    files, version = _page_files(classifier, title, smoothing)
+    write_together(folder, files)
+    return WebPage(folder, sum(map(len, files.values())), version)
+
+
+def write_web_page_zip(classifier: Classifier, file: Path, title: str, smoothing: float) -> WebPage:
+    """Write the same files as one zip file; one that was written there before is replaced.
+
+    Args:
+        classifier: As for `write_web_page`, like the rest.
+        file: A new file, or one with such a page.
+        title: What the page calls itself.
+        smoothing: The time constant of the label, in seconds.
+
+    Raises:
+        UserError: The file is something else or can't be written, or the runtime can't be had.
+    """
+    check_page_zip(file)
+    files, version = _page_files(classifier, title, smoothing)
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, one in files.items():
+            # Without the time of day, the same page is the same file to the last byte.
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, one)
+    write_atomically(file, content.getvalue())
+    return WebPage(file, sum(map(len, files.values())), version)
+
+
+def _page_files(
+    classifier: Classifier, title: str, smoothing: float
+) -> tuple[dict[str, bytes], str]:
+    """All files of a page by their names, and the name of their version."""
     runtime = read_members(
         fetch_npm_archive(ONNXRUNTIME_WEB), [f"dist/{name}" for name in _RUNTIME_FILES]
     )
@@ -92,8 +134,7 @@ def write_web_page(classifier: Classifier, folder: Path, title: str, smoothing: 
     # The page itself is kept under the folder's own address.
     shown = {"VERSION": version, "FILES": ["./", *kept], "POLICY": PAGE_POLICY}
     files["version.js"] = f"self.PAGE = {json.dumps(shown)};\n".encode()
-    write_together(folder, files)
-    return WebPage(folder, sum(map(len, files.values())), version)
+    return files, version
 
 
 def check_page_folder(folder: Path) -> None:
@@ -113,6 +154,28 @@ def check_page_folder(folder: Path) -> None:
     if not is_page:
         raise UserError(
             f"{folder} holds other files, which a page would mix with. Name a new or empty folder."
+        )
+
+
+def check_page_zip(file: Path) -> None:
+    """Find out before the work starts whether a page may be written to a zip file.
+
+    Raises:
+        UserError: It is something other than such a page, or can't be written.
+    """
+    check_file_writable(file)
+    if not file.exists():
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = json.loads(archive.read(_DESCRIPTION))
+        is_page = isinstance(found, dict) and found.get("format") == _FORMAT
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError):
+        is_page = False
+    if not is_page:
+        raise UserError(
+            f"{file} is there already, and is no web page that --web wrote. Name another file, or "
+            "move it away."
         )
 
 

@@ -31,7 +31,7 @@ from webcam_classifier.teaching.job_process import JobProcess
 if TYPE_CHECKING:  # what learns takes a moment to load, which a state of a job does not need
     from webcam_classifier.teaching.session import TeachingSession
 
-JobKind = Literal["head", "finetune", "export"]
+JobKind = Literal["head", "finetune", "export", "page", "dataset"]
 JobStatus = Literal["running", "done", "failed", "cancelled"]
 
 _SHARES: Mapping[JobKind, Mapping[Stage, tuple[float, float]]] = {
@@ -43,6 +43,8 @@ _SHARES: Mapping[JobKind, Mapping[Stage, tuple[float, float]]] = {
         Stage.EVALUATE: (0.95, 0.99),
     },
     "export": {},
+    "page": {},
+    "dataset": {Stage.READ: (0.0, 0.99)},
 }
 """From where to where the progress goes in a stage; those not named don't move it."""
 
@@ -170,6 +172,31 @@ class TrainingJobs:
         command = ["export", str(file), "--precision", precision, "--output", str(output)]
         command += [] if pictures is None else ["--pictures", str(pictures)]
         return self._begin("export", command, output)
+
+    def write_page(self, model: Path, output: Path) -> JobState:
+        """Begin to write a page for browsers as `python -m export MODEL --web OUTPUT` does.
+
+        Args:
+            model: The model file.
+            output: The zip file.
+
+        Raises:
+            UserError: Another job is running, or no process can be started.
+        """
+        return self._begin("page", ["export", str(model), "--web", str(output)], output)
+
+    def write_dataset(self, dataset: Path, output: Path) -> JobState:
+        """Begin to write a data set as `collect.py --dataset DATASET --export OUTPUT` does.
+
+        Args:
+            dataset: The folder.
+            output: The zip file.
+
+        Raises:
+            UserError: Another job is running, or no process can be started.
+        """
+        command = ["collect", "--dataset", str(dataset), "--export", str(output)]
+        return self._begin("dataset", command, output)
 
     def cancel(self) -> None:
         """End the running job; what was there before it stays as it was."""

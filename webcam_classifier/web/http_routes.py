@@ -30,7 +30,7 @@ from webcam_classifier.web.request_fields import (
     side_of,
     text_of,
 )
-from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
+from webcam_classifier.web.studio import PACKED, SOMEBODY_TEACHES, Studio
 from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
 
 _PAGE = Path(__file__).parent / "page"
@@ -100,6 +100,8 @@ class Routes:
             Route("/api/cancel", self.cancel, methods=["POST"]),
             Route("/api/watch", self.watch, methods=["POST"]),
             Route("/api/models/{name}", self.model),
+            Route("/api/pack", self.pack, methods=["POST"]),
+            Route("/api/packed/{number:int}", self.packed),
         ]
 
     async def page(self, _request: Request) -> Response:
@@ -237,6 +239,20 @@ class Routes:
         if path is None or not path.is_file():
             raise _not_found("There is no such model file. Train or export one first.")
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+
+    @changing
+    async def pack(self, request: Request) -> Response:
+        """Begin to write a web page or the data set as a zip file."""
+        what = one_of(await read_fields(request), "what", PACKED)
+        await asyncio.to_thread(self.studio.pack, what)
+        return self._job()
+
+    async def packed(self, request: Request) -> Response:
+        """Serve the zip file that a job wrote."""
+        path = self.studio.packed(request.path_params["number"])
+        if path is None or not path.is_file():
+            raise _not_found("That zip file is not there any more. Write it again.")
+        return FileResponse(path, filename=path.name, media_type="application/zip")
 
     def _job(self) -> Response:
         return Json({"job": self.studio.job()})

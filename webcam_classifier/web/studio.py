@@ -156,6 +156,31 @@ class Studio:
         """
         self.jobs.export(self.models.folder, precision, self.session.state().dataset)
 
+    def pack(self, what: str) -> None:
+        """Begin to write something as a zip file beside the model: `page`, or the `dataset`.
+
+        Raises:
+            UserError: There is no model yet, or another job is running.
+        """
+        folder = self.models.folder
+        if what == "dataset":
+            self.jobs.write_dataset(self.session.state().dataset, folder / DATASET_ZIP)
+            return
+        model = self.models.find(MODEL_NAME)
+        if model is None:
+            raise UserError("There is no model to put on a page yet. Save the model first.")
+        self.jobs.write_page(model, folder / PAGE_ZIP)
+
+    def packed(self, number: int) -> Path | None:
+        """Return the zip file that a job wrote; None where another one was begun since.
+
+        Args:
+            number: Of the job.
+        """
+        job = self.jobs.state()
+        is_there = job is not None and job.number == number and job.status == "done"
+        return job.output if is_there and job is not None and job.kind in PACKED else None
+
     def may_change(self, client: str | None) -> bool:
         """Whether a client may change something; where nobody teaches, it does from now on.
 
@@ -245,6 +270,12 @@ class Studio:
             with suppress(RuntimeError):  # it was closed a moment ago
                 loop.call_soon_threadsafe(call, *values)
 
+
+PACKED = ("page", "dataset")
+"""What can be written as a zip file."""
+
+PAGE_ZIP = "web_page.zip"
+DATASET_ZIP = "dataset.zip"
 
 SOMEBODY_TEACHES = "Somebody else is in control. Watch, or ask them to hand over."
 

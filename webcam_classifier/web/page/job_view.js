@@ -30,6 +30,7 @@ export class JobView {
     texts.cancel,
   );
   #error = make("p", { class: "problem", "data-testid": "job-error" });
+  #download = make("a", { class: "file-button", "data-testid": "job-download", download: "" });
   #drawn = "";
 
   /** @param {() => void} onCancel */
@@ -39,9 +40,14 @@ export class JobView {
       make("div", { class: "job-head" }, this.#title, this.#percent),
       this.#bar,
       this.#curves,
-      make("div", { class: "job-row" }, this.#message, this.#cancel),
+      make("div", { class: "job-row" }, this.#message, this.#cancel, this.#download),
       this.#error,
     );
+  }
+
+  /** Take what was packed: whoever asked for it need not ask twice. */
+  download() {
+    this.#download.click();
   }
 
   /**
@@ -65,6 +71,10 @@ export class JobView {
     else this.#bar.setAttribute("aria-valuenow", String(Math.round(100 * job.progress)));
     this.#cancel.hidden = !running;
     this.#cancel.disabled = !mayTeach;
+    const isPacked = job.status === "done" && (job.kind === "page" || job.kind === "dataset");
+    this.#download.hidden = !isPacked;
+    setText(this.#download, isPacked ? texts.download.title : "");
+    if (isPacked) this.#download.href = `/api/packed/${job.id}`;
     setText(this.#error, job.error ?? "");
     this.#error.hidden = !job.error;
     this.#draw(job, epochs);

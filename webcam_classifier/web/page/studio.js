@@ -190,6 +190,11 @@ export class Studio {
     return this.#change("POST", "/api/export", { precision });
   }
 
+  /** @param {"page" | "dataset"} what is written as a zip file */
+  pack(what) {
+    return this.#change("POST", "/api/pack", { what });
+  }
+
   cancel() {
     return this.#change("POST", "/api/cancel");
   }

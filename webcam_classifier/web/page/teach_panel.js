@@ -10,6 +10,8 @@ import { texts } from "./texts.js";
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
 
+const PAGE_MODEL = "model.onnx"; // what a web page runs
+
 export class TeachPanel {
   #studio;
   #accuracy = new AccuracyView();
@@ -20,15 +22,20 @@ export class TeachPanel {
   #button = find("teach", HTMLButtonElement);
   #learning = find("learning", HTMLParagraphElement);
   #hint = find("teach-hint", HTMLParagraphElement);
+  #packPage = find("pack-page", HTMLButtonElement);
+  #packDataset = find("pack-dataset", HTMLButtonElement);
   #watch = /** @type {HTMLFieldSetElement} */ (document.getElementById("watch"));
   #epochsAsked = 0; // of the fine-tuning that was begun here
   #jobSeen = "";
+  #packsHere = false; // whether this page asked for what is packed
 
   /** @param {Studio} studio */
   constructor(studio) {
     this.#studio = studio;
     this.#job = new JobView(() => this.#studio.cancel().catch(alertError));
     this.#models = new ModelsView(studio);
+    this.#packPage.addEventListener("click", () => void this.#pack("page"));
+    this.#packDataset.addEventListener("click", () => void this.#pack("dataset"));
     this.#form.addEventListener("change", () => this.#showMode());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -53,7 +60,22 @@ export class TeachPanel {
     this.#accuracy.update(state);
     this.#job.update(state.job, this.#epochsAsked, this.#studio.mayTeach);
     this.#models.update(state);
+    this.#packPage.hidden = find("pack-hint", HTMLParagraphElement).hidden =
+      !state.models.some((model) => model.file === PAGE_MODEL);
+    this.#packDataset.hidden = recorded === 0;
+    this.#packPage.disabled = this.#packDataset.disabled = !this.#studio.mayTeach || running;
     this.#tellJob(state);
+  }
+
+  /** @param {"page" | "dataset"} what */
+  async #pack(what) {
+    this.#packsHere = true;
+    try {
+      await this.#studio.pack(what);
+    } catch (error) {
+      this.#packsHere = false;
+      alertError(error);
+    }
   }
 
   get #mode() {
@@ -100,6 +122,11 @@ export class TeachPanel {
     if (seen === this.#jobSeen) return;
     const first = this.#jobSeen === "" && job?.status !== "running"; // was over when the page came
     this.#jobSeen = seen;
+    const isPack = job?.kind === "page" || job?.kind === "dataset";
+    if (isPack && job.status !== "running" && this.#packsHere) {
+      this.#packsHere = false;
+      if (job.status === "done") this.#job.download();
+    }
     if (job && !first)
       announce(texts.job.said(texts.job.titles[job.kind][job.status], job.message));
   }

@@ -267,6 +267,18 @@ export const texts = {
         failed: "The export failed",
         cancelled: "Export cancelled",
       },
+      page: {
+        running: "Packing the web page",
+        done: "Web page ready",
+        failed: "The web page was not packed",
+        cancelled: "Web page cancelled",
+      },
+      dataset: {
+        running: "Packing the data set",
+        done: "Data set ready",
+        failed: "The data set was not packed",
+        cancelled: "Data set cancelled",
+      },
     },
     said: (/** @type {string} */ title, /** @type {string} */ message) => `${title}. ${message}`,
   },
@@ -289,6 +301,9 @@ export const texts = {
     fp16: "fp16: half the size, for graphics cards",
     fp32: "fp32: full precision",
     export: "Export",
+    page: "Web page (zip)",
+    pageHint: "The page runs the model in any browser, on a phone too. Unpack it onto a web host.",
+    dataset: "Data set (zip)",
   },
 
   notices: {

@@ -25,7 +25,7 @@
  *
  * @typedef {object} Job
  * @property {number} id
- * @property {"head" | "finetune" | "export"} kind
+ * @property {"head" | "finetune" | "export" | "page" | "dataset"} kind
  * @property {"running" | "done" | "failed" | "cancelled"} status
  * @property {number | null} progress 0 to 1
  * @property {string} message
