@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,30 @@ def test_a_cache_that_cannot_be_written_is_a_problem(
     assert check.status is Status.PROBLEM
     assert check.advice
     assert "not here yet" in device_checks.check_weights()[0].found
+
+
+def test_scripts_without_a_font_are_told_with_what_to_install(tmp_path: Path) -> None:
+    """Asked of a system whose fontconfig knows no font."""
+    without = tmp_path / "fonts.conf"
+    without.write_text("<fontconfig></fontconfig>")
+    code = (
+        "from webcam_classifier.cli.device_checks import check_fonts\n"
+        "[check] = check_fonts()\n"
+        "print(check.status.value, check.found, check.advice, sep='\\n')"
+    )
+    if shutil.which("fc-match") is None:
+        pytest.skip("fontconfig is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"FONTCONFIG_FILE": str(without), "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    status, found, advice = done.stdout.splitlines()
+    assert status == "note"
+    assert found.startswith("none for Arabic, Hebrew, Hindi")
+    assert "emoji" in found
+    assert "sudo apt install fonts-noto-core" in advice
+    assert "fonts-noto-color-emoji" in advice
 
 
 def test_cameras_are_told_with_how_to_use_them_or_what_to_do() -> None:

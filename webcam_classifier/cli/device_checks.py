@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -47,6 +47,20 @@ _SAME_MODULE: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 _MODULES = {"opencv-python": "cv2", "onnxruntime": "onnxruntime"}
 """What a system's package or a vendor's wheel provides without pip knowing of it."""
+
+_SCRIPTS = (
+    ("Arabic", "\N{ARABIC LETTER AIN}", "fonts-noto-core"),
+    ("Hebrew", "\N{HEBREW LETTER ALEF}", "fonts-noto-core"),
+    ("Hindi", "\N{DEVANAGARI LETTER KA}", "fonts-noto-core"),
+    ("Bengali", "\N{BENGALI LETTER KA}", "fonts-noto-core"),
+    ("Tamil", "\N{TAMIL LETTER KA}", "fonts-noto-core"),
+    ("Thai", "\N{THAI CHARACTER KO KAI}", "fonts-noto-core"),
+    ("Chinese", "\u4e2d", "fonts-noto-cjk"),
+    ("Japanese", "\N{HIRAGANA LETTER A}", "fonts-noto-cjk"),
+    ("Korean", "\ud55c", "fonts-noto-cjk"),
+    ("emoji", "\N{THUMBS UP SIGN}", "fonts-noto-color-emoji"),
+)
+"""Scripts with a letter of each, and Debian's package of fonts that has it."""
 
 _SIDE, _CHANNELS = 16, 8  # of the graph that providers are tried with
 
@@ -85,6 +99,7 @@ def all_checks() -> list[Check]:
         "extras": check_extras,
         "device": check_device,
         "window": check_window,
+        "fonts": check_fonts,
         "OpenCV video": check_video_backends,
         "providers": check_providers,
         "cameras": check_cameras,
@@ -172,6 +187,30 @@ def check_window() -> list[Check]:
     what, _, advice = problem.partition(". ")
     advice += " Or use the page: `python studio.py`."
     return [Check("window", Status.NOTE, f"{what}.", advice)]
+
+
+def check_fonts() -> list[Check]:
+    """Whether the window can draw labels of all scripts; a page has the browser's fonts."""
+    from webcam_classifier.display.system_fonts import can_shape
+    from webcam_classifier.display.text import is_drawable
+
+    missing = {script: package for script, letter, package in _SCRIPTS if not is_drawable(letter)}
+    if not missing:
+        return [Check("fonts", Status.FINE, f"for {_names(script for script, *_ in _SCRIPTS)}")]
+    found = f"none for {_names(missing)}: a label in it is spelled in Latin letters in the window"
+    if not can_shape():
+        advice = "This Pillow can't join letters: `pip install --upgrade pillow`."
+    else:
+        packages = " ".join(dict.fromkeys(missing.values()))
+        advice = (
+            f"Install fonts; on Debian, Ubuntu and Raspberry Pi OS: `sudo apt install {packages}`."
+        )
+    return [Check("fonts", Status.NOTE, found, advice)]
+
+
+def _names(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def check_video_backends() -> list[Check]:

@@ -180,7 +180,7 @@ def _spell_missing(text: str, bold: bool, base: BaseFont) -> str:
     words: list[str] = []
     missing = ""
     for cluster in clusters(text):
-        if _can_draw(cluster, bold, base):
+        if can_draw(cluster, bold, base):
             words.append(cluster)
             continue
         if not missing:
@@ -193,7 +193,8 @@ def _spell_missing(text: str, bold: bool, base: BaseFont) -> str:
     return spelled
 
 
-def _can_draw(cluster: str, bold: bool, base: BaseFont) -> bool:
+def can_draw(cluster: str, bold: bool, base: BaseFont) -> bool:
+    """Whether there is a font for a letter with its marks; else it is spelled by its name."""
     if cluster.isspace() or (len(cluster) == 1 and base.has(cluster)):
         return can_shape() or unicodedata.bidirectional(cluster[0]) not in ("R", "AL")
     is_emoji = _is_emoji(cluster)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from webcam_classifier.display.all_scripts import BaseFont, Drawing, draw_all_scripts
+from webcam_classifier.display.all_scripts import BaseFont, Drawing, can_draw, draw_all_scripts
 from webcam_classifier.frame import BgrImage
 
 _ASCENT = 1.0  # of the size: from the box's top to the line that letters stand on
@@ -101,10 +101,24 @@ def _drawing(text: str, size: int, bold: bool) -> Drawing:
         line = unicodedata.normalize("NFC", line)
         if not all(_is_in_base_font(letter) for letter in line):
             ascent, height = _line_box(size)
-            base = BaseFont(lambda part: draw(part, size, bold), _is_in_base_font)
+            base = _base_font(size, bold)
             return draw_all_scripts(line, size, ascent, height, bold=bold, base=base)
     covered = draw(line, size, bold)
     return Drawing(covered, covered)
+
+
+def is_drawable(letter: str) -> bool:
+    """Whether a letter of any script is drawn, and not spelled by its name for want of a font.
+
+    Args:
+        letter: One character.
+    """
+    return can_draw(letter, False, _base_font(_ASKED_SIZE, False))
+
+
+def _base_font(size: int, bold: bool) -> BaseFont:
+    draw = _draw_by_opencv if _HAS_FONTS else _draw_by_pillow
+    return BaseFont(lambda part: draw(part, size, bold), _is_in_base_font)
 
 
 @lru_cache(maxsize=4096)
