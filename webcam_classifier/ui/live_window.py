@@ -16,6 +16,7 @@ from webcam_classifier.display.window import NO_KEY, Window, fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.storage import write_atomically
+from webcam_classifier.ui import window_words
 from webcam_classifier.ui.overlay import draw_prediction
 from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # it takes long to load, and is seldom asked for
 
     Explain = Callable[[], Explanation]
 
-TITLE = "live - webcam classifier"
+TITLE = window_words.LIVE_TITLE
 
 _ESCAPE = 27
 _NOTICE_FOR = 2.5  # seconds
@@ -142,8 +143,9 @@ class LiveWindow:
             self._save_snapshot(self._shown)
 
     def _keys(self) -> str:
-        explain = "   e explain" if self._explain is not None else ""
-        return f"q quit   space {'continue' if self.is_paused else 'pause'}   s snapshot{explain}"
+        return window_words.live_keys(
+            is_paused=self.is_paused, can_explain=self._explain is not None
+        )
 
     def explain(self) -> None:
         """Show where the label was found, or stop showing it."""
@@ -158,14 +160,14 @@ class LiveWindow:
 
     def _save_snapshot(self, labelled: LabelledFrame) -> None:
         if self._stale is not None:
-            self._say("there is no picture to save")
+            self._say(window_words.NOTHING_TO_SAVE)
             return
         try:
             save_snapshot(labelled, self._top, self._snapshots)
         except UserError as error:  # a full disk is no reason to end what goes on
             self._say(str(error))
         else:
-            self._say(f"saved to {self._snapshots}/: raw and annotated")
+            self._say(window_words.snapshot_saved(str(self._snapshots)))
 
     def _say(self, notice: str) -> None:
         self._notice, self._notice_until = notice, time.monotonic() + _NOTICE_FOR
@@ -191,7 +193,7 @@ class LiveWindow:
             top=self._top,
             status=self._status,
             help_line=self._keys(),
-            notice=self._notice or ("paused" if self.is_paused else ""),
+            notice=self._notice or (window_words.PAUSED if self.is_paused else ""),
         )
         self._window.show(drawn)
 

@@ -27,6 +27,7 @@ from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.ui import window_words
 
 SURE_FROM = 0.7
 """The confidence from which a label is shown as sure; below, it stands in amber."""
@@ -136,10 +137,10 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
         key: What records the likeliest label; empty where nothing does.
     """
     if prediction.is_unknown:
-        teach = f"; hold {key} to correct it" if key else ""
-        return Verdict(UNKNOWN_NAME, f"perhaps {prediction.shown_label}{teach}", BLUE, PALE)
+        words = window_words.guess(prediction.shown_label, key)
+        return Verdict(UNKNOWN_NAME, words, BLUE, PALE)
     is_sure = prediction.confidence >= SURE_FROM
-    words = f"{'sure' if is_sure else 'not sure'}, {100 * prediction.confidence:.0f} %"
+    words = window_words.sureness(is_sure, prediction.confidence)
     return Verdict(prediction.shown_label, words, GREEN if is_sure else AMBER)
 
 

@@ -34,6 +34,7 @@ from webcam_classifier.display.shapes import (
 )
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.ui import window_words
 from webcam_classifier.ui.name_entry import NameEntry
 from webcam_classifier.ui.overlay import Verdict, draw_verdict, fit_text
 
@@ -177,7 +178,7 @@ def _draw_steps(
     line = pixels(34, scale)
     left, top, room = _draw_card(free, pixels(52, scale) + len(steps) * line, is_aside, scale)
     size = pixels(20, scale)
-    draw_text(free, "Teach it what it sees", (left, top), size, WHITE, bold=True)
+    draw_text(free, window_words.EMPTY_PANEL, (left, top), size, WHITE, bold=True)
     top += pixels(38, scale)
     for key, words in steps:
         draw_key(free, key, (left, top), scale)
@@ -190,7 +191,7 @@ def _draw_steps(
 def _draw_entry(free: BgrImage, entry: NameEntry, is_aside: bool, scale: float) -> None:
     """Draw a field with the name that is being typed, and below it what is wrong with it."""
     left, top, room = _draw_card(free, pixels(126, scale), is_aside, scale)
-    draw_text(free, "A new label", (left, top), pixels(15, scale), PALE)
+    draw_text(free, window_words.NEW_LABEL, (left, top), pixels(15, scale), PALE)
     top += pixels(26, scale)
     field_height, size = pixels(36, scale), pixels(20, scale)
     blend(free, (left, top, room, field_height), WHITE, 0.16, pixels(6, scale))
@@ -210,7 +211,7 @@ def _draw_entry(free: BgrImage, entry: NameEntry, is_aside: bool, scale: float) 
         GREEN,
     )
     top += field_height + pixels(7, scale)
-    words = entry.problem or "Enter adds it    Escape cancels"
+    words = entry.problem or window_words.ENTRY_KEYS
     small = pixels(_SMALL, scale)
     colour = AMBER if entry.problem else PALE
     for index, (line, size) in enumerate(wrap(words, small, pixels(_SMALLEST, scale), room)):

@@ -17,6 +17,7 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.ui import record_words as words
+from webcam_classifier.ui import window_words
 from webcam_classifier.ui.held_key import HeldKey
 from webcam_classifier.ui.name_entry import NameEntry
 from webcam_classifier.ui.record_keys import Action, action_of
@@ -26,8 +27,8 @@ from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 if TYPE_CHECKING:  # what learns takes half a second to load, and recording alone has no use for it
     from webcam_classifier.ui.save_job import SaveJob
 
-COLLECT_TITLE = "collect - webcam classifier"
-TEACH_TITLE = "teach - webcam classifier"
+COLLECT_TITLE = window_words.COLLECT_TITLE
+TEACH_TITLE = window_words.TEACH_TITLE
 
 _NOTICE_FOR = 4.0  # seconds
 _OUTCOME_FOR = 20.0  # seconds; a file's name and a figure take longer to read
@@ -232,7 +233,7 @@ class RecordWindow:
         self._entry = None
         self._state = self._session.state()
         self._chosen = [label.name for label in self._state.labels].index(name)
-        self._tell(f"hold {words.key_for(self._chosen)} while you show it {name}", now)
+        self._tell(window_words.hold_to_record(words.key_for(self._chosen), name), now)
 
     def _quit(self, now: float) -> None:
         """End, but finish a model that is being written first, unless asked twice."""
@@ -243,7 +244,7 @@ class RecordWindow:
             self.wants_end = True
         else:
             self._ends_when_written = True
-            told = "ends once the model is written; press q again to end now"
+            told = window_words.ENDS_ONCE_WRITTEN
             self._tell(told, now, is_warning=True, lasts=_OUTCOME_FOR)
 
     def _undo(self, now: float) -> None:
@@ -317,10 +318,10 @@ class RecordWindow:
         return RecordView(
             rows=words.label_rows(state, self._chosen, self._recording),
             bars=words.count_bars(state, self._recording),
-            recording=f"recording {self._recording}" if self._recording else "",
+            recording=window_words.recording(self._recording) if self._recording else "",
             message=message.text,
             is_warning=message.is_warning,
-            skipped=f"not recorded: {skipped}" if skipped else "",
+            skipped=window_words.not_recorded(skipped) if skipped else "",
             keys=words.keys_line(
                 len(state.labels),
                 is_typing=self._entry is not None,

@@ -10,6 +10,7 @@ from webcam_classifier.storage import recover_folder
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.state import LabelState
 from webcam_classifier.teaching.training_job import JobState, TrainingJobs
+from webcam_classifier.ui import window_words
 
 
 class SaveJob:
@@ -58,7 +59,7 @@ class SaveJob:
             UserError: There is nothing to write yet, or a model is being written already.
         """
         if not self.session.learning_state().is_ready:
-            raise UserError("nothing to save yet: at least two labels need snapshots")
+            raise UserError(window_words.NO_MODEL_YET)
         state = self.session.state()
         self._jobs.write(self.session, self.output)
         self._writing = state.labels
@@ -70,7 +71,7 @@ class SaveJob:
     def finish(self) -> None:
         """Wait for a model that is being written, and say what became of it."""
         if self.running is not None:
-            self._say("finishing the model (Ctrl-C ends without it)")
+            self._say(window_words.FINISHING)
         while self.running is not None:
             self._jobs.wait(1.0)
         self.outcome()
@@ -84,8 +85,8 @@ class SaveJob:
         is_done = job.status == "done"
         if is_done:
             self._written = self._writing
-            told = f"wrote {job.output / 'model.onnx'}: {job.message}"
+            told = window_words.model_written(str(job.output / "model.onnx"), job.message)
         else:
-            told = f"no model: {job.error or job.message}"
+            told = window_words.model_not_written(job.error or job.message)
         self._say(told)
         return told, is_done

@@ -15,6 +15,7 @@ from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations
+from webcam_classifier.ui import window_words
 
 if TYPE_CHECKING:  # what draws is loaded when something is drawn: a start without it is quicker
     from webcam_classifier.live.service_notify import ServiceNotifier
@@ -172,7 +173,7 @@ class Show:
             from webcam_classifier.ui.stale_picture import draw_stale_picture
 
             now = time.monotonic()
-            grey = draw_stale_picture(last.frame.image, "no picture", status.reason)
+            grey = draw_stale_picture(last.frame.image, window_words.NO_PICTURE, status.reason)
             self._video.write(grey, replace(last.frame, captured_at=now))
 
     def _serve(self, window: LabelWindow, labelled: LabelledFrame | None) -> None:
@@ -204,11 +205,7 @@ def describe_status(labelled: LabelledFrame, source: SourceFacts, now: float) ->
     if frame.name:
         return frame.name
     if not source.is_live:
-        return f"frame {frame.index + 1}" + (
-            f" of {source.frame_count}" if source.frame_count else ""
-        )
-    return (
-        f"{labelled.frames_per_second:.1f} frames/s   "
-        f"{1000 * labelled.inference_seconds:.1f} ms inference   "
-        f"{1000 * (now - frame.captured_at):.0f} ms old"
+        return window_words.frame_of(frame.index + 1, source.frame_count)
+    return window_words.pace(
+        labelled.frames_per_second, labelled.inference_seconds, now - frame.captured_at
     )

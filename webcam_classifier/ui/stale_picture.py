@@ -9,6 +9,7 @@ from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.display.shapes import AMBER, PALE, darken
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.ui import window_words
 from webcam_classifier.ui.overlay import fit_text
 
 _SMALLEST_TEXT = 11  # pixels
@@ -55,4 +56,4 @@ def stale_words(status: CameraStatus, now: float) -> str:
         status: One that is stale.
         now: Seconds on the monotonic clock.
     """
-    return f"no picture for {status.seconds_without_picture(now):.0f} s"
+    return window_words.no_picture_for(status.seconds_without_picture(now))
