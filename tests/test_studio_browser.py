@@ -114,7 +114,9 @@ def test_the_browsers_camera_teaches_a_model_that_is_taken_away(
         run_studio(tmp_path, "--source", missing) as studio,
         open_page(chromium, studio, clip, *arguments) as page,
     ):
-        page.by_id("camera-problem").wait_for()
+        page.by_id("start-camera").wait_for()
+        expect(page.by_id("guide")).to_contain_text("No picture yet")
+        expect(page.by_id("camera-problem")).to_be_hidden()
         page.choose("camera-browser")
         teach_and_take_away(page, "camera-browser", tmp_path)
 

@@ -21,7 +21,6 @@ export class CameraPanel {
   #problem = find("camera-problem", HTMLParagraphElement);
   #mirror = find("mirror", HTMLButtonElement);
   #ownProblem = "";
-  #isStale = false;
 
   /** @param {Studio} studio */
   constructor(studio) {
@@ -41,13 +40,6 @@ export class CameraPanel {
     });
   }
 
-  /** @param {boolean} isStale whether a picture is on the screen that is not there any more */
-  setStale(isStale) {
-    if (this.#isStale === isStale) return;
-    this.#isStale = isStale;
-    this.#refresh();
-  }
-
   /** After a lost connection: this browser's camera goes on where it was the one in use. */
   reconnect() {
     if (this.#camera.active) this.#camera.connect(this.#studio.connection.client);
@@ -59,10 +51,9 @@ export class CameraPanel {
     for (const radio of this.#radios) radio.checked = radio.value === state.camera.kind;
     if (this.#camera.active && state.teacher === "other") this.#camera.stop();
     setText(this.#description, state.camera.description);
-    // Over the last picture the studio's reason is said already.
-    const problem = this.#ownProblem || (this.#isStale ? "" : state.camera.problem) || "";
-    setText(this.#problem, problem);
-    this.#problem.hidden = problem === "";
+    // What the studio's camera lacks is said in place of its picture.
+    setText(this.#problem, this.#ownProblem);
+    this.#problem.hidden = this.#ownProblem === "";
     this.#choiceLabel.hidden = !this.#camera.active || this.#choice.options.length < 2;
     this.#showMirror();
   }

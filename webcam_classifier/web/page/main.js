@@ -81,7 +81,6 @@ function onState(state) {
 function showFreshness() {
   stage.setStale(freshness.stale);
   bars.setStale(freshness.stale !== null);
-  camera.setStale(freshness.stale !== null);
 }
 
 function showCrop() {
