@@ -37,7 +37,8 @@ from webcam_classifier.camera.picture_watch import STALLED_AFTER
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.recording_arguments import parse_count, parse_number
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.region import FrameClassifier
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.recording_session import RecordingSession

@@ -13,7 +13,7 @@ CROP_HELP = (
     "use only this part of the picture: left, top, width and height, as fractions of the "
     "picture (0.25,0,0.5,1 is the middle half) or in pixels (160,0,320,480)"
 )
-_EXAMPLE = "--crop 0.25,0,0.5,1 is the middle half, --crop 160,0,320,480 the same in pixels of 640."
+_EXAMPLE = "0.25,0,0.5,1 is the middle half, 160,0,320,480 the same in pixels of 640."
 _ROUNDING = 1e-6  # fractions of pixels that don't add up to the whole by rounding
 _SMALLEST = 0.02  # of a side
 
@@ -128,10 +128,12 @@ class CropArgument:
     Attributes:
         values: Left, top, width, height.
         text: As it was written, for messages.
+        option: Where it was written, for messages.
     """
 
     values: tuple[float, float, float, float]
     text: str
+    option: str = "--crop"
 
     @property
     def is_in_pixels(self) -> bool:
@@ -155,8 +157,8 @@ class CropArgument:
             return Crop(left, top, wide, high)
         except ValueError as error:
             raise UserError(
-                f"--crop {self.text} is not a part of a picture of {width} x {height} pixels: "
-                f"{error}. {_EXAMPLE}"
+                f"{self.option} {self.text} is not a part of a picture of {width} x {height} "
+                f"pixels: {error}. {_EXAMPLE}"
             ) from error
 
 

@@ -59,7 +59,8 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_label_and_command,
         metavar="LABEL=COMMAND",
-        help="the same, when the label changes to LABEL; unknown and no_picture are labels too",
+        help="the same, when the label changes to LABEL; unknown and no_picture are labels too. "
+        "REGION/LABEL is of one region alone",
     )
     add("--shell", action="store_true", help="run these commands in a shell (sh)")
     add(

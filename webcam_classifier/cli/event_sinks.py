@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE
@@ -23,8 +22,8 @@ def open_events(
     tell: Tell,
     stack: ExitStack,
     *,
-    labels: Sequence[str],
-    model: Path | str,
+    labels: Mapping[str, Sequence[str]],
+    models: Mapping[str, str],
     source: SourceFacts,
     served: Sink | None = None,
 ) -> EventStream | None:
@@ -34,8 +33,9 @@ def open_events(
         options: With what `add_event_arguments` added.
         tell: Gets sentences for the person at the terminal, from any thread.
         stack: Closes the sinks, and says at the end what each has done.
-        labels: Of the model.
-        model: What the events say about the model.
+        labels: Of each region's model, by its name; a model that labels alone has none, so its
+            labels stand under the empty one.
+        models: What the events say about the model of each region.
         source: Of a live one, frames that can't be written in time are dropped; a file waits.
         served: Another one that is open.
 
@@ -45,12 +45,8 @@ def open_events(
     Raises:
         UserError: A file can't be written, an address is none, or a package is missing.
     """
-    for label, _ in options.when:
-        if labels and label not in (*labels, UNKNOWN_NAME, NO_PICTURE):
-            tell(
-                f"--when {label}: the model has no such label, so the command will never run. It "
-                f"has {', '.join(labels)}."
-            )
+    for text, _ in options.when:
+        _warn_of_unknown_label(text, labels, tell)
     sinks: list[Sink] = [] if served is None else [served]
     stack.callback(_close_all, sinks, tell)
     if options.json_lines:
@@ -69,7 +65,7 @@ def open_events(
     stream = EventStream(
         sinks,
         source=without_password(str(options.source)),
-        model=str(model),
+        model=models,
         file_rate=source.file_rate,
         with_pictures=options.event_pictures,
     )
@@ -78,10 +74,30 @@ def open_events(
     return stream
 
 
+def _region_and_label(text: str, regions: Mapping[str, object]) -> tuple[str | None, str]:
+    """What `--when` names: a label of any region, or REGION/LABEL of one."""
+    region, slash, label = text.partition("/")
+    return (region, label) if slash and region and region in regions else (None, text)
+
+
+def _warn_of_unknown_label(text: str, labels: Mapping[str, Sequence[str]], tell: Tell) -> None:
+    region, label = _region_and_label(text, labels)
+    theirs = labels if region is None else {region: labels[region]}
+    known = list(dict.fromkeys(one for several in theirs.values() for one in several))
+    if not known or label in (*known, UNKNOWN_NAME, NO_PICTURE):
+        return
+    problem, has = "the model has no such label", "It has"
+    if region is not None:
+        problem = "the region has no such label"
+    elif "" not in labels:
+        problem, has = "no region has such a label", "There are"
+    tell(f"--when {text}: {problem}, so the command will never run. {has} {', '.join(known)}.")
+
+
 def _open(
     options: argparse.Namespace,
     tell: Tell,
-    labels: Sequence[str],
+    labels: Mapping[str, Sequence[str]],
     others: Sequence[Sink],
     is_live: bool,
 ) -> Iterator[Sink]:
@@ -89,12 +105,14 @@ def _open(
     if options.on_change or options.when:
         from webcam_classifier.events.run_command import CommandSink
 
-        every = [(None, command) for command in options.on_change]
-        for label, command in [*every, *options.when]:
+        every = [((None, None), command) for command in options.on_change]
+        some = [(_region_and_label(text, labels), command) for text, command in options.when]
+        for (region, label), command in [*every, *some]:
             yield CommandSink(
                 command,
                 tell,
                 label=label,
+                region=region,
                 shell=options.shell,
                 at_once=options.commands_at_once,
                 time_limit=options.command_limit,
@@ -119,7 +137,7 @@ def _open(
         from webcam_classifier.events.prometheus import PrometheusSink, parse_address
 
         host, port = parse_address(options.metrics)
-        yield PrometheusSink(host, port, others)
+        yield PrometheusSink(host, port, others, has_regions="" not in labels)
 
 
 def _open_folders(options: argparse.Namespace, tell: Tell, is_live: bool) -> Iterator[Sink]:

@@ -18,6 +18,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_number,
     parse_rate,
 )
+from webcam_classifier.cli.region_argument import add_region_argument, check_region_arguments
 from webcam_classifier.cli.serve_arguments import add_serve_arguments, check_serve_arguments
 from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.runtime.choice import AUTO
@@ -40,6 +41,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = build_parser(manual)
     options = parser.parse_args(with_unknown_level(arguments))
+    check_region_arguments(parser, options)
     check_serve_arguments(parser, options)
     if options.teach is None:
         _refuse_teaching_options(parser, options)
@@ -64,6 +66,7 @@ def build_parser(manual: str) -> CommandParser:
         metavar="MODEL",
         help="model file, or the folder it is in (default: the newest under models/)",
     )
+    add_region_argument(parser)
     _add_what_is_shown(parser)
     add_event_arguments(parser)
     add_serve_arguments(parser)

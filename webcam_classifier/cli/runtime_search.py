@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeChoice
 
 _NICENESS = 19
+_LOOK_EVERY = 0.1  # seconds
 _PATIENCE = 600.0  # seconds for each runtime: beside other work there is little time for them
 
 
@@ -156,6 +158,45 @@ class RuntimeSearch:
         self._classifier.change_runtime(found.runtime)
         after = self._classifier.runtime
         self._say(f"{'stays' if after == before else 'now runs'} on {after} ({found.reason})")
+
+
+class SearchesInTurn:
+    """Searches for several classifiers, one after another, as long as the context lasts.
+
+    Trials at the same time would measure each other.
+
+    Args:
+        classifiers: As of `RuntimeSearch`.
+        threads: Of the processor; 0 leaves that to the measurement.
+        say: Told from a thread, with the model's file.
+    """
+
+    def __init__(self, classifiers: Sequence[Classifier], threads: int, say: Say) -> None:
+        self._classifiers = classifiers
+        self._threads = threads
+        self._say = say
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runtime-searches", daemon=True)
+
+    def __enter__(self) -> SearchesInTurn:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for classifier in self._classifiers:
+
+            def say_of_model(line: str, path: Path = classifier.path) -> None:
+                self._say(f"{line}: {path}")
+
+            with RuntimeSearch(classifier, self._threads, say_of_model) as search:
+                while not (self._is_over.is_set() or search.wait(_LOOK_EVERY)):
+                    pass
+            if self._is_over.is_set():
+                return
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.camera.source_arguments import without_password
 from webcam_classifier.cli.page_access import check_is_private, missing_package
+from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.model_switch import ModelSwitch
+from webcam_classifier.live.region import PartClassifier
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.ui.show import SourceFacts
 from webcam_classifier.web.addresses import (
     AddressOptions,
     is_loopback,
@@ -26,7 +29,10 @@ from webcam_classifier.web.addresses import (
 )
 
 if TYPE_CHECKING:
-    from webcam_classifier.web.live_feed import LiveFeed
+    from webcam_classifier.web.live_feed import Drawing, LiveFeed, Watched
+
+Draw = Callable[[BgrImage, LabelledFrame, str], BgrImage]
+"""Draws a picture with what is seen in it, and a line on how fast and how old."""
 
 _UNSENT = 16_384  # bytes that the system takes before it has sent those before
 _OPTIONS = AddressOptions("--serve {host}:{port}", "--serve {host}:{port}")
@@ -38,9 +44,9 @@ def open_serving(
     stack: ExitStack,
     *,
     camera: Camera,
-    switch: ModelSwitch,
+    labelling: ModelSwitch | Mapping[str, PartClassifier],
     beside: Callable[[Path], Classifier],
-    draw: Callable[[BgrImage, LabelledFrame, str], BgrImage],
+    draw: Draw,
 ) -> LiveFeed | None:
     """Listen and serve, where that is wanted.
 
@@ -49,7 +55,7 @@ def open_serving(
         say: Tells the person at the terminal.
         stack: Ends it.
         camera: Whose picture it is.
-        switch: Holds what labels it, and changes it.
+        labelling: Holds what labels it, and changes it; or what labels each region by its name.
         beside: Opens a model file for pictures that are sent, so that it does not hold up the loop.
         draw: Draws a picture with what is seen in it, and a line on how fast and how old.
 
@@ -64,9 +70,9 @@ def open_serving(
     try:
         from webcam_classifier.web.access import Access
         from webcam_classifier.web.link_token import keep_token, link_token
-        from webcam_classifier.web.live_feed import Drawing, LiveFeed, Watched
+        from webcam_classifier.web.live_feed import LiveFeed
         from webcam_classifier.web.live_site import build_live_site
-        from webcam_classifier.web.posted_pictures import PostedPictures
+        from webcam_classifier.web.posted_pictures import PostedPictures, PostedToRegions
         from webcam_classifier.web.server import BackgroundServer
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
@@ -84,27 +90,111 @@ def open_serving(
     access = Access(names, token, f"live-{port}", options.origin, "live.py")
     feed = LiveFeed(
         f"--serve {host}:{port}",
-        Watched(
-            source=without_password(str(options.source)),
-            description=camera.description,
-            status=lambda: camera.status,
-            model=lambda: str(switch.classifier.path),
-            labels=lambda: switch.classifier.card.labels,
-            crop=lambda: switch.classifier.crop,
-        ),
-        Drawing(
-            view=lambda image: draw_view(image, switch.classifier),
-            overlay=lambda image, labelled: draw(image, labelled, describe_pace(labelled)),
-            stale=draw_stale,
-        ),
+        watched(without_password(str(options.source)), camera, labelling),
+        drawing(labelling, draw),
     )
-    posted = PostedPictures(lambda: switch.classifier, beside)
-    stack.enter_context(BackgroundServer(build_live_site(feed, posted, switch, access), listener))
+    if isinstance(labelling, ModelSwitch):
+        switch = labelling
+        site = build_live_site(
+            feed, PostedPictures(lambda: switch.classifier, beside), switch, access
+        )
+    else:
+        site = build_live_site(feed, PostedToRegions(labelling, beside), NoOtherModels(), access)
+    stack.enter_context(BackgroundServer(site, listener))
     for link in links(listener, token, options.origin):
         say(f"open   {link}")
     if not is_own_machine and options.origin is None:
         say("       whoever has the link can watch; it is sent unencrypted")
     return feed
+
+
+def check_is_no_picture(options: argparse.Namespace, source: SourceFacts) -> None:
+    """Refuse to serve what stands still.
+
+    Args:
+        options: With what `add_serve_arguments` added.
+        source: What is known of it.
+
+    Raises:
+        UserError: It is to be served, and is of single pictures.
+    """
+    if options.serve is not None and source.are_pictures:
+        raise UserError(
+            f"--serve shows a live picture or a video, and {options.source} is of single "
+            "pictures. Leave --serve out."
+        )
+
+
+def watched(
+    source: str, camera: Camera, labelling: ModelSwitch | Mapping[str, PartClassifier]
+) -> Watched:
+    """Say what is watched.
+
+    Args:
+        source: Where the frames come from, without a password.
+        camera: Whose they are.
+        labelling: As for `open_serving`.
+    """
+    from webcam_classifier.web.live_feed import Watched
+
+    if isinstance(labelling, ModelSwitch):
+        switch = labelling
+        return Watched(
+            source=source,
+            description=camera.description,
+            status=lambda: camera.status,
+            model=lambda: str(switch.classifier.path),
+            labels=lambda: switch.classifier.card.labels,
+            crop=lambda: switch.classifier.crop,
+        )
+    files = ", ".join(f"{name}: {part.model.path}" for name, part in labelling.items())
+    return Watched(
+        source=source,
+        description=camera.description,
+        status=lambda: camera.status,
+        model=lambda: files,
+        labels=lambda: (),
+        crop=lambda: None,
+        regions={name: str(part.model.path) for name, part in labelling.items()},
+    )
+
+
+def drawing(labelling: ModelSwitch | Mapping[str, PartClassifier], draw: Draw) -> Drawing:
+    """Say how the pictures are drawn that are sent.
+
+    Args:
+        labelling: As for `open_serving`.
+        draw: Likewise.
+    """
+    from webcam_classifier.web.live_feed import Drawing
+
+    def view(image: BgrImage, labelled: LabelledFrame) -> BgrImage:
+        if isinstance(labelling, ModelSwitch):
+            return draw_view(image, labelling.classifier)
+        return draw(image, labelled, "")
+
+    return Drawing(
+        view=view,
+        overlay=lambda image, labelled: draw(image, labelled, describe_pace(labelled)),
+        stale=draw_stale,
+    )
+
+
+class NoOtherModels:
+    """What may be chosen where each region has its model for good: nothing."""
+
+    names: Sequence[str] = ()
+    name: str | None = None
+
+    def change(self, name: str) -> None:
+        """Refuse.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(
+            f"Each region keeps its model, so {name[:80]!r} can't be chosen. Start again with it."
+        )
 
 
 def draw_view(image: BgrImage, classifier: Classifier) -> BgrImage:

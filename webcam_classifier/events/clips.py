@@ -48,7 +48,7 @@ class _Clip:
 
 
 class Clips(QueuedSink["Frame | Event"]):
-    """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event.
+    """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event, of a region -REGION-LABEL-ID.
 
     Frames are kept as JPEGs for some seconds, and compressed beside the loop; where that is too
     slow, frames are left out and counted. An event that comes before a clip has ended lengthens
@@ -128,7 +128,8 @@ class Clips(QueuedSink["Frame | Event"]):
             self._clip.until = min(until, self._clip.started_at + _LONGEST)
             return
         at = datetime.fromtimestamp(event.wall_time)  # in a person's own time
-        label = re.sub(r"[^\w-]+", "_", event.label)[:40]
+        told = f"{event.region}-{event.label}" if event.region else event.label
+        label = re.sub(r"[^\w-]+", "_", told)[:40]
         name = f"{at:%Y%m%d-%H%M%S}-{label}-{event.id}.mp4"
         self._clip = _Clip(event, name, event.monotonic, until, list(self._recent))
 

@@ -36,6 +36,7 @@ class Event:
         source: Where the frames come from, as the user named it, without a password.
         model: The model's file.
         image: (height, width, 3) uint8, blue green red; None where no picture is wanted.
+        region: The name of the region whose label changed; empty where there is one model.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Event:
     source: str
     model: str
     image: BgrImage | None = None
+    region: str = ""
 
     @property
     def time(self) -> str:
@@ -62,6 +64,7 @@ class Event:
             "event": "change",
             "id": self.id,
             "number": self.number,
+            **({"region": self.region} if self.region else {}),
             "time": self.time,
             "monotonic": round(self.monotonic, 6),
             "label": self.label,

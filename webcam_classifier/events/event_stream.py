@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
@@ -17,15 +18,33 @@ from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.prediction import Prediction
 
 
+@dataclass(eq=False)
+class _Told:
+    """What was told last of a region.
+
+    Attributes:
+        model: The model's file.
+        label: Of its newest event; None before the first.
+        since: Seconds, in the time that labels last in: when it took over.
+        is_model_new: Whether the next frame is an event whatever its label.
+    """
+
+    model: str
+    label: str | None = None
+    since: float = 0.0
+    is_model_new: bool = False
+
+
 class EventStream:
-    """Watches the steady label, makes an event of each change, and gives all to the sinks.
+    """Watches the steady label of each region, and tells the sinks of frames and of each change.
 
     >>> stream = EventStream([], source="demo", model="models/cups/model.onnx")
 
     Args:
         sinks: Each gets every frame and every event, and returns at once.
         source: Where the frames come from, for the events.
-        model: The model's file, for events of frames that name none.
+        model: The model's file, for events of frames that name none; or the file of each region
+            by its name.
         file_rate: Frames a second of a video file, whose labels last in its own time; None for
             other sources.
         with_pictures: Whether events carry their frame's picture.
@@ -36,29 +55,22 @@ class EventStream:
         sinks: Sequence[Sink],
         *,
         source: str,
-        model: str,
+        model: str | Mapping[str, str],
         file_rate: float | None = None,
         with_pictures: bool = False,
     ) -> None:
         self.sinks = tuple(sinks)
         self._source = source
-        self._model = model
+        files = {"": model} if isinstance(model, str) else model
+        self._told = {region: _Told(file) for region, file in files.items()}
         self._change_model: Callable[[str], None] | None = None
         self._file_rate = file_rate
         self._with_pictures = with_pictures
         self._run_id = secrets.token_hex(6)
         self._number = 0
-        self._label: str | None = None
-        self._since = 0.0
-        self._is_model_new = False
         self._is_paused = False
         self._newest: LabelledFrame | None = None
         self._lock = threading.Lock()  # frames and stalls come from different threads
-
-    @property
-    def label(self) -> str | None:
-        """The label of the newest event; None before the first."""
-        return self._label
 
     @property
     def newest_image(self) -> BgrImage | None:
@@ -98,22 +110,27 @@ class EventStream:
         """
         frame = labelled.frame
         self._newest = labelled
-        if labelled.model and labelled.model != self._model:
-            self._use_model(labelled)
+        for region in labelled.regions:
+            if region.model and region.model != self._told[region.region].model:
+                self._use_model(region)
         for sink in self.sinks:
             sink.take_frame(labelled)
-        label = steady_label(labelled.steady)
-        if label is None:
-            return
-        confidence = None if label == UNKNOWN_NAME else labelled.steady.confidence
         at = frame.index / self._file_rate if self._file_rate else frame.captured_at
         image = frame.image if self._with_pictures else None
-        self._change_to(label, confidence, at, frame.captured_at, labelled.age, image)
+        for region in labelled.regions:
+            label = steady_label(region.steady)
+            if label is None:
+                continue
+            confidence = None if label == UNKNOWN_NAME else region.steady.confidence
+            self._change_to(
+                region.region, label, confidence, at, frame.captured_at, region.age, image
+            )
 
     def take_status(self, status: CameraStatus) -> None:
         """Take note of how the source is doing: an event where it gives no pictures any more.
 
-        The next frame ends that. `LiveLoop` calls it when the state changes.
+        There is one of each region. The next frame ends that. `LiveLoop` calls it when the state
+        changes.
         """
         for sink in self.sinks:
             sink.take_status(status)
@@ -122,17 +139,19 @@ class EventStream:
         now = time.monotonic()
         newest = self._newest
         age = 0.0 if newest is None else now - newest.frame.captured_at
-        self._change_to(NO_PICTURE, None, now, now, age, None)
+        for region in self._told:
+            self._change_to(region, NO_PICTURE, None, now, now, age, None)
 
     def _use_model(self, labelled: LabelledFrame) -> None:
-        self._model = labelled.model
+        told = self._told[labelled.region]
         with self._lock:
-            self._is_model_new = True
+            told.model, told.is_model_new = labelled.model, True
         for sink in self.sinks:
             sink.take_labels(labelled.prediction.labels)
 
     def _change_to(
         self,
+        region: str,
         label: str,
         confidence: float | None,
         at: float,
@@ -141,9 +160,10 @@ class EventStream:
         image: BgrImage | None,
     ) -> None:
         with self._lock:
-            if (label == self._label and not self._is_model_new) or self._is_paused:
+            told = self._told[region]
+            if (label == told.label and not told.is_model_new) or self._is_paused:
                 return
-            self._is_model_new = False
+            told.is_model_new = False
             event = Event(
                 id=f"{self._run_id}-{self._number:06d}",
                 number=self._number,
@@ -152,15 +172,16 @@ class EventStream:
                 monotonic=captured_at,
                 label=label,
                 confidence=confidence,
-                previous_label=self._label,
-                previous_seconds=None if self._label is None else max(0.0, at - self._since),
+                previous_label=told.label,
+                previous_seconds=None if told.label is None else max(0.0, at - told.since),
                 age=age,
                 source=self._source,
-                model=self._model,
+                model=told.model,
                 image=image,
+                region=region,
             )
             self._number += 1
-            self._label, self._since = label, at
+            told.label, told.since = label, at
             for sink in self.sinks:
                 sink.take_event(event)
 

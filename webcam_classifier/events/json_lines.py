@@ -76,7 +76,7 @@ class JsonLines(QueuedSink[bytes]):
         )
 
     def take_frame(self, labelled: LabelledFrame) -> None:
-        """Write the line of one frame; its label is null where none is known yet.
+        """Write the line of one frame, or one for each region; a label not known yet is null.
 
         Raises:
             UserError: An earlier line could not be written: the disk is full.
@@ -84,7 +84,8 @@ class JsonLines(QueuedSink[bytes]):
         """
         self._check()
         if not self._events_only:
-            self.offer(_line(frame_fields(labelled)))
+            for region in labelled.regions:
+                self.offer(_line(frame_fields(region)))
 
     def take_event(self, event: Event) -> None:
         """Write the line of an event, where events are what is written."""
@@ -154,6 +155,7 @@ def frame_fields(labelled: LabelledFrame) -> dict[str, object]:
     frame, prediction = labelled.frame, labelled.prediction
     fields: dict[str, object] = {
         "index": frame.index,
+        **({"region": labelled.region} if labelled.region else {}),
         # Anew each time: the wall clock may be set while this runs.
         "time": iso_time(time.time() - (time.monotonic() - frame.captured_at)),
         "captured_at": round(frame.captured_at, 6),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,13 @@ from urllib.parse import unquote, urlsplit
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event, jpeg
 from webcam_classifier.events.event_queue import Pending, open_event_queue
-from webcam_classifier.events.mqtt_topics import OFFLINE, ONLINE, Topics, discovery
+from webcam_classifier.events.mqtt_topics import (
+    OFFLINE,
+    ONLINE,
+    Topics,
+    camera_discovery,
+    discovery,
+)
 from webcam_classifier.events.shown_address import without_password
 from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
@@ -115,7 +122,8 @@ class MqttSink(Sink):
         broker: Where to.
         tell: Gets a sentence when the broker can't be reached or refuses, and for a command that
             is none.
-        labels: Of the model, for Home Assistant.
+        labels: Of the model, for Home Assistant; or those of each region by its name. Events of
+            a region go to topics below its name.
         queue_path: Of the queue on the disk.
         limit: How many events wait at the most.
 
@@ -127,7 +135,7 @@ class MqttSink(Sink):
         self,
         broker: Broker,
         tell: Tell,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[str, Sequence[str]],
         queue_path: Path,
         limit: int = QUEUE_LIMIT,
     ) -> None:
@@ -135,7 +143,7 @@ class MqttSink(Sink):
         self._controls: Controls | None = None
         self._tell = tell
         self._topics = Topics(broker.topic)
-        self._labels = _told_labels(labels)
+        self._labels = labels if isinstance(labels, Mapping) else {"": labels}
         self._discovered: frozenset[str] = frozenset()  # topics
         self._said = ""
         self._limit = limit
@@ -172,7 +180,7 @@ class MqttSink(Sink):
 
     def take_labels(self, labels: Sequence[str]) -> None:
         """Tell Home Assistant which labels there are from now on."""
-        self._labels = _told_labels(labels)
+        self._labels = {"": labels}
         if self._client.is_connected():  # else it is told once it is
             self._discover(self._client)
 
@@ -263,7 +271,13 @@ class MqttSink(Sink):
         client.publish(self._topics.availability, ONLINE, qos=1, retain=True)
 
     def _discover(self, client: Client) -> None:
-        found = dict(discovery(self._topics, self._labels))
+        found = dict(
+            entity
+            for region, labels in self._labels.items()
+            for entity in discovery(self._topics, _told_labels(labels), region)
+        )
+        if "" not in self._labels:  # a snapshot that is asked for is the camera's
+            found.update([camera_discovery(self._topics)])
         gone = self._discovered - found.keys()
         self._discovered = frozenset(found)
         for topic, payload in [*((topic, b"") for topic in gone), *found.items()]:
@@ -382,14 +396,16 @@ class MqttSink(Sink):
     def _is_acknowledged(self, pending: Pending) -> bool:
         """Send an event, and wait until the broker has all of it, over as many reconnects."""
         connections = self._connections
+        # It may be of an earlier run, which had other regions.
+        topics = self._topics.of_region(json.loads(pending.payload).get("region", ""))
         with self._changed:
             self._acknowledged.clear()
         messages = {
-            self._client.publish(self._topics.event, pending.payload, qos=1).mid,
-            self._client.publish(self._topics.state, pending.payload, qos=1, retain=True).mid,
+            self._client.publish(topics.event, pending.payload, qos=1).mid,
+            self._client.publish(topics.state, pending.payload, qos=1, retain=True).mid,
         }
         if pending.picture is not None:
-            sent = self._client.publish(self._topics.picture, pending.picture, qos=1, retain=True)
+            sent = self._client.publish(topics.picture, pending.picture, qos=1, retain=True)
             messages.add(sent.mid)
         with self._changed:  # paho sends them again after it has reconnected
             self._changed.wait_for(lambda: messages <= self._acknowledged or self._closed.is_set())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from webcam_classifier.visible_text import json_line
@@ -27,6 +27,10 @@ class Topics:
     """
 
     base: str
+
+    def of_region(self, name: str) -> Topics:
+        """The topics of a region's events; those of the whole camera where there is no name."""
+        return Topics(f"{self.base}/{name}") if name else self
 
     @property
     def event(self) -> str:
@@ -54,19 +58,37 @@ class Topics:
         return f"{self.base}/command"
 
 
-def discovery(topics: Topics, labels: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def discovery(
+    topics: Topics, labels: Sequence[str], region: str = ""
+) -> Iterator[tuple[str, bytes]]:
     """Yield topics and retained payloads that make the camera appear in Home Assistant.
 
     It gets a sensor for the label, one for its confidence, a binary sensor for each label, and a
-    camera with the newest picture.
+    camera with the newest picture. Those of all regions belong to one device.
 
     Args:
         topics: Of the sink.
         labels: Those that can be told, `unknown` and `no_picture` among them.
+        region: Whose labels they are, where there are several; its name comes before theirs.
     """
+    told = topics.of_region(region)
+    prefix = f"{region} " if region else ""
+    for kind, key, settings in _entities(told, labels, prefix):
+        yield _entity(topics, kind, f"{_identifier(region)}_{key}" if region else key, settings)
+
+
+def camera_discovery(topics: Topics) -> tuple[str, bytes]:
+    """The same of the picture alone, where what has labels are regions."""
+    return _entity(topics, *_picture(topics, ""))
+
+
+def _entity(
+    topics: Topics, kind: str, key: str, settings: Mapping[str, object]
+) -> tuple[str, bytes]:
     device_id = _identifier(topics.base)
     name = topics.base.rsplit("/", 1)[-1]
-    common = {
+    unique = f"{device_id}_{key}"
+    content = {
         "availability_topic": topics.availability,
         "device": {
             "identifiers": [device_id],
@@ -75,46 +97,55 @@ def discovery(topics: Topics, labels: Sequence[str]) -> Iterator[tuple[str, byte
             "model": "trained camera",
         },
         "origin": {"name": "webcam-classifier"},
+        "unique_id": unique,
+        "object_id": unique,
+        **settings,
     }
+    topic = f"{DISCOVERY_PREFIX}/{kind}/{device_id}/{key}/config"
+    return topic, json_line(content).encode()
 
-    def entity(kind: str, key: str, **settings: object) -> tuple[str, bytes]:
-        unique = f"{device_id}_{key}"
-        content = {**common, "unique_id": unique, "object_id": unique, **settings}
-        topic = f"{DISCOVERY_PREFIX}/{kind}/{device_id}/{key}/config"
-        return topic, json_line(content).encode()
 
-    yield entity(
-        "sensor",
-        "label",
-        name="Label",
-        icon="mdi:tag",
-        device_class="enum",
-        options=list(labels),
-        state_topic=topics.state,
-        value_template="{{ value_json.label }}",
-        json_attributes_topic=topics.state,
-    )
-    yield entity(
-        "sensor",
-        "confidence",
-        name="Confidence",
-        icon="mdi:percent",
-        unit_of_measurement="%",
-        state_topic=topics.state,
-        value_template="{{ (100 * value_json.confidence) | round(1) "
+def _entities(
+    topics: Topics, labels: Sequence[str], prefix: str
+) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """Yield kind, key and settings of each."""
+    sensor: dict[str, object] = {
+        "name": _named(prefix, "Label"),
+        "icon": "mdi:tag",
+        "device_class": "enum",
+        "options": list(labels),
+        "state_topic": topics.state,
+        "value_template": "{{ value_json.label }}",
+        "json_attributes_topic": topics.state,
+    }
+    yield "sensor", "label", sensor
+    confidence: dict[str, object] = {
+        "name": _named(prefix, "Confidence"),
+        "icon": "mdi:percent",
+        "unit_of_measurement": "%",
+        "state_topic": topics.state,
+        "value_template": "{{ (100 * value_json.confidence) | round(1) "
         "if value_json.confidence is not none else none }}",
-    )
+    }
+    yield "sensor", "confidence", confidence
     for label in labels:
         # JSON's strings are Jinja's as well.
         quoted = json.dumps(label, ensure_ascii=False)
-        yield entity(
-            "binary_sensor",
-            f"is_{_identifier(label)}",
-            name=label,
-            state_topic=topics.state,
-            value_template=f"{{{{ 'ON' if value_json.label == {quoted} else 'OFF' }}}}",
-        )
-    yield entity("camera", "picture", name="Picture", topic=topics.picture)
+        is_label: dict[str, object] = {
+            "name": f"{prefix}{label}",
+            "state_topic": topics.state,
+            "value_template": f"{{{{ 'ON' if value_json.label == {quoted} else 'OFF' }}}}",
+        }
+        yield "binary_sensor", f"is_{_identifier(label)}", is_label
+    yield _picture(topics, prefix)
+
+
+def _picture(topics: Topics, prefix: str) -> tuple[str, str, Mapping[str, object]]:
+    return "camera", "picture", {"name": _named(prefix, "Picture"), "topic": topics.picture}
+
+
+def _named(prefix: str, name: str) -> str:
+    return f"{prefix}{name.lower()}" if prefix else name
 
 
 def _identifier(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import Event
@@ -11,7 +11,10 @@ from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.live.loop import LabelledFrame
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
     from prometheus_client.core import Metric
+
+    _Labelled = TypeVar("_Labelled", Counter, Histogram)
 
 LOOPBACK = "127.0.0.1"
 _PREFIX = "webcam_classifier"
@@ -40,6 +43,7 @@ class PrometheusSink(Sink):
         host: What it listens on.
         port: TCP; 0 takes a free one.
         sinks: Whose queues are told.
+        has_regions: Whether events and frames are of regions, whose names are labels then.
 
     Attributes:
         port: Where it listens.
@@ -48,7 +52,9 @@ class PrometheusSink(Sink):
         UserError: The port is taken, or prometheus-client is not installed.
     """
 
-    def __init__(self, host: str, port: int, sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self, host: str, port: int, sinks: Sequence[Sink], *, has_regions: bool = False
+    ) -> None:
         try:
             from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
         except ImportError as error:
@@ -59,8 +65,9 @@ class PrometheusSink(Sink):
         self.name = f"--metrics {host}:{port}"
         self._sinks = sinks
         self._last_index: int | None = None
-        self._label: str | None = None
-        self._known: dict[str, None] = {}
+        self._region_key = ("region",) if has_regions else ()
+        self._labels: dict[str, str] = {}  # now, by region
+        self._known: dict[tuple[str, str], None] = {}  # regions and labels
         registry = CollectorRegistry()
         self._frames = Counter(f"{_PREFIX}_frames", "Frames labelled.", registry=registry)
         self._dropped = Counter(
@@ -69,15 +76,18 @@ class PrometheusSink(Sink):
             registry=registry,
         )
         self._changes = Counter(
-            f"{_PREFIX}_changes", "Changes to a label.", ["label"], registry=registry
+            f"{_PREFIX}_changes",
+            "Changes to a label.",
+            (*self._region_key, "label"),
+            registry=registry,
         )
         self._inference = Histogram(
-            f"{_PREFIX}_inference_seconds", "Time that the graph ran.",
+            f"{_PREFIX}_inference_seconds", "Time that the graph ran.", self._region_key,
             buckets=_BUCKETS, registry=registry,
         )  # fmt: skip
         self._age = Histogram(
             f"{_PREFIX}_age_seconds", "Age of the frame when its label was known.",
-            buckets=_BUCKETS, registry=registry,
+            self._region_key, buckets=_BUCKETS, registry=registry,
         )  # fmt: skip
         registry.register(self)
         try:
@@ -101,14 +111,15 @@ class PrometheusSink(Sink):
         self._frames.inc()
         if last is not None and index > last + 1:
             self._dropped.inc(index - last - 1)
-        self._inference.observe(labelled.inference_seconds)
-        self._age.observe(labelled.age)
+        for region in labelled.regions:
+            self._of(self._inference, region.region).observe(region.inference_seconds)
+            self._of(self._age, region.region).observe(region.age)
 
     def take_event(self, event: Event) -> None:
         """Count a change."""
-        self._known[event.label] = None
-        self._label = event.label
-        self._changes.labels(event.label).inc()
+        self._known[event.region, event.label] = None
+        self._labels[event.region] = event.label
+        self._of(self._changes, event.region, event.label).inc()
 
     def close(self) -> None:
         """End the server."""
@@ -120,9 +131,11 @@ class PrometheusSink(Sink):
         """Yield what is asked of others when somebody reads the figures."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        label = GaugeMetricFamily(f"{_PREFIX}_label", "1 for the label now.", labels=["label"])
-        for known in list(self._known):
-            label.add_metric([known], float(known == self._label))
+        keys = (*self._region_key, "label")
+        label = GaugeMetricFamily(f"{_PREFIX}_label", "1 for the label now.", labels=keys)
+        for region, known in list(self._known):
+            values = (region, known) if self._region_key else (known,)
+            label.add_metric(values, float(known == self._labels[region]))
         yield label
         all_counts = [(sink.name, sink.counts) for sink in self._sinks]
         for key in ("delivered", "dropped", "retried"):
@@ -140,3 +153,8 @@ class PrometheusSink(Sink):
         for name, counts in all_counts:
             reconnects.add_metric([name], counts.reconnects)
         yield reconnects
+
+    def _of(self, metric: _Labelled, region: str, *values: str) -> _Labelled:
+        """A metric of a region, or of the one model."""
+        labels = (region, *values) if self._region_key else values
+        return metric.labels(*labels) if labels else metric

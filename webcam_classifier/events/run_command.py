@@ -28,6 +28,7 @@ class CommandSink(QueuedSink[Event]):
         command: As a person types it, with quotes where a shell needs them.
         tell: Gets a sentence when the command fails.
         label: Run it for this label alone; None for every event.
+        region: Run it for this region alone; None for every one.
         shell: Let `sh` read the command.
         at_once: How many may run at the same time.
         time_limit: Seconds that one may take.
@@ -42,6 +43,7 @@ class CommandSink(QueuedSink[Event]):
         tell: Tell,
         *,
         label: str | None = None,
+        region: str | None = None,
         shell: bool = False,
         at_once: int = 1,
         time_limit: float = 30.0,
@@ -56,9 +58,11 @@ class CommandSink(QueuedSink[Event]):
             raise UserError("The command is empty. Name what is to be run, such as 'beep -f 440'.")
         self._arguments = ["/bin/sh", "-c", command] if shell else words
         self._label = label
+        self._region = region
         self._time_limit = time_limit
         self._running: set[subprocess.Popen[bytes]] = set()
-        name = "--on-change" if label is None else f"--when {label}"
+        place = "" if region is None else f"{region}/"
+        name = "--on-change" if label is None else f"--when {place}{label}"
         if not shell and shutil.which(words[0]) is None:
             tell(
                 f"{name}: there is no command {words[0]}, so nothing will be run. Check its name"
@@ -67,8 +71,8 @@ class CommandSink(QueuedSink[Event]):
         super().__init__(name, tell, QueueSettings(workers=at_once))
 
     def take_event(self, event: Event) -> None:
-        """Run the command for an event, unless it is for another label."""
-        if self._label in (None, event.label):
+        """Run the command for an event, unless it is for another label or region."""
+        if self._label in (None, event.label) and self._region in (None, event.region):
             self.offer(event)
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ _PAUSE = 0.5  # seconds before the port is opened again
 class SerialPort(QueuedSink[Event]):
     r"""Writes a line for each event: the label, a tab, the confidence, a line feed, in UTF-8.
 
-    `thumbs_up\t0.97\n`; the confidence is empty where there is none. A port that was unplugged is
-    opened again.
+    `thumbs_up\t0.97\n`; the confidence is empty where there is none. Where there are regions, the
+    region's name and a tab come first. A port that was unplugged is opened again.
 
     Args:
         port: Such as /dev/ttyUSB0, or with its speed /dev/ttyUSB0@9600.
@@ -68,13 +68,14 @@ class SerialPort(QueuedSink[Event]):
             DeliveryError: The port can't be opened or written.
         """
         label = item.label.replace("\t", " ").replace("\n", " ")
+        region = f"{item.region}\t" if item.region else ""
         confidence = "" if item.confidence is None else f"{item.confidence:.2f}"
         try:
             if self._serial is None:
                 self._serial = self._open_port(
                     self._place, self._baud, write_timeout=_WRITE_SECONDS
                 )
-            self._serial.write(f"{label}\t{confidence}\n".encode())
+            self._serial.write(f"{region}{label}\t{confidence}\n".encode())
         except OSError as error:  # pyserial's own errors among them
             self._let_go()
             reason = error.strerror or str(error)

@@ -14,27 +14,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from webcam_classifier.camera.protocol import Camera, CameraStatus
-from webcam_classifier.frame import BgrImage, Frame
-from webcam_classifier.live.smoothing import SteadyPrediction, smooth
+from webcam_classifier.frame import Frame
+from webcam_classifier.live.region import FrameClassifier, Region, RegionLabeller
 from webcam_classifier.live.timing import Durations, FrameCounter
 from webcam_classifier.prediction import Prediction
 
 _JOIN_FOR = 5.0  # seconds that an inference under way may take to end
-
-
-class FrameClassifier(Protocol):
-    """What labels pictures, in two steps that are timed apart; `Classifier` is one."""
-
-    def prepare(self, image: BgrImage) -> BgrImage:
-        """Bring a picture of any size to the size that is classified."""
-
-    def classify_prepared(self, prepared: BgrImage) -> Prediction:
-        """Say what is on a prepared picture; its labels may be others than those before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +35,13 @@ class LabelledFrame:
         prediction: What the model says about this frame alone; this is what is recorded.
         steady: The same, smoothed over time; this is what is drawn. Its label is that of the
             filter, its confidence that of the frames since the label changed.
-        labelled_at: Seconds on the monotonic clock: when the label was known.
+        labelled_at: Seconds on the monotonic clock: when the label was known; of several regions,
+            when all were.
         inference_seconds: How long the graph ran.
         frames_per_second: Labelled lately.
         model: The file of the model that labelled it, where the loop was told.
+        region: The name of the region that this is about; empty where there is one model.
+        beside: The same frame with what the other regions say, which have none beside them.
     """
 
     frame: Frame
@@ -59,6 +51,13 @@ class LabelledFrame:
     inference_seconds: float
     frames_per_second: float
     model: str = ""
+    region: str = ""
+    beside: tuple[LabelledFrame, ...] = ()
+
+    @property
+    def regions(self) -> tuple[LabelledFrame, ...]:
+        """What each region says, in the loop's order; with one model, this alone."""
+        return (self, *self.beside)
 
     @property
     def age(self) -> float:
@@ -80,7 +79,8 @@ class LiveLoop:
     Args:
         camera: Read from the thread. A live one is closed at the end, which wakes a read that
             waits for a frame; a file is left to its owner.
-        classifier: Used from the thread alone; see `change_classifier`.
+        classifier: Used from the thread alone; see `change_classifier`. Or one region or more,
+            with different names, which are asked about each frame one after another.
         smoothing: Seconds that a clear change takes to be believed, about; 0 is off.
         file_rate: Frames a second of a video file, which is read faster than it was taken; None
             for other sources.
@@ -94,7 +94,7 @@ class LiveLoop:
     def __init__(
         self,
         camera: Camera,
-        classifier: FrameClassifier,
+        classifier: FrameClassifier | Sequence[Region],
         *,
         smoothing: float = 0.0,
         file_rate: float | None = None,
@@ -105,10 +105,11 @@ class LiveLoop:
         self.counter = FrameCounter()
         self.dropped_frames = 0
         self.stages = {name: Durations() for name in ("capture", "preprocessing", "inference")}
+        regions = classifier if isinstance(classifier, Sequence) else (Region("", classifier),)
+        self._labellers = [RegionLabeller(region, smoothing) for region in regions]
+        self.stages |= {_stage_of(region.name): Durations() for region in regions if region.name}
         self.stages["age of the label"] = Durations()
         self._camera = camera
-        self._named_classifier = classifier, ""  # changed by one assignment: no lock
-        self._smoothing = smoothing
         self._file_rate = file_rate
         self._frame_limit = frame_limit
         self._record = record
@@ -116,8 +117,6 @@ class LiveLoop:
         self._told: str = "live"  # the state that was told last
         self._is_labelling = threading.Lock()  # held from reading a frame to its recording
         self._captured_at: float | None = None  # of the frame before
-        self._labelled_by = self._named_classifier
-        self._steady: SteadyPrediction | None = None
         self._newest: LabelledFrame | None = None
         self._ended = False
         self._error: BaseException | None = None
@@ -151,8 +150,13 @@ class LiveLoop:
         Args:
             classifier: Opened and warmed up, as the next frame is given to it at once.
             model: Its file, for labelled frames.
+
+        Raises:
+            ValueError: There are several regions, and this says none.
         """
-        self._named_classifier = classifier, model
+        if len(self._labellers) > 1:
+            raise ValueError("a loop over several regions keeps its classifiers")
+        self._labellers[0].change_classifier(classifier, model)
 
     def results(self, wait: float) -> Iterator[LabelledFrame | None]:
         """Yield labelled frames as they come, to the end of the source.
@@ -205,34 +209,36 @@ class LiveLoop:
                 self._changed.notify_all()
 
     def _label(self, frame: Frame) -> LabelledFrame:
-        # One for both steps: it may change between them.
-        classifier, model = named = self._named_classifier
-        if named is not self._labelled_by:
-            self._labelled_by, self._steady = named, None
-        started_at = time.monotonic()
-        prepared = classifier.prepare(frame.image)
-        prepared_at = time.monotonic()
-        prediction = classifier.classify_prepared(prepared)
+        answers = [labeller.ask(frame.image) for labeller in self._labellers]
         labelled_at = time.monotonic()
         if self._captured_at is not None and self._camera.status.since > self._captured_at:
-            self._steady = None  # whatever was there before the gap may have gone
+            for labeller in self._labellers:
+                labeller.forget()
             self.counter.restart()
         self._captured_at = frame.captured_at
         self.counter.count(frame.index, labelled_at)
-        self.stages["preprocessing"].add(prepared_at - started_at)
-        self.stages["inference"].add(labelled_at - prepared_at)
+        self.stages["preprocessing"].add(sum(one.preprocessing_seconds for one in answers))
+        self.stages["inference"].add(sum(one.inference_seconds for one in answers))
         self.stages["age of the label"].add(labelled_at - frame.captured_at)
         taken_at = frame.index / self._file_rate if self._file_rate else frame.captured_at
-        self._steady = smooth(self._steady, prediction, taken_at, self._smoothing)
-        return LabelledFrame(
-            frame=frame,
-            prediction=prediction,
-            steady=self._steady.prediction,
-            labelled_at=labelled_at,
-            inference_seconds=labelled_at - prepared_at,
-            frames_per_second=self.counter.recent_rate,
-            model=model,
-        )
+        labelled = []
+        for labeller, answer in zip(self._labellers, answers, strict=True):
+            if labeller.name:
+                self.stages[_stage_of(labeller.name)].add(answer.inference_seconds)
+            labelled.append(
+                LabelledFrame(
+                    frame=frame,
+                    prediction=answer.prediction,
+                    steady=labeller.steadied(answer.prediction, taken_at),
+                    labelled_at=labelled_at,
+                    inference_seconds=answer.inference_seconds,
+                    frames_per_second=self.counter.recent_rate,
+                    model=answer.model,
+                    region=labeller.name,
+                )
+            )
+        first, *beside = labelled
+        return replace(first, beside=tuple(beside)) if beside else first
 
     def _look_at_camera(self) -> None:
         """Tell how the camera is doing, where no frame is on its way that it would come before."""
@@ -258,3 +264,7 @@ class LiveLoop:
                 self.dropped_frames += 1
             self._newest = labelled
             self._changed.notify_all()
+
+
+def _stage_of(region: str) -> str:
+    return f"inference, {region}"

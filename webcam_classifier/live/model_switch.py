@@ -9,7 +9,7 @@ from typing import Protocol
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.loop import FrameClassifier
+from webcam_classifier.live.region import FrameClassifier
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import MODEL_NAME
 from webcam_classifier.storage import explain_os_error

@@ -29,25 +29,31 @@ class TerminalLines:
     def __init__(self, stream: TextIO, top: int) -> None:
         self._stream = stream
         self._top = top
-        self._label = ""
+        self._labels: dict[str, str] = {}  # by region
         self._started_at: float | None = None
 
     def show(self, labelled: LabelledFrame) -> None:
-        """Write a line about a frame, where there is something new to say."""
+        """Write a line about a frame and each of its regions, where there is something new."""
+        for region in labelled.regions:
+            self._show(region)
+
+    def _show(self, labelled: LabelledFrame) -> None:
+        place = f"{labelled.region}: " if labelled.region else ""
         if labelled.frame.name:
-            self._write(f"{labelled.frame.name}: {top_labels(labelled.prediction, self._top)}")
+            said = top_labels(labelled.prediction, self._top)
+            self._write(f"{labelled.frame.name}: {place}{said}")
             return
         steady = labelled.steady
         label = UNKNOWN_NAME if steady.is_unknown else steady.shown_label
-        if label != self._label:
-            self._label = label
+        if label != self._labels.get(labelled.region):
+            self._labels[labelled.region] = label
             guess = f", perhaps {steady.shown_label}"
             sure = guess if steady.is_unknown else f" {percent(steady.confidence)}"
-            self._write_at(labelled.frame.captured_at, f"{label}{sure}")
+            self._write_at(labelled.frame.captured_at, f"{place}{label}{sure}")
 
     def show_status(self, status: CameraStatus) -> None:
         """Write a line where pictures stop coming, and one where they come again."""
-        self._label = ""  # what is seen after a gap is said again
+        self._labels.clear()  # what is seen after a gap is said again
         self._write_at(status.since, status_sentence(status))
 
     def _write_at(self, at: float, words: str) -> None:

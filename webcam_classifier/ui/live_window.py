@@ -17,7 +17,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.storage import write_atomically
 from webcam_classifier.ui import window_words
-from webcam_classifier.ui.overlay import draw_prediction
+from webcam_classifier.ui.labelled_picture import draw_labelled
 from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
 if TYPE_CHECKING:  # it takes long to load, and is seldom asked for
@@ -82,7 +82,7 @@ class LiveWindow:
 
         Args:
             labelled: What is seen.
-            status: See `draw_prediction`.
+            status: See `draw_labelled`.
         """
         if not self.is_paused:
             self._shown = labelled
@@ -187,10 +187,11 @@ class LiveWindow:
         if explanation is not None:
             explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)
         draw_crop(view, self._crop)
-        drawn = draw_prediction(
+        drawn = draw_labelled(
             view,
-            shown.steady,
+            shown,
             top=self._top,
+            mirrored=self._mirrored,
             status=self._status,
             help_line=self._keys(),
             notice=self._notice or (window_words.PAUSED if self.is_paused else ""),
@@ -214,7 +215,7 @@ def save_snapshot(labelled: LabelledFrame, top: int, folder: Path) -> tuple[Path
     """
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")[:-3]
     raw, annotated = folder / f"{moment}.jpg", folder / f"{moment}_annotated.jpg"
-    drawn = draw_prediction(labelled.frame.image, labelled.steady, top=top)
+    drawn = draw_labelled(labelled.frame.image, labelled, top=top)
     write_atomically(raw, encode_snapshot(labelled.frame.image))
     write_atomically(annotated, encode_snapshot(drawn))
     return raw, annotated

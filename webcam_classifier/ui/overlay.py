@@ -32,7 +32,9 @@ from webcam_classifier.ui import window_words
 SURE_FROM = 0.7
 """The confidence from which a label is shown as sure; below, it stands in amber."""
 
-_SMALLEST_TEXT = 11  # pixels
+SMALLEST_TEXT = 11
+"""Pixels; smaller letters can't be read."""
+
 _LARGEST_PANEL = 0.45  # of the picture's height
 _BAR_COLUMN = 0.52  # of the width: where the bars begin
 
@@ -62,17 +64,27 @@ def draw_prediction(
     drawn: BgrImage = image.copy()
     height, width = drawn.shape[:2]
     base = min(height, 0.75 * width)
-    small = max(_SMALLEST_TEXT, round(0.034 * base))
+    small = max(SMALLEST_TEXT, round(0.034 * base))
     if status or help_line:
-        _draw_upper_band(drawn, help_line, status, small)
+        draw_upper_band(drawn, help_line, status, small)
     panel_top = _draw_panel(drawn, prediction, top, small)
     if notice:
-        _draw_notice(drawn, notice, panel_top, small)
+        draw_notice(drawn, notice, panel_top, small)
     return drawn
 
 
-def _draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> None:
-    """Draw the keys and the speed; where both don't fit, the speed goes first."""
+def draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> int:
+    """Draw the keys and the speed; where both don't fit, the speed goes first.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        left: The keys.
+        right: The speed.
+        size: Of the text, in pixels.
+
+    Returns:
+        The first row below it.
+    """
     width = image.shape[1]
     margin = size // 2
     band = 2 * margin + text_size("x", size)[1]
@@ -87,6 +99,7 @@ def _draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> None:
     if left:
         line, line_size = fit_text(left, size, False, width - 2 * margin)
         draw_text(image, line, (margin, margin), line_size, PALE)
+    return band
 
 
 def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -> int:
@@ -215,7 +228,15 @@ def _draw_bar(
     draw_text(image, percent, (columns.right - text_size(percent, size)[0], top), size, WHITE)
 
 
-def _draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
+def draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
+    """Draw a passing message in the middle.
+
+    Args:
+        image: (height, width, 3) uint8, changed in place.
+        notice: The message.
+        bottom: What it stands above, in pixels.
+        small: Size of other text, in pixels.
+    """
     size = round(1.15 * small)
     width = image.shape[1]
     line, line_size = fit_text(notice, size, True, width - 4 * size)

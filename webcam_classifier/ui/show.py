@@ -206,6 +206,5 @@ def describe_status(labelled: LabelledFrame, source: SourceFacts, now: float) ->
         return frame.name
     if not source.is_live:
         return window_words.frame_of(frame.index + 1, source.frame_count)
-    return window_words.pace(
-        labelled.frames_per_second, labelled.inference_seconds, now - frame.captured_at
-    )
+    inference = sum(region.inference_seconds for region in labelled.regions)
+    return window_words.pace(labelled.frames_per_second, inference, now - frame.captured_at)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from webcam_classifier.camera.protocol import CameraStatus
@@ -37,6 +37,7 @@ _STALE_EVERY = 0.5  # seconds between two pictures that say that there is none
 _OLD_AFTER = 1.0  # seconds after which a label is no longer shown, of a loop that is fast
 _OLD_AFTER_FRAMES = 4.0  # and of a loop that is slow
 _END_WITHIN = 1.0  # seconds
+_NOTHING_SEEN = {"label": None, "confidence": None, "unknown": None, "raw": None}
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ class Drawing:
     """How pictures are drawn that are sent; each gives another picture of the same size.
 
     Attributes:
-        view: A picture without any label, as the page shows it beside its own words.
+        view: A picture as the page shows it beside its own words: without any label, but with
+            what each region says, as the words are not at its place.
         overlay: A picture with what is seen in it.
         stale: The last picture, and that there is none now.
     """
 
-    view: Callable[[BgrImage], BgrImage]
+    view: Callable[[BgrImage, LabelledFrame], BgrImage]
     overlay: Callable[[BgrImage, LabelledFrame], BgrImage]
     stale: Callable[[BgrImage, CameraStatus], BgrImage]
 
@@ -65,6 +67,7 @@ class Watched:
         model: Says which file labels now.
         labels: Says which labels it has.
         crop: Says which part of the picture it looks at.
+        regions: The model's file of each region; none where one model labels the picture.
     """
 
     source: str
@@ -73,6 +76,7 @@ class Watched:
     model: Callable[[], str]
     labels: Callable[[], tuple[str, ...]]
     crop: Callable[[], Crop | None]
+    regions: Mapping[str, str] = field(default_factory=dict)
 
 
 class LiveFeed(Sink):
@@ -149,12 +153,10 @@ class LiveFeed(Sink):
         """Say what is seen now, for programs; where no picture comes, there is no label."""
         now = time.monotonic()
         status, newest, number = self._watched.status(), self._newest, self._number
+        seen = _NOTHING_SEEN if not self._watched.regions else {"regions": self._regions(None)}
         fields: dict[str, Any] = {
             "sequence": number,
-            "label": None,
-            "confidence": None,
-            "unknown": None,
-            "raw": None,
+            **seen,
             "age_ms": None,
             "frames_per_second": None,
             "fresh": False,
@@ -167,7 +169,7 @@ class LiveFeed(Sink):
                 else None,
             },
             "source": self._watched.source,
-            "model": self._watched.model(),
+            **({} if self._watched.regions else {"model": self._watched.model()}),
         }
         if newest is None:
             return fields
@@ -175,17 +177,10 @@ class LiveFeed(Sink):
         fields["age_ms"] = round(1000 * age, 1)
         if status.is_stale or newest.frame.captured_at < status.since or is_old(newest, now):
             return fields
-        told = prediction_fields(newest.steady)
-        return {
-            **fields,
-            "label": told["label"],
-            "confidence": told["confidence"],
-            "unknown": told["unknown"],
-            "raw": prediction_fields(newest.prediction),
-            "frames_per_second": round(newest.frames_per_second, 1),
-            "fresh": True,
-            "model": newest.model or fields["model"],
-        }
+        found = {"frames_per_second": round(newest.frames_per_second, 1), "fresh": True}
+        if self._watched.regions:
+            return {**fields, "regions": self._regions(newest), **found}
+        return {**fields, **_seen(newest), **found, "model": newest.model or fields["model"]}
 
     def page_state(self, _client: str | None = None) -> dict[str, Any]:
         """Say what a page shows besides the picture."""
@@ -197,12 +192,21 @@ class LiveFeed(Sink):
             "source": self._watched.source,
             "model": model,
             "viewers": len(self.viewers),
+            "regions": list(self._watched.regions),
         }
 
     def still(self) -> bytes | None:
         """Encode the newest frame with what is seen in it; None before the first."""
         newest = self._newest
         return None if newest is None else self._overlay(newest, fitting(newest.frame.image))
+
+    def _regions(self, newest: LabelledFrame | None) -> dict[str, Any]:
+        """Say what each region says; nothing where there is no frame that holds now."""
+        seen = {} if newest is None else {one.region: _seen(one) for one in newest.regions}
+        return {
+            name: {**seen.get(name, _NOTHING_SEEN), "model": model}
+            for name, model in self._watched.regions.items()
+        }
 
     @property
     def _is_watched(self) -> bool:
@@ -247,7 +251,7 @@ class LiveFeed(Sink):
             small = fitting(labelled.frame.image)
             self._sent += 1
             if wants_view:
-                picture = with_picture(number, labelled, self._drawing.view(small))
+                picture = with_picture(number, labelled, self._drawing.view(small, labelled))
             if wants_overlay:
                 overlay = self._overlay(labelled, small)
         self._in_loop(self.viewers.offer, picture)
@@ -279,6 +283,14 @@ class LiveFeed(Sink):
         if loop is not None:
             with suppress(RuntimeError):  # it was closed a moment ago
                 loop.call_soon_threadsafe(call, *values)
+
+
+def _seen(labelled: LabelledFrame) -> dict[str, Any]:
+    told = prediction_fields(labelled.steady)
+    return {
+        **{key: told[key] for key in ("label", "confidence", "unknown")},
+        "raw": prediction_fields(labelled.prediction),
+    }
 
 
 def is_old(labelled: LabelledFrame, now: float) -> bool:

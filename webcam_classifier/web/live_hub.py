@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.loop import FrameClassifier, LabelledFrame, LiveLoop
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.region import FrameClassifier
 from webcam_classifier.web.browser_camera import BrowserCamera
 from webcam_classifier.web.live_picture import (
     LivePicture,

@@ -8,6 +8,7 @@ from typing import Any
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.events.event_stream import steady_label
+from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.web.live_hub import CameraFacts
 from webcam_classifier.web.live_picture import LivePicture
@@ -44,20 +45,44 @@ def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
         now: Seconds on the monotonic clock.
     """
     labelled = picture.labelled
-    steady = labelled.steady
-    score = steady.unknown_score
     return {
         "type": "prediction",
         "frame": picture.number,
+        **(_region_fields(labelled) if labelled.region else _bar_fields(labelled.steady)),
+        "age_ms": round(1000 * (now - labelled.frame.captured_at), 1),
+        "rate": round(labelled.frames_per_second, 1),
+        "inference_ms": round(1000 * sum(one.inference_seconds for one in labelled.regions), 2),
+        "width": picture.width,
+        "height": picture.height,
+    }
+
+
+def _bar_fields(steady: Prediction) -> dict[str, Any]:
+    score = steady.unknown_score
+    return {
         "labels": steady.labels,
         "probabilities": [round(value, 4) for value in steady.probabilities.tolist()],
         "unknown": steady.is_unknown,
         "unknown_score": round(score, 4) if score is not None and math.isfinite(score) else None,
-        "age_ms": round(1000 * (now - labelled.frame.captured_at), 1),
-        "rate": round(labelled.frames_per_second, 1),
-        "inference_ms": round(1000 * labelled.inference_seconds, 2),
-        "width": picture.width,
-        "height": picture.height,
+    }
+
+
+def _region_fields(labelled: LabelledFrame) -> dict[str, Any]:
+    """No label is that of the whole picture, so there are no bars."""
+    return {
+        "labels": [],
+        "probabilities": [],
+        "unknown": False,
+        "unknown_score": None,
+        "regions": [
+            {
+                "name": one.region,
+                "label": one.steady.label,
+                "confidence": round(one.steady.confidence, 4),
+                "unknown": one.steady.is_unknown,
+            }
+            for one in labelled.regions
+        ],
     }
 
 

@@ -24,7 +24,6 @@ from webcam_classifier.web.answer_headers import PAGE_POLICY
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.limits import JSON_BYTES, PICTURE_BYTES
 from webcam_classifier.web.live_feed import LiveFeed
-from webcam_classifier.web.posted_pictures import PostedPictures
 from webcam_classifier.web.request_fields import read_fields, text_of
 from webcam_classifier.web.side_thread import in_side_thread
 from webcam_classifier.web.site import build_site
@@ -60,6 +59,17 @@ class Models(Protocol):
         """
 
 
+class Posted(Protocol):
+    """Labels pictures that are sent; `PostedPictures` does."""
+
+    def classify(self, content: bytes) -> dict[str, Any]:
+        """Say what is on a picture; called in a thread.
+
+        Raises:
+            UserError: It can't be labelled.
+        """
+
+
 class LiveRoutes:
     """The answers to all requests.
 
@@ -69,7 +79,7 @@ class LiveRoutes:
         models: What labels may be chosen.
     """
 
-    def __init__(self, feed: LiveFeed, posted: PostedPictures, models: Models) -> None:
+    def __init__(self, feed: LiveFeed, posted: Posted, models: Models) -> None:
         self._feed = feed
         self._posted = posted
         self._models = models
@@ -168,9 +178,7 @@ class LiveRoutes:
             self._feed.viewers.leave(viewer)
 
 
-def build_live_site(
-    feed: LiveFeed, posted: PostedPictures, models: Models, access: Access
-) -> ASGIApp:
+def build_live_site(feed: LiveFeed, posted: Posted, models: Models, access: Access) -> ASGIApp:
     """Build the ASGI application.
 
     Args:

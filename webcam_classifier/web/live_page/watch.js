@@ -8,6 +8,7 @@ import { Freshness } from "/page/freshness.js";
 import { ReadingPace, likeliest } from "/page/reading_pace.js";
 import { clockTime, percent } from "/page/words.js";
 import { ModelChoice } from "./model_choice.js";
+import { RegionList } from "./region_list.js";
 import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").Prediction} Prediction */
@@ -29,6 +30,7 @@ const changes = find("changes", HTMLOListElement);
 const bars = new Bars();
 const pace = new ReadingPace();
 const models = new ModelChoice();
+const regions = new RegionList();
 const freshness = new Freshness(showStale, texts.watch.away);
 const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });
 /** @type {any} */
@@ -40,6 +42,7 @@ function onState(next) {
   setText(find("where", HTMLParagraphElement), `${state.model} · ${state.source}`);
   setText(find("camera-description", HTMLParagraphElement), state.camera.description);
   bars.update(state);
+  regions.update(state.regions);
   freshness.update(state);
   models.update(state.model);
 }
@@ -75,7 +78,8 @@ function show(prediction, bitmap, waited) {
   const withText = pace.isDue(prediction);
   bars.show(prediction, withText);
   unknownBar.hidden = prediction.unknown_score === null; // a model that can't tell
-  if (withText) showVerdict(prediction);
+  if (prediction.regions) regions.show(prediction.regions);
+  else if (withText) showVerdict(prediction);
 }
 
 /** @param {Prediction} prediction */
@@ -95,6 +99,7 @@ function showStale() {
   note.hidden = stale === null;
   stage.classList.toggle("stale", stale !== null);
   bars.setStale(stale !== null);
+  if (stale !== null) regions.rest();
   if (stale === null) return;
   for (const text of [verdict, words, confidence]) setText(text, "");
   setText(find("no-picture-for", HTMLElement), texts.picture.noneFor(stale.seconds));
@@ -123,17 +128,18 @@ function listen() {
     const change = JSON.parse(event.data);
     const label = change.label === "no_picture" ? texts.watch.noPicture : change.label;
     const sure = change.confidence === null ? "" : percent(change.confidence);
+    const place = change.region ? `${change.region}: ` : "";
     changes.prepend(
       make(
         "li",
         {},
         make("time", { datetime: change.time }, timeOf(change.time)),
-        make("b", { dir: "auto" }, label),
+        make("b", { dir: "auto" }, place + label),
         sure,
       ),
     );
     while (changes.children.length > CHANGES) changes.lastElementChild?.remove();
-    setText(find("announcer", HTMLDivElement), texts.picture.sees(label));
+    setText(find("announcer", HTMLDivElement), texts.picture.sees(`${place}${label}`));
   });
 }
 

@@ -85,6 +85,9 @@
  * @property {number} inference_ms
  * @property {number} width
  * @property {number} height
+ * @property {RegionAnswer[]} [regions] what each region says; then there are no labels of the whole picture
+ *
+ * @typedef {{name: string, label: string, confidence: number, unknown: boolean}} RegionAnswer
  *
  * @typedef {"connecting" | "connected" | "lost" | "refused"} Link
  *

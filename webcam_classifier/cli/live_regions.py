@@ -1,0 +1,181 @@
+"""`live --region`: several parts of one picture, each labelled by a model of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
+from webcam_classifier.cli.crop_argument import crop_of_source
+from webcam_classifier.cli.event_sinks import open_events
+from webcam_classifier.cli.live_show import (
+    all_of,
+    describe_card,
+    drawn,
+    open_show,
+    run,
+    say,
+    say_status,
+    smoothing,
+)
+from webcam_classifier.cli.region_argument import RegionArgument
+from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
+from webcam_classifier.cli.serving import check_is_no_picture, open_serving
+from webcam_classifier.crop import Crop
+from webcam_classifier.errors import UserError
+from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.live.region import PartClassifier, Region
+from webcam_classifier.model.classifier import Classifier, find_model
+from webcam_classifier.model_card import UNKNOWN_NORMAL
+from webcam_classifier.runtime.choice import choose_runtime
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeChoice
+from webcam_classifier.ui.show import source_facts
+
+
+@dataclass(eq=False)
+class _OpenModel:
+    """A model file that one region or more look through.
+
+    Attributes:
+        classifier: Warmed up.
+        choice: What it runs on, and why.
+        others_are_left: Whether other runtimes are still to be tried.
+    """
+
+    classifier: Classifier
+    choice: RuntimeChoice
+    others_are_left: bool
+
+
+def watch_regions(options: argparse.Namespace) -> None:
+    """Label several parts of the picture, each with its model.
+
+    Args:
+        options: From `parse`, with regions.
+
+    Raises:
+        UserError: A region's model can't be used, or its part is none of the picture; it is named.
+    """
+    asked: Sequence[RegionArgument] = options.region
+    models: dict[Path, _OpenModel] = {}  # a file that several name is opened once
+    files = {region.name: _open(region, options, models) for region in asked}
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        if not camera.is_live:
+            _choose_for_all(models, options)
+        parts = {
+            region.name: PartClassifier(
+                files[region.name].classifier,
+                _crop_of(region, files[region.name].classifier, options, camera),
+            )
+            for region in asked
+        }
+        for name, part in parts.items():
+            where = "" if part.crop is None else f"\n       looks at {part.crop.describe()}"
+            say(f"region {name}: {part.model.path}: {describe_card(part.model.card)}{where}")
+        say(f"source {camera.description}")
+        for model in models.values():
+            runtime, reason = model.classifier.runtime, model.choice.reason
+            say(f"runs on {runtime} ({reason}): {model.classifier.path}")
+        _label(options, parts, models, camera, stack)
+
+
+def _label(
+    options: argparse.Namespace,
+    parts: Mapping[str, PartClassifier],
+    models: Mapping[Path, _OpenModel],
+    camera: Camera,
+    stack: ExitStack,
+) -> None:
+    """Open what labels go to, and run the loop."""
+    source = source_facts(options.source, camera)
+    show = open_show(options, source, camera.is_device, stack, None)
+    check_is_no_picture(options, source)
+    served = open_serving(
+        options,
+        say,
+        stack,
+        camera=camera,
+        labelling=parts,
+        beside=lambda path: _opened(path, ExecutionConfig(CPU, 1), options),
+        draw=lambda image, labelled, status: drawn(options, image, labelled, status, None),
+    )
+    events = open_events(
+        options,
+        say,
+        stack,
+        labels={name: part.model.card.labels for name, part in parts.items()},
+        models={name: str(part.model.path) for name, part in parts.items()},
+        source=source,
+        served=served,
+    )
+    on_status = [say_status if show.terminal is None else show.terminal.show_status]
+    if events is not None:
+        on_status.append(events.take_status)
+    loop = LiveLoop(
+        camera,
+        [Region(name, part, str(part.model.path)) for name, part in parts.items()],
+        smoothing=smoothing(options, camera),
+        file_rate=source.file_rate,
+        frame_limit=options.frames,
+        record=None if events is None else events.take,
+        on_status=all_of(on_status),
+    )
+    left = [model.classifier for model in models.values() if model.others_are_left]
+    if left and camera.is_live:
+        stack.enter_context(SearchesInTurn(left, options.threads, say))
+    run(loop, show, camera, source)
+
+
+def _open(
+    region: RegionArgument, options: argparse.Namespace, models: dict[Path, _OpenModel]
+) -> _OpenModel:
+    """Open a region's model, unless another region has.
+
+    Raises:
+        UserError: It can't be used.
+    """
+    with _named(region):
+        path = find_model(region.model)
+        key = path.resolve()
+        if key not in models:
+            choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
+            classifier = _opened(path, choice.runtime, options)
+            models[key] = _OpenModel(classifier, choice, others_are_left)
+        return models[key]
+
+
+def _opened(path: Path, runtime: ExecutionConfig, options: argparse.Namespace) -> Classifier:
+    classifier = Classifier(path, runtime, unknown=options.unknown or UNKNOWN_NORMAL)
+    classifier.warm_up()
+    return classifier
+
+
+def _choose_for_all(models: Mapping[Path, _OpenModel], options: argparse.Namespace) -> None:
+    """Try all runtimes first: what is stored waits, and is labelled by one from end to end."""
+    for model in models.values():
+        if model.others_are_left:
+            path = model.classifier.path
+            model.choice = choose_runtime(path, options.provider, options.threads, say)
+            model.classifier.change_runtime(model.choice.runtime)
+            model.others_are_left = False
+
+
+def _crop_of(
+    region: RegionArgument, classifier: Classifier, options: argparse.Namespace, camera: Camera
+) -> Crop | None:
+    """The part that a region is: as it was asked for, or as its model was trained."""
+    asked = crop_of_source(region.crop, options.source, capture_settings(options), camera)
+    return asked or classifier.card.crop
+
+
+@contextmanager
+def _named(region: RegionArgument) -> Iterator[None]:
+    """Say which region's model is at fault."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"The region {region.name}: {error}") from error

@@ -1,0 +1,249 @@
+"""What `live` shows and says: the window, the video, the terminal, and how a run went."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from webcam_classifier.camera.open_camera import Camera
+from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.camera.video_file import VideoFile
+from webcam_classifier.cli.live_arguments import SMOOTHING, TEACHING_SMOOTHING, TOP
+from webcam_classifier.command_names import as_installed
+from webcam_classifier.dataset.listing import printable
+from webcam_classifier.errors import UserError
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.loop import LabelledFrame, LiveLoop
+from webcam_classifier.live.model_switch import ModelSwitch
+from webcam_classifier.live.service_notify import notifier_of
+from webcam_classifier.live.sinks import TerminalLines
+from webcam_classifier.live.status_words import status_sentence
+from webcam_classifier.live.timing import describe_run
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import ModelCard
+from webcam_classifier.ui.show import Show, SourceFacts
+
+if TYPE_CHECKING:
+    from webcam_classifier.ui.explanation import Explanation
+    from webcam_classifier.ui.live_window import LiveWindow
+
+_Told = TypeVar("_Told")
+
+SNAPSHOTS = Path("snapshots")
+
+
+def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:
+    """Run the loop to its end, and say how it went, whatever ended it."""
+    try:
+        with loop:
+            show.run(loop)
+    finally:
+        say(describe_end(loop, show, camera, source))
+
+
+def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
+    """Make one hook of several, which are called in order."""
+
+    def call(told: _Told) -> None:
+        for hook in hooks:
+            hook(told)
+
+    return call
+
+
+def smoothing(options: argparse.Namespace, camera: Camera) -> float:
+    """The seconds that predictions are smoothed over; of a file each frame counts."""
+    if options.smoothing is not None:
+        return float(options.smoothing)
+    default = SMOOTHING if options.teach is None else TEACHING_SMOOTHING
+    return default if camera.is_live else 0.0
+
+
+def open_show(
+    options: argparse.Namespace,
+    source: SourceFacts,
+    is_device: bool,
+    stack: ExitStack,
+    switch: ModelSwitch | None,
+) -> Show:
+    """Open the terminal, the video file and the window, as far as they are wanted.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        is_device: Whether it is a camera that somebody may stand in front of.
+        stack: Closes what is opened.
+        switch: Holds the model, which may become another one; None where regions have theirs.
+
+    Raises:
+        UserError: The video file can't be written.
+    """
+    top = options.top or TOP
+    video = open_video(options, source, stack)
+    window = open_window(options, source, is_device, stack, switch)
+    words = sys.stderr if options.json_lines == "-" else sys.stdout
+    needs_words = source.are_pictures or window is None
+    terminal = TerminalLines(words, top) if needs_words else None
+    explanation = (
+        explanation_of(switch.classifier)
+        if switch is not None and options.explain and video is not None
+        else None
+    )
+
+    def draw(labelled: LabelledFrame, status: str) -> BgrImage:
+        image = labelled.frame.image
+        if explanation is not None:
+            image = image.copy()
+            explanation.draw(image, labelled.frame.image, labelled.steady)
+        return drawn(options, image, labelled, status, switch)
+
+    return Show(
+        source, terminal=terminal, video=video, draw=draw, window=window, notifier=notifier_of()
+    )
+
+
+def drawn(
+    options: argparse.Namespace,
+    image: BgrImage,
+    labelled: LabelledFrame,
+    status: str,
+    switch: ModelSwitch | None,
+) -> BgrImage:
+    """Draw a copy of a picture with what is seen in it.
+
+    Args:
+        options: From `parse`.
+        image: (height, width, 3) uint8, of the frame, of any size.
+        labelled: What is seen.
+        status: How fast and how old.
+        switch: As for `open_show`; its model's part of the picture is shown.
+    """
+    # Loaded only now, as the window is: a start that draws nothing is quicker.
+    from webcam_classifier.display.crop_frame import draw_crop
+    from webcam_classifier.ui.labelled_picture import draw_labelled
+
+    view: BgrImage = image.copy()
+    draw_crop(view, None if switch is None else switch.classifier.crop)
+    return draw_labelled(view, labelled, top=options.top or TOP, status=status)
+
+
+def open_video(
+    options: argparse.Namespace, source: SourceFacts, stack: ExitStack
+) -> VideoFile | None:
+    """Open the video file, where one is wanted.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        stack: Closes it.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    if not options.save:
+        return None
+    if source.are_pictures:
+        raise UserError(
+            f"--save writes a video, but {options.source} is not a video. Show pictures with "
+            "--window, where s saves an annotated one."
+        )
+    if options.save.exists() and options.save.resolve() == Path(options.source).resolve():
+        raise UserError(
+            f"--save {options.save} would overwrite the video that is read. Name another file."
+        )
+    stack.callback(say_saved, options.save)  # after the file was moved into its place
+    return stack.enter_context(VideoFile(options.save, source.file_rate))
+
+
+def open_window(
+    options: argparse.Namespace,
+    source: SourceFacts,
+    is_device: bool,
+    stack: ExitStack,
+    switch: ModelSwitch | None,
+) -> LiveWindow | None:
+    """Open the window, where one is wanted and there is a display; say so where there is none.
+
+    Args:
+        options: From `parse`.
+        source: What is known of the source.
+        is_device: A camera is shown like a mirror, as people know themselves.
+        stack: Closes the window.
+        switch: As for `open_show`.
+    """
+    if not (not source.are_pictures if options.window is None else options.window):
+        return None
+    # Loaded only now: fonts and windows would slow down every start on a device without them.
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.ui.live_window import TITLE, LiveWindow
+
+    problem = display_problem()
+    if problem is not None:
+        say(f"going on without a window: {problem}")
+        return None
+    mirrored = is_device if options.mirror is None else options.mirror
+    window = LiveWindow(
+        stack.enter_context(Window(TITLE)),
+        options.top or TOP,
+        mirrored,
+        SNAPSHOTS,
+        None if switch is None else switch.classifier.crop,
+        None if switch is None else lambda: explanation_of(switch.classifier),
+    )
+    if switch is not None:
+        switch.on_change(window.change_model)
+    if options.explain:
+        window.explain()
+    return window
+
+
+def explanation_of(classifier: Classifier) -> Explanation:
+    """Prepare to draw where a model found its label.
+
+    Raises:
+        UserError: Its network can't tell where it looked.
+    """
+    # Loaded only now: it takes longer to load than all else, and is seldom asked for.
+    from webcam_classifier.ui.explanation import Explanation
+
+    return Explanation(classifier)
+
+
+def describe_card(card: ModelCard) -> str:
+    """Say in one line what a model knows and how good it is."""
+    accuracy = "accuracy not measured"
+    if card.accuracy is not None:
+        accuracy = f"accuracy {card.accuracy:.2f} on {card.accuracy_count} test pictures"
+    labels = ", ".join(card.shown_labels)
+    return f"{labels} ({card.backbone} at {card.input_size} pixels, {card.precision}, {accuracy})"
+
+
+def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> str:
+    """Say how a run went, and which files were skipped."""
+    if source.are_pictures:
+        lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
+        lines += [f"  skipped {printable(path)}: {reason}" for path, reason in camera.skipped]
+        return "\n".join(lines)
+    lines = [describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)]
+    lines += [f"  {printable(path)}: {reason}" for path, reason in camera.skipped]
+    return "\n".join(lines)
+
+
+def say_saved(path: Path) -> None:
+    """Say where the video is, where there is one."""
+    if path.is_file():
+        say(f"saved  {path}")
+
+
+def say_status(status: CameraStatus) -> None:
+    """Say that pictures stopped coming, or come again."""
+    say(status_sentence(status))
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; the standard output is kept for labels."""
+    print(as_installed(line), file=sys.stderr, flush=True)

@@ -1,0 +1,113 @@
+"""`live --teach`: record and learn while the picture is labelled, in a window."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from webcam_classifier.camera.open_camera import capture_settings, open_camera
+from webcam_classifier.cli.crop_argument import crop_of_source
+from webcam_classifier.cli.event_sinks import open_events
+from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_status, smoothing
+from webcam_classifier.cli.recording_arguments import DATASET, RATE
+from webcam_classifier.dataset.crop_file import write_crop
+from webcam_classifier.errors import UserError
+from webcam_classifier.live.loop import LiveLoop
+from webcam_classifier.runtime.choice import AUTO
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig
+from webcam_classifier.ui.show import Show, source_facts
+
+MODELS = Path("models")
+
+
+def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
+    """Record and learn while the picture is labelled.
+
+    Args:
+        options: From `parse`.
+        on_loaded: Called when much was loaded that stays.
+
+    Raises:
+        UserError: There is no display, a label can't be a folder's name, or the source is of
+            single pictures.
+    """
+    # Loaded only now: what learns is of no use to a model that is finished.
+    from webcam_classifier.backbone.load import default_backbone
+    from webcam_classifier.display.window import Window, display_problem
+    from webcam_classifier.teaching.session import TeachingSession
+    from webcam_classifier.teaching.training_job import TrainingJobs
+    from webcam_classifier.training.same_project import check_same_project
+    from webcam_classifier.ui.record_window import TEACH_TITLE, RecordWindow
+    from webcam_classifier.ui.record_words import describe_teaching
+    from webcam_classifier.ui.save_job import SaveJob
+
+    problem = display_problem()
+    if problem is not None:
+        raise UserError(f"{problem} To train from a browser: `python studio.py`.")
+    dataset = options.dataset or DATASET
+    output = options.output or MODELS / (dataset.resolve().name or "model")
+    if options.output is None:
+        check_same_project(output, dataset)
+    runtime = ExecutionConfig(
+        CPU if options.provider == AUTO else options.provider, options.threads
+    )
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        source = source_facts(options.source, camera)
+        if source.are_pictures:
+            raise UserError(
+                f"--teach records from a camera or a video, and {options.source} gives single "
+                f"pictures. Put them into folders, {dataset}/LABEL/, and start without --source."
+            )
+        crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
+        if crop is not None:
+            write_crop(dataset, crop)
+        session = stack.enter_context(
+            TeachingSession(
+                dataset,
+                default_backbone(),
+                options.teach,
+                runtime=runtime,
+                rate=options.rate or RATE,
+                on_loaded=on_loaded,
+            )
+        )
+        if len(session):
+            say(f"continuing with the {len(session)} pictures in {dataset}")
+        session.classifier.warm_up()
+        say(f"source {camera.description}\nruns on {session.classifier.runtime}")
+        writer = SaveJob(session, stack.enter_context(TrainingJobs()), output, say)
+        video = open_video(options, source, stack)
+        hooks, on_status = [session.observe], [say_status]
+        events = open_events(
+            options,
+            say,
+            stack,
+            labels={"": options.teach},
+            models={"": str(output)},
+            source=source,
+        )
+        if events is not None:
+            hooks.append(events.take)
+            on_status.append(events.take_status)
+        mirrored = camera.is_device if options.mirror is None else options.mirror
+        window = RecordWindow(
+            stack.enter_context(Window(TEACH_TITLE)), session, writer, mirrored=mirrored
+        )
+        loop = LiveLoop(
+            camera,
+            session.classifier,
+            smoothing=smoothing(options, camera),
+            file_rate=source.file_rate,
+            frame_limit=options.frames,
+            record=all_of(hooks),
+            on_status=all_of(on_status),
+        )
+        try:
+            run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
+        finally:
+            writer.finish()
+            state, learning = session.state(), session.learning_state()
+            say(describe_teaching(state, learning, output, writer.is_written))

@@ -1,0 +1,59 @@
+// What each region of the picture says, a line each; nothing where one model labels the picture.
+
+import { find, make, reconcile, setText } from "/page/elements.js";
+import { percent } from "/page/words.js";
+
+/** @typedef {import("/page/types.js").RegionAnswer} RegionAnswer */
+
+const EVERY = 100; // milliseconds between two renewals of what is written
+
+/** @typedef {{element: HTMLElement, label: HTMLElement, words: HTMLElement}} Line */
+
+export class RegionList {
+  #list = find("regions", HTMLUListElement);
+  #panel = /** @type {HTMLElement} */ (document.querySelector(".verdict-panel"));
+  /** @type {Map<string, HTMLElement>} */
+  #elements = new Map();
+  /** @type {Map<string, Line>} */
+  #lines = new Map();
+  #at = 0;
+
+  /** @param {string[]} names */
+  update(names) {
+    this.#list.hidden = names.length === 0;
+    this.#panel.hidden = names.length > 0;
+    reconcile(this.#list, this.#elements, names, (name) => this.#line(name).element);
+  }
+
+  /** @param {RegionAnswer[]} regions */
+  show(regions) {
+    const now = performance.now();
+    if (now - this.#at < EVERY) return;
+    this.#at = now;
+    for (const region of regions) {
+      const line = this.#lines.get(region.name);
+      if (!line) continue;
+      setText(line.label, region.unknown ? "unknown" : region.label);
+      setText(line.words, region.unknown ? `perhaps ${region.label}` : percent(region.confidence));
+    }
+  }
+
+  /** Without a picture nothing is seen. */
+  rest() {
+    this.#at = 0;
+    for (const line of this.#lines.values()) {
+      setText(line.label, "\u2013");
+      setText(line.words, "");
+    }
+  }
+
+  /** @param {string} name */
+  #line(name) {
+    const label = make("b", { dir: "auto", "data-testid": "region-label" }, "\u2013");
+    const words = make("span", {});
+    const element = make("li", { "data-region": name }, make("span", { dir: "auto" }, name), label, words);
+    const line = { element, label, words };
+    this.#lines.set(name, line);
+    return line;
+  }
+}
