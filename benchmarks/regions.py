@@ -1,6 +1,6 @@
 """What each further region costs: processor time of the labels of a frame.
 
-    python -m benchmarks.regions models/gate/model.onnx
+    $ python -m benchmarks.regions models/gate/model.onnx
 
 One thread, as its processor time says the same on a machine that has other work. The variants are
 asked in turn about each frame.

@@ -345,7 +345,11 @@ def test_a_broker_gets_topics_and_entities_of_each_region(tmp_path: Path) -> Non
 
     with broker:
         address = parse_broker(f"mqtt://127.0.0.1:{broker.port}/home/yard")
+        with MqttSink(address, print, ["cup"], tmp_path / "queue.db") as before:
+            before.take_event(an_event(0, "cup"))
+            wait_until(lambda: before.counts.delivered == 1)
         with Subscriber(broker.port, "#") as all_of_it:
+            wait_until(lambda: all_of_it.of("home/yard/state"))
             with MqttSink(address, print, regions, tmp_path / "queue.db") as sink:
                 sink.take_event(replace(an_event(0, "open", with_image=True), region="gate"))
                 sink.take_event(replace(an_event(1, "on"), region="light ü"))
@@ -354,12 +358,17 @@ def test_a_broker_gets_topics_and_entities_of_each_region(tmp_path: Path) -> Non
             assert (gate["region"], gate["label"]) == ("gate", "open")
             assert all_of_it.json_of("home/yard/light ü/event")[0]["label"] == "on"
             assert all_of_it.of("home/yard/gate/picture")[0].startswith(b"\xff\xd8")
-            assert all_of_it.of("home/yard/availability") == [b"online", b"offline"]
-            assert not all_of_it.of("home/yard/state")
+            wait_until(lambda: len(all_of_it.of("home/yard/availability")) == 3)
+            assert all_of_it.of("home/yard/availability") == [b"offline", b"online", b"offline"]
+        with Subscriber(broker.port, "#") as late:
+            # The two regions' entities, the camera's, one label of before, and four more topics.
+            wait_until(lambda: late.of("home/yard/light ü/state") and len(late.messages) >= 22)
+            assert late.of("home/yard/availability") == [b"offline"]
+            assert not late.of("home/yard/state"), "what one model said no longer holds"
             found = {
                 topic: json.loads(payload)
-                for topic, payload, _ in all_of_it.messages
-                if topic.startswith("homeassistant/")
+                for topic, payload, _ in late.messages
+                if topic.startswith("homeassistant/") and "is_cup" not in topic
             }
     assert len({one["unique_id"] for one in found.values()}) == len(found) == 2 * 8 + 1
     assert len({str(one["device"]) for one in found.values()}) == 1

@@ -276,9 +276,12 @@ class MqttSink(Sink):
             for region, labels in self._labels.items()
             for entity in discovery(self._topics, _told_labels(labels), region)
         )
-        if "" not in self._labels:  # a snapshot that is asked for is the camera's
-            found.update([camera_discovery(self._topics)])
         gone = self._discovered - found.keys()
+        if "" not in self._labels:
+            found.update([camera_discovery(self._topics)])  # of a snapshot that is asked for
+            # What one model said here before would be kept as if it still held.
+            one_model = dict(discovery(self._topics, _told_labels(())))
+            gone |= {self._topics.state, *one_model} - found.keys()
         self._discovered = frozenset(found)
         for topic, payload in [*((topic, b"") for topic in gone), *found.items()]:
             client.publish(topic, payload, qos=1, retain=True)
