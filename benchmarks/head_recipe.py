@@ -34,7 +34,7 @@ from benchmarks.protocols import (
     load_folders,
 )
 from webcam_classifier.backbone.embedder import VIEWS
-from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, POWER
+from webcam_classifier.backbone.feature_graph import BEFORE_SHARE, EMBEDDING_NAME, POWER
 from webcam_classifier.backbone.load import DEFAULT_BACKBONE, Backbone, frozen_features
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
@@ -48,6 +48,7 @@ from webcam_classifier.head.lda import SHRINKAGE, LinearHead, fit_head
 SIZE = 224  # pixels
 SEEDS = (0, 1, 2)
 WIDTH = 512  # features of a fire module
+HALF = WIDTH // 2  # those of its 3x3 kernels
 FEW_SUBJECTS = 10
 
 Probabilities = NDArray[np.floating]
@@ -62,14 +63,14 @@ class Recipe:
     Attributes:
         name: In words.
         fit: How the head is fitted.
-        pooling: Which averages it sees, by their place in `poolings`.
+        pooling: Which averages it sees, of `AVERAGES`, and what each is multiplied by.
         power: What embeddings are raised to before they are scaled to length one.
         views: Augmented views of each picture.
     """
 
     name: str
     fit: Fit
-    pooling: tuple[str, ...] = ("middle",)
+    pooling: tuple[tuple[str, float], ...] = (("before", 1.0), ("last", 1.0))
     power: float = POWER
     views: int = VIEWS
 
@@ -87,7 +88,13 @@ class Folder:
     views: dict[int, EmbeddedViews]
 
 
-POOLINGS = ("even", "middle", "module before")
+AVERAGES = {
+    "even": slice(0, WIDTH),
+    "before": slice(WIDTH, WIDTH + HALF),  # its share of the embedding is in it
+    "last": slice(WIDTH + HALF, 2 * WIDTH + HALF),
+    "whole module before": slice(2 * WIDTH + HALF, 3 * WIDTH + HALF),
+}
+"""Where each average stands in what `poolings` gives."""
 
 
 def main() -> None:
@@ -120,7 +127,7 @@ def embed(pictures: LabelledPictures) -> Folder:
 
 
 def poolings(features: onnx.ModelProto) -> onnx.ModelProto:
-    """Make a graph give several averages side by side, each `WIDTH` wide, as in `POOLINGS`."""
+    """Make a graph give several averages side by side, as in `AVERAGES`."""
     model = onnx.ModelProto()
     model.CopyFrom(features)
     graph = model.graph
@@ -136,7 +143,7 @@ def poolings(features: onnx.ModelProto) -> onnx.ModelProto:
         ]
     )
     del graph.output[:]
-    shape: list[str | int | None] = ["batch", len(POOLINGS) * WIDTH]
+    shape: list[str | int | None] = ["batch", AVERAGES["whole module before"].stop]
     graph.output.append(helper.make_tensor_value_info(concatenated, TensorProto.FLOAT, shape))
     return model
 
@@ -172,10 +179,17 @@ def print_tables(folders: dict[str, Folder]) -> None:
 def all_recipes() -> tuple[Recipe, ...]:
     """Return the rows of the first table."""
     return (
-        Recipe("tutorial: logistic regression, no views", linear_probe, ("even",), 1.0, 0),
+        Recipe("tutorial: logistic regression, no views", linear_probe, (("even", 1.0),), 1.0, 0),
         Recipe("ours", ours()),
-        Recipe("even average", ours(), ("even",)),
-        Recipe("concatenated with the module before", ours(), ("middle", "module before")),
+        Recipe("the last module alone", ours(), (("last", 1.0),)),
+        Recipe("the last module alone, even average", ours(), (("even", 1.0),)),
+        Recipe("half the share of the module before", ours(), (("before", 0.5), ("last", 1.0))),
+        Recipe("twice the share", ours(), (("before", 2.0), ("last", 1.0))),
+        Recipe(
+            "the whole module before",
+            ours(),
+            (("whole module before", BEFORE_SHARE), ("last", 1.0)),
+        ),
         Recipe("square root (power 0.5)", ours(), power=0.5),
         Recipe("power 0.6", ours(), power=0.6),
         Recipe("power 0.8", ours(), power=0.8),
@@ -274,13 +288,9 @@ def chosen_views(
 
 def embedding(recipe: Recipe, averages: NDArray[np.float32]) -> NDArray[np.float32]:
     """Raise averages to the recipe's power and scale them to length one, as the graph does."""
-    parts = []
-    for name in recipe.pooling:
-        place = POOLINGS.index(name) * WIDTH
-        tamed = averages[:, place : place + WIDTH] ** recipe.power  # none is negative
-        parts.append(tamed / np.linalg.norm(tamed, axis=1, keepdims=True))
-    concatenated = np.concatenate(parts, axis=1)
-    return np.asarray(concatenated / np.sqrt(len(parts)), dtype=np.float32)
+    parts = [share * averages[:, AVERAGES[name]] for name, share in recipe.pooling]
+    tamed = np.concatenate(parts, axis=1) ** recipe.power  # none is negative
+    return np.asarray(tamed / np.linalg.norm(tamed, axis=1, keepdims=True), dtype=np.float32)
 
 
 def accuracy(answers: Sequence[Answers]) -> float:

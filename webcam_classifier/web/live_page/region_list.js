@@ -2,6 +2,7 @@
 
 import { find, make, reconcile, setText } from "/page/elements.js";
 import { percent } from "/page/words.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").RegionAnswer} RegionAnswer */
 
@@ -33,8 +34,8 @@ export class RegionList {
     for (const region of regions) {
       const line = this.#lines.get(region.name);
       if (!line) continue;
-      setText(line.label, region.unknown ? "unknown" : region.label);
-      setText(line.words, region.unknown ? `perhaps ${region.label}` : percent(region.confidence));
+      setText(line.label, region.unknown ? texts.unknown : region.label);
+      setText(line.words, region.unknown ? texts.picture.perhaps(region.label) : percent(region.confidence));
     }
   }
 
