@@ -6,7 +6,8 @@
 
 It runs the benchmarks of speed that this project uses itself: from a frame to its label against
 plain onnxruntime and OpenCV, the live loop at 30 and 60 frames a second, a first start, a network
-that is slower than the camera, and what the processor could do at the most. What could not run
+that is slower than the camera, what the processor could do at the most, and where CUDA or TensorRT
+are installed the network on the GPU, its answers beside the processor's. What could not run
 stands at the end, with the reason. Nothing leaves the device: the file is there to be sent by hand,
 and holds no name of a person, host or folder, but processor, board, memory, system and versions.
 
@@ -35,7 +36,16 @@ from webcam_classifier.runtime.device_name import device_name
 from webcam_classifier.runtime.providers import installed_providers
 
 _BUDGET = 600.0  # seconds
-_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
+_ENGINE = 300.0  # seconds that TensorRT may take to build one
+_PACKAGES = (
+    "numpy",
+    "opencv-python",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnx",
+    "torch",
+    "tensorrt",
+)
 _HERE = ("ours", "ours-as-it-is", "ours-int8", "network", "onnxruntime", "opencv")
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -83,7 +93,19 @@ def steps(model: str, is_short: bool) -> list[Step]:
         ),
         Step("a network slower than the camera", ("benchmarks.slow_model", *slow), 120.0),
         Step("the limit of the processor", ("benchmarks.processor_limit", model), 60.0),
-    ]
+        *(
+            Step(
+                f"on the GPU with {provider}",
+                (
+                    "benchmarks.gpu_child", model, "--provider", provider, "--compare",
+                    "--json", "{json}",
+                ),
+                _ENGINE,
+            )
+            for provider in ("cuda", "tensorrt")
+            if provider in installed_providers()
+        ),
+    ]  # fmt: skip
 
 
 def tell(result: StepResult) -> None:

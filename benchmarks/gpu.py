@@ -4,8 +4,9 @@
     $ python -m benchmarks.gpu --json gpu.json
     $ python -m benchmarks.gpu --on cpu --short       the same code without a GPU
 
-It wants torch for CUDA and onnxruntime-gpu, and is offline after that. In order, each a process:
-the CUDA and the TensorRT provider with the answers beside the processor's, with a CUDA graph and
+It wants torch for CUDA and onnxruntime-gpu, and is offline after that; beside a plain onnxruntime
+NVIDIA's tensorrt alone will do, as a Jetson has it. In order, each a process: the CUDA and the
+TensorRT provider with the answers beside the processor's, with a CUDA graph and
 without, in fp32, fp16 and int8, started for the first time and again; the age of a label and the
 rate at 30 and 60 frames a second; a step of fine-tuning in 32 bits against mixed precision, with
 the memory used up, and in two processes on one GPU; AlexNet, SqueezeNet, ResNet-18, VGG-16 and
@@ -38,7 +39,7 @@ from benchmarks.inference_request import INTEGER_MODEL, MODEL
 from benchmarks.steps import Step, StepResult, describe_results, run_step, run_steps
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.errors import UserError
-from webcam_classifier.runtime.providers import CPU, PROVIDERS, installed_providers
+from webcam_classifier.runtime.providers import CPU, PROVIDERS, installed_providers, is_library
 
 _BUDGET = 570.0  # seconds; the rest of ten minutes is for the models and the table
 _ENGINE = 150.0  # seconds that TensorRT may take to build one
@@ -123,12 +124,13 @@ def plan(folder: Path, device: str, is_short: bool) -> list[Step]:
         )
     )
     networks = _NETWORKS[:1] if is_short else _NETWORKS
+    present = [one for one in providers if one in installed_providers()]
     steps += [
         Step(
             f"{network}, in torch and ours",
             (
                 "benchmarks.gpu_networks", network, "--device", device,
-                "--provider", providers[0], "--json", "{json}",
+                "--provider", (present or providers)[0], "--json", "{json}",
                 *(["--without-compile", "--runs", "2"] if is_short else []),
             ),
         )
@@ -142,7 +144,8 @@ def inference_steps(folder: Path, provider: str, precision: str) -> list[Step]:
     start = inference_step(folder, provider, precision)
     steps = [start, dataclasses.replace(start, name=f"{start.name}, started again")]
     if provider in _GPU_PROVIDERS:
-        steps.append(inference_step(folder, provider, precision, "--no-graph"))
+        if not is_library(provider):  # TensorRT without onnxruntime makes no CUDA graph
+            steps.append(inference_step(folder, provider, precision, "--no-graph"))
         if precision == "fp32":
             steps.append(inference_step(folder, provider, precision, "--reduced"))
     return steps
@@ -197,6 +200,7 @@ def gpu_facts() -> dict[str, object]:
         "GPU providers of onnxruntime": [
             name for name in installed_providers() if PROVIDERS[name].device == "cuda"
         ],
+        "TensorRT without onnxruntime": is_library("tensorrt"),
         "torch2trt": importlib.util.find_spec("torch2trt") is not None,
     }
     try:

@@ -1,10 +1,11 @@
 """One model on one provider, as the live loop runs it, in a process of its own.
 
     $ python -m benchmarks.gpu_child MODEL --provider cuda --no-graph --json FILE
+    $ python -m benchmarks.gpu_child MODEL --provider tensorrt --compare --json FILE
 
 It opens the model, answers drawn pictures, and times single runs. A second process for the same
 model finds what the first one compiled. The answers go to the file, where `benchmarks.gpu` compares
-them with the processor's.
+them with the processor's; with --compare that is done here.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from webcam_classifier.runtime.providers import (
     option_attempts,
     provider_options,
 )
-from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, SplitRunner
+from webcam_classifier.runtime.runners import PlainRunner, SplitRunner
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.session import (
     ModelSession,
     open_model,
     open_on_processor,
     open_on_provider,
+    runner_for,
 )
 from webcam_classifier.runtime.split_graph import split_graph
 from webcam_classifier.runtime.trial_pictures import blobs
@@ -57,17 +59,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     session.run(pictures[:1])
     opened = time.perf_counter() - began
     name = OUTPUT_NAME if OUTPUT_NAME in session.outputs else next(iter(session.outputs))
-    answers = [session.run(picture[np.newaxis])[name][0].tolist() for picture in pictures]
+    answers = answers_of(session, pictures, name)
     found: dict[str, Any] = {
         "runs_on": session.runtime.describe(),
         "first_answer_seconds": opened,
         **timed(session, pictures[:1]),
         "megabytes": resident_megabytes(),
         "device_megabytes": None if before is None else (device_megabytes() or 0.0) - before,
-        "answers": answers,
+        "answers": answers.tolist(),
     }
+    words = f"{found['runs_on']}: {found['median']:.2f} ms, first answer {opened:.1f} s"
+    if options.compare:
+        expected = answers_of(open_model(options.model, ExecutionConfig()), pictures, name)
+        found["equal"] = int((answers.argmax(axis=1) == expected.argmax(axis=1)).sum())
+        found["apart"] = float(np.abs(answers - expected).max())
+        words += f", {found['equal']} of {len(answers)} answers the processor's, "
+        words += f"{found['apart']:.4f} apart"
     options.json.write_text(json.dumps(found))
-    print(f"{found['runs_on']}: {found['median']:.2f} ms, first answer {opened:.1f} s")
+    print(words)
+
+
+def answers_of(session: ModelSession, pictures: np.ndarray, name: str) -> np.ndarray:
+    """Ask about prepared pictures, one at a time; (pictures, labels)."""
+    return np.array([session.run(picture[np.newaxis])[name][0] for picture in pictures])
 
 
 def open_with(options: argparse.Namespace) -> ModelSession:
@@ -87,10 +101,9 @@ def open_with(options: argparse.Namespace) -> ModelSession:
     split = split_graph(options.model, folder / "parts" / options.model.stem)
     if split is None:
         raise UserError(f"{options.model} has no embedding, so it is not cut in two.")
-    device = PROVIDERS[options.provider].device
     body = open_on_provider(split.body, runtime, plain, folder)
     head = open_on_processor(split.head, 1)
-    runner = SplitRunner(BoundRunner(body, device), split.seam, PlainRunner(head))
+    runner = SplitRunner(runner_for(body, runtime), split.seam, PlainRunner(head))
     return ModelSession(body, head, runner, runtime)
 
 
@@ -131,6 +144,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--reduced", action="store_true", help="features in fp16")
     add("--precision", default="fp32", help="of the file (default: %(default)s)")
     add("--no-graph", action="store_true", help="without a CUDA graph")
+    add("--compare", action="store_true", help="say how the answers differ from the processor's")
     add("--json", type=Path, required=True, metavar="FILE")
     return parser.parse_args(arguments)
 

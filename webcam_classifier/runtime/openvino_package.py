@@ -11,7 +11,6 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.file_hashes import is_unchanged, note_hashes
+from webcam_classifier.runtime.library_session import GraphValue
 from webcam_classifier.runtime.providers import PROVIDERS
 from webcam_classifier.storage import write_atomically
 
@@ -35,23 +35,8 @@ _TYPES: Mapping[str, str] = {
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class OpenvinoValue:
-    """An input or output, described as onnxruntime does.
-
-    Attributes:
-        name: In the graph.
-        shape: With a batch axis of one.
-        type: Such as `tensor(float)`.
-    """
-
-    name: str
-    shape: Sequence[int]
-    type: str
-
-
 class OpenvinoSession:
-    """A graph compiled by OpenVINO, with as much of a session of onnxruntime as is used here.
+    """A graph compiled by OpenVINO; see `LibrarySession`.
 
     Args:
         compiled: OpenVINO's, with fixed shapes.
@@ -64,11 +49,11 @@ class OpenvinoSession:
         self._inputs = [_described(value) for value in compiled.inputs]
         self._outputs = [_described(value) for value in compiled.outputs]
 
-    def get_inputs(self) -> list[OpenvinoValue]:
+    def get_inputs(self) -> list[GraphValue]:
         """What the graph takes."""
         return self._inputs
 
-    def get_outputs(self) -> list[OpenvinoValue]:
+    def get_outputs(self) -> list[GraphValue]:
         """What it gives."""
         return self._outputs
 
@@ -135,6 +120,6 @@ def open_with_openvino(path: Path, settings: Mapping[str, str], folder: Path) ->
     return OpenvinoSession(compiled, library)
 
 
-def _described(value: Any) -> OpenvinoValue:  # noqa: ANN401 openvino is no requirement
+def _described(value: Any) -> GraphValue:  # noqa: ANN401 openvino is no requirement
     kind = value.element_type.get_type_name()
-    return OpenvinoValue(value.any_name, tuple(value.shape), _TYPES.get(kind, kind))
+    return GraphValue(value.any_name, tuple(value.shape), _TYPES.get(kind, kind))

@@ -20,7 +20,9 @@ from webcam_classifier.private_onnxruntime import onnxruntime
 OPENVINO_PACKAGE = "onnxruntime-ep-openvino"
 OPENVINO_MODULE = "onnxruntime_ep_openvino"
 OPENVINO_LIBRARY = "openvino"
+TENSORRT_LIBRARY = "tensorrt"
 
+_LIBRARIES: Mapping[str, str] = {"openvino": OPENVINO_LIBRARY, "tensorrt": TENSORRT_LIBRARY}
 _CUDA_GRAPH = frozenset({"enable_cuda_graph", "trt_cuda_graph_enable"})
 
 
@@ -63,8 +65,9 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "tensorrt": Provider(
         "TensorrtExecutionProvider",
-        "On an NVIDIA GPU, replace onnxruntime by `pip install onnxruntime-gpu tensorrt`; a Jetson "
-        "takes NVIDIA's own wheel.",
+        "On an NVIDIA GPU, replace onnxruntime by `pip install onnxruntime-gpu tensorrt`, or keep "
+        "it and `pip install tensorrt`. A Jetson has TensorRT from JetPack: make the virtual "
+        "environment with --system-site-packages.",
         device="cuda",
     ),
     "coreml": Provider("CoreMLExecutionProvider", "It comes with onnxruntime for macOS only."),
@@ -133,7 +136,7 @@ ON_ALL_CORES = ExecutionConfig()
 
 
 def installed_providers() -> tuple[str, ...]:
-    """Name what this onnxruntime was built with, and OpenVINO where its package is installed.
+    """Name what this onnxruntime was built with, and what is installed as a library of its own.
 
     Whether a device is behind it shows when a graph is opened.
     """
@@ -154,14 +157,21 @@ def is_plugin(name: str) -> bool:
 
 
 def is_library(name: str) -> bool:
-    """Whether a provider can be opened without onnxruntime: see `openvino_package`."""
-    return name == "openvino" and importlib.util.find_spec(OPENVINO_LIBRARY) is not None
+    """Whether a provider can be opened without onnxruntime.
+
+    See `openvino_package`, and `tensorrt_package` for an onnxruntime that was built without it.
+    """
+    if name == "tensorrt" and PROVIDERS[name].registered in onnxruntime.get_available_providers():
+        return False
+    module = _LIBRARIES.get(name)
+    spec = None if module is None else importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None  # None: a mere folder of that name
 
 
 def versions() -> str:
     """The versions that measurements depend on."""
     words = [f"onnxruntime {onnxruntime.__version__}"]
-    for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, "tensorrt"):
+    for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, TENSORRT_LIBRARY):
         # The folder's name says it: asking importlib.metadata takes 4 MB and 30 ms.
         for folder in sys.path:
             words += sorted(path.stem for path in Path(folder).glob(f"{package}-*.dist-info"))
@@ -179,7 +189,7 @@ def provider_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
         return openvino_options(runtime)
     if runtime.provider == "cuda":
         return cuda_options()
-    if runtime.provider == "tensorrt":
+    if runtime.provider == "tensorrt" and not is_library(runtime.provider):
         return tensorrt_options(runtime, cache)
     if runtime.provider == "coreml":
         return {

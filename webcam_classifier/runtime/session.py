@@ -21,7 +21,8 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
-from webcam_classifier.runtime.openvino_package import OpenvinoSession, open_with_openvino
+from webcam_classifier.runtime.library_session import LibrarySession
+from webcam_classifier.runtime.openvino_package import open_with_openvino
 from webcam_classifier.runtime.openvino_plugin import (
     MakeOptions,
     finds_a_processor,
@@ -44,6 +45,7 @@ from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, 
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.split_graph import split_graph
 from webcam_classifier.runtime.stranger import check_stranger, describe_failure
+from webcam_classifier.runtime.tensorrt_package import open_with_tensorrt
 from webcam_classifier.storage import explain_os_error
 
 _FEWEST_NODES_SHARE = 0.9  # of the graph; with less, most of the time is spent elsewhere
@@ -67,7 +69,7 @@ class ModelSession:
 
     def __init__(
         self,
-        first: onnxruntime.InferenceSession | OpenvinoSession,
+        first: onnxruntime.InferenceSession | LibrarySession,
         last: onnxruntime.InferenceSession,
         runner: Runner,
         runtime: ExecutionConfig,
@@ -147,12 +149,12 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
         )
     if split is None:
         session = open_on_provider(path, runtime, options, folder)
-        # OpenVINO itself does not tell what stands in the file beside the graph.
-        told = open_on_processor(path, 1) if isinstance(session, OpenvinoSession) else session
-        return ModelSession(told, told, _runner(session, runtime), runtime, _library(session))
+        # A library of its own does not tell what stands in the file beside the graph.
+        told = open_on_processor(path, 1) if isinstance(session, LibrarySession) else session
+        return ModelSession(told, told, runner_for(session, runtime), runtime, _library(session))
     head = open_on_processor(split.head, 1)  # a few thousand multiplications
     body = open_on_provider(split.body, runtime, options, folder)
-    runner = SplitRunner(_runner(body, runtime), split.seam, PlainRunner(head))
+    runner = SplitRunner(runner_for(body, runtime), split.seam, PlainRunner(head))
     return ModelSession(body, head, runner, runtime, _library(body))
 
 
@@ -182,7 +184,7 @@ def _readable(path: Path) -> str | bytes:
 
 def open_on_provider(
     path: Path, runtime: ExecutionConfig, provider_options: dict[str, str], folder: Path
-) -> onnxruntime.InferenceSession | OpenvinoSession:
+) -> onnxruntime.InferenceSession | LibrarySession:
     """Open a graph on another provider, and make sure that it is the one that runs it.
 
     Args:
@@ -208,12 +210,13 @@ def open_on_provider(
             options.enable_mem_pattern = False  # its documentation asks for this
         return options
 
-    if runtime.provider == "tensorrt":
-        _drop_damaged_engines(folder)
+    _drop_damaged_engines(folder)
 
-    def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession | OpenvinoSession:
+    def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession | LibrarySession:
         if runtime.provider == "openvino":
             return _open_on_openvino(path, runtime, chosen, make_options, folder)
+        if runtime.provider == "tensorrt" and is_library(runtime.provider):
+            return open_with_tensorrt(path, runtime, folder)
         names = [(provider.registered, chosen), *_followers(runtime)]
         # With its own fallback it goes on with another provider after any error.
         return onnxruntime.InferenceSession(
@@ -241,7 +244,7 @@ def _open_on_openvino(
     settings: dict[str, str],
     make_options: MakeOptions,
     folder: Path,
-) -> onnxruntime.InferenceSession | OpenvinoSession:
+) -> onnxruntime.InferenceSession | LibrarySession:
     """Open a graph on OpenVINO's plugin, or on OpenVINO itself where that finds no processor."""
     name = f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
     has_plugin = is_plugin(runtime.provider)
@@ -274,7 +277,7 @@ def first_that_opens(
     return open_with(attempts[-1])
 
 
-def check_taken(session: onnxruntime.InferenceSession | OpenvinoSession, provider: str) -> None:
+def check_taken(session: onnxruntime.InferenceSession | LibrarySession, provider: str) -> None:
     """Make sure that a provider runs a graph: onnxruntime falls back to the processor in silence.
 
     Raises:
@@ -299,15 +302,18 @@ def check_taken(session: onnxruntime.InferenceSession | OpenvinoSession, provide
         )
 
 
-def _library(session: onnxruntime.InferenceSession | OpenvinoSession) -> str:
-    return session.library if isinstance(session, OpenvinoSession) else ""
+def _library(session: onnxruntime.InferenceSession | LibrarySession) -> str:
+    return session.library if isinstance(session, LibrarySession) else ""
 
 
-def _runner(
-    session: onnxruntime.InferenceSession | OpenvinoSession, runtime: ExecutionConfig
+def runner_for(
+    session: onnxruntime.InferenceSession | LibrarySession, runtime: ExecutionConfig
 ) -> Runner:
+    """Return what runs an opened graph again and again as its device is fastest."""
     device = PROVIDERS[runtime.provider].device
-    return PlainRunner(session) if device == "cpu" else BoundRunner(session, device)
+    if device == "cpu" or isinstance(session, LibrarySession):  # which has its own fixed places
+        return PlainRunner(session)
+    return BoundRunner(session, device)
 
 
 def _followers(runtime: ExecutionConfig) -> list[str]:

@@ -1,0 +1,171 @@
+"""Write a graph so that TensorRT reads it: pixels, and 8-bit numbers, in the forms that it knows.
+
+TensorRT takes bytes as an input alone, quantises with signed numbers around zero alone, and biases
+with 32-bit floats alone ("Working with Quantized Types"; its ONNX parser refuses anything else, or
+takes unsigned numbers for signed ones). For a first convolution with three channels it may find no
+way to compute it with 8 bits. Not yet run on such a device: what is tested is that the graph gives
+the same answers elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from webcam_classifier.runtime.passes.graph_index import GraphIndex, attribute
+
+_COLOURS = 3
+_MOST_UNSIGNED, _MOST_SIGNED = 255, 127
+_KEEPS_SIGN = frozenset(
+    {"MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Flatten", "Reshape", "Transpose"}
+)
+
+
+def fit_for_tensorrt(graph: onnx.GraphProto) -> None:
+    """Rewrite a graph of pixels for one picture at a time, in place.
+
+    All is as exact as before but quantised activations, which lose the lowest of their eight bits.
+
+    Args:
+        graph: Of a model file or its features; float or quantised.
+    """
+    for value in (*graph.input, *graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if not axis.dim_value:
+                axis.dim_value = 1
+    index = GraphIndex(graph)
+    _cast_pixels_first(index)
+    _compute_first_convolution_with_floats(index)
+    _turn_biases_to_floats(index)
+    _quantise_around_zero(index)
+    index.drop_unused()
+
+
+def _cast_pixels_first(index: GraphIndex) -> None:
+    """Turn bytes into floats before they are sorted into planes."""
+    pixels = index.graph.input[0].name
+    turn = index.only_consumer(pixels, "Transpose")
+    if turn is None:
+        return
+    planes = turn.output[0]
+    cast = index.only_consumer(planes, "Cast")
+    read = index.only_consumer(planes, "DequantizeLinear")
+    if read is not None and _is_plain(index, read):
+        kind, after = TensorProto.FLOAT, read
+    elif cast is not None:
+        kind, after = attribute(cast, "to", TensorProto.FLOAT), cast
+    else:
+        return
+    turn.input[0] = index.insert(turn, "Cast", [pixels], "pixels.floats", to=kind)
+    index.redirect(after.output[0], planes)
+    index.remove(after)
+
+
+def _is_plain(index: GraphIndex, read: onnx.NodeProto) -> bool:
+    """Whether bytes are read as the numbers that they are."""
+    scale, zero = (index.constant(name) for name in read.input[1:3])
+    return scale is not None and zero is not None and bool((scale == 1.0).all() and not zero.any())
+
+
+def _compute_first_convolution_with_floats(index: GraphIndex) -> None:
+    for convolution in index.nodes("Conv"):
+        kernel = index.producer(convolution.input[1], "DequantizeLinear")
+        values = None if kernel is None else _dequantised(index, kernel)
+        channels = 0 if values is None else values.shape[1] * attribute(convolution, "group", 1)
+        if kernel is None or values is None or channels != _COLOURS:
+            continue
+        index.redirect(kernel.output[0], index.add_constant(f"{kernel.output[0]}.floats", values))
+        index.remove(kernel)
+        read = index.producer(convolution.input[0], "DequantizeLinear")
+        quantised = None if read is None else index.producer(read.input[0], "QuantizeLinear")
+        if quantised is not None:
+            convolution.input[0] = quantised.input[0]
+            _remove_unread(index)
+
+
+def _turn_biases_to_floats(index: GraphIndex) -> None:
+    for node in index.nodes("DequantizeLinear"):
+        stored = index.constant(node.input[0])
+        values = _dequantised(index, node) if stored is not None else None
+        if stored is None or values is None or stored.dtype != np.int32:
+            continue
+        index.redirect(node.output[0], index.add_constant(f"{node.output[0]}.floats", values))
+        index.remove(node)
+
+
+def _quantise_around_zero(index: GraphIndex) -> None:
+    """Let the numbers -127 to 127 stand for what 0 to 255 stood for, and more."""
+    unsigned = [
+        node
+        for kind in ("QuantizeLinear", "DequantizeLinear")
+        for node in index.nodes(kind)
+        if index.constant(node.input[0]) is None and _has_unsigned_zero(index, node)
+    ]
+    # Asked before anything is changed: what is read from bytes with a zero of zero is not negative.
+    clipped = [
+        node
+        for node in unsigned
+        if node.op_type == "QuantizeLinear"
+        and not index.constant(node.input[2]).any()  # type: ignore[union-attr] # it has one
+        and not _is_never_negative(index, node.input[0])
+    ]
+    for node in clipped:
+        # Bytes end at zero, and with them a rectifier that the quantiser has taken for done.
+        node.input[0] = index.insert(node, "Relu", [node.input[0]], f"{node.output[0]}.rectified")
+    signed_zero = index.add_constant("signed.zero_point", np.array(0, dtype=np.int8))
+    scales: dict[tuple[str, str], str] = {}
+    for node in unsigned:
+        names = (node.input[1], node.input[2])
+        if names not in scales:
+            scale, zero = (index.constant(name) for name in names)
+            assert scale is not None
+            assert zero is not None
+            reach = np.maximum(_MOST_UNSIGNED - zero.astype(np.float32), zero.astype(np.float32))
+            wider = np.asarray(scale * reach / _MOST_SIGNED, dtype=scale.dtype)
+            scales[names] = index.add_constant(f"signed.scale_{len(scales)}", wider)
+        node.input[1:3] = [scales[names], signed_zero]
+
+
+def _has_unsigned_zero(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    zero = index.constant(node.input[2]) if len(node.input) > 2 else None
+    return zero is not None and zero.dtype == np.uint8 and index.constant(node.input[1]) is not None
+
+
+def _is_never_negative(index: GraphIndex, value: str) -> bool:
+    for node in index.graph.node:
+        if value not in node.output:
+            continue
+        if node.op_type == "DequantizeLinear":
+            return _has_unsigned_zero(index, node) and not np.any(index.constant(node.input[2]))
+        if node.op_type in _KEEPS_SIGN:
+            taken = node.input if node.op_type == "Concat" else node.input[:1]
+            return all(_is_never_negative(index, name) for name in taken)
+        return str(node.op_type) == "Relu"
+    return False
+
+
+def _dequantised(index: GraphIndex, node: onnx.NodeProto) -> NDArray[np.float32] | None:
+    """Return the floats that stored numbers stand for; None where they are no constant."""
+    stored, scale = (index.constant(name) for name in node.input[:2])
+    if stored is None or scale is None:
+        return None
+    zero = index.constant(node.input[2]) if len(node.input) > 2 else None
+    shape = [1] * stored.ndim
+    if scale.size > 1:
+        axis = attribute(node, "axis", 1)
+        shape[axis if axis < stored.ndim else 0] = -1
+    whole = stored.astype(np.int64) - (0 if zero is None else zero.astype(np.int64).reshape(shape))
+    return np.asarray(whole * scale.reshape(shape), dtype=np.float32)
+
+
+def _remove_unread(index: GraphIndex) -> None:
+    """Take out the nodes whose output nothing reads any more."""
+    while True:
+        read = {name for node in index.graph.node for name in node.input}
+        read.update(output.name for output in index.graph.output)
+        unread = [node for node in index.graph.node if not read.intersection(node.output)]
+        if not unread:
+            return
+        index.remove(*unread)
