@@ -253,6 +253,33 @@ def quantised_rectifier(zero_point: int) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def test_8_bit_numbers_are_allowed_where_the_file_has_them(model: Path, tmp_path: Path) -> None:
+    path = model.with_name("quantised.onnx")
+    onnx.save(quantised_rectifier(0), path)
+    for is_reduced, flags in ((False, []), (True, ["FP16", "INT8"])):
+        folder = tmp_path / str(is_reduced)
+        session = open_with_tensorrt(path, ExecutionConfig("tensorrt", 0, is_reduced), folder)
+        assert session.get_outputs()[0].shape == (1, 8, 8, 8)
+        (engine,) = folder.glob("*.engine")
+        assert header_of(engine)["flags"] == flags
+        assert header_of(engine)["typed"] is not is_reduced
+
+
+def test_a_graph_that_it_does_not_know_is_refused_with_the_reason(
+    model: Path, tmp_path: Path
+) -> None:
+    value = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", 4, 4, 3])
+    result = helper.make_tensor_value_info("result", TensorProto.UINT8, ["batch", 4, 4, 3])
+    node = helper.make_node("Add", ["pixels", "pixels"], ["result"])
+    graph = helper.make_graph([node], "bytes", [value], [result])
+    opset = helper.make_opsetid("", 17)
+    path = model.with_name("bytes.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
+    with pytest.raises(ProviderError, match=r"can't read the graph \(Add: UINT8 is only .*cpu"):
+        open_with_tensorrt(path, ON_TENSORRT, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
 def run(graph: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     from webcam_classifier.private_onnxruntime import onnxruntime
 

@@ -147,7 +147,7 @@ pick() {
 cp -r "$data/." "$work/pictures/"
 find "$work/pictures" -name '.embeddings*' -prune -exec rm -rf {} +
 pick 1000000 1 "$work/learn"
-pick 12 1 "$work/few"
+pick 8 1 "$work/few"
 pick 4 3 "$work/other"
 
 step "x86: train, export to int8, answer"
@@ -159,7 +159,7 @@ on_x86 -m webcam_classifier.cli train few --mode head --input-size 96 --output x
 
 step "ARM: the device"
 on_arm -m webcam_classifier.cli doctor
-step "ARM: train a head with twelve pictures of each label, at 96 pixels"
+step "ARM: train a head with eight pictures of each label, at 96 pixels"
 # x86 has just fetched the weights; the unpacked system has no pip.
 cp "${XDG_CACHE_HOME:-$HOME/.cache}"/webcam-classifier/squeezenet1_1-*.safetensors "$work/weights.safetensors"
 on_arm -m webcam_classifier.cli train few --mode head --input-size 96 --output arm-few \
