@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if all(result.problem for result in results):
         raise UserError(
             f"Nothing was measured on a GPU: {problem or 'see above'}. Run it on a machine with "
-            "one, with torch for CUDA and onnxruntime-gpu installed."
+            "one, with torch for CUDA and onnxruntime-gpu or tensorrt installed."
         )
 
 
