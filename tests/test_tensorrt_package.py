@@ -269,13 +269,23 @@ def test_a_graph_that_it_does_not_know_is_refused_with_the_reason(
     model: Path, tmp_path: Path
 ) -> None:
     value = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", 4, 4, 3])
-    result = helper.make_tensor_value_info("result", TensorProto.UINT8, ["batch", 4, 4, 3])
-    node = helper.make_node("Add", ["pixels", "pixels"], ["result"])
-    graph = helper.make_graph([node], "bytes", [value], [result])
+    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, ["batch", 4, 4, 3])
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("DequantizeLinear", ["unsigned", "scale", "zero"], ["weights"]),
+        helper.make_node("Mul", ["floats", "weights"], ["result"]),
+    ]
+    constants: dict[str, NDArray[np.generic]] = {
+        "unsigned": np.array([1, 2, 3], np.uint8),
+        "scale": np.array(0.5, np.float32),
+        "zero": np.array(1, np.uint8),
+    }
+    stored = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "unsigned_weights", [value], [result], stored)
     opset = helper.make_opsetid("", 17)
-    path = model.with_name("bytes.onnx")
+    path = model.with_name("unsigned.onnx")
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
-    with pytest.raises(ProviderError, match=r"can't read the graph \(Add: UINT8 is only .*cpu"):
+    with pytest.raises(ProviderError, match=r"can't read the graph \(Non-zero zero point .*cpu"):
         open_with_tensorrt(path, ON_TENSORRT, tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
 

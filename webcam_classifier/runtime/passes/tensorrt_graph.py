@@ -44,23 +44,20 @@ def fit_for_tensorrt(graph: onnx.GraphProto) -> None:
 
 
 def _cast_pixels_first(index: GraphIndex) -> None:
-    """Turn bytes into floats before they are sorted into planes."""
+    """Turn bytes into floats before anything else is done to them."""
     pixels = index.graph.input[0].name
-    turn = index.only_consumer(pixels, "Transpose")
-    if turn is None:
+    readers = [node for node in index.graph.node if pixels in node.input and node.op_type != "Cast"]
+    if not readers:
         return
-    planes = turn.output[0]
-    cast = index.only_consumer(planes, "Cast")
-    read = index.only_consumer(planes, "DequantizeLinear")
-    if read is not None and _is_plain(index, read):
-        kind, after = TensorProto.FLOAT, read
-    elif cast is not None:
-        kind, after = attribute(cast, "to", TensorProto.FLOAT), cast
-    else:
-        return
-    turn.input[0] = index.insert(turn, "Cast", [pixels], "pixels.floats", to=kind)
-    index.redirect(after.output[0], planes)
-    index.remove(after)
+    floats = index.insert(readers[0], "Cast", [pixels], "pixels.floats", to=TensorProto.FLOAT)
+    for node in readers:
+        node.input[:] = [floats if name == pixels else name for name in node.input]
+    for read in index.nodes("DequantizeLinear"):
+        turn = index.producer(read.input[0], "Transpose")
+        source = read.input[0] if turn is None else turn.input[0]
+        if source == floats and _is_plain(index, read):
+            index.redirect(read.output[0], read.input[0])
+            index.remove(read)
 
 
 def _is_plain(index: GraphIndex, read: onnx.NodeProto) -> bool:
