@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Of `make check`, whose tests wait for much of their time; no test needs the machine for itself.
+WORKERS ?= 2
 PIP := $(RUN) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 STATIC = $(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy
 
@@ -19,7 +21,7 @@ test: $(VENV)/dev.stamp
 
 check: $(VENV)/dev.stamp
 	$(STATIC)
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
 page-checks: $(VENV)/dev.stamp
 	$(RUN) -m tools.page_checks

@@ -33,7 +33,7 @@ import numpy as np
 from webcam_classifier.cli import train
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.live_arguments import SMOOTHING
-from webcam_classifier.dataset.listing import list_pictures
+from webcam_classifier.dataset.listing import list_dataset, list_pictures
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
@@ -153,7 +153,7 @@ def classify_held_out(data: Path, name: str) -> Pictures:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "pictures"
         held_out: dict[State, list[BgrImage]] = {}
-        for label in sorted(path.name for path in (data / name).iterdir() if path.is_dir()):
+        for label in list_dataset(data / name).labels:
             found = list_pictures(data / name / label)[0]
             (folder / label).mkdir(parents=True)
             held_out[label] = []

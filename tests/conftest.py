@@ -17,7 +17,7 @@ import pytest
 import safetensors.numpy
 
 from tests.left_processes import MARK, end_processes, left_processes
-from tests.slow_tests import mark_slow_tests
+from tests.slow_tests import is_left_out, mark_slow_tests
 from tests.some_pictures import copy_some
 from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.cli import train
@@ -45,6 +45,11 @@ def pytest_configure() -> None:
     os.environ[MARK] = secrets.token_hex(8)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module of slow tests where they are left out: torch alone takes seconds."""
+    return is_left_out(collection_path, config.option.markexpr) or None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests, before -m chooses."""
@@ -59,9 +64,22 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         _end_what_is_left(item.path.name)
 
 
-def pytest_sessionfinish() -> None:
-    """End what is left running, also where the run was cut short."""
-    _end_what_is_left("the run")
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what is left running, also where the run was cut short.
+
+    With pytest-xdist each worker looks after its own: to the process above them they would
+    themselves be what is left.
+    """
+    if not session.config.getoption("numprocesses", None):
+        _end_what_is_left("the run")
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = _left
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what a worker of pytest-xdist has found left running."""
+    _left.extend(getattr(node, "workeroutput", {}).get("left", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

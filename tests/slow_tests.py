@@ -6,6 +6,8 @@ module of quick ones has the mark `slow` itself.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 _MODULES = frozenset({
@@ -33,6 +35,16 @@ _MODULES = frozenset({
     "test_large_pictures",
 })  # fmt: skip
 _FIXTURES = frozenset({"shared_data", "shared_weights", "hands", "taught_model", "display"})
+
+
+def is_left_out(path: Path, expression: str) -> bool:
+    """Whether a module holds slow tests alone, and those are left out.
+
+    Args:
+        path: Of the module, or of anything else.
+        expression: What `-m` chooses.
+    """
+    return expression == "not slow" and path.stem in _MODULES
 
 
 def mark_slow_tests(items: list[pytest.Item]) -> None:

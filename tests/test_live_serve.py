@@ -419,6 +419,7 @@ def test_without_the_servers_packages_it_says_what_to_install(folder: Path) -> N
     assert "error: The page needs the package uvicorn. Install" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
     folder: Path, camera: ColourCamera
 ) -> None:

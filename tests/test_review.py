@@ -239,6 +239,7 @@ def test_the_command_lists_what_waits_for_a_label(
     assert json.loads(capsys.readouterr().out)["unlabelled"][0]["guess"] == "cup"
 
 
+@pytest.mark.slow
 def test_the_page_reviews_moves_removes_and_takes_back(
     tmp_path: Path, looked_at: tuple[Path, tuple[Suspect, ...]]
 ) -> None:
@@ -287,6 +288,7 @@ def test_the_page_reviews_moves_removes_and_takes_back(
         assert files(dataset) == before
 
 
+@pytest.mark.slow
 def test_the_review_needs_no_mouse(
     tmp_path: Path, looked_at: tuple[Path, tuple[Suspect, ...]]
 ) -> None:
