@@ -60,6 +60,8 @@ _SET_FOR_A_MOMENT: Mapping[tuple[str, str], str] = {
     ("camera/opencv_capture.py", "os.environ[...]"): "read by OpenCV while it opens a video",
     ("camera/opencv_capture.py", "os.environ.pop"): "takes that back",
     ("report/figures.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
+    ("export/core_ml.py", "warnings.simplefilter"): "within warnings.catch_warnings",
+    ("finetune/torch_programs.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
     ("report/in_process.py", "os.nice"): "a program of its own, which gives way to others",
     ("runtime/trial.py", "print"): "a program of its own, which answers on its standard output",
     ("runtime/stranger_trial.py", "print"): "likewise",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
-from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
+
+if TYPE_CHECKING:  # recording needs nothing that runs a model
+    from webcam_classifier.model.classifier import Classifier
 
 
 class FrameClassifier(Protocol):
