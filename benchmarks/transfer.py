@@ -2,7 +2,11 @@
 
     $ python -m benchmarks.transfer thumbs/person_1,thumbs/person_2 sign_digits/
     $ python -m benchmarks.transfer DATASET... --weights-folder weights/ --quick
+    $ python -m benchmarks.transfer flowers/ --backbones vgg16 --ways tutorial --colours colour
 
+`freeze` is our head, `fine-tune` trains all layers, and `tutorial` is what the flowers and VGG
+tutorials do: the layers stay, and a new classifier with hidden units learns from the pictures as
+they are, which go through the frozen layers once.
 A DATASET is a folder as train.py takes it, which holds back recordings or its own test part, or two
 with a comma between: trained on the first, measured on the second. A row is printed as soon as
 it is known, so Ctrl-C keeps what there is.
@@ -48,7 +52,8 @@ from webcam_classifier.model_card import ModelCard
 from webcam_classifier.training.train_head import train_head
 
 BACKBONES = ("squeezenet1_1", "alexnet", "mobilenet_v2", "resnet18", "vgg16")
-WAYS = ("freeze", "fine-tune")
+WAYS = ("freeze", "fine-tune", "tutorial")
+USUAL_WAYS = WAYS[:2]
 COLOURS = ("colour", "grey")
 QUICK_EPOCHS = 2
 QUICK_PICTURES = 20  # of each label
@@ -56,6 +61,23 @@ HEADER = (
     "| data set | network | layers | pictures | accuracy | 95 % interval | test pictures | "
     "teaching s | ms a picture |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
+
+
+TUTORIAL = FinetuneSettings(
+    epochs=60,
+    batch_size=32,
+    learning_rate=0.001,
+    schedule="constant",
+    views="none",
+    ema=False,
+    head_init=False,
+    label_smoothing=0.0,
+    freeze_backbone=True,
+    hidden_units=(512,),
+    dropout=0.5,
+    patience=10,
+)
+"""The recipe `flowers`, but for views, with which every epoch would take as long as the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         for name in options.datasets:
             colourful = read(name, options.input_size, options.quick)
-            for data, colour in zip((colourful, colourful.grey()), COLOURS, strict=True):
+            for colour in options.colours:
+                data = colourful if colour == "colour" else colourful.grey()
                 for case in cases(options):
                     try:
                         print(row(data, colour, case), flush=True)
@@ -194,6 +217,9 @@ def row(data: Data, colour: str, case: Case) -> str:
 
 def train(task: TrainingTask, case: Case) -> TrainingResult:
     """Train as train.py does."""
+    if case.way == "tutorial":
+        tutorial = dataclasses.replace(TUTORIAL, backbone=case.backbone)
+        return prepare_finetune(tutorial, case.weights).train(task, None)
     backbone = load_backbone(case.backbone, case.weights, case.input_size)
     embedded = embed_labelled_pictures(task.pictures, backbone, test=task.test_pictures)
     if case.way == "freeze":
@@ -233,7 +259,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("datasets", nargs="+", metavar="DATASET")
     add("--backbones", nargs="+", default=BACKBONES, metavar="NAME",
         help=f"torchvision's names (default: {' '.join(BACKBONES)})")  # fmt: skip
-    add("--ways", nargs="+", default=WAYS, choices=WAYS, help="default: both")
+    add("--ways", nargs="+", default=USUAL_WAYS, choices=WAYS,
+        help=f"default: {' '.join(USUAL_WAYS)}")  # fmt: skip
+    add("--colours", nargs="+", default=COLOURS, choices=COLOURS, help="default: both")
     add("--weights-folder", type=Path, metavar="FOLDER",
         help="take weights from here, from files that begin with the network's name; others are "
         "fetched")  # fmt: skip

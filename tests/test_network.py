@@ -109,7 +109,8 @@ def test_a_whole_state_dict_leaves_nothing_random(shared_weights: Path) -> None:
 def test_what_a_partial_state_dict_lacks_is_said(shared_weights: Path) -> None:
     pretrained = load_pretrained("alexnet", str(shared_weights / "alexnet-features-fp16.pth"))
     assert what_is_missing("alexnet", pretrained) == (
-        "The weights lack 2 layers of alexnet, which start random: classifier.1, classifier.4."
+        "The weights hold the convolutions of alexnet only: the new classifier stands right behind "
+        "them."
     )
     assert "all of alexnet" in what_is_missing("alexnet", NO_WEIGHTS)
 
@@ -120,6 +121,29 @@ def test_without_its_classifier_alexnet_embeds_by_its_convolutions(shared_weight
     with torch.inference_mode():
         assert embedding_network("alexnet", pretrained)(pictures).shape == (2, 256)
         assert embedding_network("alexnet", NO_WEIGHTS)(pictures).shape == (2, 4096)
+
+
+@pytest.mark.parametrize(
+    ("hidden_units", "width"), [((), 256), ((8,), 256 * 6 * 6)], ids=["last layer", "hidden layer"]
+)
+def test_behind_bare_convolutions_nothing_is_random_but_the_new_layers(
+    hidden_units: tuple[int, ...], width: int, shared_weights: Path, tmp_path: Path
+) -> None:
+    pretrained = load_pretrained("alexnet", str(shared_weights / "alexnet-features-fp16.pth"))
+    layers = build_network("alexnet", 3, pretrained, hidden_units)
+    own = {name for name, _ in layers.named_parameters()} - set(pretrained.tensors)
+    assert {name.split(".")[1] for name in own} == {"6"}
+    linears = [layer for layer in layers.modules() if isinstance(layer, torch.nn.Linear)]
+    assert linears[0].in_features == width
+
+    network = PixelNetwork(layers).eval()
+    card = CheckpointCard("alexnet", ("a", "b", "c"), 128, "none", hidden_units)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(checkpoint_bytes(network, card))
+    loaded, _ = load_checkpoint(path)
+    pixels = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(pixels), network(pixels))
 
 
 def test_another_networks_weights_are_refused(shared_weights: Path) -> None:

@@ -37,6 +37,19 @@ def test_each_data_set_has_a_row_in_colour_and_in_grey(
     assert float(found[1][4]) < 1.0  # blue and red of one brightness
 
 
+def test_the_tutorials_way_learns_too(
+    tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coloured_pictures(tmp_path / "one", 10)
+    transfer.main(
+        [str(tmp_path / "one"), "--backbones", "squeezenet1_1", "--ways", "tutorial",
+         "--colours", "colour", "--weights-folder", str(squeezenet_weights.parent), *SMALL]
+    )  # fmt: skip
+    (found,) = rows(capsys.readouterr().out)
+    assert found[1:4] == ["squeezenet1_1", "tutorial", "colour"]
+    assert float(found[4]) == 1.0
+
+
 def test_weights_that_do_not_fit_are_skipped_and_said(
     tmp_path: Path, squeezenet_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.network import PixelNetwork, build_network, lacks_classifier
 
 _KEY = "webcam_classifier.checkpoint"
 
@@ -98,6 +98,7 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
             card.hidden_units,
             card.dropout,
             card.normalised_embedding,
+            lacks_classifier(card.backbone, tensors),
         )
         network.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 import torchvision
@@ -150,11 +150,16 @@ def build_network(
     hidden_units: Sequence[int] = (),
     dropout: float = 0.0,
     normalised_embedding: bool = False,
+    convolutions_only: bool | None = None,
 ) -> nn.Module:
     """Build a torchvision network whose last layer is a new one with the user's classes.
 
     The logits are the last layer's own values, of either sign: torchvision's ReLU behind
     SqueezeNet's head would hold back every negative one, and can silence a new head for good.
+
+    Where AlexNet's or VGG's weights hold the convolutions only, the new layers take the place of
+    the whole classifier, as in tutorials that swap it: behind random layers they would learn
+    little. Hidden layers take all of the last feature map, a last layer alone its mean.
 
     Args:
         backbone: One of `BACKBONES`.
@@ -164,6 +169,8 @@ def build_network(
         dropout: Share of the hidden units that are silent in each step of training.
         normalised_embedding: Whether the classifier begins with a `NormalisedEmbedding`, as a
             head does.
+        convolutions_only: Whether nothing is kept of AlexNet's or VGG's classifier; None: where the
+            weights hold nothing of it.
 
     Returns:
         From (N, 3, size, size) to logits (N, class_count).
@@ -175,6 +182,10 @@ def build_network(
     name, last = _output_layer_by_name(network)
     layers: list[nn.Module] = [NormalisedEmbedding()] if normalised_embedding else []
     width = last.in_features
+    if convolutions_only is None:
+        convolutions_only = lacks_classifier(backbone, pretrained.tensors)
+    if convolutions_only:
+        width = _drop_classifier(network, name, is_pooled=not hidden_units)
     for units in hidden_units:
         layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
         width = units
@@ -203,7 +214,7 @@ def embedding_network(backbone: str, pretrained: PretrainedWeights) -> nn.Module
     """
     network = _load(backbone, pretrained)
     name, _ = _output_layer_by_name(network)
-    if backbone.startswith(("alexnet", "vgg")) and _lacks_classifier(pretrained):
+    if lacks_classifier(backbone, pretrained.tensors):
         network.set_submodule("avgpool", nn.AdaptiveAvgPool2d(1))
         network.set_submodule("classifier", nn.Identity())
     else:
@@ -241,6 +252,19 @@ def without_output_layer(network: nn.Module) -> nn.Module:
     return shortened
 
 
+def lacks_classifier(backbone: str, names: Collection[str]) -> bool:
+    """Whether weights of AlexNet or VGG hold the convolutions only.
+
+    Args:
+        backbone: One of `BACKBONES`.
+        names: Of the tensors; none are no such weights.
+    """
+    if not names or not backbone.startswith(("alexnet", "vgg")):
+        return False
+    head = _head_prefix(backbone)
+    return not any(name.startswith("classifier.") and not name.startswith(head) for name in names)
+
+
 def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
     """Say which parts of a network the weights lack, or nothing where they lack none.
 
@@ -256,7 +280,17 @@ def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
     """
     if not pretrained.tensors:
         return f"No pretrained weights: all of {backbone} starts random."
-    missing = [name for name in _body_shapes(backbone) if name not in pretrained.tensors]
+    without = lacks_classifier(backbone, pretrained.tensors)
+    missing = [
+        name
+        for name in _body_shapes(backbone)
+        if name not in pretrained.tensors and not (without and name.startswith("classifier."))
+    ]
+    if without and not missing:
+        return (
+            f"The weights hold the convolutions of {backbone} only: the new classifier stands "
+            "right behind them."
+        )
     if not missing:
         return ""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in missing))
@@ -363,6 +397,24 @@ def _on_no_memory(backbone: str) -> nn.Module:
         return _bare(backbone)
 
 
-def _lacks_classifier(pretrained: PretrainedWeights) -> bool:
-    names = pretrained.tensors
-    return bool(names) and not any(name.startswith("classifier.") for name in names)
+def _drop_classifier(network: nn.Module, last: str, *, is_pooled: bool) -> int:
+    """Take away all of AlexNet's or VGG's classifier but its last layer.
+
+    Args:
+        network: Changed.
+        last: The name of its last layer, which stays where it is.
+        is_pooled: Whether what it takes becomes the mean of the feature map.
+
+    Returns:
+        How many features the last layer has to take.
+    """
+    classifier = network.get_submodule("classifier")
+    first = next(layer for layer in classifier.modules() if isinstance(layer, nn.Linear))
+    for name, _ in classifier.named_children():
+        if f"classifier.{name}" != last:
+            network.set_submodule(f"classifier.{name}", nn.Identity())
+    if not is_pooled:
+        return first.in_features
+    network.set_submodule("avgpool", nn.AdaptiveAvgPool2d(1))
+    channels = [layer.out_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    return channels[-1]
