@@ -9,12 +9,11 @@ A case is a protocol of benchmarks/protocols.py with the number of one of its fo
 without it), or `together`: thumbs, rooms, digits, masks and flowers in one model, asked about other
 people, rooms, subjects and photographs: a set of nearly two thousand pictures. Each trains as
 `train.py --mode finetune` does, holds recordings back, chooses by them how far to go, and is asked
-halfway, all the way, and where it was chosen to stop. `written` is what train.py would write: the
-head on all pictures where the head was chosen. AUROC is that of the score of novelty, which is
-fitted on the frozen embedding for the head, and on the tuned one elsewhere: it tells pictures of
-known labels from those of labels that were left out, of other data sets, and of nothing. Seconds
-are the processor's; `OMP_WAIT_POLICY=PASSIVE` in the environment lets threads sleep that wait, as
-train.py does.
+at each quarter of the way. `written` is what train.py would write: the head on all pictures where
+the head was chosen. AUROC is that of the score of novelty, which is fitted on the frozen embedding
+for the head, and on the tuned one elsewhere: it tells pictures of known labels from those of labels
+that were left out, of other data sets, and of nothing. Seconds are the processor's;
+`OMP_WAIT_POLICY=PASSIVE` in the environment lets threads sleep that wait, as train.py does.
 """
 
 from __future__ import annotations
@@ -53,6 +52,7 @@ from webcam_classifier.evaluation.intervals import burst_interval
 from webcam_classifier.evaluation.ood_pictures import ood_pictures
 from webcam_classifier.finetune.device import choose_device
 from webcam_classifier.finetune.evaluate import layer_inputs
+from webcam_classifier.finetune.interpolation import WEIGHTS
 from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
 from webcam_classifier.finetune.process_group import join_process_group
@@ -70,8 +70,7 @@ from webcam_classifier.training.paired_comparison import compare_paired
 
 TOGETHER = "together"
 _PARTS = ("thumbs 1>2", "rooms 1>2", "digits", "masks", "flowers")
-_OTHERS_EVERY = 12  # pictures of other data sets: one of so many
-_ASKED = (0.5, 1.0)  # of the way, beside what is chosen
+_OTHERS_EVERY = 6  # pictures of other data sets: one of so many
 _AT_ONCE = 16
 
 CLASSIC = FinetuneSettings(
@@ -263,8 +262,7 @@ def print_case(
     print("chosen:", choice, flush=True)
     bursts = test_bursts(embedded)
     rows = {"head": head}
-    for weight in sorted({*_ASKED, choice} - {0.0}):
-        rows[f"{weight:.0%} of the way"] = run.at(weight)
+    rows |= {f"{weight:.0%} of the way": run.at(weight) for weight in WEIGHTS}
     rows["written"] = head if choice == 0.0 else rows[f"{choice:.0%} of the way"]
     for name, answers in rows.items():
         print(f"| {case.name} | {name} | {describe(answers, head, bursts)} |", flush=True)
