@@ -43,14 +43,14 @@ export class RegionList {
   rest() {
     this.#at = 0;
     for (const line of this.#lines.values()) {
-      setText(line.label, texts.watch.nothing);
+      setText(line.label, "–");
       setText(line.words, "");
     }
   }
 
   /** @param {string} name */
   #line(name) {
-    const label = make("b", { dir: "auto", "data-testid": "region-label" }, texts.watch.nothing);
+    const label = make("b", { dir: "auto", "data-testid": "region-label" }, "–");
     const words = make("span", {});
     const element = make("li", { "data-region": name }, make("span", { dir: "auto" }, name), label, words);
     const line = { element, label, words };

@@ -12,7 +12,6 @@ export const texts = {
     model: "Model",
     changes: "Latest changes",
     noPicture: "no picture",
-    nothing: "–",
     away: AWAY,
     awayTriedAgain: `${AWAY} It is tried again by itself.`,
   },

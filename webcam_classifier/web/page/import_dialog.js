@@ -3,48 +3,10 @@
 import { make, setText } from "./elements.js";
 import { alert, notice } from "./notices.js";
 import { Refused } from "./studio.js";
-import { fileSize, many } from "./words.js";
+import { number, texts } from "./texts.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").ImportAnswer} ImportAnswer */
-
-const TEXT = {
-  cancel: "Cancel",
-  close: "Close",
-  sending: "Sending it to the studio…",
-  reading: "Looking through it…",
-  adding: "Adding the pictures…",
-  cancelling: "Stopping…",
-  titleOfPictures: (/** @type {string} */ pictures, /** @type {string} */ label) =>
-    `${pictures} for ${label}`,
-  /** @type {Record<string, string>} what the studio calls a layout, as a person reads it */
-  tools: {
-    "teach-camera": "Data set of this program",
-    "Teachable Machine": "Teachable Machine project",
-    "Edge Impulse": "Edge Impulse export",
-    Roboflow: "Roboflow export",
-    "folders of labels": "A folder for each label",
-    "pictures of one label": "",
-  },
-  found: (/** @type {string} */ pictures, /** @type {string} */ labels) =>
-    `${pictures} of ${labels} to add.`,
-  nothing: "There is nothing to add.",
-  isNew: "new label",
-  known: (/** @type {number} */ count) =>
-    `${many(count, "picture")} ${count === 1 ? "is" : "are"} in the data set already.`,
-  leftOut: (/** @type {number} */ count) => `${many(count, "file")} left out`,
-  more: (/** @type {number} */ count) => `and ${count.toLocaleString("en")} more`,
-  renamed: (/** @type {string} */ old, /** @type {string} */ now) =>
-    `The label ${old} becomes ${now}, as it can’t be the name of a folder.`,
-  add: (/** @type {string} */ pictures) => `Add ${pictures}`,
-  added: (/** @type {string} */ pictures, /** @type {string} */ labels) =>
-    `Added ${pictures} of ${labels}.`,
-  busy: "Other files are being read in. Drop these once that is done.",
-  needsLabel: "Drop pictures onto the label that they belong to.",
-  tooLarge: (/** @type {string} */ name, /** @type {string} */ size, /** @type {string} */ most) =>
-    `${name} has ${size}, and at most ${most} are taken. Send less at once.`,
-  unreachable: "The studio can’t be reached. Try it once more.",
-};
 
 const LOOK_EVERY = 300; // milliseconds between two looks at how far the studio is
 const SHOWN_OPEN = 4; // files that were left out, up to which they are listed at once
@@ -104,12 +66,12 @@ export class ImportDialog {
    */
   async offer(label, files) {
     if (this.#dialog.open) {
-      alert(TEXT.busy);
+      alert(texts.importing.busy);
       return;
     }
     const archives = files.filter(isArchive);
     const pictures = files.filter((file) => !isArchive(file));
-    if (label === null && pictures.length > 0) alert(TEXT.needsLabel);
+    if (label === null && pictures.length > 0) alert(texts.importing.needsLabel);
     const groups = archives.map((file) => [file]);
     if (label !== null && pictures.length > 0) groups.push(pictures);
     for (const group of groups) {
@@ -127,26 +89,26 @@ export class ImportDialog {
     const title =
       label === null || isArchive(files[0])
         ? files[0].name
-        : TEXT.titleOfPictures(many(files.length, "picture"), label);
+        : texts.importing.titleOfPictures(files.length, label);
     setText(this.#title, title);
     this.#isCancelled = false;
     this.#problem.hidden = true;
     this.#found.hidden = true;
-    this.#show(TEXT.sending);
+    this.#show(texts.importing.sending);
     this.#dialog.showModal();
     this.#cancel.focus();
     try {
       this.#import = await this.#studio.beginImport(label);
       await this.#send(files);
-      this.#show(TEXT.reading);
+      this.#show(texts.importing.reading);
       const shown = await this.#followed(this.#studio.lookAtImport(this.#import));
       this.#showFound(shown);
       if (await this.#agreed()) {
-        this.#show(TEXT.adding);
+        this.#show(texts.importing.adding);
         const done = await this.#followed(this.#studio.addImport(this.#import));
         this.#import = "";
         this.#dialog.close();
-        notice(TEXT.added(many(done.count, "picture"), many(done.labels.length, "label")));
+        notice(texts.importing.added(done.count, done.labels.length));
       }
     } catch (error) {
       if (!this.#isCancelled) await this.#showProblem(error);
@@ -161,11 +123,11 @@ export class ImportDialog {
     if (!limits) return "";
     for (const file of files) {
       const most = isArchive(file) ? limits.zip_bytes : limits.picture_bytes;
-      if (file.size > most) return TEXT.tooLarge(file.name, fileSize(file.size), fileSize(most));
+      if (file.size > most) return texts.importing.tooLarge(file.name, file.size, most);
     }
     const size = files.reduce((sum, file) => sum + file.size, 0);
     return size > limits.zip_bytes
-      ? TEXT.tooLarge(many(files.length, "picture"), fileSize(size), fileSize(limits.zip_bytes))
+      ? texts.importing.allTooLarge(files.length, size, limits.zip_bytes)
       : "";
   }
 
@@ -190,12 +152,12 @@ export class ImportDialog {
       const request = this.#studio.importRequest(this.#import, sentName(file));
       this.#sending = request;
       request.upload.onprogress = (event) => onSent(event.loaded);
-      request.onerror = request.onabort = () => reject(new Refused(TEXT.unreachable));
+      request.onerror = request.onabort = () => reject(new Refused(texts.importing.unreachable));
       request.onload = () => {
         if (request.status === 200) resolve();
-        else reject(new Refused(errorOf(request.responseText) ?? TEXT.unreachable));
+        else reject(new Refused(errorOf(request.responseText) ?? texts.importing.unreachable));
       };
-      if (this.#isCancelled) reject(new Refused(TEXT.unreachable));
+      if (this.#isCancelled) reject(new Refused(texts.importing.unreachable));
       else request.send(file);
     });
   }
@@ -231,7 +193,7 @@ export class ImportDialog {
   #stop() {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
-    setText(this.#lead, TEXT.cancelling);
+    setText(this.#lead, texts.importing.cancelling);
     this.#sending?.abort();
     this.#decide(false);
     void this.#drop();
@@ -257,7 +219,7 @@ export class ImportDialog {
     this.#bar.removeAttribute("value");
     this.#found.hidden = true;
     this.#add.hidden = true;
-    setText(this.#cancel, TEXT.cancel);
+    setText(this.#cancel, texts.cancel);
   }
 
   /** @param {number} share 0 to 1 */
@@ -277,25 +239,24 @@ export class ImportDialog {
     this.#add.hidden = true;
     setText(this.#problem, error instanceof Error ? error.message : String(error));
     this.#problem.hidden = false;
-    setText(this.#cancel, TEXT.close);
+    setText(this.#cancel, texts.close);
     this.#cancel.focus();
     await this.#agreed();
   }
 
   /** @param {ImportAnswer} found */
   #showFound(found) {
-    const pictures = many(found.count, "picture");
-    const tool = TEXT.tools[found.tool] ?? found.tool;
+    const tool = texts.importing.tools[found.tool] ?? found.tool;
     const words = found.count
-      ? TEXT.found(pictures, many(found.labels.length, "label"))
-      : TEXT.nothing;
+      ? texts.importing.found(found.count, found.labels.length)
+      : texts.importing.nothing;
     setText(this.#lead, tool ? `${tool}. ${words}` : words);
     this.#bar.hidden = true;
     this.#found.replaceChildren(...parts(found));
     this.#found.hidden = this.#found.childElementCount === 0;
     this.#add.hidden = found.count === 0;
-    setText(this.#add, TEXT.add(pictures));
-    setText(this.#cancel, found.count === 0 ? TEXT.close : TEXT.cancel);
+    setText(this.#add, texts.importing.add(found.count));
+    setText(this.#cancel, found.count === 0 ? texts.close : texts.cancel);
     (found.count === 0 ? this.#cancel : this.#add).focus();
   }
 }
@@ -309,15 +270,15 @@ function parts(found) {
         "li",
         { "data-testid": "import-label", "data-label": label.name },
         make("span", { class: "import-name", dir: "auto" }, label.name),
-        ...(label.is_new ? [make("span", { class: "import-new" }, TEXT.isNew)] : []),
-        make("span", { class: "import-count" }, label.count.toLocaleString("en")),
+        ...(label.is_new ? [make("span", { class: "import-new" }, texts.importing.isNew)] : []),
+        make("span", { class: "import-count" }, number(label.count)),
       ),
     );
     made.push(make("ul", { class: "import-labels" }, ...rows));
   }
   const sentences = [
-    ...(found.known > 0 ? [TEXT.known(found.known)] : []),
-    ...found.renamed.map((one) => TEXT.renamed(one.old, one.new)),
+    ...(found.known > 0 ? [texts.importing.known(found.known)] : []),
+    ...found.renamed.map((one) => texts.importing.renamed(one.old, one.new)),
     ...found.notes,
   ];
   if (sentences.length > 0)
@@ -334,11 +295,11 @@ function leftOut(found) {
     make("li", {}, make("b", { dir: "auto" }, one.name), ` ${one.reason}`),
   );
   const more = found.left_out_count - found.left_out.length;
-  if (more > 0) lines.push(make("li", {}, TEXT.more(more)));
+  if (more > 0) lines.push(make("li", {}, texts.notices.more(more)));
   const made = make(
     "details",
     { class: "import-left-out", "data-testid": "import-left-out" },
-    make("summary", {}, TEXT.leftOut(found.left_out_count)),
+    make("summary", {}, texts.importing.leftOut(found.left_out_count)),
     make("ul", {}, ...lines),
   );
   made.open = found.left_out_count <= SHOWN_OPEN;

@@ -37,6 +37,7 @@ export function duration(seconds) {
 
 const snapshots = (/** @type {number} */ count) => many(count, "snapshot");
 const pictures = (/** @type {number} */ count) => many(count, "picture");
+const labels = (/** @type {number} */ count) => many(count, "label");
 
 export const texts = {
   language: LANGUAGE,
@@ -399,5 +400,88 @@ export const texts = {
     removed: (/** @type {number} */ count) =>
       `Removed ${pictures(count)}. Undo brings them back.`,
     movedBack: (/** @type {number} */ count) => `${pictures(count)} moved back.`,
+  },
+
+  importing: {
+    sending: "Sending it to the studio…",
+    reading: "Looking through it…",
+    adding: "Adding the pictures…",
+    cancelling: "Stopping…",
+    titleOfPictures: (/** @type {number} */ count, /** @type {string} */ label) =>
+      `${pictures(count)} for ${label}`,
+    /** @type {Record<string, string>} what the studio calls a layout, as a person reads it */
+    tools: {
+      "teach-camera": "Data set of this program",
+      "Teachable Machine": "Teachable Machine project",
+      "Edge Impulse": "Edge Impulse export",
+      Roboflow: "Roboflow export",
+      "folders of labels": "A folder for each label",
+      "pictures of one label": "",
+    },
+    found: (/** @type {number} */ count, /** @type {number} */ labelCount) =>
+      `${pictures(count)} of ${labels(labelCount)} to add.`,
+    nothing: "There is nothing to add.",
+    isNew: "new label",
+    known: (/** @type {number} */ count) =>
+      `${pictures(count)} ${count === 1 ? "is" : "are"} in the data set already.`,
+    leftOut: (/** @type {number} */ count) => `${many(count, "file")} left out`,
+    renamed: (/** @type {string} */ old, /** @type {string} */ now) =>
+      `The label ${old} becomes ${now}, as it can’t be the name of a folder.`,
+    add: (/** @type {number} */ count) => `Add ${pictures(count)}`,
+    added: (/** @type {number} */ count, /** @type {number} */ labelCount) =>
+      `Added ${pictures(count)} of ${labels(labelCount)}.`,
+    busy: "Other files are being read in. Drop these once that is done.",
+    needsLabel: "Drop pictures onto the label that they belong to.",
+    tooLarge: (
+      /** @type {string} */ name,
+      /** @type {number} */ bytes,
+      /** @type {number} */ most,
+    ) =>
+      `${name} has ${fileSize(bytes)}, and at most ${fileSize(most)} are taken. Send less at once.`,
+    allTooLarge: (
+      /** @type {number} */ count,
+      /** @type {number} */ bytes,
+      /** @type {number} */ most,
+    ) =>
+      `${pictures(count)} have ${fileSize(bytes)}, and at most ${fileSize(most)} are taken. Send less at once.`,
+    unreachable: "The studio can’t be reached. Try it once more.",
+  },
+
+  video: {
+    play: "Play",
+    pause: "Pause",
+    back: "One frame back",
+    onwards: "One frame on",
+    keys: "1 to 9 record, Space plays, ← → step by a frame. While you hold a label, the video plays.",
+    noLabels: "Add a label first, then hold its button while the video shows it.",
+    stretches: "Recorded from this video",
+    noStretches: "Nothing yet.",
+    hold: "Hold",
+    orKey: (/** @type {string} */ key) => `or ${key}`,
+    pictures,
+    leftOut: (/** @type {number} */ count, /** @type {string} */ why) =>
+      `${number(count)} left out (${why})`,
+    stillSending: "sending…",
+    takeBack: "Take back",
+    takeBackOf: (/** @type {string} */ label, /** @type {string} */ when) => ` ${label}, ${when}`,
+    tookBack: (
+      /** @type {number} */ count,
+      /** @type {string} */ label,
+      /** @type {string} */ folder,
+    ) => `Took back ${pictures(count)} of ${label}. They are in ${folder}.`,
+    recorded: (/** @type {string} */ label, /** @type {string} */ what) =>
+      `${label}: ${what} recorded`,
+    recordedAll: (/** @type {number} */ count, /** @type {string} */ video) =>
+      `Recorded ${pictures(count)} from ${video}.`,
+    cantPlay: (/** @type {string} */ video) =>
+      `This browser can’t play ${video}. Save it as MP4 (H.264) or WebM, or record it where the studio runs: python collect.py LABEL --no-window --source FILE --every 0.5.`,
+    oneVideo: "One video is labelled at a time. Drop it alone, once the one before is closed.",
+    noPicture: (/** @type {string} */ video) =>
+      `${video} has sound and no picture. Choose another file.`,
+  },
+
+  timeline: {
+    position: "Position in the video",
+    of: (/** @type {string} */ now, /** @type {string} */ end) => `${now} of ${end}`,
   },
 };

@@ -4,45 +4,14 @@
 import { make, reconcile, setText } from "./elements.js";
 import { holdButton } from "./hold_button.js";
 import { alert, alertError, notice } from "./notices.js";
+import { texts } from "./texts.js";
 import { Stretch } from "./video_stretch.js";
 import { VideoTimeline, videoTime } from "./video_timeline.js";
-import { colourOf, many } from "./words.js";
+import { colourOf } from "./words.js";
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Label} Label */
-
-const TEXT = {
-  close: "Close",
-  play: "Play",
-  pause: "Pause",
-  back: "One frame back",
-  onwards: "One frame on",
-  labels: "Hold to record",
-  keys: "1 to 9 record, Space plays, ← → step by a frame. While you hold a label, the video plays.",
-  noLabels: "Add a label first, then hold its button while the video shows it.",
-  newLabel: "Name of a new label",
-  newLabelHint: "New label",
-  addLabel: "Add label",
-  stretches: "Recorded from this video",
-  noStretches: "Nothing yet.",
-  hold: "Hold",
-  orKey: (/** @type {string} */ key) => `or ${key}`,
-  pictures: (/** @type {number} */ count) => many(count, "picture"),
-  leftOut: (/** @type {number} */ count, /** @type {string} */ why) => `${count} left out (${why})`,
-  still: "sending…",
-  takeBack: "Take back",
-  takeBackOf: (/** @type {string} */ label, /** @type {string} */ when) => ` ${label}, ${when}`,
-  tookBack: (/** @type {string} */ pictures, /** @type {string} */ label, /** @type {string} */ folder) =>
-    `Took back ${pictures} of ${label}. They are in ${folder}.`,
-  recorded: (/** @type {string} */ label, /** @type {string} */ pictures) => `${label}: ${pictures} recorded`,
-  recordedAll: (/** @type {string} */ pictures, /** @type {string} */ video) =>
-    `Recorded ${pictures} from ${video}.`,
-  cantPlay: (/** @type {string} */ video) =>
-    `This browser can’t play ${video}. Save it as MP4 (H.264) or WebM, or record it where the studio runs: python collect.py LABEL --no-window --source FILE --every 0.5.`,
-  oneVideo: "One video is labelled at a time. Drop it alone, once the one before is closed.",
-  noPicture: (/** @type {string} */ video) => `${video} has sound and no picture. Choose another file.`,
-};
 
 const FRAME = 1 / 30; // seconds, until the video has shown how far its frames are apart
 const LONG_STEP = 1; // seconds, with Shift
@@ -58,25 +27,25 @@ export class VideoDialog {
   #video = make("video", { playsinline: "", preload: "auto", tabindex: "-1", "data-testid": "video" });
   #problem = make("p", { class: "problem", role: "alert", "data-testid": "video-problem" });
   #play = make("button", { type: "button", class: "video-play", "data-testid": "video-play" });
-  #back = make("button", { type: "button", "aria-label": TEXT.back, "data-testid": "video-back" });
-  #onwards = make("button", { type: "button", "aria-label": TEXT.onwards, "data-testid": "video-onwards" });
+  #back = make("button", { type: "button", "aria-label": texts.video.back, "data-testid": "video-back" });
+  #onwards = make("button", { type: "button", "aria-label": texts.video.onwards, "data-testid": "video-onwards" });
   #timeline = new VideoTimeline((time) => this.#seek(time));
   #labels = make("ul", { class: "video-labels", "aria-labelledby": "video-labels-title" });
-  #noLabels = make("p", { class: "hint" }, TEXT.noLabels);
+  #noLabels = make("p", { class: "hint" }, texts.video.noLabels);
   #name = make("input", {
     id: "video-new-label",
     type: "text",
     maxlength: "120",
-    placeholder: TEXT.newLabelHint,
+    placeholder: texts.gather.newLabel,
     enterkeyhint: "done",
     autocapitalize: "off",
     spellcheck: "false",
     required: "",
     "data-testid": "video-new-label",
   });
-  #addLabel = make("button", { type: "submit", "data-testid": "video-add-label" }, TEXT.addLabel);
+  #addLabel = make("button", { type: "submit", "data-testid": "video-add-label" }, texts.gather.addLabel);
   #list = make("ol", { class: "video-stretches", "aria-labelledby": "video-stretches-title" });
-  #nothing = make("p", { class: "hint" }, TEXT.noStretches);
+  #nothing = make("p", { class: "hint" }, texts.video.noStretches);
   #said = make("p", { class: "visually-hidden", role: "status", "data-testid": "video-said" });
   #dialog;
 
@@ -102,11 +71,11 @@ export class VideoDialog {
   constructor(studio) {
     this.#studio = studio;
     this.#video.muted = true;
-    const close = make("button", { type: "button", class: "quiet", "data-testid": "video-close" }, TEXT.close);
+    const close = make("button", { type: "button", class: "quiet", "data-testid": "video-close" }, texts.close);
     const form = make(
       "form",
       { class: "new-label", autocomplete: "off" },
-      make("label", { class: "visually-hidden", for: "video-new-label" }, TEXT.newLabel),
+      make("label", { class: "visually-hidden", for: "video-new-label" }, texts.gather.newLabelName),
       this.#name,
       this.#addLabel,
     );
@@ -128,12 +97,12 @@ export class VideoDialog {
         make(
           "div",
           { class: "video-right" },
-          make("h3", { id: "video-labels-title" }, TEXT.labels),
+          make("h3", { id: "video-labels-title" }, texts.card.hold),
           this.#noLabels,
           this.#labels,
           form,
-          make("p", { class: "hint video-keys" }, TEXT.keys),
-          make("h3", { id: "video-stretches-title" }, TEXT.stretches),
+          make("p", { class: "hint video-keys" }, texts.video.keys),
+          make("h3", { id: "video-stretches-title" }, texts.video.stretches),
           this.#nothing,
           this.#list,
         ),
@@ -157,14 +126,14 @@ export class VideoDialog {
       this.#video.addEventListener(kind, () => this.#showTime());
     this.#video.addEventListener("ended", () => this.#stop(false));
     this.#video.addEventListener("loadeddata", () => void this.#loaded());
-    this.#video.addEventListener("error", () => this.#failed(TEXT.cantPlay(this.#fileName)));
+    this.#video.addEventListener("error", () => this.#failed(texts.video.cantPlay(this.#fileName)));
     addEventListener("blur", () => this.#stop(true));
     document.addEventListener("visibilitychange", () => this.#stop(true));
   }
 
   /** @param {File[]} files one video, unless somebody chose too much */
   offer(files) {
-    if (files.length > 1 || this.#dialog.open) alert(TEXT.oneVideo);
+    if (files.length > 1 || this.#dialog.open) alert(texts.video.oneVideo);
     else this.#open(files[0]);
   }
 
@@ -207,7 +176,7 @@ export class VideoDialog {
       await this.#seeked(0);
     }
     if (!this.#video.videoWidth) {
-      this.#failed(TEXT.noPicture(this.#fileName));
+      this.#failed(texts.video.noPicture(this.#fileName));
       return;
     }
     this.#isReady = true;
@@ -265,7 +234,7 @@ export class VideoDialog {
   #showTime() {
     const { paused } = this.#video;
     this.#play.dataset.state = paused ? "paused" : "playing";
-    setText(this.#play, paused ? TEXT.play : TEXT.pause);
+    setText(this.#play, paused ? texts.video.play : texts.video.pause);
     for (const button of [this.#play, this.#back, this.#onwards]) button.disabled = !this.#isReady;
     this.#timeline.disabled = !this.#isReady;
     if (this.#isReady) this.#timeline.showTime(this.#video.currentTime);
@@ -343,7 +312,7 @@ export class VideoDialog {
       (one) => one.state !== "failed" || one.names.length > 0,
     );
     const last = this.#stretches.at(-1);
-    if (last?.state === "done") setText(this.#said, TEXT.recorded(last.label, describe(last)));
+    if (last?.state === "done") setText(this.#said, texts.video.recorded(last.label, describe(last)));
     if (this.#dialog.open) this.#showStretches();
   }
 
@@ -359,7 +328,7 @@ export class VideoDialog {
       const isHeld = this.#held?.label === label.name;
       button.disabled = !this.#isReady || !this.#studio.mayTeach;
       button.setAttribute("aria-pressed", String(isHeld));
-      setText(/** @type {Node} */ (button.querySelector(".record-key")), label.key ? TEXT.orKey(label.key) : "");
+      setText(/** @type {Node} */ (button.querySelector(".record-key")), label.key ? texts.video.orKey(label.key) : "");
     });
     this.#name.disabled = this.#addLabel.disabled = !this.#studio.mayTeach;
     const added = this.#labelItems.get(this.#added)?.querySelector("button");
@@ -375,7 +344,7 @@ export class VideoDialog {
       "button",
       { type: "button", class: "record", "data-testid": "video-record", "data-label": name, "aria-pressed": "false" },
       make("span", { class: "record-dot", "aria-hidden": "true" }),
-      make("span", { class: "visually-hidden" }, `${TEXT.hold} `),
+      make("span", { class: "visually-hidden" }, `${texts.video.hold} `),
       make("span", { class: "record-name", dir: "auto" }, name),
       make("span", { class: "record-key" }),
     );
@@ -420,7 +389,7 @@ export class VideoDialog {
       setText(/** @type {Node} */ (item.querySelector(".stretch-words")), describe(stretch));
       setText(
         /** @type {Node} */ (item.querySelector(".visually-hidden")),
-        TEXT.takeBackOf(stretch.label, when),
+        texts.video.takeBackOf(stretch.label, when),
       );
       const back = /** @type {HTMLButtonElement} */ (item.querySelector("button.quiet"));
       back.disabled =
@@ -438,7 +407,7 @@ export class VideoDialog {
     const back = make(
       "button",
       { type: "button", class: "quiet", "data-testid": "take-back" },
-      make("span", {}, TEXT.takeBack, make("span", { class: "visually-hidden" })),
+      make("span", {}, texts.video.takeBack, make("span", { class: "visually-hidden" })),
     );
     back.addEventListener("click", () => void this.#takeBack(stretch));
     return make(
@@ -474,7 +443,7 @@ export class VideoDialog {
     const next = this.#list.querySelector("button.quiet");
     (next instanceof HTMLButtonElement ? next : this.#play).focus();
     if (stretch.names.length > 0)
-      notice(TEXT.tookBack(TEXT.pictures(stretch.names.length), stretch.label, this.#studio.removedFolder));
+      notice(texts.video.tookBack(stretch.names.length, stretch.label, this.#studio.removedFolder));
   }
 
   /** What was recorded of this video may have been moved, undone or removed elsewhere. */
@@ -529,15 +498,15 @@ export class VideoDialog {
     this.#video.load();
     URL.revokeObjectURL(address);
     const count = this.#stretches.reduce((sum, one) => sum + one.names.length, 0);
-    if (count > 0) notice(TEXT.recordedAll(TEXT.pictures(count), this.#fileName));
+    if (count > 0) notice(texts.video.recordedAll(count, this.#fileName));
   }
 }
 
 /** @param {Stretch} stretch */
 function describe(stretch) {
-  const parts = [TEXT.pictures(stretch.names.length)];
+  const parts = [texts.video.pictures(stretch.names.length)];
   if (stretch.leftOutCount > 0)
-    parts.push(TEXT.leftOut(stretch.leftOutCount, [...stretch.leftOut.keys()].join("; ")));
-  if (stretch.state === "sending") parts.push(TEXT.still);
+    parts.push(texts.video.leftOut(stretch.leftOutCount, [...stretch.leftOut.keys()].join("; ")));
+  if (stretch.state === "sending") parts.push(texts.video.stillSending);
   return parts.join(", ");
 }

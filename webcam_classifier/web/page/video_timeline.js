@@ -1,13 +1,9 @@
 // The timeline of a video: where it stands, and which stretches were recorded for which label.
 
 import { make, setText } from "./elements.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./video_stretch.js").Stretch} Stretch */
-
-const TEXT = {
-  position: "Position in the video",
-  of: (/** @type {string} */ now, /** @type {string} */ end) => `${now} of ${end}`,
-};
 
 /** @param {number} seconds */
 export function videoTime(seconds) {
@@ -26,7 +22,7 @@ export class VideoTimeline {
     max: "0",
     step: "any",
     value: "0",
-    "aria-label": TEXT.position,
+    "aria-label": texts.timeline.position,
     "data-testid": "video-position",
   });
   #stretches = make("div", { class: "timeline-stretches", "aria-hidden": "true" });
@@ -52,7 +48,7 @@ export class VideoTimeline {
   /** @param {number} time seconds */
   showTime(time) {
     this.#slider.value = String(time);
-    const words = TEXT.of(videoTime(time), videoTime(this.#duration));
+    const words = texts.timeline.of(videoTime(time), videoTime(this.#duration));
     this.#slider.setAttribute("aria-valuetext", words);
     setText(this.words, words);
   }
