@@ -25,6 +25,7 @@ LABELS = ("none", "thumbs_down", "thumbs_up")
 RATE = 15  # frames a second
 SHOWN_FOR = 2.0  # seconds that a label is shown without a break
 HELD_FOR = 1.4  # seconds
+SNAPSHOTS = 6  # of a label, at the least, before it is said to be recorded
 WIDTH, HEIGHT = 320, 240
 SETTLES_IN = 0.6  # seconds after which the steadied verdict follows a change of the label
 PATIENCE = 180  # seconds
@@ -118,18 +119,29 @@ class TeachingPage:
         while not holds(self.look()):
             assert time.monotonic() < ends, what
 
-    def record(self, label: str) -> None:
-        """Hold a label's button from the moment that the clip shows it."""
+    def record(self, label: str, count: int = SNAPSHOTS) -> None:
+        """Hold a label's button while the clip shows it, again where few snapshots came of it.
+
+        Args:
+            label: Of the clip.
+            count: Snapshots that it has at the end, at the least; a slow machine needs several
+                holds for them.
+        """
         button = self.of_label("record", label)
-        button.scroll_into_view_if_needed()
-        box = button.bounding_box()
-        assert box is not None
-        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        self.wait_until(lambda look: look.shown not in ("", label), "the clip does not go on")
-        self.wait_until(lambda look: look.shown == label, f"{label} is not shown")
-        self.page.mouse.down()
-        time.sleep(HELD_FOR)
-        self.page.mouse.up()
+        recorded = self.of_label("label-card", label).get_by_test_id("label-count")
+        ends = time.monotonic() + PATIENCE
+        while int((recorded.text_content() or "0").replace(",", "")) < count:
+            assert time.monotonic() < ends, f"too few snapshots of {label} were recorded"
+            button.scroll_into_view_if_needed()
+            box = button.bounding_box()
+            assert box is not None
+            self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            self.wait_until(lambda look: look.shown not in ("", label), "the clip does not go on")
+            self.wait_until(lambda look: look.shown == label, f"{label} is not shown")
+            self.page.mouse.down()
+            time.sleep(HELD_FOR)
+            self.page.mouse.up()
+            expect(button).to_have_attribute("aria-pressed", "false")
 
     def seconds_until_all_are_right(self) -> float:
         """Look on until each label was named while it was shown, and give how long it took."""
