@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from onnx import numpy_helper
 
 from tests.coloured_pictures import write_coloured_pictures
 from tests.some_pictures import copy_some
+from tests.tiny_model import write_tiny_model
 from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.camera.scene import LABELS, draw_scene
 from webcam_classifier.cli import evaluate, train
@@ -283,6 +286,30 @@ def test_a_cancelled_job_leaves_what_was_there(
     assert ended.history[0].training_loss is None
     assert ended.history[0].validation_accuracy is not None
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_cancelled_job_ends_what_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model.onnx"
+    write_tiny_model(model)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with socket.create_server(("127.0.0.1", 0)) as registry:  # it never answers
+        registry.settimeout(60.0)
+        monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{registry.getsockname()[1]}/")
+        with TrainingJobs() as jobs:
+            jobs.write_page(model, tmp_path / "page.zip")
+            npm, _ = registry.accept()
+            with npm:
+                npm.settimeout(20.0)
+                assert npm.recv(4096).startswith(b"GET /onnxruntime-web")
+                jobs.cancel()
+                ended = jobs.wait(10.0)
+                while npm.recv(4096):  # npm's end closes it
+                    pass
+    assert ended is not None
+    assert ended.status == "cancelled"
 
 
 def test_a_model_that_was_written_meanwhile_is_kept_and_told(

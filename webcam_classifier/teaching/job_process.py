@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -75,8 +76,12 @@ class JobProcess:
                 yield event
 
     def kill(self) -> None:
-        """End it at once; only whole files are left."""
-        self._process.kill()
+        """End it at once, with what it has started; only whole files are left."""
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def finish(self) -> int:
         """Wait for its end, remove its temporary files, and return its exit code.
@@ -107,6 +112,7 @@ class JobProcess:
                 [sys.executable, *ours, *command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 env=_environment(),
+                start_new_session=True,  # so that `kill` reaches what it has started, too
             )  # fmt: skip
         except OSError as error:
             self._started.put(error)
