@@ -21,7 +21,11 @@ from benchmarks.inference_request import (
     SIZE,
     STATE,
 )
-from webcam_classifier.backbone.feature_graph import FeatureExtractor, squeezenet1_1_features
+from webcam_classifier.backbone.feature_graph import (
+    EMBEDDING_NAME,
+    FeatureExtractor,
+    squeezenet1_1_features,
+)
 from webcam_classifier.backbone.load import DEFAULT_BACKBONE
 from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.camera.scene import draw_scene
@@ -39,6 +43,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _CALIBRATION = 40  # drawn frames: enough for a benchmark of speed
 _POSES = ("thumbs_up", "thumbs_down", "background")
 _SPREAD = 0.02  # of a random head's weights: activations are large
+_WIDTH = 512  # features of the last module
 _SURENESS = 10.0  # factor of the logits
 
 
@@ -57,7 +62,7 @@ def write_models(folder: Path, labels: int = 3, size: int = SIZE) -> None:
         size: The side of the square picture, in pixels.
     """
     tensors = squeezenet1_1_weights().tensors
-    features = _evenly_pooled(squeezenet1_1_features(tensors, size))
+    features = _as_in_torchvision(squeezenet1_1_features(tensors, size))
     head = _head(features, size) if labels == len(_POSES) else _random_head(labels)
     whole = append_head(features, head)
     names = tuple(f"label {index}" for index in range(labels))
@@ -124,18 +129,22 @@ def write_foreign_models(folder: Path, python: Path) -> None:
             raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")
 
 
-def _evenly_pooled(features: onnx.ModelProto) -> onnx.ModelProto:
-    """Take off what weighs places before the pool: the network as torchvision has it."""
-    nodes = features.graph.node
-    (pool,) = [node for node in nodes if node.op_type == "GlobalAveragePool"]
-    for node in nodes:
-        if node.op_type == "Mul" and pool.input[0] in node.output:
-            pool.input[0] = node.input[0]
-            constants = features.graph.initializer
-            for unused in [entry for entry in constants if entry.name in node.input]:
-                constants.remove(unused)
-            nodes.remove(node)
-            break
+def _as_in_torchvision(features: onnx.ModelProto) -> onnx.ModelProto:
+    """Leave of the embedding the even mean of the last module, as other runtimes are given it."""
+    graph = features.graph
+    makers = {node.output[0]: node for node in graph.node}
+    shares = makers[EMBEDDING_NAME]  # of both modules
+    flat = makers[shares.input[0]]
+    pool = makers[flat.input[0]]
+    weighted = makers[pool.input[0]]  # the middle counts most
+    both = makers[weighted.input[0]]
+    pool.input[0], flat.output[0] = both.input[-1], EMBEDDING_NAME
+    for node in (shares, weighted):
+        for unused in [entry for entry in graph.initializer if entry.name in node.input]:
+            graph.initializer.remove(unused)
+    for node in (shares, weighted, both):
+        graph.node.remove(node)
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = _WIDTH
     return features
 
 
@@ -152,7 +161,7 @@ def _head(features: onnx.ModelProto, size: int) -> LinearHead:
 
 
 def _random_head(labels: int) -> LinearHead:
-    weights = np.random.default_rng(0).normal(scale=_SPREAD, size=(labels, 512))
+    weights = np.random.default_rng(0).normal(scale=_SPREAD, size=(labels, _WIDTH))
     return LinearHead(weights.astype(np.float32), np.zeros(labels, dtype=np.float32), 1.0)
 
 
