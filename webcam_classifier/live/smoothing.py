@@ -3,8 +3,8 @@
 A hidden Markov filter in continuous time: its states are the labels and unknown, which change now
 and then by themselves, and each frame is evidence as long as the time that it stands for. So it is
 as steady at 10 frames a second as at 60. The constants are the best of those that
-`benchmarks/steadiness.py` tried; on the same sequences an exponential average changes wrongly
-hundreds of times as often at the same delay.
+`benchmarks/steadiness.py` tried; on the same sequences an exponential average changes wrongly a
+hundred times as often at the same delay.
 """
 
 from __future__ import annotations
