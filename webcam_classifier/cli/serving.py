@@ -72,7 +72,7 @@ def open_serving(
         from webcam_classifier.web.link_token import keep_token, link_token
         from webcam_classifier.web.live_feed import LiveFeed
         from webcam_classifier.web.live_site import build_live_site
-        from webcam_classifier.web.posted_pictures import PostedPictures, PostedToRegions
+        from webcam_classifier.web.posted_pictures import PostedPictures
         from webcam_classifier.web.server import BackgroundServer
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
@@ -95,17 +95,21 @@ def open_serving(
     )
     if isinstance(labelling, ModelSwitch):
         switch = labelling
-        site = build_live_site(
-            feed, PostedPictures(lambda: switch.classifier, beside), switch, access
-        )
+        posted = PostedPictures(lambda: _whole_picture(switch.classifier), beside)
+        site = build_live_site(feed, posted, switch, access)
     else:
-        site = build_live_site(feed, PostedToRegions(labelling, beside), NoOtherModels(), access)
+        parts = labelling
+        site = build_live_site(feed, PostedPictures(lambda: parts, beside), NoOtherModels(), access)
     stack.enter_context(BackgroundServer(site, listener))
     for link in links(listener, token, options.origin):
         say(f"open   {link}")
     if not is_own_machine and options.origin is None:
         say("       whoever has the link can watch; it is sent unencrypted")
     return feed
+
+
+def _whole_picture(classifier: Classifier) -> Mapping[str, PartClassifier]:
+    return {"": PartClassifier(classifier, classifier.crop)}
 
 
 def check_is_no_picture(options: argparse.Namespace, source: SourceFacts) -> None:

@@ -6,8 +6,9 @@ and older versions of torch load, such as those for Jetsons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from webcam_classifier.backbone.optional_torch import needing_torch
 from webcam_classifier.export.foreign_model import (
@@ -47,15 +48,13 @@ def to_torch_export(
         one_picture_graph(original.path), original.card.input_size
     )
     content = torch_programs.exported_bytes(program)
-    answers, scores = torch_programs.ask_program(
-        torch_programs.load_exported(content), track(Stage.COMPARE, pictures)
-    )
     usage = (
         f"torch.export.load({str(folder / EXPORTED_NAME)!r}).module() {what_it_takes(original)}",
         "any number of pictures at once; load it with this version of torch or a newer one",
     )
-    contents = {EXPORTED_NAME: content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
-    return ForeignModel(contents, answers, scores, torch_programs.version(), usage)
+    loaded = torch_programs.load_exported(content)
+    contents = {EXPORTED_NAME: content, LABELS_NAME: labels}
+    return _asked(original, pictures, contents, loaded, usage)
 
 
 def to_torchscript(
@@ -78,12 +77,25 @@ def to_torchscript(
     content = torch_programs.torchscript_bytes(
         one_picture_graph(original.path), original.card.input_size
     )
-    answers, scores = torch_programs.ask_program(
-        torch_programs.load_torchscript(content), track(Stage.COMPARE, pictures)
-    )
     usage = (
         f"torch.jit.load({str(folder / SCRIPT_NAME)!r}) {what_it_takes(original)}",
         "torch calls TorchScript deprecated: take --format torch-export where you have a choice",
     )
-    contents = {SCRIPT_NAME: content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
+    loaded = torch_programs.load_torchscript(content)
+    contents = {SCRIPT_NAME: content, LABELS_NAME: labels}
+    return _asked(original, pictures, contents, loaded, usage)
+
+
+def _asked(
+    original: Classifier,
+    pictures: Sequence[BgrImage],
+    contents: Mapping[str, bytes],
+    loaded: Any,  # noqa: ANN401 of torch, which may be absent
+    usage: tuple[str, ...],
+) -> ForeignModel:
+    """Ask what was read back from the file, and put the card beside it."""
+    from webcam_classifier.finetune import torch_programs
+
+    answers, scores = torch_programs.ask_program(loaded, track(Stage.COMPARE, pictures))
+    contents = {**contents, CARD_NAME: card_for_others(original)}
     return ForeignModel(contents, answers, scores, torch_programs.version(), usage)

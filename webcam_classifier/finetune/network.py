@@ -60,7 +60,7 @@ class PixelNetwork(nn.Module):
 
 
 class MiddlePool(nn.Module):
-    """The mean of a feature map in which its middle counts most; see `features.middle_weights`."""
+    """The mean of a feature map in which its middle counts most: `feature_graph.middle_weights`."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Compute the weighted means.
@@ -76,7 +76,7 @@ class MiddlePool(nn.Module):
 
 
 class LastFire(nn.Module):
-    """SqueezeNet's last module, behind half of what it takes in; see `features.BEFORE_SHARE`.
+    """SqueezeNet's last module, behind half of what it takes in; see `feature_graph.BEFORE_SHARE`.
 
     Args:
         fire: torchvision's, whose layers and names it takes over.
@@ -102,7 +102,7 @@ class LastFire(nn.Module):
 
 
 class FeatureShares(nn.Module):
-    """Weighs the features of SqueezeNet's last two modules; see `features.feature_shares`.
+    """Weighs the features of SqueezeNet's last two modules; see `feature_graph.feature_shares`.
 
     Args:
         before: How many are of the module before the last.
@@ -122,7 +122,7 @@ class FeatureShares(nn.Module):
 
 
 class NormalisedEmbedding(nn.Module):
-    """A signed power, then length one, as `features.with_normalised_embedding` does in a graph."""
+    """A signed power, then length one: `feature_graph.with_normalised_embedding` in a graph."""
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Normalise embeddings, (N, features) float32, whatever their precision was."""

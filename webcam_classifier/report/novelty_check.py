@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
+from webcam_classifier.head.embedding_sums import pool_evenly
 from webcam_classifier.head.folds import fold_numbers
 from webcam_classifier.head.lda import sums_by_label
 from webcam_classifier.head.novelty import KNOWN_SHARE, Novelty, fit_novelty
@@ -79,30 +79,29 @@ def check_novelty(
     if len(labels) > 2:
         places = np.linspace(0, len(labels) - 1, min(len(labels), _MOST_LABELS))
         left_out = {place: _Shares() for place in places.round().astype(np.int64).tolist()}
-    others = {name: _Shares() for name in strange or {}}
+    asked = {name: _Shares() for name in strange or {}}
     for fold in range(folds.max(initial=-1) + 1):
         taught = folds != fold
         held_out = views.only((folds == fold) & views.is_original)
         if len(np.unique(views.label_indices[taught])) < len(labels):
             continue
-        sums = pool_evenly(sums_by_label(views, len(labels), taught))
+        by_label = sums_by_label(views, len(labels), taught)
+        sums = pool_evenly(by_label)
         for left, shares in left_out.items():
             is_left = views.label_indices == left
-            own = EmbeddingSums.of(views.embeddings, views.is_original, taught & is_left)
             known = held_out.only(held_out.label_indices != left)
             if len(known.label_indices) == 0:
                 continue
-            novelty = fit_novelty(
-                views, len(labels) - 1, known, taught & ~is_left, sums.without_label(left, own)
-            )
+            others = sums.without_label(left, by_label[left])
+            novelty = fit_novelty(views, len(labels) - 1, known, taught & ~is_left, others)
             shares.add(novelty, known, views.embeddings[is_left & views.is_original])
         if strange and len(held_out.label_indices):
             novelty = fit_novelty(views, len(labels), held_out, taught, sums)
             for name, embeddings in strange.items():
-                others[name].add(novelty, held_out, embeddings)
+                asked[name].add(novelty, held_out, embeddings)
     return NoveltyCheck(
         tuple(found for left, own in left_out.items() for found in own.checks(labels[left])),
-        tuple(found for name, own in others.items() for found in own.checks(name)),
+        tuple(found for name, own in asked.items() for found in own.checks(name)),
     )
 
 

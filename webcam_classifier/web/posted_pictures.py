@@ -17,19 +17,22 @@ from webcam_classifier.web.picture_problem import picture_problem
 
 
 class PostedPictures:
-    """Labels one picture at a time with a classifier of its own: the loop's is the loop's alone.
+    """Labels one picture at a time with classifiers of its own: those of the loop are its alone.
 
     Args:
-        current: Gives the classifier of the loop; its file, card and crop are what counts.
-        opened: Opens the same file on one thread of the processor.
+        current: Gives what labels each region now, by its name; one without a name is the whole
+            picture. Their files, cards and crops are what counts.
+        opened: Opens a model file on one thread of the processor.
     """
 
     def __init__(
-        self, current: Callable[[], Classifier], opened: Callable[[Path], Classifier]
+        self,
+        current: Callable[[], Mapping[str, PartClassifier]],
+        opened: Callable[[Path], Classifier],
     ) -> None:
         self._current = current
         self._opened = opened
-        self._own: tuple[Classifier, Classifier] | None = None  # the loop's, and ours beside it
+        self._beside: dict[Classifier, Classifier] = {}  # the loop's, and ours
         self._lock = threading.Lock()  # held while a picture is labelled
 
     def classify(self, content: bytes) -> dict[str, Any]:
@@ -38,51 +41,8 @@ class PostedPictures:
         Args:
             content: A JPEG, PNG, BMP or WebP file.
 
-        Raises:
-            UserError: It is too large or no picture, or the model file was changed.
-        """
-        _refuse_problem(content)
-        with self._lock:
-            image = _decoded(content)
-            current = self._current()
-            classifier = self._beside(current)
-            classifier.crop = current.crop
-            prediction = classifier.classify(image)
-        height, width = image.shape[:2]
-        return {
-            **prediction_fields(prediction),
-            "model": str(current.path),
-            "width": width,
-            "height": height,
-        }
-
-    def _beside(self, current: Classifier) -> Classifier:
-        if self._own is None or self._own[0] is not current:
-            self._own = current, _same_model(current, self._opened)
-        return self._own[1]
-
-
-class PostedToRegions:
-    """Labels one picture at a time in each region, with classifiers beside those of the loop.
-
-    Args:
-        parts: What labels each region, by its name.
-        opened: Opens a model file on one thread of the processor.
-    """
-
-    def __init__(
-        self, parts: Mapping[str, PartClassifier], opened: Callable[[Path], Classifier]
-    ) -> None:
-        self._parts = parts
-        self._opened = opened
-        self._own: dict[Classifier, Classifier] = {}  # beside the loop's; regions may share one
-        self._lock = threading.Lock()  # held while a picture is labelled
-
-    def classify(self, content: bytes) -> dict[str, Any]:
-        """Say what is on each region of a picture; called in a thread, as it takes its time.
-
-        Args:
-            content: A JPEG, PNG, BMP or WebP file.
+        Returns:
+            Width and height, and the answer of the one model, or `regions` by their names.
 
         Raises:
             UserError: It is too large or no picture, or a model file was changed.
@@ -90,14 +50,18 @@ class PostedToRegions:
         _refuse_problem(content)
         with self._lock:
             image = _decoded(content)
-            regions = {name: self._answer(part, image) for name, part in self._parts.items()}
+            parts = self._current()
+            used = {part.model for part in parts.values()}  # what is not any more is let go
+            self._beside = {own: ours for own, ours in self._beside.items() if own in used}
+            answers = {name: self._answer(part, image) for name, part in parts.items()}
         height, width = image.shape[:2]
-        return {"regions": regions, "width": width, "height": height}
+        found = answers.get("", {"regions": answers})
+        return {**found, "width": width, "height": height}
 
     def _answer(self, part: PartClassifier, image: BgrImage) -> dict[str, Any]:
-        if part.model not in self._own:
-            self._own[part.model] = _same_model(part.model, self._opened)
-        own = self._own[part.model]
+        if part.model not in self._beside:
+            self._beside[part.model] = _same_model(part.model, self._opened)
+        own = self._beside[part.model]
         own.crop = part.crop
         return {**prediction_fields(own.classify(image)), "model": str(part.model.path)}
 
