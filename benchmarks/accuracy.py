@@ -5,8 +5,9 @@
     $ python -m benchmarks.accuracy DATA --without fastai,mediapipe --seeds 0 --markdown
 
 benchmarks/protocols.py says what DATA holds and what is held out; one more row, `228`, teaches 57
-snapshots a label, the beginning of a recording, and times it. Every method gets the same pictures
-and the same pretrained weights, in a process of its own: what each does, and where that is
+snapshots a label, the beginning of a recording, and times it. A second table says what is on the
+screen at the default threshold: a right label, a wrong one, or unknown. Every method gets the same
+pictures and the same pretrained weights, in a process of its own: what each does, and where that is
 documented, stands at the top of its file in benchmarks/rivals/. Ours is `train.py` and its model
 file; benchmarks/unknown.py measures how well that knows what it was never shown. fastai and
 MediaPipe get virtual environments of their own, made when first needed.
@@ -37,9 +38,19 @@ from benchmarks.accuracy_table import (
     describe_speed,
     draw,
     seconds_rows,
+    shown_rows,
     tabulate,
 )
-from benchmarks.protocols import ROOMS, Fold, Protocol, all_protocols, load_folders
+from benchmarks.protocols import (
+    FOLDERS,
+    ROOMS,
+    THINGS,
+    Fold,
+    Protocol,
+    all_protocols,
+    load_folders,
+    protocols_of_things,
+)
 from benchmarks.rivals.environments import EnvironmentFailedError, environment_python
 from benchmarks.rivals.methods import METHODS, Method
 from webcam_classifier.backbone.weights import cache_folder, squeezenet1_1_weights
@@ -51,6 +62,7 @@ from webcam_classifier.storage import write_atomically
 SIZE = 224  # pixels
 TIMED = "228"
 _SNAPSHOTS = 57  # of each of four labels
+_DRAWS = 2  # of the photographs that are learnt from
 _QUICK = 0.1  # of each method's epochs
 
 Failures = dict[tuple[str, str], str]
@@ -59,8 +71,11 @@ Failures = dict[tuple[str, str], str]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do all runs that are not done yet, and print the tables."""
     options = parse(arguments)
-    folders = load_folders(options.data, SIZE)
-    protocols = choose_protocols(options.protocols, (*all_protocols(folders), timed(folders)))
+    missing = [name for name in THINGS if not (options.data / name).is_dir()]
+    folders = load_folders(options.data, SIZE, FOLDERS if missing else (*FOLDERS, *THINGS))
+    photographs = () if missing else with_few_draws(folders)
+    known = (*all_protocols(folders), *photographs, timed(folders))
+    protocols = choose_protocols(options.protocols, known)
     kept_in = options.results or cache_folder() / "accuracy" / "results"
     weights = write_weights(kept_in)
     effort = _QUICK if options.quick else options.epochs_scale
@@ -78,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"\nepochs are {effort:g} of what each method documents: a trial, no comparison")
         if options.left_out:
             print(f"\nleft out: {', '.join(options.left_out)}")
+        if missing:
+            print(f"\nphotographs are left out: {options.data} has no {', no '.join(missing)}")
         sys.stdout.flush()
         if options.json is not None:
             write_atomically(options.json, to_json(protocols, table, failures, effort, answers))
@@ -96,7 +113,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     names = [method.name for method in METHODS]
     add = parser.add_argument
-    add("data", type=Path, help="the folder with thumbs/, rock_paper_scissors/ and sign_digits/")
+    add("data", type=Path, help="with thumbs/, rock_paper_scissors/, sign_digits/, and if wanted "
+        "masks/ and flowers/")  # fmt: skip
     add("--methods", default=",".join(names), help="which to run (default: %(default)s)")
     add("--without", default="", metavar="METHODS", help="which to leave out")
     add("--protocols", default="", metavar="NAMES",
@@ -148,6 +166,14 @@ def timed(folders: dict[str, LabelledPictures]) -> Protocol:
         test = np.concatenate([own[-(own.size // 3) :] for own in members])
         folds.append(Fold(name, training, name, test))
     return Protocol(TIMED, "the last third of the recording", tuple(folds))
+
+
+def with_few_draws(folders: dict[str, LabelledPictures]) -> tuple[Protocol, ...]:
+    """The protocols on photographs, with fewer of their random draws: some methods are slow."""
+    return tuple(
+        dataclasses.replace(protocol, folds=protocol.folds[:_DRAWS])
+        for protocol in protocols_of_things(folders)
+    )
 
 
 def choose_protocols(wanted: str, known: Sequence[Protocol]) -> list[Protocol]:
@@ -239,6 +265,8 @@ def describe(
         draw(accuracy_rows(protocols, methods, table, failures), markdown),
         "Mean over folds, and over seeds ± half their range. `says`: what the method reports of "
         "itself, by the random split of the training pictures that it documents.",
+        draw(shown_rows(protocols, methods, table), markdown),
+        "At the default threshold of the unknown; all other methods always show a label.",
         draw(seconds_rows(protocols, methods, table), markdown),
         "From the start of the process to a trained model.",
         draw(calibration_rows(protocols, methods, table), markdown),

@@ -27,6 +27,8 @@ class Figures:
         says: What the method reports of itself, 0 to 1, mean over seeds; None where it does not.
         calibration_error: Expected calibration error over all answers, mean over seeds.
         uncalibrated_error: The same with the temperature taken out; None where there is none.
+        shown: Of all answers the shares that are shown as the right label, shown as a wrong one,
+            and called unknown, mean over seeds; None where the method knows no unknown.
         seconds: From the start of the process to a trained model, mean over seeds.
         asked: How many pictures were asked about, over all folds.
         sessions: In which calls of the benchmark it was measured.
@@ -36,6 +38,7 @@ class Figures:
     says: float | None
     calibration_error: float
     uncalibrated_error: float | None
+    shown: tuple[float, float, float] | None
     seconds: float
     asked: int
     sessions: tuple[str, ...]
@@ -79,7 +82,7 @@ def tabulate(runs: Sequence[Run], answers: Mapping[Run, Kept]) -> Table:
 
 
 def _figures(by_seed: Sequence[Sequence[tuple[Run, Kept]]]) -> Figures:
-    accuracies, errors, uncalibrated = [], [], []
+    accuracies, errors, uncalibrated, shown = [], [], [], []
     for folds in by_seed:
         right = [_right(run, kept) for run, kept in folds]
         accuracies.append(float(np.mean([part.mean() for part in right])))
@@ -87,6 +90,8 @@ def _figures(by_seed: Sequence[Sequence[tuple[Run, Kept]]]) -> Figures:
         errors.append(_calibration_error(folds, together, calibrated=True))
         if all(kept.answer.temperature is not None for _, kept in folds):
             uncalibrated.append(_calibration_error(folds, together, calibrated=False))
+        if all(kept.answer.unknown is not None for _, kept in folds):
+            shown.append(_shown(folds, right))
     kept = [kept for folds in by_seed for _, kept in folds]
     says = [one.answer.says for one in kept if one.answer.says is not None]
     return Figures(
@@ -94,6 +99,7 @@ def _figures(by_seed: Sequence[Sequence[tuple[Run, Kept]]]) -> Figures:
         says=float(np.mean(says)) if says else None,
         calibration_error=float(np.mean(errors)),
         uncalibrated_error=float(np.mean(uncalibrated)) if uncalibrated else None,
+        shown=_means(shown),
         seconds=float(np.mean([one.answer.seconds for one in kept])),
         asked=sum(len(run.job.test_names) for run, _ in by_seed[0]),
         sessions=tuple(dict.fromkeys(one.session for one in kept)),
@@ -104,6 +110,26 @@ def _right(run: Run, kept: Kept) -> NDArray[np.bool_]:
     probabilities = np.array(kept.answer.probabilities)
     truths = [run.job.labels.index(name.split("/")[0]) for name in run.job.test_names]
     return np.asarray(probabilities.argmax(axis=1) == np.array(truths))
+
+
+def _shown(
+    folds: Sequence[tuple[Run, Kept]], right: Sequence[NDArray[np.bool_]]
+) -> tuple[float, float, float]:
+    """Shares of right, wrong and unknown among what is shown: the mean over folds."""
+    shares = []
+    for (_, kept), own in zip(folds, right, strict=True):
+        unknown = np.array(kept.answer.unknown, dtype=np.bool_)
+        shares.append(((own & ~unknown).mean(), (~own & ~unknown).mean(), unknown.mean()))
+    return _triple(shares)
+
+
+def _means(shown: Sequence[tuple[float, float, float]]) -> tuple[float, float, float] | None:
+    return _triple(shown) if shown else None
+
+
+def _triple(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    right, wrong, unknown = np.mean(rows, axis=0).tolist()
+    return right, wrong, unknown
 
 
 def _calibration_error(
@@ -172,6 +198,26 @@ def calibration_rows(
             row.append(_mean(found, lambda figures: figures.calibration_error))
             if method.name in calibrated:
                 row.append(_mean(found, lambda figures: figures.uncalibrated_error))
+        rows.append(row)
+    return rows
+
+
+def shown_rows(
+    protocols: Sequence[Protocol], methods: Sequence[Method], table: Table
+) -> list[list[str]]:
+    """What is on the screen at the default threshold, of methods that know unknown."""
+    asking = {name for (_, name), figures in table.items() if figures.shown is not None}
+    chosen = [method for method in methods if method.name in asking]
+    rows = [["shown right, shown wrong, unknown", *(method.title for method in chosen)]]
+    for names, title, _ in _lines(protocols):
+        row = [title]
+        for method in chosen:
+            triples = [figures.shown for figures in _all_of(names, method, table)]
+            known = [one for one in triples if one is not None]
+            complete = known and len(known) == len(triples)
+            row.append(
+                ", ".join(f"{share:.2f}" for share in _triple(known)) if complete else MISSING
+            )
         rows.append(row)
     return rows
 

@@ -17,7 +17,13 @@ import pytest
 
 from benchmarks import accuracy
 from benchmarks.accuracy_runs import Kept, Results, Run, RunFailedError, execute, plan
-from benchmarks.accuracy_table import accuracy_rows, draw, tabulate, with_temperature
+from benchmarks.accuracy_table import (
+    accuracy_rows,
+    draw,
+    shown_rows,
+    tabulate,
+    with_temperature,
+)
 from benchmarks.protocols import FOLDERS, Fold, Protocol
 from benchmarks.rivals.environments import (
     Environment,
@@ -87,7 +93,7 @@ def test_a_job_and_an_answer_come_back_as_they_were_written(tmp_path: Path) -> N
     assert read_job(tmp_path / "job.json") == job
     assert job.training_labels() == [0, 1]
     assert job.test_paths() == [Path("/y/b/3.jpg")]
-    answer = Answer([[0.25, 0.75]], 1.5, 0.9, 2.0, {"torch": "2"}, ("well",))
+    answer = Answer([[0.25, 0.75]], 1.5, 0.9, 2.0, [False], {"torch": "2"}, ("well",))
     write(answer, tmp_path / "answer.json")
     assert read_answer(tmp_path / "answer.json") == answer
 
@@ -184,6 +190,25 @@ def test_a_table_shows_mean_spread_and_what_a_method_says_of_itself(
     assert table["rooms 1>2", "right"].calibration_error == pytest.approx((0.2 + 0.3) / 2)
     assert draw(rows, markdown=True).splitlines()[1] == "| --- | --- | --- | --- |"
     assert "0.750 ± 0.250" in draw(rows, markdown=False)
+
+
+def test_a_table_shows_what_is_on_the_screen_where_a_method_knows_unknown(
+    folders: dict[str, LabelledPictures], tmp_path: Path
+) -> None:
+    runs = planned(folders, tmp_path, RIGHT, WRONG)
+    answers = {run: kept(run, 9) for run in runs}
+    for run in [run for run in runs if run.method is RIGHT]:
+        unknown = [place in (0, 1, 2, 11) for place in range(12)]  # 3 right ones, and a wrong one
+        if run.protocol == "rooms 2>1":
+            unknown = [False] * 12
+        answer = dataclasses.replace(answers[run].answer, unknown=unknown)
+        answers[run] = Kept(answer, "1")
+    assert shown_rows(BOTH, (RIGHT, WRONG), tabulate(runs, answers)) == [
+        ["shown right, shown wrong, unknown", "always right"],
+        ["rooms 1>2", "0.50, 0.17, 0.33"],
+        ["rooms 2>1", "0.75, 0.25, 0.00"],
+        ["rooms, mean", "0.62, 0.21, 0.17"],
+    ]
 
 
 def test_what_is_not_done_has_no_figure_and_what_failed_says_so(
@@ -309,6 +334,7 @@ def test_the_whole_benchmark_teaches_measures_and_keeps(
     assert "2 of 2 runs were kept" in second.err
     assert second.out == first.out
     assert "left out: probe-scaled, mediapipe, fastai, notebook, head, finetune" in first.out
+    assert "has no masks, no flowers/train, no flowers/test" in first.out
 
 
 def test_the_notebook_recipe_answers_and_reports_itself_by_a_random_split(
@@ -329,6 +355,8 @@ def test_ours_is_the_command_of_a_user_and_its_model_file(
     assert tabulate([run], {run: Kept(answer, "1")})["few", "head"].accuracy == 1.0
     assert answer.temperature is not None
     assert answer.temperature > 0.0
+    assert answer.unknown is not None
+    assert len(answer.unknown) == len(answer.probabilities)
 
 
 def test_a_method_without_its_environment_fails_loudly(

@@ -76,6 +76,8 @@ class Answer:
         says: The accuracy that the method reports of itself by its own split, 0 to 1; None where
             it reports none.
         temperature: What its logits were divided by to be calibrated; None where they were not.
+        unknown: For each test picture, whether it is called unknown at the default threshold; None
+            where the method knows no such answer.
         versions: Of the packages that matter.
         notes: What else is worth a line.
     """
@@ -84,6 +86,7 @@ class Answer:
     seconds: float
     says: float | None = None
     temperature: float | None = None
+    unknown: list[bool] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -47,6 +47,7 @@ def train_and_test(job: Job) -> Answer:
             [found.probabilities[places].tolist() for found in predictions],
             seconds,
             temperature=details.get("temperature"),
+            unknown=[found.is_unknown for found in predictions],
             versions={"onnxruntime": onnxruntime.__version__},
         )
 
