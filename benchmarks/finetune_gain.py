@@ -52,7 +52,7 @@ from webcam_classifier.evaluation.intervals import burst_interval
 from webcam_classifier.evaluation.ood_pictures import ood_pictures
 from webcam_classifier.finetune.device import choose_device
 from webcam_classifier.finetune.evaluate import layer_inputs
-from webcam_classifier.finetune.interpolation import WEIGHTS
+from webcam_classifier.finetune.interpolation import WEIGHTS, WeightComparison, compare_weights
 from webcam_classifier.finetune.memory import MicroBatch
 from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
 from webcam_classifier.finetune.process_group import join_process_group
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="+", metavar="CASE", help="such as 'rooms 1>2' or digits:1")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=FinetuneSettings.epochs)
+    parser.add_argument("--learning-rate", type=float, default=FinetuneSettings.learning_rate)
     parser.add_argument("--left-out", nargs="+", default=[], metavar="LABEL",
         help="labels that are not taught, and asked as unknown ones")  # fmt: skip
     parser.add_argument("--classic", action="store_true",
@@ -147,7 +148,9 @@ def main() -> None:
                 if options.classic:
                     print_classic(case, pretrained, seed)
                 else:
-                    settings = FinetuneSettings(epochs=options.epochs, seed=seed)
+                    settings = FinetuneSettings(
+                        epochs=options.epochs, learning_rate=options.learning_rate, seed=seed
+                    )
                     print_case(case, backbone, pretrained, settings)
 
 
@@ -255,17 +258,22 @@ def print_case(
     choice = run.choice
     seconds = time.process_time() - started
     print(
-        f"\n{case.name}, seed {settings.seed}, {settings.epochs} epochs: {len(case.training)} "
+        f"\n{case.name}, seed {settings.seed}, {settings.epochs} epochs, rate "
+        f"{settings.learning_rate:g}: {len(case.training)} "
         f"pictures taught, {len(split.training)} of them to the layers ({run.steps} steps), "
         f"{len(case.test)} asked; head {head_seconds:.0f} s, fine-tuning {seconds:.0f} s"
     )
     print("chosen:", choice, flush=True)
     bursts = test_bursts(embedded)
+    for compared in run.left_out():
+        print(f"left out: {compared}")
     rows = {"head": head}
     rows |= {f"{weight:.0%} of the way": run.at(weight) for weight in WEIGHTS}
     rows["written"] = head if choice == 0.0 else rows[f"{choice:.0%} of the way"]
     for name, answers in rows.items():
         print(f"| {case.name} | {name} | {describe(answers, head, bursts)} |", flush=True)
+        if case.name == TOGETHER:
+            print(describe_kinds(case, answers), flush=True)
 
 
 def describe(answers: Answers, head: Answers, bursts: NDArray[np.int64]) -> str:
@@ -289,6 +297,16 @@ def describe(answers: Answers, head: Answers, bursts: NDArray[np.int64]) -> str:
         passing = float((scores <= UNKNOWN_THRESHOLD).mean())
         cells.append(f"{kind}: AUROC {auroc:.3f}, shown {passing:.2f}")
     return " | ".join(cells)
+
+
+def describe_kinds(case: Case, answers: Answers) -> str:
+    """How many of each kind of data are right, in `together`."""
+    kinds = np.array([Path(name).parts[0].split()[0] for name in case.test.names])
+    parts = [
+        f"{kind} {answers.right[kinds == kind].sum()} of {(kinds == kind).sum()}"
+        for kind in np.unique(kinds)
+    ]
+    return ", ".join(parts)
 
 
 def test_bursts(embedded: EmbeddedDataset) -> NDArray[np.int64]:
@@ -352,6 +370,18 @@ class Tuned:
         }
         right = (asked @ weights.T + bias).argmax(axis=1) == truths
         return Answers(right, novelty.scores(asked), unknown)
+
+    def left_out(self) -> tuple[WeightComparison, ...]:
+        """How each weight compares with the start, on what was held back to choose by."""
+        asked = self.case.training.at(self.split.validation)
+        logits = []
+        for weight in (0.0, *WEIGHTS):
+            layers = self.run.ema.interpolated(weight)
+            last = output_layer(layers)
+            weights, bias = last.weight.detach().numpy(), last.bias.detach().numpy()
+            logits.append(self._embed(layers, asked.images) @ weights.T + bias)
+        bursts = self.split.bursts[self.split.validation]
+        return compare_weights(logits[0], logits[1:], asked.label_indices, bursts)
 
     def _embed(self, layers: torch.nn.Module, images: Sequence[BgrImage]) -> Values:
         return last_inputs(layers, images, self.run.settings.input_size)

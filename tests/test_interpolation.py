@@ -51,12 +51,20 @@ def test_the_head_stays_where_nothing_is_better() -> None:
         assert "not better by more than chance" in choice.describe()
 
 
-def test_what_gets_fewer_pictures_right_is_never_taken() -> None:
-    start = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 0.1, 0.0)  # all right, but barely
+@pytest.mark.parametrize(
+    ("lost", "won", "is_taken"), [(0, 0, True), (1, 0, False), (2, 1, True), (3, 1, False)]
+)
+def test_fewer_right_pictures_are_refused_but_for_a_loss_within_its_noise(
+    lost: int, won: int, is_taken: bool
+) -> None:
+    start = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 0.1, 0.0)  # right, but barely
     sure = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 9.0, 0.0)
-    sure[0] = sure[1]
+    # Wrong, but barely: that the right labels are likelier all in all holds in every case.
+    sure[:lost] = np.where(np.eye(_LABELS)[_TRUTHS[:lost]] > 0, 0.0, 0.1)
+    start[lost : lost + won] = np.where(np.eye(_LABELS)[_TRUTHS[lost : lost + won]] > 0, 0.0, 0.1)
     choice = choose_interpolation(start, [sure] * len(WEIGHTS), _TRUTHS, _ALONE)
-    assert choice.weight == 0.0
+    assert choice.lead > choice.noise
+    assert (choice.weight > 0.0) == is_taken
 
 
 def test_scale_of_the_logits_is_no_lead() -> None:

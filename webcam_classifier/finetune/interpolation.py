@@ -23,6 +23,7 @@ UNMEASURED = 0.5
 than the start in four of five cases, and all the way in three (benchmarks/README.md)."""
 
 _FEWEST_BURSTS = 3  # fewer have no spread to speak of
+_SAME = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standard error
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,32 @@ class InterpolationChoice:
         )
 
 
+@dataclass(frozen=True)
+class WeightComparison:
+    """One weight against the start, on left-out pictures.
+
+    Attributes:
+        weight: Of the trained network, one of `WEIGHTS`.
+        right: Pictures that it gets right.
+        lead: How much less likely the start makes the right labels, in nats a burst.
+        noise: Standard error of that lead.
+        loss: How much less of a burst it gets right, the mean over bursts; below 0 where more.
+        loss_noise: Standard error of that loss.
+    """
+
+    weight: float
+    right: int
+    lead: float
+    noise: float
+    loss: float
+    loss_noise: float
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it leads by more than chance, and has not lost right answers by as much."""
+        return self.lead > self.noise and (self.loss <= 0.0 or self.loss < _SAME * self.loss_noise)
+
+
 def choose_interpolation(
     start_logits: NDArray[np.floating],
     logits: Sequence[NDArray[np.floating]],
@@ -76,8 +103,33 @@ def choose_interpolation(
 
     Pictures of one burst are near copies, so a burst counts as one. A weight is taken only where
     its lead over the start is larger than the standard error of that lead (L. Breiman et al.,
-    "Classification and Regression Trees", 1984, had the same rule), and it gets no fewer pictures
-    right.
+    "Classification and Regression Trees", 1984, had the same rule), and where it gets no fewer
+    pictures right, but for a loss that is smaller than its own standard error: of hundreds of
+    pictures a single one says nothing.
+
+    Args:
+        start_logits: (pictures, labels), of the start.
+        logits: The same for each of `WEIGHTS`.
+        truths: (pictures,) index of the right label.
+        bursts: (pictures,) the burst of each.
+    """
+    start_right = int((start_logits.argmax(axis=1) == truths).sum())
+    compared = compare_weights(start_logits, logits, truths, bursts)
+    if not compared:
+        return InterpolationChoice(0.0, start_right, start_right, len(truths), np.nan, np.nan)
+    better = [one for one in compared if one.is_better]
+    best = max(better or compared, key=lambda one: one.lead)
+    weight, right = (best.weight, best.right) if better else (0.0, start_right)
+    return InterpolationChoice(weight, start_right, right, len(truths), best.lead, best.noise)
+
+
+def compare_weights(
+    start_logits: NDArray[np.floating],
+    logits: Sequence[NDArray[np.floating]],
+    truths: NDArray[np.int64],
+    bursts: NDArray[np.int64],
+) -> tuple[WeightComparison, ...]:
+    """Compare each weight with the start; nothing where too few bursts were left out.
 
     Args:
         start_logits: (pictures, labels), of the start.
@@ -87,23 +139,23 @@ def choose_interpolation(
     """
     _, numbers = np.unique(bursts, return_inverse=True)
     count = int(numbers.max(initial=-1)) + 1
-    start_right = int((start_logits.argmax(axis=1) == truths).sum())
-    start_losses = _burst_losses(start_logits, truths, numbers, count)
-    kept = InterpolationChoice(0.0, start_right, start_right, len(truths), np.nan, np.nan)
     if count < _FEWEST_BURSTS:
-        return kept
-    best_refused = -np.inf
+        return ()
+    start_losses = _burst_losses(start_logits, truths, numbers, count)
+    start_right = start_logits.argmax(axis=1) == truths
+    compared = []
     for weight, asked in zip(WEIGHTS, logits, strict=True):
+        right = asked.argmax(axis=1) == truths
         leads = start_losses - _burst_losses(asked, truths, numbers, count)
-        lead, noise = float(leads.mean()), float(leads.std(ddof=1) / np.sqrt(count))
-        right = int((asked.argmax(axis=1) == truths).sum())
-        if lead > noise and right >= start_right:
-            if kept.weight == 0.0 or lead > kept.lead:
-                kept = InterpolationChoice(weight, start_right, right, len(truths), lead, noise)
-        elif kept.weight == 0.0 and lead > best_refused:
-            best_refused = lead
-            kept = InterpolationChoice(0.0, start_right, start_right, len(truths), lead, noise)
-    return kept
+        lost = np.bincount(numbers, weights=start_right.astype(float) - right, minlength=count)
+        shares = lost / np.bincount(numbers)
+        figures = (*_mean_and_error(leads), *_mean_and_error(shares))
+        compared.append(WeightComparison(weight, int(right.sum()), *figures))
+    return tuple(compared)
+
+
+def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
 
 
 def _burst_losses(

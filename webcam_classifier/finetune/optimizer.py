@@ -10,7 +10,7 @@ from torch import nn
 
 from webcam_classifier.finetune.settings import FinetuneSettings
 
-_HEAD_RATE = 200.0  # a fitted head's rate, in multiples of the others' and of its weights' size
+_HEAD_RATE = 5.0  # a fitted head's rate, in multiples of the others' and of its weights' size
 _WEIGHT_DECAY = 0.01
 _MOMENTUM = 0.9
 _WARM_UP = 0.2  # share of all steps in which the rate rises

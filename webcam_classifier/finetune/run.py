@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from webcam_classifier.finetune.batches import Batch, made_ahead, plan_epoch, ta
 from webcam_classifier.finetune.device import choose_use, describe_device
 from webcam_classifier.finetune.ema import ExponentialMovingAverage
 from webcam_classifier.finetune.evaluate import logits_of, loss_and_accuracy
-from webcam_classifier.finetune.head_init import initialise_head
+from webcam_classifier.finetune.head_init import initialise_head, match_logit_scale
 from webcam_classifier.finetune.history import (
     Epoch,
     epoch_event,
@@ -57,6 +58,8 @@ from webcam_classifier.finetune.state_file import (
 from webcam_classifier.finetune.step import TrainingStep
 from webcam_classifier.finetune.training_inputs import TrainingInputs, behind_frozen_layers
 from webcam_classifier.head.lda import LinearHead
+
+_SOME = 16  # batches; a scale of the logits needs no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +180,10 @@ class FinetuneRun:
         if content is None and head_init and self.group.is_first:
             # A head learns nothing from a random network's embeddings.
             initialise_head(self.model, self.inputs, self.head, self.micro_batch, device)
+            match_logit_scale(
+                self.model, self._batches_of_no_epoch(), settings.label_smoothing,
+                self.micro_batch, device,
+            )  # fmt: skip
         self.group.broadcast_tensors(self.model.state_dict().values())
         self.weight = self._weight() if head_init else 1.0
         self.chooses = head_init and settings.interpolation_weight is None
@@ -193,6 +200,13 @@ class FinetuneRun:
             self._restore(read_state(content, self.state_file.path))
         elif head_init:
             self._finish_epoch(0, math.nan)
+
+    def _batches_of_no_epoch(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs and targets of some batches like those of training, but with other views."""
+        count, mixup_share = len(self.inputs.training), self.inputs.training.mixup_share
+        for batch in plan_epoch(count, self.batches, mixup_share, self.settings.seed, 0)[:_SOME]:
+            inputs, targets, _ = self._make(batch)
+            yield inputs, targets
 
     def _weight(self) -> float:
         """Of the trained network in what each epoch is measured by."""
