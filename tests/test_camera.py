@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.mjpeg_server import PERIOD, serve_mjpeg
+from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.open_camera import (
     Camera,
     CameraError,
@@ -25,7 +26,7 @@ from webcam_classifier.camera.open_camera import (
     open_camera,
 )
 from webcam_classifier.camera.opencv_capture import four_characters, has_gstreamer
-from webcam_classifier.camera.scene import draw_scene
+from webcam_classifier.camera.scene import FRAMES_PER_POSE, LABELS, draw_scene
 from webcam_classifier.camera.stream import csi_pipeline
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.dataset.picture_files import read_picture
@@ -565,6 +566,37 @@ def test_the_simulated_cameras_picture_is_the_scene_of_its_index_with_a_caption(
     rows, columns = np.nonzero(differs)
     assert rows.max() < 50  # only the caption, on the right below the top
     assert 160 < columns.min() < 240
+
+
+def test_the_simulated_camera_keeps_its_pose_while_it_is_held_and_then_goes_on() -> None:
+    is_held = True
+    with open_camera("demo::7", CaptureSettings(160, 120, 240)) as camera:
+        hold_pose_while(camera, lambda: is_held)
+        began, _ = shown_next(camera)  # perhaps from before
+        held = set[str]()
+        seen = began
+        while seen < began + 3 * FRAMES_PER_POSE:
+            seen, label = shown_next(camera)
+            held.add(label)
+        assert len(held) == 1
+        is_held = False
+        shown = set[str]()
+        while len(shown) < len(LABELS):
+            now, label = shown_next(camera)
+            shown.add(label)
+            assert now < seen + 10_000, "the poses do not go on"
+
+
+def shown_next(camera: Camera) -> tuple[int, str]:
+    """Read a frame of seed 7, and give its index and the label that it shows."""
+    frame = camera.read()
+    assert frame is not None
+    below_caption, number = frame.image[40:].astype(int), frame.index
+
+    def difference(label: str) -> float:
+        return float(np.abs(draw_scene(label, 7, number, 160, 120)[40:] - below_caption).mean())
+
+    return number, min(LABELS, key=difference)
 
 
 def test_the_caption_is_the_same_for_every_label() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from webcam_classifier.camera.protocol import CameraError, CaptureSettings
-from webcam_classifier.camera.scene import POSES, draw_scene
+from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
+from webcam_classifier.camera.scene import POSES, draw_scene, pose_at
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
@@ -28,7 +29,13 @@ class SceneGrabber:
         self._seed = seed
         self._settings = settings
         self._index = -1
+        self._held_for = 0  # frames in which the pose did not go on
+        self._is_held: Callable[[], bool] = lambda: False
         self._due = time.monotonic()
+
+    def hold_pose_while(self, is_held: Callable[[], bool]) -> None:
+        """Keep the pose as long as something holds; see the function of that name."""
+        self._is_held = is_held
 
     def grab(self) -> bool:
         """Wait until the next frame is due."""
@@ -37,12 +44,15 @@ class SceneGrabber:
         self._due = max(self._due, now - self._period) + self._period
         time.sleep(max(0.0, self._due - now))
         self._index += 1
+        if self._index > 0 and self._is_held():
+            self._held_for += 1
         return True
 
     def retrieve(self) -> BgrImage:
         """Draw it, with a caption that says what it is."""
+        pose = pose_at(self._pose, self._seed, self._index - self._held_for)
         image = draw_scene(
-            self._pose, self._seed, self._index, self._settings.width, self._settings.height
+            pose, self._seed, self._index, self._settings.width, self._settings.height
         )
         return _add_caption(image)
 
@@ -62,8 +72,41 @@ class SceneGrabber:
         return 1.0 / self._settings.frames_per_second  # seconds
 
 
-def open_demo(source: str, settings: CaptureSettings) -> LiveCamera:
-    """Open the simulated camera. The frame's index is the scene's: `scene.pose_at` knows its label.
+class DemoCamera(LiveCamera):
+    """The simulated camera, as one of ours.
+
+    Args:
+        grabber: Draws the scene.
+        period: Seconds between two frames.
+    """
+
+    def __init__(self, grabber: SceneGrabber, period: float) -> None:
+        self._scene = grabber
+        super().__init__(grabber, patience=_PATIENCE + 3 * period, period=period)
+
+    def hold_pose_while(self, is_held: Callable[[], bool]) -> None:
+        """Keep the pose as long as something holds; see the function of that name."""
+        self._scene.hold_pose_while(is_held)
+
+
+def hold_pose_while(camera: Camera, is_held: Callable[[], bool]) -> None:
+    """Let the simulated camera keep its pose as long as something holds, such as a key.
+
+    Where all poses take turns, somebody who records one of them would record the next one too.
+    The hand and the room move on; once it is let go, the poses go on from where they stood.
+
+    Args:
+        camera: Any; nothing happens where it is another one.
+        is_held: Asked for each frame, in the camera's thread.
+    """
+    if isinstance(camera, DemoCamera):
+        camera.hold_pose_while(is_held)
+
+
+def open_demo(source: str, settings: CaptureSettings) -> DemoCamera:
+    """Open the simulated camera.
+
+    As long as no pose is held, the frame's index is the scene's: `scene.pose_at` knows its label.
 
     Args:
         source: 'demo', 'demo:POSE', 'demo:POSE:SEED' or 'demo::SEED'.
@@ -73,9 +116,7 @@ def open_demo(source: str, settings: CaptureSettings) -> LiveCamera:
         CameraError: There is no such pose, or the seed is not a number.
     """
     pose, seed = parse_demo(source)
-    grabber = SceneGrabber(pose, seed, settings)
-    period = 1 / settings.frames_per_second
-    return LiveCamera(grabber, patience=_PATIENCE + 3 * period, period=period)
+    return DemoCamera(SceneGrabber(pose, seed, settings), 1 / settings.frames_per_second)
 
 
 def parse_demo(source: str) -> tuple[str, int]:

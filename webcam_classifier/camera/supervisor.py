@@ -10,7 +10,7 @@ from pathlib import Path
 from webcam_classifier.camera.connection import Connection, FrameGrabber
 from webcam_classifier.camera.newest_frame import NewestFrame
 from webcam_classifier.camera.picture_watch import PictureWatch
-from webcam_classifier.camera.protocol import CameraError, CameraStatus
+from webcam_classifier.camera.protocol import AnyCamera, CameraError, CameraStatus
 from webcam_classifier.frame import Frame
 
 _PATIENCE = 5.0  # seconds for a first frame
@@ -130,7 +130,7 @@ class LiveCamera:
             connection.let_go()
             connection.join(_CLOSE_WITHIN if silent_for < _SILENT else _CLOSE_SILENT_WITHIN)
 
-    def __enter__(self) -> LiveCamera:
+    def __enter__(self: AnyCamera) -> AnyCamera:
         return self
 
     def __exit__(self, *_: object) -> None:

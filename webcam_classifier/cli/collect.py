@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.open_camera import (
     Camera,
     add_source_arguments,
@@ -120,6 +121,7 @@ def record(
 ) -> None:
     """Record with a window, or without one the label."""
     if not options.no_window:
+        hold_pose_while(camera, lambda: session.is_recording)
         if record_in_window(camera, session):
             print("the source has ended")
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.open_camera import capture_settings, open_camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
@@ -74,6 +75,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
                 on_loaded=on_loaded,
             )
         )
+        hold_pose_while(camera, lambda: session.is_recording)
         if len(session):
             say(f"continuing with the {len(session)} pictures in {dataset}")
         session.classifier.warm_up()

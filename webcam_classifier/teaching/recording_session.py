@@ -90,6 +90,11 @@ class RecordingSession(Closing):
         """How many snapshots of this run are on the disk, for each label that has any."""
         return self._recording.recorder.written
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether a label is being recorded; cheap enough to ask for with every frame."""
+        return self._recording.label is not None
+
     def observe(self, labelled: LabelledFrame) -> None:
         """Take a frame in, and record it if its time has come: the hook of `LiveLoop`.
 

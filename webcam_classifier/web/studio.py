@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.dataset.shelf import shelf_names
 from webcam_classifier.errors import UserError
@@ -60,7 +61,7 @@ class Studio:
         self.hub = LiveHub(
             self.watched,
             session.observe,
-            open_device,
+            lambda: _holding_its_pose(open_device(), session),
             self.viewers.is_picture_wanted,
             lambda picture: self._in_loop(self._show, picture),
             lambda: self._in_loop(self.viewers.tell_state),
@@ -278,6 +279,11 @@ PAGE_ZIP = "web_page.zip"
 DATASET_ZIP = "dataset.zip"
 
 SOMEBODY_TEACHES = "Somebody else is in control. Watch, or ask them to hand over."
+
+
+def _holding_its_pose(camera: Camera, session: TeachingSession) -> Camera:
+    hold_pose_while(camera, lambda: session.is_recording)
+    return camera
 
 
 def _settle(
