@@ -93,13 +93,17 @@ def open_serving(
         watched(without_password(str(options.source)), camera, labelling),
         drawing(labelling, draw),
     )
+
+    def opened(classifier: Classifier) -> Classifier:
+        return beside(classifier.path)
+
     if isinstance(labelling, ModelSwitch):
         switch = labelling
-        posted = PostedPictures(lambda: _whole_picture(switch.classifier), beside)
+        posted = PostedPictures(lambda: _whole_picture(switch.classifier), opened)
         site = build_live_site(feed, posted, switch, access)
     else:
         parts = labelling
-        site = build_live_site(feed, PostedPictures(lambda: parts, beside), NoOtherModels(), access)
+        site = build_live_site(feed, PostedPictures(lambda: parts, opened), NoOtherModels(), access)
     stack.enter_context(BackgroundServer(site, listener))
     for link in links(listener, token, options.origin):
         say(f"open   {link}")

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from webcam_classifier.web.access import Access
 from webcam_classifier.web.burst_routes import BurstRoutes
+from webcam_classifier.web.classify_route import ClassifyRoute
 from webcam_classifier.web.http_routes import Routes
 from webcam_classifier.web.import_routes import ImportRoutes
 from webcam_classifier.web.limits import body_limit
@@ -35,6 +36,7 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
         *ReviewRoutes(studio).all(),
         *imports.all(),
         *BurstRoutes(studio).all(),
+        Route("/api/classify", ClassifyRoute(studio.posted).answer, methods=["POST"]),
         WebSocketRoute("/ws/live", sockets.live),
         WebSocketRoute("/ws/camera", sockets.camera),
     ]

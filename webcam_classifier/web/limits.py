@@ -51,6 +51,8 @@ def body_limit(path: str) -> int:
     Args:
         path: Of the address, decoded.
     """
+    if path == "/api/classify":
+        return PICTURE_BYTES
     parts = path.split("/")[1:-1]
     if parts == ["api", "uploads"] or (parts[:2] == ["api", "labels"] and parts[3:] == ["uploads"]):
         return ARCHIVE_BYTES if path.lower().endswith(".zip") else PICTURE_BYTES

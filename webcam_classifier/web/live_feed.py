@@ -22,6 +22,7 @@ from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_fields
+from webcam_classifier.web.limits import PICTURE_BYTES
 from webcam_classifier.web.live_hub import DEVICE, CameraFacts
 from webcam_classifier.web.live_messages import (
     camera_message,
@@ -192,6 +193,7 @@ class LiveFeed(Sink):
             "source": self._watched.source,
             "model": model,
             "viewers": len(self.viewers),
+            "limits": {"picture_bytes": PICTURE_BYTES},
             "regions": list(self._watched.regions),
         }
 

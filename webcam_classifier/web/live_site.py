@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.access import Access
 from webcam_classifier.web.answer_headers import PAGE_POLICY
+from webcam_classifier.web.classify_route import ClassifyRoute, Posted, too_many
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.limits import JSON_BYTES, PICTURE_BYTES
 from webcam_classifier.web.live_feed import LiveFeed
@@ -35,8 +36,6 @@ _HERE = Path(__file__).parent
 _PAGE = _HERE / "live_page"
 _SHARED = _HERE / "page"  # what the page of the studio has as well
 _DIGITS = 5  # of a number of events
-_POSTED_AT_ONCE = 3  # pictures in the memory
-_POSTED_WAITING = 8  # pictures that wait to be read; those after them are refused
 _FILES = ("/live/", "/page/")  # of the page
 
 
@@ -59,17 +58,6 @@ class Models(Protocol):
         """
 
 
-class Posted(Protocol):
-    """Labels pictures that are sent; `PostedPictures` does."""
-
-    def classify(self, content: bytes) -> dict[str, Any]:
-        """Say what is on a picture; called in a thread.
-
-        Raises:
-            UserError: It can't be labelled.
-        """
-
-
 class LiveRoutes:
     """The answers to all requests.
 
@@ -81,10 +69,8 @@ class LiveRoutes:
 
     def __init__(self, feed: LiveFeed, posted: Posted, models: Models) -> None:
         self._feed = feed
-        self._posted = posted
+        self._classify = ClassifyRoute(posted)
         self._models = models
-        self._receiving = asyncio.Semaphore(_POSTED_AT_ONCE)
-        self._waiting = 0
 
     def all(self) -> list[BaseRoute]:
         """Return the table of routes."""
@@ -97,7 +83,7 @@ class LiveRoutes:
             Route("/events", self.events),
             Route("/picture.jpg", self.still),
             Route("/picture.mjpg", self.pictures),
-            Route("/classify", self.classify, methods=["POST"]),
+            Route("/classify", self._classify.answer, methods=["POST"]),
             Route("/model", self.model),
             Route("/model", self.change_model, methods=["POST"]),
             WebSocketRoute("/ws/live", self.live),
@@ -117,7 +103,7 @@ class LiveRoutes:
         if request.method == "HEAD":
             return Response(media_type=EVENTS_TYPE)
         if self._feed.events.is_full:
-            raise _too_many()
+            raise too_many()
         latest = request.query_params.get("latest", "0")
         if not (latest.isascii() and latest.isdecimal() and len(latest) < _DIGITS):
             raise UserError(f"latest={latest[:20]!r} is no number of events. Write a whole number.")
@@ -139,20 +125,8 @@ class LiveRoutes:
         if request.method == "HEAD":  # whose body would never end
             return Response(media_type=PICTURES_TYPE)
         if self._feed.pictures.is_full:
-            raise _too_many()
+            raise too_many()
         return StreamingResponse(self._feed.pictures.stream(), media_type=PICTURES_TYPE)
-
-    async def classify(self, request: Request) -> Response:
-        """Label the picture that is sent."""
-        if self._waiting >= _POSTED_WAITING:
-            raise _too_many()
-        self._waiting += 1
-        try:
-            async with self._receiving:
-                content = await request.body()
-                return Json(await in_side_thread(lambda: self._posted.classify(content)))
-        finally:
-            self._waiting -= 1
 
     async def model(self, _request: Request) -> Response:
         """Say which models there are."""
@@ -207,14 +181,6 @@ def _body_limit(path: str) -> int:
 
 def _is_api(path: str) -> bool:
     return path != "/" and not path.startswith(_FILES)
-
-
-def _too_many() -> HTTPException:
-    return HTTPException(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "Too many ask for this at once. Try it again in a moment.",
-        {"retry-after": "1"},
-    )
 
 
 async def _obey_nothing(_viewer: Viewer, _message: dict[str, Any]) -> None:

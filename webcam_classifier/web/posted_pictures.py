@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from webcam_classifier.dataset.picture_files import PictureError, decode_picture
@@ -21,14 +20,14 @@ class PostedPictures:
 
     Args:
         current: Gives what labels each region now, by its name; one without a name is the whole
-            picture. Their files, cards and crops are what counts.
-        opened: Opens a model file on one thread of the processor.
+            picture. Their files, cards, crops and heads are what counts.
+        opened: Opens the file of a classifier a second time, on one thread of the processor.
     """
 
     def __init__(
         self,
         current: Callable[[], Mapping[str, PartClassifier]],
-        opened: Callable[[Path], Classifier],
+        opened: Callable[[Classifier], Classifier],
     ) -> None:
         self._current = current
         self._opened = opened
@@ -42,7 +41,8 @@ class PostedPictures:
             content: A JPEG, PNG, BMP or WebP file.
 
         Returns:
-            Width and height, and the answer of the one model, or `regions` by their names.
+            Width and height, and the answer of the one model, or `regions` by their names. `model`
+            is its file; None where a head answers that is being taught.
 
         Raises:
             UserError: It is too large or no picture, or a model file was changed.
@@ -62,8 +62,9 @@ class PostedPictures:
         if part.model not in self._beside:
             self._beside[part.model] = _same_model(part.model, self._opened)
         own = self._beside[part.model]
-        own.crop = part.crop
-        return {**prediction_fields(own.classify(image)), "model": str(part.model.path)}
+        own.crop, own.head = part.crop, part.model.head
+        answer = prediction_fields(own.classify(image))
+        return {**answer, "model": str(own.path) if own.card.labels else None}
 
 
 def _refuse_problem(content: bytes) -> None:
@@ -81,9 +82,9 @@ def _decoded(content: bytes) -> BgrImage:
         ) from error
 
 
-def _same_model(current: Classifier, opened: Callable[[Path], Classifier]) -> Classifier:
+def _same_model(current: Classifier, opened: Callable[[Classifier], Classifier]) -> Classifier:
     """Open the file of a classifier a second time."""
-    own = opened(current.path)
+    own = opened(current)
     if own.card != current.card:
         raise UserError(
             f"{current.path} is another model than the one that runs. Start again to run it."

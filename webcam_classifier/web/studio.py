@@ -14,6 +14,8 @@ from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.dataset.shelf import shelf_names
 from webcam_classifier.errors import UserError
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.teaching.background_learner import give_way
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
@@ -21,6 +23,7 @@ from webcam_classifier.web import live_messages, messages
 from webcam_classifier.web.live_hub import LiveHub
 from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.models_folder import MODEL_NAME, ModelsFolder
+from webcam_classifier.web.posted_pictures import PostedPictures
 from webcam_classifier.web.teacher import TeacherRole
 from webcam_classifier.web.viewers import Viewer, Viewers
 from webcam_classifier.web.watched_classifier import WatchedClassifier
@@ -57,6 +60,7 @@ class Studio:
         self.viewers = Viewers()
         self.teacher = TeacherRole(self.viewers.tell_state)
         self.watched = WatchedClassifier(session.classifier)
+        self.posted = PostedPictures(lambda: {"": self.watched.answering}, _opened_beside)
         self.jobs = TrainingJobs(self._job_changed)
         self.hub = LiveHub(
             self.watched,
@@ -284,6 +288,14 @@ SOMEBODY_TEACHES = "Somebody else is in control. Watch, or ask them to hand over
 def _holding_its_pose(camera: Camera, session: TeachingSession) -> Camera:
     hold_pose_while(camera, lambda: session.is_recording)
     return camera
+
+
+def _opened_beside(classifier: Classifier) -> Classifier:
+    """Open what labels the live picture once more, for pictures that are sent."""
+    runtime = ExecutionConfig(threads=1)
+    if classifier.card.labels:
+        return Classifier(classifier.path, runtime)
+    return Classifier.of_features(classifier.path, classifier.card, runtime)
 
 
 def _settle(

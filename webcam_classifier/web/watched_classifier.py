@@ -7,6 +7,7 @@ from pathlib import Path
 
 from webcam_classifier.crop import Crop
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.live.region import PartClassifier
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
 
@@ -35,6 +36,12 @@ class WatchedClassifier:
         """The part of the picture that the answers are about; None is all of it."""
         model = self._model
         return self._head.crop if model is None else model.crop
+
+    @property
+    def answering(self) -> PartClassifier:
+        """What answers now, and about which part of the picture; for one that is opened beside."""
+        model = self._model or self._head
+        return PartClassifier(model, model.crop)
 
     @property
     def runtime(self) -> str:

@@ -12,6 +12,7 @@ export const texts = {
     model: "Model",
     changes: "Latest changes",
     noPicture: "no picture",
+    tryHint: "Or drop or paste one anywhere: you see its answer, and nothing is kept.",
     away: AWAY,
     awayTriedAgain: `${AWAY} It is tried again by itself.`,
   },

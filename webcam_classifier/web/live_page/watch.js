@@ -6,8 +6,11 @@ import { Connection } from "/page/connection.js";
 import { find, make, setText } from "/page/elements.js";
 import { Freshness } from "/page/freshness.js";
 import { ReadingPace, likeliest } from "/page/reading_pace.js";
+import { TryDialog } from "/page/try_dialog.js";
+import { acceptDrops } from "/page/drop.js";
 import { clockTime, percent } from "/page/words.js";
 import { ModelChoice } from "./model_choice.js";
+import { classify } from "./posted.js";
 import { RegionList } from "./region_list.js";
 import { texts } from "./texts.js";
 
@@ -31,6 +34,11 @@ const bars = new Bars();
 const pace = new ReadingPace();
 const models = new ModelChoice();
 const regions = new RegionList();
+const tries = new TryDialog({
+  classify,
+  labels: () => state?.labels.map((/** @type {{name: string}} */ label) => label.name) ?? [],
+  most: () => state?.limits.picture_bytes,
+});
 const freshness = new Freshness(showStale, texts.watch.away);
 const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });
 /** @type {any} */
@@ -45,6 +53,7 @@ function onState(next) {
   regions.update(state.regions);
   freshness.update(state);
   models.update(state.model);
+  tries.update(state.model);
 }
 
 /**
@@ -149,5 +158,6 @@ function timeOf(moment) {
   return Number.isNaN(date.getTime()) ? clockTime(moment) : date.toLocaleTimeString();
 }
 
+acceptDrops({ mayTeach: false }, (_label, files) => tries.offer(files));
 connection.open();
 listen();

@@ -1,22 +1,23 @@
-// Drop files from the desktop: pictures onto a label, a zip or a video anywhere.
+// Files from the desktop, dropped or pasted: pictures onto a label are for it, all else is anywhere.
 
-/** @typedef {import("./studio.js").Studio} Studio */
+import { isTyping } from "./keyboard.js";
 
 /**
- * @param {Studio} studio
+ * @param {{mayTeach: boolean}} page whether labels take pictures now
  * @param {(label: string | null, files: File[]) => void} onFiles with the label that they fell on
  */
-export function acceptDrops(studio, onFiles) {
+export function acceptDrops(page, onFiles) {
   let depth = 0; // entering a child comes before leaving its parent
   const end = () => {
     depth = 0;
-    document.body.classList.remove("dragging");
+    document.body.classList.remove("dragging", "giving");
     mark(null);
   };
   addEventListener("dragenter", (event) => {
-    if (!hasFiles(event) || !studio.mayTeach) return;
+    if (!hasFiles(event)) return;
     depth += 1;
     document.body.classList.add("dragging");
+    document.body.classList.toggle("giving", page.mayTeach);
   });
   addEventListener("dragleave", (event) => {
     if (!hasFiles(event)) return;
@@ -26,7 +27,7 @@ export function acceptDrops(studio, onFiles) {
   addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault(); // or the browser opens the file in place of the page
-    mark(cardAt(event.target));
+    mark(cardAt(event.target) ?? document.getElementById("stage"));
   });
   addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
@@ -34,7 +35,14 @@ export function acceptDrops(studio, onFiles) {
     const label = cardAt(event.target)?.dataset.label ?? openLabel();
     const files = [...(event.dataTransfer?.files ?? [])];
     end();
-    if (studio.mayTeach) onFiles(label, files);
+    onFiles(label, files);
+  });
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    const isText = event.clipboardData?.types.includes("text/plain") ?? false;
+    if (files.length === 0 || (isText && isTyping(event.target))) return;
+    event.preventDefault();
+    onFiles(openLabel(), files);
   });
 }
 
@@ -55,9 +63,9 @@ function openLabel() {
   return document.querySelector("#label-dialog[open] h2")?.textContent ?? null;
 }
 
-/** @param {HTMLElement | null} card */
-function mark(card) {
+/** @param {HTMLElement | null} place that takes what is dropped now */
+function mark(place) {
   for (const other of document.querySelectorAll(".drop-here"))
-    if (other !== card) other.classList.remove("drop-here");
-  card?.classList.add("drop-here");
+    if (other !== place) other.classList.remove("drop-here");
+  place?.classList.add("drop-here");
 }

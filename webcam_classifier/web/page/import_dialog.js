@@ -12,7 +12,7 @@ const LOOK_EVERY = 300; // milliseconds between two looks at how far the studio 
 const SHOWN_OPEN = 4; // files that were left out, up to which they are listed at once
 
 /** @param {File} file */
-function isArchive(file) {
+export function isArchive(file) {
   return /\.(zip|tm)$/i.test(file.name) || /zip/.test(file.type);
 }
 

@@ -42,7 +42,7 @@ function labelOf(studio, event) {
 }
 
 /** @param {EventTarget | null} target */
-function isTyping(target) {
+export function isTyping(target) {
   if (target instanceof HTMLInputElement)
     return !["radio", "checkbox", "file", "button"].includes(target.type);
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;

@@ -7,7 +7,7 @@ import { acceptDrops } from "./drop.js";
 import { CropChooser } from "./crop_chooser.js";
 import { find } from "./elements.js";
 import { Freshness } from "./freshness.js";
-import { ImportDialog } from "./import_dialog.js";
+import { ImportDialog, isArchive } from "./import_dialog.js";
 import { listenToKeys } from "./keyboard.js";
 import { LabelsPanel } from "./labels_panel.js";
 import { alert, announce } from "./notices.js";
@@ -19,6 +19,7 @@ import { Stage } from "./stage.js";
 import { Studio } from "./studio.js";
 import { TeachPanel } from "./teach_panel.js";
 import { texts } from "./texts.js";
+import { TryDialog } from "./try_dialog.js";
 import { isVideo, VideoDialog } from "./video_dialog.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -29,6 +30,12 @@ const studio = new Studio(connection);
 const recording = new Recording(studio, refresh);
 const imports = new ImportDialog(studio);
 const video = new VideoDialog(studio);
+const tries = new TryDialog({
+  classify: (file) => studio.classify(file),
+  labels: () => studio.state?.labels.map((label) => label.name) ?? [],
+  most: () => studio.state?.limits?.picture_bytes,
+  studio,
+});
 const labels = new LabelsPanel(studio, recording, takeFiles);
 const review = new ReviewDialog(studio);
 const stage = new Stage();
@@ -47,7 +54,10 @@ listenToKeys(studio, recording, {
   onNewLabel: () => labels.focusNewLabel(),
   onUndo: () => void labels.undo(),
 });
-acceptDrops(studio, takeFiles);
+acceptDrops(studio, (label, files) => {
+  if (label !== null) takeFiles(label, files);
+  else void takeAny(files);
+});
 for (const name of ["import-zip", "video-file"]) {
   const input = find(name, HTMLInputElement);
   input.addEventListener("change", () => {
@@ -63,8 +73,21 @@ connection.open();
  * @param {File[]} files
  */
 function takeFiles(label, files) {
+  if (!studio.mayTeach) return;
   if (files.some(isVideo)) video.offer(files);
   else void imports.offer(label, files);
+}
+
+/**
+ * Take what belongs to no label: a zip file or a video becomes snapshots, anything else is tried.
+ *
+ * @param {File[]} files
+ */
+async function takeAny(files) {
+  const known = files.filter((file) => isVideo(file) || isArchive(file));
+  if (known.some(isVideo)) takeFiles(null, known);
+  else if (known.length > 0 && studio.mayTeach) await imports.offer(null, known);
+  tries.offer(files.filter((file) => !known.includes(file)));
 }
 
 /** @param {State} state */
@@ -100,6 +123,7 @@ function refresh() {
   showCrop();
   teach.update(state);
   presence.update(state);
+  tries.update(JSON.stringify([state.version, state.watching, state.models]));
 }
 
 /**

@@ -68,6 +68,27 @@ export class Studio {
   }
 
   /**
+   * Ask what is on a picture; nothing of it is kept.
+   *
+   * @param {File} file
+   * @returns {Promise<import("./types.js").PictureAnswer>}
+   */
+  classify(file) {
+    return this.#call("POST", "/api/classify", file);
+  }
+
+  /**
+   * Add a picture to a label, as a burst that is undone as one.
+   *
+   * @param {string} label
+   * @param {File} file
+   * @returns {Promise<{added: number, refused: {name: string, reason: string}[]}>}
+   */
+  addPicture(label, file) {
+    return this.#change("PUT", path("labels", label, "uploads", file.name), file);
+  }
+
+  /**
    * Begin to send what is to be read in.
    *
    * @param {string | null} label that all of it shows; null for a zip file that says it itself

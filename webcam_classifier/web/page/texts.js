@@ -247,6 +247,37 @@ export const texts = {
     report: "Read the report",
   },
 
+  trying: {
+    title: "Try pictures",
+    choose: "Choose pictures",
+    hint: "Or drop or paste one anywhere: you see its answer, and nothing is recorded. On a label, pictures are added to it.",
+    dropHere: "Drop a picture to see its answer",
+    dialogTitle: "Answers to pictures",
+    more: "More pictures",
+    back: "Back to the live picture",
+    nothingRecorded: "Nothing is recorded unless you add it.",
+    asking: "Looking…",
+    pictureOf: (/** @type {string} */ name) => `The picture ${name}`,
+    nothingTaught: "Nothing is taught yet: it needs snapshots of two labels.",
+    allLabels: (/** @type {number} */ count) => `All ${labels(count)}`,
+    said: (/** @type {string} */ name, /** @type {string} */ answer) => `${name}: ${answer}`,
+    sure: (/** @type {string} */ label, /** @type {number} */ share) =>
+      `${label}, ${percent(share)}`,
+    unknown: (/** @type {string} */ label) => `unknown, perhaps ${label}`,
+    perhaps: (/** @type {string} */ label) => `Perhaps ${label}: unlike your snapshots.`,
+    notSure: "Not sure.",
+    part: "Only the chosen part of it was looked at.",
+    thisIs: "This is",
+    add: "Add as a snapshot",
+    added: (/** @type {string} */ label) =>
+      `Added to ${label}. Undo on the page takes it back.`,
+    noPicture: (/** @type {string} */ name) =>
+      `${name} is no picture. Choose a JPEG, PNG, WebP or BMP file.`,
+    most: (/** @type {number} */ count) =>
+      `${pictures(count)} are answered at once. Try the others after them.`,
+    busy: "Close what is open, then try the picture again.",
+  },
+
   job: {
     progress: "Progress",
     titles: {

@@ -101,6 +101,14 @@
  * @property {{old: string, new: string}[]} renamed
  * @property {string[]} notes
  *
+ * @typedef {object} PictureAnswer what is on a picture that was sent
+ * @property {string | null} label "unknown" where it is none of them; null where nothing is taught
+ * @property {number | null} confidence
+ * @property {string | null} likeliest
+ * @property {boolean | null} unknown
+ * @property {Record<string, number>} probabilities
+ * @property {Record<string, PictureAnswer>} [regions] by their names; then there is no answer of the whole picture
+ *
  * @typedef {object} Suspect a snapshot that somebody should look at
  * @property {string} label
  * @property {string} name

@@ -1,0 +1,62 @@
+"""The answer to a picture that is sent to be labelled: a few at once, and no queue without end."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webcam_classifier.web.json_text import Json
+from webcam_classifier.web.side_thread import in_side_thread
+
+_AT_ONCE = 3  # pictures in the memory
+_WAITING = 8  # pictures that wait to be read; those after them are refused
+
+
+class Posted(Protocol):
+    """Labels pictures that are sent; `PostedPictures` does."""
+
+    def classify(self, content: bytes) -> dict[str, Any]:
+        """Say what is on a picture; called in a thread.
+
+        Raises:
+            UserError: It can't be labelled.
+        """
+
+
+class ClassifyRoute:
+    """Answers what is on a picture; nothing of it is kept.
+
+    Args:
+        posted: Labels it.
+    """
+
+    def __init__(self, posted: Posted) -> None:
+        self._posted = posted
+        self._receiving = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+
+    async def answer(self, request: Request) -> Response:
+        """Label the picture that is sent."""
+        if self._waiting >= _WAITING:
+            raise too_many()
+        self._waiting += 1
+        try:
+            async with self._receiving:
+                content = await request.body()
+                return Json(await in_side_thread(lambda: self._posted.classify(content)))
+        finally:
+            self._waiting -= 1
+
+
+def too_many() -> HTTPException:
+    """Make the answer to one more than there is room for."""
+    return HTTPException(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many ask for this at once. Try it again in a moment.",
+        {"retry-after": "1"},
+    )
