@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.display_server import Display, display_server, wait_for
-from webcam_classifier.camera.scene import LABELS, draw_scene
+from tests.simulated_poses import SMALL, pose_of
 from webcam_classifier.cli.collect import main
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
@@ -267,29 +266,13 @@ def test_a_tap_gives_one_picture_and_a_hold_one_burst(display: Display, tmp_path
 def test_the_simulated_hand_keeps_its_pose_while_a_key_is_held(
     display: Display, tmp_path: Path
 ) -> None:
-    small = ("--camera-size", "160x120", "--camera-rate", "60")  # another pose each second
-    with window(display, tmp_path, "up", "--keep-all", "--rate", "8", *small) as run:
+    with window(display, tmp_path, "up", "--keep-all", "--rate", "8", *SMALL) as run:
         run.key("keydown", "1")
         wait_for(lambda: run.count("up") >= 14)
         run.key("keyup", "1")
         run.quit()
     assert len(bursts(run.dataset, "up")) == 1
     assert len({pose_of(path) for path in pictures(run.dataset, "up")}) == 1
-
-
-def pose_of(path: Path) -> str:
-    """Say which pose of the simulated camera, seed 0, a small snapshot shows."""
-    below_caption = read_picture(path)[40:].astype(int)
-
-    def difference(scene: tuple[str, int]) -> float:
-        return float(np.abs(scene_of(*scene)[40:] - below_caption).mean())
-
-    return min(((pose, index) for pose in LABELS for index in range(0, 1800, 6)), key=difference)[0]
-
-
-@cache
-def scene_of(pose: str, index: int) -> BgrImage:
-    return draw_scene(pose, 0, index, 160, 120)
 
 
 def test_undo_removes_burst_after_burst(display: Display, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, FilePayload, Page, expect, sync_playwright
 
 from benchmarks.mosquitto import Mosquitto, Subscriber
 from tests.live_server import PATIENCE, PURE, ColourCamera, LiveServer, jpeg_of, run_live
@@ -419,6 +419,19 @@ def test_without_the_servers_packages_it_says_what_to_install(folder: Path) -> N
     assert "error: The page needs the package uvicorn. Install" in done.stderr
 
 
+def try_a_red_picture(page: Page) -> None:
+    """Have the page answer a picture that is chosen, and go back to the live one."""
+    by_id = page.get_by_test_id
+    content = jpeg_of("red", np.random.default_rng(0))
+    by_id("try-pictures").set_input_files(
+        FilePayload(name="red.jpg", mimeType="image/jpeg", buffer=content)
+    )
+    expect(by_id("tried-verdict")).to_have_text("red", timeout=PAGE_PATIENCE)
+    assert by_id("tried-label").count() == 0, "there is nothing to teach"
+    by_id("try-back").click()
+    expect(by_id("stage")).to_be_focused()
+
+
 @pytest.mark.slow
 def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
     folder: Path, camera: ColourCamera
@@ -453,6 +466,7 @@ def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
         middle = "canvas => [...canvas.getContext('2d').getImageData(80, 60, 1, 1).data]"
         red, green, blue, _ = by_id("picture").evaluate(middle)
         assert green > 150 > max(red, blue)
+        try_a_red_picture(page)
         for width, height in ((390, 844), (1440, 900)):
             page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("document.documentElement.scrollWidth")

@@ -14,6 +14,8 @@ export class PictureAnswer {
   file;
   /** What a screen reader is told. */
   said = "";
+  /** What it is taken for, or why it has no answer: a change of it is told. */
+  verdict = "";
 
   #address;
   #labels;
@@ -57,7 +59,7 @@ export class PictureAnswer {
 
   /** @param {string} sentence why there is no answer */
   fail(sentence) {
-    this.said = sentence;
+    this.said = this.verdict = sentence;
     this.#answers.replaceChildren();
     setText(this.#problem, sentence);
     this.#problem.hidden = false;
@@ -72,6 +74,7 @@ export class PictureAnswer {
     const said = parts.map(([region, one]) =>
       region ? texts.trying.said(region, inWords(one)) : inWords(one),
     );
+    this.verdict = parts.map(([, one]) => String(one.label)).join();
     this.said = texts.trying.said(this.file.name, said.join(", "));
     this.#answers.replaceChildren(
       ...parts.flatMap(([region, one]) => [

@@ -31,6 +31,8 @@ export class TryDialog {
   /** @type {{shown: PictureAnswer, teaching: PictureTeaching | null}[]} newest first */
   #tried = [];
   #round = 0; // counts how often all were asked about
+  /** What is asked before: one after another, as the live picture needs the device's time as well. */
+  #asking = Promise.resolve();
   #version = "";
   #timer = 0;
 
@@ -91,7 +93,7 @@ export class TryDialog {
     this.#tried = [...added, ...this.#tried];
     for (const gone of this.#tried.splice(MOST)) gone.shown.forget();
     this.#list.parentElement?.scrollTo({ top: 0 });
-    void this.#askAbout(added, this.#round);
+    this.#askLater(added);
   }
 
   /**
@@ -106,7 +108,7 @@ export class TryDialog {
     if (!this.#dialog.open) return;
     this.#timer = setTimeout(() => {
       this.#round += 1;
-      void this.#askAbout(this.#tried, this.#round);
+      this.#askLater(this.#tried);
     }, SETTLED);
   }
 
@@ -132,15 +134,20 @@ export class TryDialog {
     return { shown: new PictureAnswer(file, this.#asked.labels, teaching?.element), teaching };
   }
 
+  /** @param {{shown: PictureAnswer, teaching: PictureTeaching | null}[]} tried */
+  #askLater(tried) {
+    const round = this.#round;
+    this.#asking = this.#asking.then(() => this.#askAbout(tried, round));
+  }
+
   /**
-   * One after another: each costs the device time that the live picture needs as well.
-   *
    * @param {{shown: PictureAnswer, teaching: PictureTeaching | null}[]} tried
    * @param {number} round in which they are asked about; another one takes over
    */
   async #askAbout(tried, round) {
     for (const { shown, teaching } of tried) {
       if (round !== this.#round) return;
+      const before = shown.verdict;
       try {
         const answer = await this.#answer(shown.file);
         shown.show(answer);
@@ -148,7 +155,7 @@ export class TryDialog {
       } catch (error) {
         shown.fail(error instanceof Error ? error.message : String(error));
       }
-      if (this.#dialog.open) setText(this.#said, shown.said);
+      if (this.#dialog.open && shown.verdict !== before) setText(this.#said, shown.said);
     }
   }
 
