@@ -148,7 +148,7 @@ class LiveHub:
                     self._show(source, kind, choice)
                 problem = _why_nothing(kind)
             except UserError as error:
-                problem = str(error)
+                problem = _in_short(error)
             except Exception as error:  # a mistake of ours must not end the whole page
                 _logger.exception("the live picture broke off")
                 problem = f"The live picture broke off ({error}). It is tried again."
@@ -203,6 +203,12 @@ class LiveHub:
         if facts != self.facts:
             self.facts = facts
             self._on_change()
+
+
+def _in_short(error: UserError) -> str:
+    """Leave out what is for the terminal, such as all the sources that `--source` takes."""
+    first = str(error).partition("\n")[0]
+    return f"{first[:-1]}." if first.endswith(":") else first
 
 
 def _why_nothing(kind: str) -> str | None:

@@ -38,6 +38,7 @@ const tries = new TryDialog({
   classify,
   labels: () => state?.labels.map((/** @type {{name: string}} */ label) => label.name) ?? [],
   most: () => state?.limits.picture_bytes,
+  isPart: () => Boolean(state?.crop),
 });
 const freshness = new Freshness(showStale, texts.watch.away);
 const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });

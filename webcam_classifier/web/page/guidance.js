@@ -8,9 +8,10 @@ import { texts } from "./texts.js";
 /**
  * @param {State} state
  * @param {Prediction | null} prediction the last one; null before the first picture
+ * @param {string | null} recording the label that is being recorded
  * @returns {{title: string, text: string, camera?: "device" | "browser"} | null} null once the picture speaks for itself
  */
-export function nextStep(state, prediction) {
+export function nextStep(state, prediction, recording) {
   if (state.camera.kind === "none") {
     return {
       title: texts.guide.off,
@@ -29,6 +30,7 @@ export function nextStep(state, prediction) {
   if (prediction.labels.length >= 2) return null;
   if (state.teacher === "other")
     return { title: texts.guide.otherTeaches, text: texts.guide.otherText };
+  if (recording !== null) return { title: texts.guide.turn, text: texts.guide.letGo };
   if (state.labels.length === 0)
     return {
       title: texts.guide.addLabel,

@@ -34,6 +34,7 @@ const tries = new TryDialog({
   classify: (file) => studio.classify(file),
   labels: () => studio.state?.labels.map((label) => label.name) ?? [],
   most: () => studio.state?.limits?.picture_bytes,
+  isPart: () => Boolean(studio.state?.watched_crop),
   studio,
 });
 const labels = new LabelsPanel(studio, recording, takeFiles);

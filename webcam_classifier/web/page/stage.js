@@ -134,7 +134,7 @@ export class Stage {
   update(state, recording) {
     this.#labels = state.labels;
     if (state.camera.kind === "none") this.#forgetPicture();
-    const step = nextStep(state, this.#prediction);
+    const step = nextStep(state, this.#prediction, recording);
     this.#guide.hidden = step === null;
     this.#panel.hidden = step !== null;
     setText(this.#guideTitle, step?.title ?? "");

@@ -35,6 +35,17 @@ export function duration(seconds) {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+/**
+ * Keep a name that is written from right to left from turning the words and figures around it.
+ *
+ * @param {string} name
+ */
+export function isolated(name) {
+  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
+}
+
 const snapshots = (/** @type {number} */ count) => many(count, "snapshot");
 const pictures = (/** @type {number} */ count) => many(count, "picture");
 const labels = (/** @type {number} */ count) => many(count, "label");
@@ -87,11 +98,11 @@ export const texts = {
     importHint:
       "A zip of Teachable Machine, Edge Impulse, Roboflow or Lobe, or with a folder for each label. You can also drop it here, a video too, or pictures on a label.",
     undoSnapshots: (/** @type {number} */ count) => `Undo ${snapshots(count)}`,
-    undoOf: (/** @type {string} */ label) => `Of ${label}`,
+    undoOf: (/** @type {string} */ label) => `Of ${isolated(label)}`,
     undone: (/** @type {number} */ count, /** @type {string} */ label) =>
-      `Removed the last ${snapshots(count)} of ${label}.`,
+      `Removed the last ${snapshots(count)} of ${isolated(label)}.`,
     recorded: (/** @type {string} */ label, /** @type {number} */ taken, /** @type {number} */ all) =>
-      `${label}: ${taken > 0 ? `${snapshots(taken)} recorded, ` : ""}${number(all)} in all`,
+      `${isolated(label)}: ${taken > 0 ? `${snapshots(taken)} recorded, ` : ""}${number(all)} in all`,
   },
 
   card: {
@@ -102,7 +113,7 @@ export const texts = {
     recording: "Recording",
     orHold: (/** @type {string} */ key) => `or hold ${key}`,
     edit: "Edit",
-    drop: (/** @type {string} */ label) => `Drop pictures for ${label}`,
+    drop: (/** @type {string} */ label) => `Drop pictures for ${isolated(label)}`,
   },
 
   teach: {
@@ -124,17 +135,17 @@ export const texts = {
     gone: (/** @type {string} */ reason) => `No picture. ${reason}`,
     back: "The picture is back",
     noneFor: (/** @type {number} */ seconds) => `No picture for ${duration(seconds)}`,
-    sees: (/** @type {string} */ label) => `Sees ${label}`,
+    sees: (/** @type {string} */ label) => `Sees ${isolated(label)}`,
     sure: "sure",
     notSure: "not sure",
-    perhaps: (/** @type {string} */ label) => `perhaps ${label}`,
+    perhaps: (/** @type {string} */ label) => `perhaps ${isolated(label)}`,
     perhapsTeach: (/** @type {string} */ label, /** @type {number} */ key) =>
-      `perhaps ${label}; hold ${key} to teach it`,
+      `perhaps ${isolated(label)}; hold ${key} to teach it`,
     recording: (
       /** @type {string} */ label,
       /** @type {number} */ count,
       /** @type {string} */ skipped,
-    ) => `Recording ${label}: ${snapshots(count)}${skipped ? `, ${skipped}` : ""}`,
+    ) => `Recording ${isolated(label)}: ${snapshots(count)}${skipped ? `, ${skipped}` : ""}`,
   },
 
   guide: {
@@ -149,11 +160,13 @@ export const texts = {
     learning: "Learning…",
     second: "Add a second label",
     secondText: "It needs at least two labels to choose between.",
-    show: (/** @type {string} */ label) => `Show ${label} and record it`,
-    nowShow: (/** @type {string} */ label) => `Now show ${label} and record it`,
+    show: (/** @type {string} */ label) => `Show ${isolated(label)} and record it`,
+    nowShow: (/** @type {string} */ label) => `Now show ${isolated(label)} and record it`,
     holdButton: "Hold its button for a second or two, and turn it a little.",
     holdButtonOrKey: (/** @type {string} */ key) =>
       `Hold its button, or the key ${key}, for a second or two, and turn it a little.`,
+    turn: "Turn it a little",
+    letGo: "Let go after a second or two.",
     startCamera: "Start camera",
     useBrowserCamera: "Use this browser’s camera",
   },
@@ -201,7 +214,7 @@ export const texts = {
       `It is being measured: ${snapshots(count)} still being analysed.`,
     recordMore:
       "Record each label several times: the accuracy is measured on recordings that were left out.",
-    missing: (/** @type {string[]} */ labels) => `Not yet measured: ${labels.join(", ")}`,
+    missing: (/** @type {string[]} */ labels) => `Not yet measured: ${labels.map(isolated).join(", ")}`,
     recordMissing: (
       /** @type {number} */ missing,
       /** @type {number} */ share,
@@ -226,7 +239,7 @@ export const texts = {
       /** @type {string} */ actual,
       /** @type {string} */ predicted,
       /** @type {number} */ count,
-    ) => `${actual}, predicted as ${predicted}: ${number(count)}`,
+    ) => `${isolated(actual)}, predicted as ${isolated(predicted)}: ${number(count)}`,
   },
 
   use: {
@@ -262,15 +275,15 @@ export const texts = {
     allLabels: (/** @type {number} */ count) => `All ${labels(count)}`,
     said: (/** @type {string} */ name, /** @type {string} */ answer) => `${name}: ${answer}`,
     sure: (/** @type {string} */ label, /** @type {number} */ share) =>
-      `${label}, ${percent(share)}`,
-    unknown: (/** @type {string} */ label) => `unknown, perhaps ${label}`,
-    perhaps: (/** @type {string} */ label) => `Perhaps ${label}: unlike your snapshots.`,
+      `${isolated(label)}, ${percent(share)}`,
+    unknown: (/** @type {string} */ label) => `unknown, perhaps ${isolated(label)}`,
+    perhaps: (/** @type {string} */ label) => `Perhaps ${isolated(label)}: unlike your snapshots.`,
     notSure: "Not sure.",
-    part: "Only the chosen part of it was looked at.",
+    part: "Only the chosen part of each picture is looked at.",
     thisIs: "This is",
     add: "Add as a snapshot",
     added: (/** @type {string} */ label) =>
-      `Added to ${label}. Undo on the page takes it back.`,
+      `Added to ${isolated(label)}. Undo on the page takes it back.`,
     noPicture: (/** @type {string} */ name) =>
       `${name} is no picture. Choose a JPEG, PNG, WebP or BMP file.`,
     most: (/** @type {number} */ count) =>
@@ -346,7 +359,7 @@ export const texts = {
     name: "Name",
     rename: "Rename",
     renamed: (/** @type {string} */ before, /** @type {string} */ name) =>
-      `Renamed ${before} to ${name}.`,
+      `Renamed ${isolated(before)} to ${isolated(name)}.`,
     title: "Snapshots",
     snapshots,
     addPictures: "Add pictures",
@@ -357,11 +370,11 @@ export const texts = {
       `What you remove is moved to ${folder}, not deleted.`,
     movedTo: (/** @type {string} */ folder) => `Moved to ${folder}.`,
     remove: "Remove label",
-    removeSure: (/** @type {string} */ label) => `Remove ${label}?`,
+    removeSure: (/** @type {string} */ label) => `Remove ${isolated(label)}?`,
     removeWords: (/** @type {number} */ count, /** @type {string} */ folder) =>
       `${count > 0 ? `Its ${snapshots(count)} are` : "Its folder is"} moved to ${folder}, not deleted: move them back and the label is back.`,
     removed: (/** @type {string} */ label, /** @type {string} */ folder) =>
-      `Removed ${label}. Its snapshots are in ${folder}.`,
+      `Removed ${isolated(label)}. Its snapshots are in ${folder}.`,
     keep: "Keep",
   },
 
@@ -405,19 +418,19 @@ export const texts = {
       /** @type {string} */ label,
       /** @type {string} */ other,
       /** @type {number | null} */ share,
-    ) => `${label}, looks like ${other}${share === null ? "" : `, ${percent(share)}`}`,
-    copyOf: (/** @type {string} */ label) => `${label}, nearly as another`,
+    ) => `${isolated(label)}, looks like ${isolated(other)}${share === null ? "" : `, ${percent(share)}`}`,
+    copyOf: (/** @type {string} */ label) => `${isolated(label)}, nearly as another`,
     wrongWith: (/** @type {string} */ label, /** @type {string} */ problem) =>
-      `${label}, ${problem}`,
+      `${isolated(label)}, ${problem}`,
     beforeChange: "just before a change",
     guess: (/** @type {string} */ label, /** @type {number} */ share) =>
-      `perhaps ${label}, ${percent(share)}`,
+      `perhaps ${isolated(label)}, ${percent(share)}`,
     all: "Select all",
     none: "Select none",
     to: "Move to",
     toWhich: "Move to…",
     toSuggested: "Move to what each looks like",
-    toLabel: (/** @type {string} */ label) => `Move to ${label}`,
+    toLabel: (/** @type {string} */ label) => `Move to ${isolated(label)}`,
     move: "Move",
     moveCount: (/** @type {number} */ count) => `Move ${number(count)}`,
     remove: "Remove",
@@ -425,7 +438,7 @@ export const texts = {
     undoMoving: (/** @type {number} */ count) => `Undo moving ${number(count)}`,
     undoRemoving: (/** @type {number} */ count) => `Undo removing ${number(count)}`,
     moved: (/** @type {number} */ count, /** @type {string} */ label) =>
-      `Moved ${pictures(count)} to ${label}.`,
+      `Moved ${pictures(count)} to ${isolated(label)}.`,
     movedToSuggested: (/** @type {number} */ count) =>
       `Moved ${pictures(count)} to what each looks like.`,
     removed: (/** @type {number} */ count) =>
@@ -439,7 +452,7 @@ export const texts = {
     adding: "Adding the pictures…",
     cancelling: "Stopping…",
     titleOfPictures: (/** @type {number} */ count, /** @type {string} */ label) =>
-      `${pictures(count)} for ${label}`,
+      `${pictures(count)} for ${isolated(label)}`,
     /** @type {Record<string, string>} what the studio calls a layout, as a person reads it */
     tools: {
       "teach-camera": "Data set of this program",
@@ -457,7 +470,7 @@ export const texts = {
       `${pictures(count)} ${count === 1 ? "is" : "are"} in the data set already.`,
     leftOut: (/** @type {number} */ count) => `${many(count, "file")} left out`,
     renamed: (/** @type {string} */ old, /** @type {string} */ now) =>
-      `The label ${old} becomes ${now}, as it can’t be the name of a folder.`,
+      `The label ${isolated(old)} becomes ${isolated(now)}, as it can’t be the name of a folder.`,
     add: (/** @type {number} */ count) => `Add ${pictures(count)}`,
     added: (/** @type {number} */ count, /** @type {number} */ labelCount) =>
       `Added ${pictures(count)} of ${labels(labelCount)}.`,
@@ -494,14 +507,14 @@ export const texts = {
       `${number(count)} left out (${why})`,
     stillSending: "sending…",
     takeBack: "Take back",
-    takeBackOf: (/** @type {string} */ label, /** @type {string} */ when) => ` ${label}, ${when}`,
+    takeBackOf: (/** @type {string} */ label, /** @type {string} */ when) => ` ${isolated(label)}, ${when}`,
     tookBack: (
       /** @type {number} */ count,
       /** @type {string} */ label,
       /** @type {string} */ folder,
-    ) => `Took back ${pictures(count)} of ${label}. They are in ${folder}.`,
+    ) => `Took back ${pictures(count)} of ${isolated(label)}. They are in ${folder}.`,
     recorded: (/** @type {string} */ label, /** @type {string} */ what) =>
-      `${label}: ${what} recorded`,
+      `${isolated(label)}: ${what} recorded`,
     recordedAll: (/** @type {number} */ count, /** @type {string} */ video) =>
       `Recorded ${pictures(count)} from ${video}.`,
     cantPlay: (/** @type {string} */ video) =>

@@ -19,11 +19,13 @@ const SETTLED = 500; // milliseconds without a change, after which all are asked
  * @property {(file: File) => Promise<Answer>} classify
  * @property {() => string[]} labels those that there are, in their order
  * @property {() => number | undefined} most bytes of a picture
+ * @property {() => boolean} isPart whether only a part of each picture is looked at
  * @property {Studio} [studio] where pictures may become snapshots
  */
 
 export class TryDialog {
   #asked;
+  #part = make("p", { class: "hint try-part", "data-testid": "try-part" }, texts.trying.part);
   #list = make("ul", { class: "tried-list", "data-testid": "tried-list" });
   #said = make("p", { class: "visually-hidden", role: "status", "data-testid": "tried-said" });
   #back = make("button", { type: "button", class: "primary", "data-testid": "try-back" }, texts.trying.back);
@@ -44,7 +46,7 @@ export class TryDialog {
       "dialog",
       { class: "label-dialog try-dialog", "aria-labelledby": "try-title", "data-testid": "try-dialog" },
       make("div", { class: "dialog-head" }, make("h2", { id: "try-title" }, texts.trying.dialogTitle)),
-      make("div", { class: "try-body", tabindex: "0", role: "group", "aria-labelledby": "try-title" }, this.#list),
+      make("div", { class: "try-body", tabindex: "0", role: "group", "aria-labelledby": "try-title" }, this.#part, this.#list),
       this.#said,
       make(
         "div",
@@ -87,6 +89,7 @@ export class TryDialog {
       this.#dialog.showModal();
       this.#back.focus();
     }
+    this.#part.hidden = !this.#asked.isPart();
     if (files.length > MOST) alert(texts.trying.most(MOST));
     const added = files.slice(0, MOST).map((file) => this.#added(file));
     this.#list.prepend(...added.map((one) => one.shown.element));
@@ -108,6 +111,7 @@ export class TryDialog {
     if (!this.#dialog.open) return;
     this.#timer = setTimeout(() => {
       this.#round += 1;
+      this.#part.hidden = !this.#asked.isPart();
       this.#askLater(this.#tried);
     }, SETTLED);
   }
