@@ -236,8 +236,7 @@ export const texts = {
     title: "Confusion matrix",
     words: "Rows: actual. Columns: predicted.",
     cell: (
-      /** @type {string} */ actual,
-      /** @type {string} */ predicted,
+      /** @type {string} */ actual, /** @type {string} */ predicted,
       /** @type {number} */ count,
     ) => `${isolated(actual)}, predicted as ${isolated(predicted)}: ${number(count)}`,
   },
