@@ -146,6 +146,15 @@ class Told(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+@pytest.mark.parametrize("size", [14, 17])
+def test_words_in_a_font_are_of_one_size_however_deep_one_reaches(size: int) -> None:
+    face_for("\u0917")
+    deep, long = "\u0917\u0942", 12 * "\u0917"  # the vowel of the first stands below the line
+    gap = text_size("n n", size)[0] - text_size("nn", size)[0]
+    apart, together = (text_size(line, size)[0] for line in (f"{deep} {long}", deep + long))
+    assert abs(apart - gap - together) < 10  # two sizes would be 25 apart
+
+
 @pytest.mark.usefixtures("anew")
 def test_what_no_font_has_is_spelled_and_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -104,15 +104,23 @@ def draw_all_scripts(
     Returns:
         The line. What no font has is spelled by its name in Unicode, and a person is told once.
     """
-    parts: list[Drawing] = []
+    placed: list[tuple[str, Face | None, bool]] = []
+    sizes: dict[Face, int] = {}  # one for all words in a font, however deep their letters reach
     for run, right_to_left in visual_runs(_spell_missing(text, bold, base)):
         pieces = list(_pieces(run, right_to_left, bold, base))
         for piece, face in reversed(pieces) if right_to_left else pieces:
-            if face is None:
-                covered = base.draw(piece)
-                parts.append(Drawing(covered, covered))
-            else:
-                parts.append(_draw_piece(piece, face, right_to_left, size, (ascent, height)))
+            placed.append((piece, face, right_to_left))
+            if face is not None:
+                fitting = _fitting_size(piece, face, right_to_left, size, (ascent, height))
+                sizes[face] = min(fitting, sizes.get(face, size))
+    parts: list[Drawing] = []
+    for piece, face, right_to_left in placed:
+        if face is None:
+            covered = base.draw(piece)
+            parts.append(Drawing(covered, covered))
+        else:
+            drawing, above, _ = _draw_at(piece, face, right_to_left, sizes[face])
+            parts.append(_in_line(drawing, max(0, ascent - above), height))
     return _beside(parts, height)
 
 
@@ -232,19 +240,18 @@ def _tell_missing(text: str, spelled: str, letter: str) -> None:
     _logger.warning("%s is drawn as %s: %s; %s", text, spelled, reason, advice)
 
 
-def _draw_piece(
+def _fitting_size(
     piece: str, face: Face, right_to_left: bool, size: int, line: tuple[int, int]
-) -> Drawing:
-    """Draw a piece with a font of the system, as large as the line allows."""
+) -> int:
+    """How large a font of the system may be for a piece to stay within the line."""
     ascent, height = line
     wanted = size
     while True:
-        drawing, above, below = _draw_at(piece, face, right_to_left, wanted)
+        _, above, below = _draw_at(piece, face, right_to_left, wanted)
         if (above <= ascent and below <= height - ascent) or wanted <= 2:
-            break
+            return wanted
         fits = min(ascent / max(above, 1), (height - ascent) / max(below, 1))
         wanted = min(wanted - 1, math.floor(wanted * fits))
-    return _in_line(drawing, ascent - above, height)
 
 
 def _draw_at(piece: str, face: Face, right_to_left: bool, size: int) -> tuple[Drawing, int, int]:
