@@ -488,4 +488,5 @@ def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
         before_the_end = [one for one in complaints if "ERR_CONNECTION" not in one]
         browser.close()
     assert before_the_end == []
-    assert all(address.startswith(server.origin) for address in addresses), addresses
+    own = (server.origin, f"blob:{server.origin}")
+    assert all(address.startswith(own) for address in addresses), addresses

@@ -162,12 +162,12 @@ def test_the_keyboard_alone_tries_a_picture_says_what_it_is_and_undo_takes_it_ba
     expect(page.by_id("try-back")).to_be_focused()
     assert files_below(folder / "dataset") == before
 
-    while not answered.get_by_test_id("tried-label").evaluate(
-        "one => one === document.activeElement"
-    ):
+    label = answered.get_by_test_id("tried-label")
+    expect(label).to_be_visible()
+    while not label.evaluate("one => one === document.activeElement"):
         page.page.keyboard.press("Tab")
     page.page.keyboard.press("b")
-    expect(answered.get_by_test_id("tried-label")).to_have_value("blue")
+    expect(label).to_have_value("blue")
     page.page.keyboard.press("Tab")
     page.page.keyboard.press("Enter")
     expect(answered.get_by_test_id("tried-added")).to_contain_text("Added to blue.")

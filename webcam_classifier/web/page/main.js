@@ -124,7 +124,7 @@ function refresh() {
   showCrop();
   teach.update(state);
   presence.update(state);
-  tries.update(JSON.stringify([state.version, state.watching, state.models]));
+  tries.update(JSON.stringify([state.version, state.watching, state.models, studio.mayTeach]));
 }
 
 /**
