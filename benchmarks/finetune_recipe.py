@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from benchmarks.protocols import Fold, Protocol, all_protocols, load_folders
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.cli.console import run_script
+from webcam_classifier.dataset.empty_labels import empty_labels
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.foreground import empty_labels
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.finetune.foreground import Mask, empty_labels, find_foregrounds
+from webcam_classifier.dataset.empty_labels import empty_labels
+from webcam_classifier.finetune.foreground import Mask, find_foregrounds
 from webcam_classifier.frame import BgrImage
 
 _LABELS = ("none", "paper", "rock", "scissors")

@@ -38,6 +38,7 @@ from webcam_classifier.evaluation.learnt_pictures import learnt_pictures
 from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
 from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
+from webcam_classifier.evaluation.surroundings import check_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
@@ -131,6 +132,12 @@ def evaluate_pictures(
             f"warning: {seen} of the {evaluation.count} pictures were used in training, so the "
             f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
         )
+    surroundings = None
+    if seen == 0:  # a model knows the surroundings of what it was trained on again
+        surroundings = check_model(classifier, pictures, measured)
+    if surroundings is not None and surroundings.decided:
+        called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
+        print(f"note: {surroundings.describe(called)}")
     if evaluation.count and evaluation.shown_unknown > _MOSTLY:
         share = 100 * evaluation.shown_unknown
         print(
@@ -155,6 +162,7 @@ def evaluate_pictures(
             for name, found in zip(pictures.names, measured.predictions, strict=True)
         },
         "learnt_from": seen,
+        "surroundings": None if surroundings is None else surroundings.to_dict(),
     }
 
 

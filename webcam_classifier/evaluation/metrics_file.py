@@ -15,6 +15,10 @@ Shares are 0 to 1, what can't be said is null, files are named below the data se
   `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
   `strange` pictures are separated from known ones (`auroc`), and the share of them `accepted`
+- `surroundings`: what was said of pictures once what moves in them was hidden: of so many `asked`,
+  `kept` keep their label, and `others` of as many of other labels get it; in `labels` for each
+  label, with the `chance` of so large a difference where the surroundings say nothing, and whether
+  they are found to decide (`decides`); null where nothing could be hidden
 - `next_steps`: what to do next, in sentences, as the report begins
 - `doubted`, `duplicates`, `skipped`: pictures to look at
 - `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import cv2
@@ -13,9 +12,6 @@ from webcam_classifier.frame import BgrImage
 
 Mask = NDArray[np.uint8]
 
-_EMPTY_WORDS = frozenset(
-    {"none", "nothing", "nobody", "empty", "background", "blank", "nichts", "niemand", "leer"}
-) | frozenset({"hintergrund", "rien", "vide", "fond", "nada", "vacio", "fondo", "niente", "vuoto"})
 _SIDE = 96  # pixels of a mask: hands are large, and noise ema out
 _EMPTY_COUNT = 10  # pictures of the room alone that each picture is compared with
 _NEAREST = 3  # of them that count: those in which the light and the camera were the same
@@ -28,19 +24,6 @@ _STEP_OF_NOISE = 3.0  # what is different enough, in multiples of what most plac
 _SMALLEST, _LARGEST = 0.04, 0.6  # share of the picture that something held into it covers
 _LARGEST_IN_EMPTY = 0.3
 _SHARE_FOUND = 0.5  # of each label's pictures
-
-
-def empty_labels(labels: Sequence[str]) -> tuple[int, ...]:
-    """Tell which labels name a room with nothing to recognise in it, such as `none`.
-
-    Args:
-        labels: The names as the user wrote them.
-
-    Returns:
-        Their places among the labels.
-    """
-    words = [set(re.findall(r"[^\W\d_]+", label.lower())) for label in labels]
-    return tuple(place for place, found in enumerate(words) if found & _EMPTY_WORDS)
 
 
 def find_foregrounds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class CrossValidation:
             where it was not asked for.
         novelty: Fitted on all pictures, on the scale that all left-out pictures gave; None where
             it was not asked for.
+        heads: Those that were asked, without a temperature.
+        head_of: (asked,) int64, which of them was asked about each picture.
     """
 
     asked: NDArray[np.int64]
@@ -38,6 +40,8 @@ class CrossValidation:
     temperature: float
     scores: NDArray[np.float32]
     novelty: Novelty | None
+    heads: tuple[LinearHead, ...] = ()
+    head_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def probabilities(self) -> NDArray[np.float32]:
         """(asked, labels), as a model with this temperature would give them."""
@@ -69,6 +73,7 @@ def cross_validate(
     picture_logits = [np.zeros((0, label_count))]
     view_logits, view_labels = [np.zeros((0, label_count))], [np.zeros(0, dtype=np.int64)]
     distances: list[NDArray[np.float32]] = []
+    heads = []
     for fold, part in enumerate(parts):
         left_out = fold_of == fold
         own = left_out & originals
@@ -76,6 +81,7 @@ def cross_validate(
             rest = whole.minus(part)
             weights, bias = discriminant(rest, SHRINKAGE)
             logits = _logits(views.embeddings, left_out, weights, bias)
+        heads.append(LinearHead(weights.astype(np.float32), bias.astype(np.float32), 1.0))
         view_logits.append(logits)
         view_labels.append(views.label_indices[left_out])
         picture_logits.append(logits[originals[left_out]])
@@ -91,7 +97,13 @@ def cross_validate(
             found = fit_distances(whole, views.embeddings, originals)
         novelty, scores = _novelty(found, distances, views, asked[1:])
     return CrossValidation(
-        np.concatenate(asked), np.concatenate(picture_logits), temperature, scores, novelty
+        np.concatenate(asked),
+        np.concatenate(picture_logits),
+        temperature,
+        scores,
+        novelty,
+        tuple(heads),
+        np.repeat(np.arange(len(heads)), [len(own) for own in asked[1:]]),
     )
 
 

@@ -27,6 +27,7 @@ from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.evaluation.metrics_file import HASHES_KEY, short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
 from webcam_classifier.evaluation.recall_by_count import recall_by_count
+from webcam_classifier.evaluation.surroundings import SurroundingsCheck
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model_card import ModelCard
@@ -121,6 +122,8 @@ class Findings:
         seconds: What it all took.
         about_newer_model: What became of a model that was written to the folder meanwhile; empty
             where none was.
+        surroundings: Whether they decide, rather than the thing before them; None where it could
+            not be asked.
     """
 
     task: TrainingTask
@@ -133,6 +136,7 @@ class Findings:
     model_bytes: int
     seconds: float
     about_newer_model: str = ""
+    surroundings: SurroundingsCheck | None = None
 
     @property
     def evaluation(self) -> Evaluation:
@@ -234,6 +238,7 @@ class Findings:
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "learning_curve": _as_dict(self.analysis.curve),
             "unknown": self._unknown(),
+            "surroundings": None if self.surroundings is None else self.surroundings.to_dict(),
             "doubted": self._doubted(),
             "duplicates": self._duplicates(),
             "data": None if task.facts is None else task.facts.to_dict(),

@@ -17,6 +17,7 @@ def next_steps(findings: Findings) -> tuple[str, ...]:
     """Say it in one to three sentences, what helps most first."""
     found = [
         _look_at_doubted(findings),
+        _hold_before_other_walls(findings),
         _record_again(findings),
         _record_mistaken(findings),
         _record_elsewhere(findings),
@@ -39,6 +40,11 @@ def _look_at_doubted(findings: Findings) -> str:
         f"`python collect.py --review --dataset {findings.task.pictures.folder}`, or with Review "
         "on the page."
     )
+
+
+def _hold_before_other_walls(findings: Findings) -> str:
+    check = findings.surroundings
+    return "" if check is None else check.describe(findings.task.pictures.category_names)
 
 
 def _record_again(findings: Findings) -> str:

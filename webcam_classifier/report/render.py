@@ -86,6 +86,7 @@ def render_report(findings: Findings, title: str) -> str:
         figures={name: Markup(svg) for name, svg in _figures(findings).items()},
         **_answers(findings),
         **_data(findings),
+        **_surroundings(findings),
         **_repeat(findings),
     )
 
@@ -158,6 +159,28 @@ def _mistake(findings: Findings, index: int) -> dict[str, object]:
         "truth": answer.truth,
         "label": answer.label,
         "confidence": answer.confidence,
+    }
+
+
+def _surroundings(findings: Findings) -> dict[str, object]:
+    """What is said about what is around the thing."""
+    check = findings.surroundings
+    if check is None:
+        return {"surroundings": None}
+    said = check.describe(findings.task.pictures.category_names)
+    examples = [
+        {
+            "uri": picture_uri(findings.test.images[place]),
+            "hidden_uri": picture_uri(hidden),
+            "label": findings.answers[place].label,
+            "file": findings.answers[place].file,
+        }
+        for place, hidden in check.examples
+    ]
+    return {
+        "surroundings": check.labels,
+        "surroundings_words": said or "Nothing shows that the surroundings decide.",
+        "hidden": examples,
     }
 
 

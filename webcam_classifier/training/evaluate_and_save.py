@@ -31,6 +31,7 @@ from webcam_classifier.evaluation.model_evaluation import (
     evaluate_model,
     no_evaluation,
 )
+from webcam_classifier.evaluation.surroundings import check_model
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
@@ -47,6 +48,7 @@ from webcam_classifier.report.next_steps import next_steps
 from webcam_classifier.report.render import REPORT_NAME, render_report
 from webcam_classifier.storage import write_together
 from webcam_classifier.training.former_model import FormerModel
+from webcam_classifier.training.left_out_surroundings import check_left_out
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -88,9 +90,14 @@ def evaluate_and_save(
     """
     card = _card(task, outcome)
     analysis = analyse(task, embedded)  # of the split, whose test part a learning curve needs
+    surroundings = None
     if outcome.cross_validation is not None:
         task = task.without_held_back()
         test, measured = _cross_validated(task, outcome, card)
+        if embedded is not None:
+            surroundings = check_left_out(
+                task.pictures, outcome.cross_validation, embedded.backbone
+            )
     else:
         test = task.test_pictures or task.pictures.at(task.split.test)
         cut_labels = () if task.test_pictures is not None else task.split.cut_labels
@@ -98,6 +105,7 @@ def evaluate_and_save(
             measured = no_evaluation(classifier)
             if len(test):
                 measured = evaluate_model(classifier, test, cut_labels)
+                surroundings = check_model(classifier, test, measured)
     evaluation = measured.evaluation
     card = replace(
         card,
@@ -115,6 +123,7 @@ def evaluate_and_save(
         analysis=analysis,
         model_bytes=outcome.graph.ByteSize(),
         seconds=time.monotonic() - task.started,
+        surroundings=surroundings,
     )
     model = model_bytes(outcome.graph, card)
     metrics = findings.to_dict() | {

@@ -1,0 +1,312 @@
+"""Whether the surroundings decide: what is said of pictures once the thing in them is hidden.
+
+Labels that were recorded in different places can be told by the place, and then nothing has to be
+learnt of the thing. So the thing is hidden, and the model is asked again. That a picture keeps its
+label means little by itself, as each must get some label. So pictures of two labels go in pairs:
+the same places are hidden in both, and only what is around them differs. Where the surroundings
+say nothing, each of the two is as likely to get the label of one of them. Where they do, it is the
+one that is of that label.
+
+The thing is what moves within a burst, so nothing is said of photographs, or of a camera that is
+held in the hand. To leave out what was learnt and ask again is occlusion sensitivity (M. D. Zeiler
+and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014); that background
+alone can decide was shown by K. Xiao et al., "Noise or Signal: The Role of Image Backgrounds in
+Object Recognition", ICLR 2021.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from webcam_classifier.dataset.empty_labels import empty_labels
+from webcam_classifier.dataset.labelled_pictures import LabelledPictures
+from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
+from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
+from webcam_classifier.evaluation.moving_parts import Surroundings, moving_parts
+from webcam_classifier.frame import BgrImage
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.preprocess import prepare
+
+Ask = Callable[[NDArray[np.int64], Sequence[BgrImage]], Sequence[str]]
+"""The answers of a model that learnt from nothing of their bursts to changed pictures, given
+their places in the data set and the pictures, each (size, size, 3) uint8."""
+
+_ASKED = 48  # pictures: some tenths of a second
+_FEWEST_OF_A_LABEL = 10  # of many labels, more pictures are asked about
+_MOST_LABELS = 8  # of more labels, so many evenly
+_FEWEST_FOUND = 6  # pictures of a label in which something moves
+_FEWEST_IN_BURST = 8  # pictures: fewer hardly show what is behind the thing
+_FROM_A_BURST = 6
+_SMALLEST, _LARGEST = 0.03, 0.7  # share of the picture that is hidden
+_CHANCE = 0.01  # that any label is named by chance
+_MOSTLY = 0.5  # of a label's pictures keep it, and more of them than of others get it
+_EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class HiddenThing:
+    """What was said of a label's pictures once the thing in them was hidden.
+
+    Attributes:
+        label: The name.
+        asked: Pictures, all of them answered rightly as they are.
+        kept: Of those, how many keep the label.
+        others: Of as many pictures of other labels, in which the same places were hidden, how
+            many get this label.
+        chance: How likely so large a difference is where the surroundings say nothing: the sign
+            test over pairs that differ (I. McNemar, "Note on the sampling error of the difference
+            between correlated proportions or percentages", 1947, exact and one-sided).
+        decides: Whether the surroundings decide.
+    """
+
+    label: str
+    asked: int
+    kept: int
+    others: int
+    chance: float
+    decides: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SurroundingsCheck:
+    """What was found, label by label.
+
+    Attributes:
+        labels: Those that could be asked about.
+        examples: Pictures of labels that the surroundings decide, by their places, and what was
+            asked instead, each (size, size, 3) uint8.
+    """
+
+    labels: tuple[HiddenThing, ...]
+    examples: tuple[tuple[int, BgrImage], ...] = ()
+
+    @property
+    def decided(self) -> tuple[HiddenThing, ...]:
+        """The labels that the surroundings decide."""
+        return tuple(one for one in self.labels if one.decides)
+
+    def describe(self, called: Mapping[str, str]) -> str:
+        """Say which labels the surroundings decide, and what helps; empty where they decide none.
+
+        Args:
+            called: What labels are called where it is not their own name.
+        """
+        decided = self.decided
+        if not decided:
+            return ""
+        names = [f'"{called.get(one.label, one.label)}"' for one in decided]
+        asked, kept, others = (
+            sum(getattr(one, key) for one in decided) for key in ("asked", "kept", "others")
+        )
+        of = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        keep = f"are still called {of}" if len(names) == 1 else "keep their label"
+        return (
+            f"With what moves hidden, {kept} of {asked} pictures of {of} {keep}, and {others} of "
+            f"{asked} others get it: the surroundings decide. Record each label in front of the "
+            "same backgrounds, and of several."
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """All counts as JSON can hold them."""
+        return {
+            "asked": sum(one.asked for one in self.labels),
+            "kept": sum(one.kept for one in self.labels),
+            "others": sum(one.others for one in self.labels),
+            "labels": [asdict(one) for one in self.labels],
+        }
+
+
+def check_surroundings(
+    pictures: LabelledPictures,
+    bursts: NDArray[np.int64],
+    is_right: NDArray[np.bool_],
+    size: int,
+    ask: Ask,
+) -> SurroundingsCheck | None:
+    """Hide what moves in some pictures, and ask a model again.
+
+    Args:
+        pictures: That it did not learn from.
+        bursts: (pictures,) int64, see `number_bursts`.
+        is_right: (pictures,) bool, whether it answers them rightly as they are.
+        size: The side of the square that it takes, in pixels.
+        ask: Asks it.
+
+    Returns:
+        None where fewer than two labels have pictures in which the thing can be told from its
+        surroundings.
+    """
+    found = {
+        label: shown
+        for label, chosen in _choose(pictures, bursts, is_right).items()
+        if len(shown := _find_things(pictures, chosen, size)) >= _FEWEST_FOUND
+    }
+    if len(found) < 2:
+        return None
+    hidden = [
+        (one.place, _without_things(one, other))
+        for pair in _pairs(list(found.values()))
+        for one, other in (pair, pair[::-1])
+    ]
+    places = np.array([place for place, _ in hidden], dtype=np.int64)
+    answers = ask(places, [image for _, image in hidden])
+    truths = [pictures.labels[index] for index in pictures.label_indices[places].tolist()]
+    labels = tuple(
+        _judge(pictures.labels[label], truths, answers, len(found)) for label in sorted(found)
+    )
+    decided = {one.label for one in labels if one.decides}
+    kept = (
+        one
+        for one, truth, said in zip(hidden, truths, answers, strict=True)
+        if truth == said and truth in decided
+    )
+    return SurroundingsCheck(labels, tuple(itertools.islice(kept, _EXAMPLES)))
+
+
+def check_model(
+    classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation
+) -> SurroundingsCheck | None:
+    """Ask a model again about what it was measured on, see `check_surroundings`.
+
+    Args:
+        classifier: The model.
+        pictures: What it was measured on, and did not learn from.
+        measured: What it said of them.
+    """
+    truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
+    said = [found.label for found in measured.predictions]
+    return check_surroundings(
+        pictures,
+        bursts_of(pictures),
+        np.array([truth == label for truth, label in zip(truths, said, strict=True)]),
+        classifier.card.input_size,
+        lambda _, images: [classifier.classify_prepared(image).label for image in images],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A picture with a thing that moves.
+
+    Attributes:
+        place: In the data set.
+        image: (size, size, 3) uint8.
+        part: (side, side) bool, where the thing is.
+        behind: What is behind it.
+    """
+
+    place: int
+    image: BgrImage
+    part: NDArray[np.bool_]
+    behind: Surroundings
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """Pictures that were recorded in one go, and those of them that are to be asked about."""
+
+    members: NDArray[np.int64]
+    asked: NDArray[np.int64]
+
+
+def _choose(
+    pictures: LabelledPictures, bursts: NDArray[np.int64], is_right: NDArray[np.bool_]
+) -> dict[int, list[_Recording]]:
+    """Choose some recordings of each label, and pictures of them, evenly."""
+    by_label: dict[int, dict[object, list[int]]] = {}
+    for place, (name, burst) in enumerate(zip(pictures.names, bursts.tolist(), strict=True)):
+        path = PurePosixPath(name)
+        parsed = parse_snapshot_name(path.stem)
+        # Bursts that look alike count as one elsewhere, but the camera may have moved between.
+        recording = burst if parsed is None else (path.parent, *parsed[:2])
+        own = by_label.setdefault(int(pictures.label_indices[place]), {})
+        own.setdefault(recording, []).append(place)
+    usable: dict[int, list[_Recording]] = {}
+    for label, recordings in sorted(by_label.items()):
+        if label in empty_labels(pictures.labels):
+            continue
+        long_enough = (np.array(one) for one in recordings.values() if len(one) >= _FEWEST_IN_BURST)
+        found = [_Recording(members, members[is_right[members]]) for members in long_enough]
+        found = [one for one in found if one.asked.size]
+        if found:
+            usable[label] = found
+    labels = [list(usable)[place] for place in _evenly(len(usable), _MOST_LABELS)]
+    each = max(_ASKED // max(len(labels), 1), _FEWEST_OF_A_LABEL)
+    return {label: _choose_evenly(usable[label], each) for label in labels}
+
+
+def _choose_evenly(recordings: list[_Recording], count: int) -> list[_Recording]:
+    """Choose about so many pictures of a few recordings."""
+    chosen = _evenly(len(recordings), max(count // _FROM_A_BURST, 1))
+    some = []
+    for number, place in enumerate(chosen):
+        one = recordings[place]
+        share = count // len(chosen) + (number < count % len(chosen))
+        some.append(_Recording(one.members, one.asked[_evenly(len(one.asked), share)]))
+    return some
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """Places from 0 to count, at most so many."""
+    places = np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+    return list(map(int, places))
+
+
+def _find_things(
+    pictures: LabelledPictures, recordings: list[_Recording], size: int
+) -> list[_Shown]:
+    """The pictures in which something moves that is neither tiny nor everything."""
+    shown: list[_Shown] = []
+    for one in recordings:
+        parts = moving_parts(pictures.small[one.members], np.searchsorted(one.members, one.asked))
+        shares = parts.mean(axis=(1, 2))
+        good = (shares >= _SMALLEST) & (shares <= _LARGEST)
+        if good.any():
+            places, parts = one.asked[good].tolist(), parts[good]
+            images = np.stack([prepare(pictures.images[place], size) for place in places])
+            behind = Surroundings(images, parts)
+            shown += map(_Shown, places, images, parts, itertools.repeat(behind))
+    return shown
+
+
+def _pairs(labels: list[list[_Shown]]) -> list[tuple[_Shown, _Shown]]:
+    """Pair pictures with pictures of other labels, each once, with all labels in turn."""
+    left = [list(reversed(own)) for own in labels]
+    pairs = []
+    while sum(map(bool, left)) > 1:
+        for one, other in itertools.combinations(left, 2):
+            if one and other:
+                pairs.append((one.pop(), other.pop()))
+    return pairs
+
+
+def _without_things(one: _Shown, other: _Shown) -> BgrImage:
+    """A picture without its thing; in the same places as in another one, and as well filled."""
+    known = np.minimum(one.behind.known, other.behind.known)
+    return one.behind.instead_of(one.image, one.part | other.part, known)
+
+
+def _judge(
+    label: str, truths: Sequence[str], answers: Sequence[str], label_count: int
+) -> HiddenThing:
+    """Compare the answers to a label's pictures with those to what they are paired with."""
+    kept, others = [], []
+    for place, truth in enumerate(truths):
+        if truth == label:
+            kept.append(answers[place] == label)
+            others.append(answers[place ^ 1] == label)  # the two of a pair stand together
+    own, other = np.array(kept, dtype=np.bool_), np.array(others, dtype=np.bool_)
+    more, fewer = int((own & ~other).sum()), int((other & ~own).sum())
+    chance = 1.0
+    if more + fewer:
+        chance = float(binomtest(more, more + fewer, alternative="greater").pvalue)
+    is_most = own.size > 0 and min(own.mean(), own.mean() - other.mean()) >= _MOSTLY
+    decides = bool(is_most and chance <= _CHANCE / label_count)
+    return HiddenThing(label, own.size, int(own.sum()), int(other.sum()), chance, decides)
