@@ -18,9 +18,11 @@ import cv2
 import pytest
 
 from tests.labelled_frames import an_event, labelled_frame
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.clips import Clips
-from webcam_classifier.events.event import Event
+from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import KEPT_FILES, JsonLines
 from webcam_classifier.events.prometheus import PrometheusSink, parse_address
 from webcam_classifier.events.run_command import CommandSink
@@ -492,6 +494,30 @@ def test_figures_are_read_by_prometheus_own_parser() -> None:
     assert samples["webcam_classifier_inference_seconds_count",] == 3
     stuck.gate.set()
     stuck.close()
+
+
+def test_the_figure_of_the_label_holds_now_whether_events_are_paused_or_not() -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def label_now(port: int) -> list[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            text = answer.read().decode()
+        return [
+            sample.labels["label"]
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "webcam_classifier_label" and sample.value == 1
+        ]
+
+    with PrometheusSink("127.0.0.1", 0, []) as sink:
+        stream = EventStream([sink], source="demo", model="m.onnx")
+        stream.take(labelled_frame(0, "cup"))
+        assert label_now(sink.port) == ["cup"]
+        stream.pause()
+        stream.take(labelled_frame(1, "hand"))
+        assert label_now(sink.port) == ["hand"]
+        stream.take_status(CameraStatus("stalled", time.monotonic()))
+        assert label_now(sink.port) == [NO_PICTURE]
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:

@@ -127,6 +127,23 @@ def test_while_it_is_paused_there_are_no_events_and_after_it_the_label_of_then()
     assert kept.events[1].previous_label == "cup"
 
 
+def test_a_source_that_was_lost_while_it_was_paused_is_told_of_after_it() -> None:
+    kept = Kept()
+    stream = stream_to(kept)
+    stream.take(labelled_frame(0, "cup"))
+    stream.pause()
+    stream.take_status(CameraStatus("stalled", time.monotonic()))
+    assert [event.label for event in kept.events] == ["cup"]
+    stream.resume()
+    assert [event.label for event in kept.events] == ["cup", NO_PICTURE]
+    stream.resume()
+    stream.pause()
+    stream.take_status(CameraStatus("live", time.monotonic()))
+    stream.resume()
+    stream.take(labelled_frame(1, "cup"))
+    assert [event.label for event in kept.events] == ["cup", NO_PICTURE, "cup"]
+
+
 def test_the_picture_travels_where_it_is_wanted() -> None:
     kept = Kept()
     stream_to(kept).take(labelled_frame(0))

@@ -317,6 +317,7 @@ def test_figures_have_the_region_as_a_label() -> None:
         (("label", "cup"), ("region", "gate")): 0,
         (("label", "hand"), ("region", "gate")): 1,
         (("label", "cup"), ("region", "lamp")): 1,
+        (("label", "hand"), ("region", "lamp")): 0,
     }
     assert samples["webcam_classifier_frames_total",] == 3
     assert samples["webcam_classifier_inference_seconds_count", ("region", "lamp")] == 3

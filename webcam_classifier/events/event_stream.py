@@ -69,8 +69,10 @@ class EventStream:
         self._run_id = secrets.token_hex(6)
         self._number = 0
         self._is_paused = False
+        self._is_stale = False  # no picture comes
         self._newest: LabelledFrame | None = None
-        self._lock = threading.Lock()  # frames and stalls come from different threads
+        # Frames, stalls and commands come from different threads.
+        self._lock = threading.RLock()
 
     @property
     def newest_image(self) -> BgrImage | None:
@@ -83,8 +85,14 @@ class EventStream:
         self._is_paused = True
 
     def resume(self) -> None:
-        """Make events again; where the label changed meanwhile, that is the first."""
-        self._is_paused = False
+        """Make events again; where the label changed meanwhile, that is the first.
+
+        Where no picture comes any more, nothing else would ever say so.
+        """
+        with self._lock:
+            self._is_paused = False
+            if self._is_stale:
+                self._tell_no_picture()
 
     def change_model_with(self, request: Callable[[str], None]) -> None:
         """Say what asks for another model by its name, and returns at once."""
@@ -134,8 +142,12 @@ class EventStream:
         """
         for sink in self.sinks:
             sink.take_status(status)
-        if not status.is_stale:
-            return
+        with self._lock:
+            self._is_stale = status.is_stale
+            if status.is_stale:
+                self._tell_no_picture()
+
+    def _tell_no_picture(self) -> None:
         now = time.monotonic()
         newest = self._newest
         age = 0.0 if newest is None else now - newest.frame.captured_at

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import Event
+from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event_stream import steady_label
 from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.live.loop import LabelledFrame
 
@@ -114,12 +116,20 @@ class PrometheusSink(Sink):
         for region in labelled.regions:
             self._of(self._inference, region.region).observe(region.inference_seconds)
             self._of(self._age, region.region).observe(region.age)
+            label = steady_label(region.steady)
+            if label is not None:  # events may be paused, and this is the label now
+                self._show(region.region, label)
 
     def take_event(self, event: Event) -> None:
         """Count a change."""
-        self._known[event.region, event.label] = None
-        self._labels[event.region] = event.label
+        self._show(event.region, event.label)
         self._of(self._changes, event.region, event.label).inc()
+
+    def take_status(self, status: CameraStatus) -> None:
+        """Show no label of before where no picture comes."""
+        if status.is_stale:
+            for region in list(self._labels):
+                self._show(region, NO_PICTURE)
 
     def close(self) -> None:
         """End the server."""
@@ -153,6 +163,10 @@ class PrometheusSink(Sink):
         for name, counts in all_counts:
             reconnects.add_metric([name], counts.reconnects)
         yield reconnects
+
+    def _show(self, region: str, label: str) -> None:
+        self._labels[region] = label  # before it is known: figures are read from another thread
+        self._known[region, label] = None
 
     def _of(self, metric: _Labelled, region: str, *values: str) -> _Labelled:
         """A metric of a region, or of the one model."""
