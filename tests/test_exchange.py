@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -304,12 +305,42 @@ def test_nothing_of_a_hostile_archive_leaves_the_data_set(tmp_path: Path) -> Non
     assert sorted(one.name for one in tmp_path.iterdir()) == ["hostile.zip", "in"]
 
 
+def unsaid(path: Path, encoding: str) -> Path:
+    """Write names in an encoding of which the zip file says nothing."""
+    placeholder, name = b"LABEL" + bytes(b"_" * 9), "Tür ü".encode(encoding)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{placeholder.decode()}/1.jpg", jpeg(1))
+        archive.writestr("./pen//2.jpg", jpeg(2))
+    path.write_bytes(path.read_bytes().replace(placeholder, name.ljust(len(placeholder), b"_")))
+    return path
+
+
+def test_labels_are_right_where_a_zip_file_says_nothing_of_their_letters(tmp_path: Path) -> None:
+    found = import_dataset(unsaid(tmp_path / "mac.zip", "utf-8"), tmp_path / "mac")
+    assert [label.strip("_") for label in found.added] == ["Tür ü", "pen"]
+    assert not found.notes
+    found = import_dataset(unsaid(tmp_path / "windows.zip", "cp1252"), tmp_path / "windows")
+    assert "pen" in found.added
+    assert any("Look whether the labels are right" in note for note in found.notes)
+
+
+def test_folders_within_folders_that_say_nothing_take_no_time(tmp_path: Path) -> None:
+    around = "d/" * 20_000
+    path = write_zip(
+        tmp_path / "deep.zip", {f"{around}{label}/1.jpg": jpeg(n) for n, label in enumerate("ab")}
+    )
+    began = time.process_time()
+    found = import_dataset(path, tmp_path / "dataset")
+    assert found.added == {"a": 1, "b": 1}
+    assert time.process_time() - began < 5  # seconds of the processor; it took 30
+
+
 def test_an_encrypted_or_damaged_archive_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"cup/1.jpg": jpeg(1)})
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of a password
     (tmp_path / "locked.zip").write_bytes(content)
-    with pytest.raises(UserError, match="holds no picture"):
+    with pytest.raises(UserError, match=r"None of its pictures .*cup/1.jpg: encrypted"):
         import_dataset(tmp_path / "locked.zip", tmp_path / "dataset")
     (tmp_path / "cut.zip").write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match="not a whole zip"):

@@ -22,6 +22,7 @@ from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
 _ENCRYPTED = 0x1  # in an entry's flags
+_SAYS_UTF8 = 0x800  # likewise
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes to unpack
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".jar")
 _RATIO_FROM = 1_000_000  # bytes; below it even a flat picture is harmless
@@ -63,12 +64,14 @@ class Entry:
     """A picture in an archive, or what stands there instead.
 
     Attributes:
-        path: Its folders and its name, as they stand in the archive.
+        path: Its folders and its name, as they stand in the archive, without `.` for a folder.
         problem: Why it is refused; None for a picture, or a file that was asked for by name.
+        is_guess: Whether it is unknown how the letters of its path are written.
     """
 
     path: str
     problem: str | None
+    is_guess: bool
     _info: zipfile.ZipInfo
 
     @property
@@ -116,7 +119,7 @@ class PictureArchive:
                 f"taken at once. {limits.remedy}"
             )
         self.entries = [
-            Entry(info.filename, _problem(info, wanted), info)
+            _entry(info, wanted)
             for info in self._zip.infolist()
             if not _is_passed_over(info, wanted)
         ]
@@ -187,6 +190,30 @@ def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
             f"taken at once. {limits.remedy}"
         )
     file.seek(0)
+
+
+def _entry(info: zipfile.ZipInfo, wanted: Collection[str]) -> Entry:
+    name, is_guess = _decoded_name(info)
+    problem = _problem(info, wanted)
+    # A path that is refused is told as it stands there.
+    return Entry(name if problem else str(PurePosixPath(name)), problem, is_guess, info)
+
+
+def _decoded_name(info: zipfile.ZipInfo) -> tuple[str, bool]:
+    """Read a name that may be UTF-8 without saying so, as macOS writes it; and tell if it can't be.
+
+    What says nothing is IBM's code page 437 by the format (PKWARE's APPNOTE, appendix D), and in
+    fact often another one.
+    """
+    name = info.filename
+    if info.flag_bits & _SAYS_UTF8 or name.isascii():
+        return name, False
+    try:
+        return name.encode("cp437").decode(), False
+    except UnicodeEncodeError:  # it has its name in UTF-8 elsewhere, which was read
+        return name, False
+    except UnicodeDecodeError:
+        return name, True
 
 
 def _is_passed_over(info: zipfile.ZipInfo, wanted: Collection[str]) -> bool:

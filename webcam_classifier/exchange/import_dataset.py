@@ -16,7 +16,8 @@ from webcam_classifier.dataset.crop_file import CROP_FILE
 from webcam_classifier.dataset.given_parts import PARTS, find_parts
 from webcam_classifier.dataset.label_names import check_labels, check_new_label, label_problem
 from webcam_classifier.dataset.listing import Listing, list_dataset, printable
-from webcam_classifier.dataset.picture_files import PictureError, check_header
+from webcam_classifier.dataset.picture_archive import shortened
+from webcam_classifier.dataset.picture_files import PictureError, check_header, is_picture_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.exchange.layouts import SIDE_FILES, FoundPicture, Layout, find_layout
 from webcam_classifier.exchange.sources import ReadError, Source, open_source
@@ -107,6 +108,7 @@ def import_source(source: Source, name: str, dataset: Path, options: ImportOptio
         UserError: As `import_dataset` does.
     """
     try:
+        _check_usable(source)
         layout = _layout(source, options.label)
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
@@ -143,6 +145,15 @@ def safe_label(label: str) -> str:
     if problem is not None or name == "_":
         raise UserError(f"The label {label!r} can't be the name of a folder. Rename it there.")
     return name
+
+
+def _check_usable(source: Source) -> None:
+    """Say why where there are pictures and all of them are refused, such as behind a password."""
+    refused = [(name, why) for name, why in source.refused if is_picture_name(Path(name))]
+    if not source.names and refused:
+        (name, why), others = refused[0], len(refused) - 1
+        more = f", and {others} others" if others else ""
+        raise UserError(f"None of its pictures can be read in: {shortened(name)}: {why}{more}.")
 
 
 def _layout(source: Source, label: str | None) -> Layout:
@@ -247,7 +258,7 @@ class _Import:
 
     def run(self, arrivals: _Target) -> Imported:
         known = self._known_labels()
-        notes = list(self._layout.notes)
+        notes = [*self._source.notes, *self._layout.notes]
         for one in track(Stage.READ, self._layout.pictures):
             self._take(one, known, arrivals)
         if self._added:

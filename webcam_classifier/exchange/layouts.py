@@ -385,14 +385,12 @@ def _in_folders(
     return _NO_LABEL_FOLDER
 
 
-def _wrappers(paths: Sequence[Sequence[str]]) -> int:
+def _wrappers(paths: Sequence[list[str]]) -> int:
     """How many folders are around all others, and say nothing."""
+    first, last = min(paths), max(paths)  # what they share, all that stand between them do
+    most = min(map(len, paths)) - 2
     depth = 0
-    while (
-        len({tuple(path[: depth + 1]) for path in paths}) == 1
-        and all(len(path) > depth + 2 for path in paths)
-        and part_of_name(paths[0][depth]) is None
-    ):
+    while depth < most and first[depth] == last[depth] and part_of_name(first[depth]) is None:
         depth += 1
     return depth
 

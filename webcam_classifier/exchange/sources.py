@@ -59,6 +59,10 @@ class Source(Protocol):
     def refused(self) -> Sequence[tuple[str, str]]:
         """Paths of what can't be used, with the reason."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of it, a sentence each."""
+
     def read(self, name: str) -> bytes:
         """Read one picture.
 
@@ -127,6 +131,7 @@ class FilesSource:
     """
 
     side_files: dict[str, bytes] = {}  # noqa: RUF012 never changed
+    notes: Sequence[str] = ()
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files: dict[str, Path] = {}
@@ -189,6 +194,7 @@ class _FolderSource:
             for one in skipped
             if one.path.name.lower() not in self.wanted
         ]
+        self.notes: Sequence[str] = ()
 
     def read(self, name: str) -> bytes:
         return _read_file(self.folder / name)
@@ -211,13 +217,20 @@ class _ZipSource:
                 self.side_files[entry.path] = self._read_side_file(entry)
         self.names: Sequence[str] = sorted(self._entries, key=lambda name: name.split("/"))
         self.refused: Sequence[tuple[str, str]] = refused
+        guessed = [entry.path for entry in self._entries.values() if entry.is_guess]
+        self.notes: Sequence[str] = []
+        if guessed:
+            self.notes = [
+                "The zip file does not say how the letters of its names are written, such as "
+                f"{shortened(min(guessed))}. Look whether the labels are right."
+            ]
 
     def _read_side_file(self, entry: Entry) -> bytes:
         try:
             content = self._archive.read(entry)
         except EntryError as error:
             raise ArchiveError(
-                f"{shortened(entry.path)} in it is {error}. Get it again."
+                f"{shortened(entry.path)} in it can't be read: {error}. Get it again."
             ) from error
         if sum(map(len, self.side_files.values())) + len(content) > _SIDE_BYTES:
             raise ArchiveError(
