@@ -312,6 +312,29 @@ def test_a_cancelled_job_ends_what_it_has_started(
     assert ended.status == "cancelled"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends it")
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_killed_export_leaves_no_npm(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    write_tiny_model(model)
+    command = [sys.executable, "-m", "webcam_classifier.cli", "export", str(model)]
+    with socket.create_server(("127.0.0.1", 0)) as registry:  # it never answers
+        registry.settimeout(60.0)
+        address = f"http://127.0.0.1:{registry.getsockname()[1]}/"
+        caches = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+        with subprocess.Popen(
+            [*command, "--web", str(tmp_path / "page.zip")],
+            env=os.environ | caches | {"npm_config_registry": address},
+        ) as export:
+            npm, _ = registry.accept()
+            with npm:
+                npm.settimeout(20.0)
+                assert npm.recv(4096).startswith(b"GET /onnxruntime-web")
+                export.kill()
+                while npm.recv(4096):  # npm's end closes it
+                    pass
+
+
 def test_a_model_that_was_written_meanwhile_is_kept_and_told(
     colours: Path, squeezenet_weights: Path, tmp_path: Path
 ) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +29,18 @@ _logger = logging.getLogger(__name__)
 _WITHIN = 600.0  # seconds
 _MOST_BYTES = 64_000_000  # of one file in an archive
 _MOST_WORDS = 300  # characters of what npm says
+
+# Linux's prctl(2): PR_SET_PDEATHSIG, which outlives the exec. The parent may have ended before it.
+_START_BOUND = """
+import os, signal, sys
+try:
+    from ctypes import CDLL
+    CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+except (ImportError, OSError, AttributeError):
+    pass
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,7 @@ def _pack(archive: NpmArchive, cached: Path) -> bytes:
         try:
             # It is run elsewhere: a package.json of the user's folder says nothing about this.
             done = subprocess.run(
-                [*command, "--ignore-scripts", "--pack-destination", str(folder)],
+                _bound([*command, "--ignore-scripts", "--pack-destination", str(folder)]),
                 cwd=folder,
                 capture_output=True,
                 text=True,
@@ -156,6 +170,13 @@ def _pack(archive: NpmArchive, cached: Path) -> bytes:
                 f"machine to its registry once, or {_by_hand(archive, cached)}"
             )
         return written.read_bytes()
+
+
+def _bound(command: Sequence[str]) -> list[str]:
+    """Have a command end with this process, where the system can: a killed one ends no child."""
+    if sys.platform != "linux":
+        return [*command]
+    return [sys.executable, "-I", "-S", "-c", _START_BOUND, str(os.getpid()), *command]
 
 
 def _by_hand(archive: NpmArchive, cached: Path) -> str:
