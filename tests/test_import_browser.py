@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import APIResponse, FilePayload, Route, expect
 
 from tests.studio_files import files_below, picture, zipped
 from tests.studio_page import Clip, TeachingPage, find_chromium, open_page
@@ -105,6 +105,22 @@ def test_a_project_is_shown_and_added_once_somebody_says_yes(
     expect(page.by_id("import-problem")).to_contain_text("not a whole zip file")
     page.by_id("import-cancel").click()
     expect(dialog).to_be_hidden()
+
+    # Cancelled in the moment in which the studio answers: it is over, and nothing waits for a yes.
+    answered: list[APIResponse] = []
+
+    def cancel_first(route: Route) -> None:
+        answered.append(route.fetch())
+        page.by_id("import-cancel").click()
+        route.fulfill(response=answered[-1])
+
+    for path in ("**/api/imports", "**/look"):
+        page.page.route(path, cancel_first)
+        choose(page, "import-zip", ("again.tm", PROJECT))
+        expect(dialog).to_be_visible()
+        expect(dialog).to_be_hidden()
+        page.page.unroute(path)
+    assert [one.status for one in answered] == [200, 200]
 
     # Pictures of a label are shown first, too.
     page.of_label("label-card", "pen").get_by_test_id("edit-label").click()

@@ -140,7 +140,11 @@ def _is_about_us(record: logging.LogRecord) -> bool:
     is_about_request = record.getMessage().startswith(
         ("Invalid ", "Unsupported upgrade", "No supp")
     )
-    return not is_about_request
+    # At the end whoever still reads is cut off, such as one that watches over a slow network.
+    is_cut_off = record.getMessage().startswith("Cancel ") or (
+        record.exc_info is not None and record.exc_info[0] is asyncio.CancelledError
+    )
+    return not (is_about_request or is_cut_off)
 
 
 def _descriptors() -> int:

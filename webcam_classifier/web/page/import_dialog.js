@@ -99,9 +99,12 @@ export class ImportDialog {
     this.#cancel.focus();
     try {
       this.#import = await this.#studio.beginImport(label);
+      if (this.#isCancelled) await this.#drop(); // it had no name yet when it was cancelled
+      this.#goOn();
       await this.#send(files);
       this.#show(texts.importing.reading);
       const shown = await this.#followed(this.#studio.lookAtImport(this.#import));
+      this.#goOn();
       this.#showFound(shown);
       if (await this.#agreed()) {
         this.#show(texts.importing.adding);
@@ -188,6 +191,11 @@ export class ImportDialog {
     return new Promise((resolve) => {
       this.#decide = resolve;
     });
+  }
+
+  /** Go no further where somebody has cancelled while the studio was about to answer. */
+  #goOn() {
+    if (this.#isCancelled) throw new Error("cancelled");
   }
 
   #stop() {
