@@ -11,15 +11,18 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from webcam_classifier.backbone.feature_graph import (
     squeezenet1_1_features,
     with_normalised_embedding,
 )
+from webcam_classifier.backbone.load import load_backbone
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
+from webcam_classifier.finetune import network_export
 from webcam_classifier.finetune.network import (
     PixelNetwork,
     build_network,
@@ -152,6 +155,41 @@ def test_exported_features_are_torchs(
     result = run(graph, pixels)
     assert result.shape == (6, width)
     np.testing.assert_allclose(result, expected, atol=1e-4 * float(np.abs(expected).max()))
+
+
+def test_features_that_another_version_exported_are_exported_anew(
+    shared_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    weights = str(shared_weights / "squeezenet1_1-fp32.pth")
+    kept = tmp_path / "webcam-classifier" / "features"
+
+    with monkeypatch.context() as patched:
+        patched.setattr(network_export, "EXPORT_SOURCES", b"of another version")
+        patched.setattr(network_export, "export_features", lambda *_: _of_width(512))
+        assert load_backbone("squeezenet1_1", weights, 96).width == 512
+    assert load_backbone("squeezenet1_1", weights, 96).width == 768
+    assert len(list(kept.iterdir())) == 2
+    monkeypatch.setattr(network_export, "export_features", _of_width)  # it is read from now on
+    assert load_backbone("squeezenet1_1", weights, 96).width == 768
+
+
+def _of_width(width: int) -> onnx.ModelProto:
+    """A graph whose embeddings have so many features."""
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", 96, 96, 3])
+    embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", width])
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
+        helper.make_node("Expand", ["column", "shape"], ["embedding"]),
+    ]
+    constants = {"axes": [1, 2, 3], "last": [1], "shape": [1, width]}
+    graph = helper.make_graph(
+        nodes, "features", [pixels], [embedding],
+        [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
 @pytest.mark.parametrize("size", [75, 160])

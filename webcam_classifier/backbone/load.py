@@ -185,10 +185,10 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
 def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
     """Export with torch once, and keep the graph under a name that says what is in it."""
     with needing_torch(f"Exporting the backbone {backbone!r}"):
-        from webcam_classifier.finetune.network_export import export_features
+        from webcam_classifier.finetune.network_export import EXPORT_SOURCES, export_features
         from webcam_classifier.finetune.torch_weights import load_pretrained
     pretrained = load_pretrained(backbone, weights)
-    content = hashlib.sha256()
+    content = hashlib.sha256(EXPORT_SOURCES)
     for name, tensor in sorted(pretrained.tensors.items()):
         content.update(name.encode() + tensor.tobytes())
     name = f"{backbone}-{input_size}-{content.hexdigest()[:16]}.onnx"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import sys
 
 import numpy as np
 import onnx
@@ -10,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from webcam_classifier.backbone import feature_graph
 from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME, with_normalised_embedding
 from webcam_classifier.backbone.graph_builder import IR_VERSION
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
+from webcam_classifier.finetune import network as finetuned_network
 from webcam_classifier.finetune.network import (
     PixelNetwork,
     embedding_network,
@@ -57,6 +61,13 @@ def finetuned_head(network: PixelNetwork, temperature: float) -> LinearHead:
     last = output_layer(network)
     weights, bias = (value.detach().cpu() / temperature for value in (last.weight, last.bias))
     return LinearHead(weights.numpy(), bias.numpy(), temperature)
+
+
+EXPORT_SOURCES = "".join(
+    inspect.getsource(module)
+    for module in (finetuned_network, feature_graph, sys.modules[__name__])
+).encode()
+"""What decides on an exported graph besides its weights: one of another version is none of this."""
 
 
 def export_features(
