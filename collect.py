@@ -1,7 +1,6 @@
 """Record labelled snapshots from a camera; `python collect.py --help` says more."""
 
-from webcam_classifier.cli.collect import main
-from webcam_classifier.cli.console import run_script
+from webcam_classifier.cli.console import run_command, run_script
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: run_command("collect"))

@@ -1,7 +1,6 @@
 """Train a model on labelled pictures; `python train.py --help` says more."""
 
-from webcam_classifier.cli.console import run_script
-from webcam_classifier.cli.train import main
+from webcam_classifier.cli.console import run_command, run_script
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: run_command("train"))

@@ -1,7 +1,6 @@
 """Write a model in another precision, checked; `python -m export --help` says more."""
 
-from webcam_classifier.cli.console import run_script
-from webcam_classifier.cli.export import main
+from webcam_classifier.cli.console import run_command, run_script
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(lambda: run_command("export"))

@@ -8,17 +8,15 @@ error.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from webcam_classifier.cli.child import ending_with_parent
-from webcam_classifier.cli.console import run_script
+from webcam_classifier.cli.console import run_command, run_script
 from webcam_classifier.cli.events import events_on_stdout
 from webcam_classifier.command_names import PROGRAM
-from webcam_classifier.errors import UserError
 from webcam_classifier.version import __version__
 
 COMMANDS: Mapping[str, str] = {
@@ -53,24 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stack.enter_context(events_on_stdout())
         sys.argv = [f"{parser.prog} {options.command}", *options.arguments]
         run_script(lambda: run_command(options.command))
-
-
-def run_command(name: str) -> None:
-    """Import a command and run it; its arguments are those of the process.
-
-    Raises:
-        UserError: A package that it needs is not installed.
-    """
-    try:
-        command = importlib.import_module(f"webcam_classifier.cli.{name}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("webcam_classifier"):
-            raise
-        raise UserError(
-            f"{name} needs the package {error.name}, which is not installed. Run "
-            "`python -m webcam_classifier.cli doctor`, which says how to install it."
-        ) from error
-    command.main()
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import io
 import os
 import signal
@@ -96,6 +97,29 @@ def run_script(main: Callable[[], None]) -> None:
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
+
+
+def run_command(name: str) -> None:
+    """Import a command and run it; its arguments are those of the process.
+
+    Imported within `run_script` it may take its seconds: Ctrl-C is no traceback then either.
+
+    Args:
+        name: A module of `webcam_classifier.cli`.
+
+    Raises:
+        UserError: A package that it needs is not installed.
+    """
+    try:
+        command = importlib.import_module(f"webcam_classifier.cli.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("webcam_classifier"):
+            raise
+        raise UserError(
+            f"{name} needs the package {error.name}, which is not installed. Run "
+            "`python -m webcam_classifier.cli doctor`, which says how to install it."
+        ) from error
+    command.main()
 
 
 def _leave_hanging_cameras(exit_code: int) -> None:
