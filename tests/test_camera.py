@@ -533,6 +533,12 @@ def test_what_is_no_source_is_explained(source: str, expected: str) -> None:
         open_camera(source)
 
 
+def test_a_pipe_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(CameraError, match="neither a file nor a folder"):
+        open_camera(str(tmp_path / "pipe.mp4"))
+
+
 def test_the_four_characters_of_a_format_are_spelt_out() -> None:
     assert four_characters(cv2.VideoWriter.fourcc(*"MJPG")) == "MJPG"
     assert [four_characters(code) for code in (-1.0, 0.0, 1e30)] == ["", "", ""]

@@ -31,7 +31,7 @@ from webcam_classifier.finetune.history import (
 )
 from webcam_classifier.finetune.run import FinetunedNetwork
 from webcam_classifier.finetune.settings import FinetuneSettings, ViewKind
-from webcam_classifier.finetune.state_file import StateFile
+from webcam_classifier.finetune.state_file import StateFile, read_state, state_bytes
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
 from webcam_classifier.frame import BgrImage
@@ -337,6 +337,12 @@ def test_another_training_or_a_damaged_state_is_not_gone_on_with(tmp_path: Path)
     train("1")
     with pytest.raises(UserError, match=r"its epochs was 1, and now it is 2"):
         train("2")
+    state = read_state(path.read_bytes(), path)
+    (head,) = (name for name, one in state.network.items() if one.shape == (len(LABELS), 768))
+    former = {**state.network, head: state.network[head][:, :512]}
+    path.write_bytes(state_bytes(dataclasses.replace(state, network=former)))
+    with pytest.raises(UserError, match=r"another version.*\(2, 512\), and here \(2, 768\)"):
+        train("1")
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UserError, match="not a complete training state"):
         train("1")

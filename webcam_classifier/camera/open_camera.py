@@ -66,6 +66,11 @@ def _open_path(source: str) -> Camera:
         return open_folder(path)
     if source and path.is_file():
         return open_file(path)
+    if source and path.exists():
+        raise CameraError(
+            f"{printable(path)} is neither a file nor a folder, such as a pipe, and can't be read "
+            f"as pictures. Use another source:\n{SOURCE_KINDS.rstrip()}"
+        )
     looks_like_path = "://" not in source and ("/" in source or "\\" in source or path.suffix)
     if looks_like_path:
         problem = (

@@ -152,8 +152,8 @@ def _check_usable(source: Source) -> None:
     refused = [(name, why) for name, why in source.refused if is_picture_name(Path(name))]
     if not source.names and refused:
         (name, why), others = refused[0], len(refused) - 1
-        more = f", and {others} others" if others else ""
-        raise UserError(f"None of its pictures can be read in: {shortened(name)}: {why}{more}.")
+        more = f" The same or the like of {others} more." if others else ""
+        raise UserError(f"None of its pictures can be read in: {shortened(name)}: {why}.{more}")
 
 
 def _layout(source: Source, label: str | None) -> Layout:

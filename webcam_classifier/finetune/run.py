@@ -51,6 +51,7 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.finetune.state_file import (
     StateFile,
     TrainingState,
+    check_fits,
     optimizer_tensors,
     read_state,
     restore_optimizer,
@@ -197,7 +198,9 @@ class FinetuneRun:
             settings.label_smoothing, self.use, self.group, self.micro_batch,
         )  # fmt: skip
         if content is not None and self.state_file is not None:
-            self._restore(read_state(content, self.state_file.path))
+            state = read_state(content, self.state_file.path)
+            check_fits(state.network, self._trained(self.model), self.state_file.path)
+            self._restore(state)
         elif head_init:
             self._finish_epoch(0, math.nan)
 

@@ -157,6 +157,29 @@ def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -
             )
 
 
+def check_fits(kept: Tensors, wanted: Tensors, path: Path) -> None:
+    """Refuse to go on with a network that is built otherwise than the one that was cut short.
+
+    Args:
+        kept: What learns, of the training on disk.
+        wanted: The same of the network that is to go on; its numbers don't matter.
+        path: Where the state is.
+
+    Raises:
+        UserError: Names or shapes differ, as of an earlier version of this program.
+    """
+    shapes = [{name: tuple(one.shape) for name, one in part.items()} for part in (kept, wanted)]
+    if shapes[0] == shapes[1]:
+        return
+    name = min(name for name in {*kept, *wanted} if shapes[0].get(name) != shapes[1].get(name))
+    there, here = (shape.get(name, "missing") for shape in shapes)
+    raise UserError(
+        f"The training in {path} can't go on: it is of another version of this program, whose "
+        f"network is built otherwise ({name} is {there}, and here {here}). Start again without "
+        "--resume."
+    )
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
     """The state of an optimizer, by the number of the parameter and a name."""
     return {
