@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import logging
 import os
 import signal
 import socket
@@ -32,6 +34,7 @@ from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.picture_files import decode_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.web.server import _is_about_us
 
 ENDS_WITHIN = 2.0  # seconds; what is asked of Ctrl-C
 CROP = Crop(0.125, 0.25, 0.5, 0.5)
@@ -307,6 +310,16 @@ def test_ctrl_c_ends_it_soon_whoever_watches(folder: Path, camera: ColourCamera)
         if seconds < ENDS_WITHIN:
             return
     pytest.fail(f"it took {seconds:.1f} s to end")
+
+
+def test_who_is_cut_off_at_the_end_is_no_complaint_and_a_fault_is_one() -> None:
+    def is_told(message: str, error: BaseException | None) -> bool:
+        told = None if error is None else (type(error), error, None)
+        return _is_about_us(logging.LogRecord("uvicorn", 40, "", 1, message, None, told))
+
+    assert not is_told("Cancel 3 running task(s), timeout graceful shutdown exceeded", None)
+    assert not is_told("Exception in ASGI application\n", asyncio.CancelledError())
+    assert is_told("Exception in ASGI application\n", KeyError("label"))
 
 
 def test_another_model_takes_over_by_its_name_alone(folder: Path, camera: ColourCamera) -> None:
