@@ -13,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.colour_model import ON_CPU, colour_graph, write_colour_model
 from webcam_classifier.cli.export import main
-from webcam_classifier.export.fp32 import tidy_graph
 from webcam_classifier.export.graph_parts import last_layers
 from webcam_classifier.export.layer_losses import layers_by_loss
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME
+from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 @pytest.fixture

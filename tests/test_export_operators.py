@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.backbone.feature_graph import with_normalised_embedding
 from webcam_classifier.errors import UserError
-from webcam_classifier.export.one_picture_graph import one_picture_graph
 from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.head.novelty import Novelty, append_novelty
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.one_picture_graph import one_picture_graph
 
 LABELS = 5
 Answers = list[NDArray[np.float32]]
@@ -182,7 +182,7 @@ def test_tflite_computes_what_onnxruntime_does(
     draw: Callable[[], onnx.ModelProto], tmp_path: Path
 ) -> None:
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    from webcam_classifier.export.tflite_graph import tflite_bytes
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
 
     model = draw()
     content = tflite_bytes(one_picture(model, tmp_path))
@@ -213,7 +213,7 @@ def test_torch_computes_what_onnxruntime_does(
 def test_constants_of_a_tflite_file_are_aligned(tmp_path: Path) -> None:
     """The format demands 16 bytes; runtimes on ARM read them in such steps."""
     pytest.importorskip("ai_edge_litert")
-    from webcam_classifier.export.tflite_graph import tflite_bytes
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
 
     model = one_picture(fire(), tmp_path)
     content = tflite_bytes(model)
@@ -229,7 +229,7 @@ def test_constants_of_a_tflite_file_are_aligned(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_refused_by_name(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
-    from webcam_classifier.export.tflite_graph import tflite_bytes
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
 
     sketch = Sketch()
     strange = sketch.node("Softplus", [sketch.start])

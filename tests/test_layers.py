@@ -65,7 +65,7 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
     "tqdm": {"finetune"},
     "matplotlib": {"report", "export"},
     "openvino": {"export"},
-    "ai_edge_litert": {"export"},
+    "ai_edge_litert": {"export", "runtime"},
     "coremltools": {"export"},
     "jinja2": {"report"},
     "sklearn": {"report"},

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.converted import Converted
-from webcam_classifier.export.fp32 import tidy_graph
 from webcam_classifier.export.graph_parts import last_layers
+from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def to_fp16(source: Path) -> Converted:

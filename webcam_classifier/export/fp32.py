@@ -1,14 +1,12 @@
-"""Tidy a graph without changing its numbers: constants folded, useless nodes removed."""
+"""Write a model again with the same numbers, in a tidied graph."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
-
 from webcam_classifier.export.converted import Converted
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def to_fp32(source: Path) -> Converted:
@@ -19,41 +17,3 @@ def to_fp32(source: Path) -> Converted:
     """
     done = f"fp32: tidied by onnxruntime {onnxruntime.__version__}"
     return Converted(tidy_graph(source), done)
-
-
-def tidy_graph(source: Path) -> onnx.ModelProto:
-    """Let onnxruntime do its basic optimisations: those that hold on every device.
-
-    The higher levels lay out the weights for the processor at hand, so their result is not
-    portable.
-
-    Args:
-        source: A model file.
-
-    Returns:
-        The graph without metadata, every node with a name of its own.
-    """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4  # what goes wrong is raised, and said once
-    with temporary_folder() as folder:
-        tidied = folder / "tidied.onnx"
-        options.optimized_model_filepath = str(tidied)
-        onnxruntime.InferenceSession(
-            str(source), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-        model = onnx.load(tidied)
-    _keep_only_used_opsets(model)
-    model.ir_version = min(model.ir_version, onnx.load(source).ir_version)
-    del model.metadata_props[:]
-    for index, node in enumerate(model.graph.node):
-        node.name = node.name or f"{node.op_type}_{index}"
-    return model
-
-
-def _keep_only_used_opsets(model: onnx.ModelProto) -> None:
-    """Drop the domains that onnxruntime declares for all its own operators, used or not."""
-    used = {node.domain or "" for node in model.graph.node}
-    kept = [opset for opset in model.opset_import if (opset.domain or "") in used]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)

@@ -19,11 +19,11 @@ from webcam_classifier.export.foreign_model import (
     label_list,
     what_it_takes,
 )
-from webcam_classifier.export.one_picture_graph import one_picture_graph
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.runtime.one_picture_graph import one_picture_graph
 
 FILE_NAME = "model.tflite"
 PACKAGE = "ai-edge-litert"
@@ -48,7 +48,7 @@ def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
         )
     from ai_edge_litert.interpreter import Interpreter
 
-    from webcam_classifier.export.tflite_graph import tflite_bytes
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
 
     labels = label_list(original)
     content = tflite_bytes(one_picture_graph(original.path))

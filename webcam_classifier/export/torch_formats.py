@@ -19,10 +19,10 @@ from webcam_classifier.export.foreign_model import (
     label_list,
     what_it_takes,
 )
-from webcam_classifier.export.one_picture_graph import one_picture_graph
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.runtime.one_picture_graph import one_picture_graph
 
 EXPORTED_NAME, SCRIPT_NAME = "model.pt2", "model.torchscript.pt"
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from webcam_classifier.export.fp32 import tidy_graph
 from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def one_picture_graph(source: Path) -> onnx.ModelProto:

@@ -1,0 +1,1 @@
+"""ONNX graphs of this program as TFLite files."""

@@ -1,0 +1,195 @@
+"""Operators on maps of features, written as TFLite's: convolutions, pools, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from ai_edge_litert import schema_py_generated as schema
+from onnx import TensorProto
+
+from webcam_classifier.model_card import INPUT_NAME
+from webcam_classifier.runtime.tflite.conversion import (
+    AXIS_OF_MAP,
+    Conversion,
+    Operator,
+    attribute,
+)
+from webcam_classifier.runtime.tflite.tflite_file import Quantisation
+
+_LOWEST = np.float32(np.finfo(np.float32).min)
+_LOWEST_BYTE = -128
+
+
+def transpose(graph: Conversion, node: onnx.NodeProto) -> int:
+    """Of the pixels alone: channels stay last."""
+    is_pixels = node.input[0] == INPUT_NAME
+    graph.expect(node, is_pixels and tuple(attribute(node, "perm", ())) == AXIS_OF_MAP)
+    return graph.tensors[INPUT_NAME]
+
+
+def cast(graph: Conversion, node: onnx.NodeProto) -> int:
+    """Of the pixels, to floats."""
+    graph.expect(node, attribute(node, "to", 0) == TensorProto.FLOAT)
+    return graph.file.node(
+        Operator.CAST,
+        [graph.tensors[node.input[0]]],
+        graph.output(node),
+        "CastOptions",
+        inDataType=schema.TensorType.UINT8,
+        outDataType=schema.TensorType.FLOAT32,
+    )
+
+
+def convolution(graph: Conversion, node: onnx.NodeProto) -> int:
+    """In floats; the activation behind it is a part of it."""
+    kernel = graph.constants[node.input[1]]
+    is_depthwise = convolves_depthwise(graph, node)
+    bias = np.zeros(len(kernel), dtype=np.float32)
+    if len(node.input) > 2:
+        bias = graph.constants[node.input[2]]
+    value, padding = padded(graph, node, kernel.shape[2:], graph.tensor(node.input[0]), 0.0)
+    activation, name = graph.activation_behind(node)
+    weights = kernel.transpose((1, 2, 3, 0) if is_depthwise else (0, 2, 3, 1))
+    inputs = [value, graph.constant(weights), graph.constant(bias)]
+    output = graph.file.value(graph.held_shape(name), name)
+    graph.tensors[name] = output
+    return write_convolution(graph, node, inputs, output, padding, activation)
+
+
+def convolves_depthwise(graph: Conversion, node: onnx.NodeProto) -> bool:
+    """Whether each channel is convolved alone.
+
+    Raises:
+        UserError: Channels are convolved in groups, or the kernel has gaps.
+    """
+    kernel = graph.shapes.get(node.input[1]) or graph.constants[node.input[1]].shape
+    groups = attribute(node, "group", 1)
+    is_depthwise = groups == graph.shapes[node.input[0]][1] and kernel[1] == 1 and groups > 1
+    dilations = tuple(attribute(node, "dilations", (1, 1)))
+    graph.expect(node, (groups == 1 or is_depthwise) and dilations == (1, 1))
+    return bool(is_depthwise)
+
+
+def write_convolution(
+    graph: Conversion,
+    node: onnx.NodeProto,
+    inputs: Sequence[int],
+    output: int,
+    padding: int,
+    activation: int,
+) -> int:
+    """Add the operator of a convolution.
+
+    Args:
+        graph: What is written.
+        node: The convolution.
+        inputs: Map, weights in TFLite's order, and bias.
+        output: The tensor that it computes.
+        padding: From `padded`.
+        activation: What it does to its sums.
+    """
+    rows, columns = attribute(node, "strides", (1, 1))
+    settings: dict[str, Any] = {
+        "padding": padding,
+        "strideH": rows,
+        "strideW": columns,
+        "fusedActivationFunction": activation,
+    }
+    if not convolves_depthwise(graph, node):
+        return graph.file.node(Operator.CONV_2D, inputs, output, "Conv2DOptions", **settings)
+    channels = graph.shapes[node.input[0]][1]
+    settings["depthMultiplier"] = graph.shapes[node.output[0]][1] // channels
+    code, options = Operator.DEPTHWISE_CONV_2D, "DepthwiseConv2DOptions"
+    return graph.file.node(code, inputs, output, options, **settings)
+
+
+def pool(graph: Conversion, node: onnx.NodeProto) -> int:
+    """The greatest or the mean of windows, in floats."""
+    is_mean = node.op_type == "AveragePool"
+    given = graph.tensor(node.input[0])
+    filling = 0.0 if is_mean else _LOWEST
+    value, padding = padded(graph, node, attribute(node, "kernel_shape", (1, 1)), given, filling)
+    # What is padded counts in neither's mean, or is told otherwise by an attribute.
+    graph.expect(node, not is_mean or value == given)
+    return write_pool(graph, node, value, graph.output(node), padding)
+
+
+def write_pool(
+    graph: Conversion, node: onnx.NodeProto, value: int, output: int, padding: int
+) -> int:
+    """Add the operator of a pool; see `write_convolution`."""
+    rows, columns = attribute(node, "strides", (1, 1))
+    height, width = attribute(node, "kernel_shape", (1, 1))
+    return graph.file.node(
+        Operator.AVERAGE_POOL_2D if node.op_type == "AveragePool" else Operator.MAX_POOL_2D,
+        [value],
+        output,
+        "Pool2DOptions",
+        padding=padding,
+        strideH=rows,
+        strideW=columns,
+        filterHeight=height,
+        filterWidth=width,
+    )
+
+
+def padded(
+    graph: Conversion,
+    node: onnx.NodeProto,
+    kernel: Sequence[int],
+    value: int,
+    filling: float,
+    whole: Quantisation | None = None,
+) -> tuple[int, int]:
+    """Pad a map as a node asks.
+
+    TFLite knows no padding, and `SAME`: as much as is needed, the odd pixel behind. Anything else
+    is an operator before it.
+
+    Args:
+        graph: What is written.
+        node: What reads the map.
+        kernel: Its height and width.
+        value: The map.
+        filling: 0, or less than all numbers of the map.
+        whole: What the numbers of the map stand for, where they are whole.
+
+    Returns:
+        The map, and how the node is to pad it itself.
+    """
+    graph.expect(node, attribute(node, "auto_pad", b"NOTSET") == b"NOTSET")
+    pads = list(attribute(node, "pads", (0, 0, 0, 0)))
+    strides = attribute(node, "strides", (1, 1))
+    sizes, given = graph.shapes[node.input[0]][2:], graph.shapes[node.output[0]][2:]
+    before, after, same = [], [], []
+    for axis in range(2):
+        # With ceil_mode the last window may stand over the edge.
+        reach = (given[axis] - 1) * strides[axis] + kernel[axis]
+        before.append(pads[axis])
+        after.append(max(reach - sizes[axis] - pads[axis], 0))
+        spare = max((-(-sizes[axis] // strides[axis]) - 1) * strides[axis], 0)
+        spare = max(spare + kernel[axis] - sizes[axis], 0)
+        same.append((spare // 2, spare - spare // 2))
+    if not any(before + after):
+        return value, schema.Padding.VALID
+    is_same = list(zip(before, after, strict=True)) == same
+    if is_same and all(-(-sizes[axis] // strides[axis]) == given[axis] for axis in range(2)):
+        return value, schema.Padding.SAME
+    rows, columns = ((before[axis], after[axis]) for axis in range(2))
+    amounts = graph.constant(np.array([(0, 0), rows, columns, (0, 0)], dtype=np.int32))
+    _, height, width, channels = graph.file.shape(value)
+    shape = (1, height + sum(rows), width + sum(columns), channels)
+    result = graph.file.like(value, shape)
+    # Zero is the lowest number of what went through an activation, and is padded faster.
+    if filling == 0.0 or (whole is not None and whole.zero_point == _LOWEST_BYTE):
+        graph.file.node(Operator.PAD, [value, amounts], result, "PadOptions")
+        return result, schema.Padding.VALID
+    if whole is None:
+        lowest = graph.constant(np.array([filling], dtype=np.float32))
+    else:
+        lowest = graph.file.constant(np.array([_LOWEST_BYTE], dtype=np.int8), whole)
+    graph.file.node(Operator.PADV2, [value, amounts, lowest], result, "PadV2Options")
+    return result, schema.Padding.VALID

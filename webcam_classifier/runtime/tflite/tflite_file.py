@@ -1,0 +1,191 @@
+"""A TFLite file: its tensors and operators, written with the schema of LiteRT's own package.
+
+The file format is https://github.com/google-ai-edge/LiteRT (schema.fbs, version 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+_VERSION = 3  # of the file format
+_IDENTIFIER = b"TFL3"
+_SIGNATURE = "serving_default"
+_ALIGNMENT = 16  # of constants in the file, as schema.fbs demands
+_LAST_OLD_CODE = 127  # of operators; the field for newer ones is another
+_KINDS = {
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.uint8): schema.TensorType.UINT8,
+    np.dtype(np.int8): schema.TensorType.INT8,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Quantisation:
+    """What whole numbers stand for: scale * (number - zero_point).
+
+    Attributes:
+        scale: (1,) float32, or (channels,).
+        zero_point: Of all channels.
+        axis: Of the channels.
+    """
+
+    scale: NDArray[np.float32]
+    zero_point: int = 0
+    axis: int = 0
+
+    def is_same(self, other: Quantisation) -> bool:
+        """Whether the same number stands for the same value in both."""
+        return self.zero_point == other.zero_point and np.array_equal(self.scale, other.scale)
+
+
+class TfliteFile:
+    """Collects tensors and operators."""
+
+    def __init__(self) -> None:
+        self._tensors: list[Any] = []
+        self._operators: list[Any] = []
+        self._buffers: list[Any] = [schema.BufferT()]
+        self._codes: list[int] = []
+        self._quantisations: dict[int, Quantisation] = {}
+
+    def constant(self, value: NDArray[Any], quantisation: Quantisation | None = None) -> int:
+        """Add a constant."""
+        self._buffers.append(_Buffer(np.ascontiguousarray(value).tobytes()))
+        tensor = self._tensor(value.shape, value.dtype, len(self._buffers) - 1, "")
+        if quantisation is not None:
+            self.quantise(tensor, quantisation)
+        return tensor
+
+    def value(
+        self,
+        shape: Sequence[int],
+        name: str = "",
+        kind: type = np.float32,
+        quantisation: Quantisation | None = None,
+    ) -> int:
+        """Add a tensor that is computed, or given."""
+        tensor = self._tensor(shape, np.dtype(kind), 0, name)
+        if quantisation is not None:
+            self.quantise(tensor, quantisation)
+        return tensor
+
+    def like(self, tensor: int, shape: Sequence[int]) -> int:
+        """Add a tensor that is computed, of the type of another one."""
+        result = self._tensor(shape, np.dtype(np.float32), 0, "")
+        self._tensors[result].type = self._tensors[tensor].type
+        if tensor in self._quantisations:
+            self.quantise(result, self._quantisations[tensor])
+        return result
+
+    def quantise(self, tensor: int, quantisation: Quantisation) -> None:
+        """Say what the whole numbers of a tensor stand for."""
+        told = schema.QuantizationParametersT()
+        told.scale = quantisation.scale.tolist()
+        told.zeroPoint = [quantisation.zero_point] * len(told.scale)
+        told.quantizedDimension = quantisation.axis
+        self._tensors[tensor].quantization = told
+        self._quantisations[tensor] = quantisation
+
+    def quantisation(self, tensor: int) -> Quantisation:
+        """What `quantise` was told."""
+        return self._quantisations[tensor]
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """A tensor's shape."""
+        return tuple(self._tensors[tensor].shape)
+
+    def node(
+        self,
+        code: int,
+        inputs: Sequence[int],
+        output: int,
+        options: str = "",
+        **settings: Any,  # noqa: ANN401 whatever the schema takes
+    ) -> int:
+        """Add an operator.
+
+        Args:
+            code: Of `schema.BuiltinOperator`.
+            inputs: Tensors.
+            output: The tensor that it computes.
+            options: What the schema calls its settings; empty where it has none.
+            settings: By the schema's names.
+        """
+        if code not in self._codes:
+            self._codes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._codes.index(code)
+        operator.inputs, operator.outputs = list(inputs), [output]
+        if options:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+            operator.builtinOptions = getattr(schema, f"{options}T")()
+            for name, setting in settings.items():
+                setattr(operator.builtinOptions, name, setting)
+        self._operators.append(operator)
+        return output
+
+    def content(self, taken: Mapping[str, int], given: Mapping[str, int]) -> bytes:
+        """The file.
+
+        Args:
+            taken: Tensors by the names of inputs.
+            given: Tensors by the names of outputs.
+        """
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = list(taken.values()), list(given.values())
+        signature = schema.SignatureDefT()
+        signature.signatureKey = _SIGNATURE
+        signature.inputs = [_named(name, tensor) for name, tensor in taken.items()]
+        signature.outputs = [_named(name, tensor) for name, tensor in given.items()]
+        model = schema.ModelT()
+        model.version, model.subgraphs, model.buffers = _VERSION, [graph], self._buffers
+        model.signatureDefs = [signature]
+        model.operatorCodes = []
+        for code in self._codes:
+            entry = schema.OperatorCodeT()
+            entry.builtinCode = code
+            entry.deprecatedBuiltinCode = min(code, _LAST_OLD_CODE)
+            model.operatorCodes.append(entry)
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(model.Pack(builder), _IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _tensor(self, shape: Sequence[int], kind: np.dtype[Any], buffer: int, name: str) -> int:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = list(shape), _KINDS[kind], buffer
+        tensor.name = name or f"value_{len(self._tensors)}"
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+
+class _Buffer(schema.BufferT):  # type: ignore[misc] # the package has no types
+    """A constant, aligned in the file: the generated code aligns bytes to bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = content
+
+    def Pack(self, builder: Any) -> Any:  # noqa: ANN401, N802 named by flatbuffers
+        size = len(self._content)
+        builder.StartVector(1, size, _ALIGNMENT)
+        builder.head = builder.Head() - size
+        builder.Bytes[builder.Head() : builder.Head() + size] = self._content
+        data = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, data)
+        return schema.BufferEnd(builder)
+
+
+def _named(name: str, tensor: int) -> Any:  # noqa: ANN401 of the package without types
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry
