@@ -19,7 +19,8 @@ def share_concat_scales(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    for concat in graph.node:
+    # The last ones first: what is concatenated twice then has one scale all the way.
+    for concat in reversed(graph.node):
         if concat.op_type != "Concat":
             continue
         after = readers.get(concat.output[0], [])

@@ -161,7 +161,7 @@ class Conversion:
         unsigned = _UNSIGNED_MIDDLE if points.dtype == np.uint8 else 0
         first = int(points.reshape(-1)[0])
         self.expect(node, points.dtype in _WHOLE_TYPES and bool((points == first).all()))
-        return Quantisation(scale, first - unsigned, attribute(node, "axis", 1))
+        return Quantisation(scale, first - unsigned)
 
     def expect(self, node: onnx.NodeProto, is_known: bool) -> None:
         """Refuse a node by its name.
