@@ -1,4 +1,4 @@
-"""Keep an ONNX graph that can be made again, with a hash of itself: a damaged one is never run."""
+"""Keep a graph that can be made again, with a hash of itself: a damaged one is never run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from webcam_classifier.storage import remove_stale_partials, write_atomically
 _log = logging.getLogger(__name__)
 
 # An entry of `metadata_props`, field 14 of a ModelProto, as protobuf writes it: what follows a
-# message in a file is merged into it, so that the file as a whole is plain ONNX.
+# message in a file is merged into it, so that the file as a whole is plain ONNX. What follows a
+# TFLite file is not read.
 _KEY = b"webcam_classifier.sha256"
 _DIGITS = 64
 _ENTRY = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([_DIGITS])
@@ -25,7 +26,7 @@ def keep_graph(path: Path, content: bytes) -> None:
 
     Args:
         path: Where it belongs.
-        content: Of an ONNX file.
+        content: Of an ONNX or TFLite file.
 
     Raises:
         UserError: The folder can't be written.
@@ -55,7 +56,7 @@ def read_graph(path: Path) -> bytes | None:
         path: Its file.
 
     Returns:
-        The content of an ONNX file; None where there is none, or a damaged one, which is logged.
+        The content of the file; None where there is none, or a damaged one, which is logged.
     """
     try:
         content = path.read_bytes()

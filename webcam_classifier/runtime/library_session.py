@@ -26,7 +26,7 @@ class GraphValue:
 
 @runtime_checkable
 class LibrarySession(Protocol):
-    """What `open_with_openvino` and `open_with_tensorrt` return.
+    """What `open_with_openvino`, `open_with_litert` and `open_with_tensorrt` return.
 
     Attributes:
         library: What computes it, with its version.

@@ -1,8 +1,8 @@
 """What onnxruntime can run a graph on, how each is set up, and what it takes to have it.
 
-Only the processor and OpenVINO have been run by the authors. The settings of the others follow
-onnxruntime's documentation, have not yet been run on such a device, and are therefore checked
-harder: no choice is kept before its answers were compared with the processor's.
+Only the processor, OpenVINO and LiteRT have been run by the authors. The settings of the others
+follow onnxruntime's documentation, have not yet been run on such a device, and are therefore
+checked harder: no choice is kept before its answers were compared with the processor's.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ OPENVINO_PACKAGE = "onnxruntime-ep-openvino"
 OPENVINO_MODULE = "onnxruntime_ep_openvino"
 OPENVINO_LIBRARY = "openvino"
 TENSORRT_LIBRARY = "tensorrt"
+LITERT_LIBRARY = "ai_edge_litert"
+LITERT_PACKAGE = "ai-edge-litert"
 
-_LIBRARIES: Mapping[str, str] = {"openvino": OPENVINO_LIBRARY, "tensorrt": TENSORRT_LIBRARY}
+_LIBRARIES: Mapping[str, str] = {
+    "openvino": OPENVINO_LIBRARY,
+    "litert": LITERT_LIBRARY,
+    "tensorrt": TENSORRT_LIBRARY,
+}
 _CUDA_GRAPH = frozenset({"enable_cuda_graph", "trt_cuda_graph_enable"})
 
 
@@ -35,7 +41,7 @@ class Provider:
     """One thing that onnxruntime can run a graph on.
 
     Attributes:
-        registered: The name that onnxruntime knows it by.
+        registered: The name that onnxruntime knows it by; LiteRT has one that it does not know.
         remedy: What to do where it is missing, as a sentence.
         has_threads: Whether it computes on the processor's cores.
         device: Where its inputs and outputs live, by onnxruntime's name.
@@ -55,6 +61,12 @@ PROVIDERS: Mapping[str, Provider] = {
         f"On an x86 processor, install it with `pip install {OPENVINO_PACKAGE}`, which needs "
         "onnxruntime 1.23 or newer; on one of AMD with "
         f"`pip install {OPENVINO_LIBRARY}`.",
+        has_threads=True,
+    ),
+    "litert": Provider(
+        "LiteRT",
+        f"Install it with `pip install {LITERT_PACKAGE}`: it has wheels for Linux, Windows and "
+        "Macs with Apple's processors.",
         has_threads=True,
     ),
     "cuda": Provider(
@@ -159,7 +171,8 @@ def is_plugin(name: str) -> bool:
 def is_library(name: str) -> bool:
     """Whether a provider can be opened without onnxruntime.
 
-    See `openvino_package`, and `tensorrt_package` for an onnxruntime that was built without it.
+    See `openvino_package`, `litert_package`, and `tensorrt_package` for an onnxruntime that was
+    built without it.
     """
     if name == "tensorrt" and PROVIDERS[name].registered in onnxruntime.get_available_providers():
         return False
@@ -171,7 +184,7 @@ def is_library(name: str) -> bool:
 def versions() -> str:
     """The versions that measurements depend on."""
     words = [f"onnxruntime {onnxruntime.__version__}"]
-    for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, TENSORRT_LIBRARY):
+    for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, LITERT_LIBRARY, TENSORRT_LIBRARY):
         # The folder's name says it: asking importlib.metadata takes 4 MB and 30 ms.
         for folder in sys.path:
             words += sorted(path.stem for path in Path(folder).glob(f"{package}-*.dist-info"))

@@ -22,6 +22,7 @@ from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelE
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
 from webcam_classifier.runtime.library_session import LibrarySession
+from webcam_classifier.runtime.litert_package import open_with_litert
 from webcam_classifier.runtime.openvino_package import open_with_openvino
 from webcam_classifier.runtime.openvino_plugin import (
     MakeOptions,
@@ -54,6 +55,12 @@ _ENGINES = "*.engine"
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 Opened = TypeVar("Opened")
+
+_LIBRARIES: Mapping[str, Callable[[Path, ExecutionConfig, Path], LibrarySession]] = {
+    "litert": open_with_litert,
+    "tensorrt": open_with_tensorrt,
+}
+"""What opens a graph where a provider is a library of its own, and has no plugin."""
 
 
 class ModelSession:
@@ -215,8 +222,8 @@ def open_on_provider(
     def open_with(chosen: dict[str, str]) -> onnxruntime.InferenceSession | LibrarySession:
         if runtime.provider == "openvino":
             return _open_on_openvino(path, runtime, chosen, make_options, folder)
-        if runtime.provider == "tensorrt" and is_library(runtime.provider):
-            return open_with_tensorrt(path, runtime, folder)
+        if is_library(runtime.provider):
+            return _LIBRARIES[runtime.provider](path, runtime, folder)
         names = [(provider.registered, chosen), *_followers(runtime)]
         # With its own fallback it goes on with another provider after any error.
         return onnxruntime.InferenceSession(

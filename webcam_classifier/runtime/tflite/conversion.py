@@ -40,6 +40,18 @@ Operator = schema.BuiltinOperator
 Activation = schema.ActivationFunctionType
 
 
+class UnwritableError(UserError):
+    """A graph has something that can't be written as TFLite.
+
+    Args:
+        reason: What, as a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} Use the ONNX file, or another --format.")
+        self.reason = reason
+
+
 class Conversion:
     """A graph that is being written.
 
@@ -167,12 +179,12 @@ class Conversion:
         """Refuse a node by its name.
 
         Raises:
-            UserError: It is not known.
+            UnwritableError: It is not known.
         """
         if not is_known:
-            raise UserError(
+            raise UnwritableError(
                 f"The model has {node.op_type} ({node.name}) in a way that can't be written as "
-                "TFLite. Use the ONNX file, or another --format."
+                "TFLite."
             )
 
     def expect_last_axis(self, node: onnx.NodeProto, axis: int) -> None:

@@ -63,7 +63,7 @@ def convolves_depthwise(graph: Conversion, node: onnx.NodeProto) -> bool:
     """Whether each channel is convolved alone.
 
     Raises:
-        UserError: Channels are convolved in groups, or the kernel has gaps.
+        UnwritableError: Channels are convolved in groups, or the kernel has gaps.
     """
     kernel = graph.shapes.get(node.input[1]) or graph.constants[node.input[1]].shape
     groups = attribute(node, "group", 1)

@@ -32,7 +32,7 @@ def tflite_bytes(model: onnx.ModelProto) -> bytes:
         A file with the same input and outputs, and a signature that has their names.
 
     Raises:
-        UserError: An operator is not known here, or is used in another way.
+        UnwritableError: An operator is not known here, or is used in another way.
     """
     graph = Conversion(model)
     shape = graph.shapes[INPUT_NAME]

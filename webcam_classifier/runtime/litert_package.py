@@ -1,0 +1,125 @@
+"""Run a graph with LiteRT, once TensorFlow Lite, whose XNNPACK computes int8 well on ARM.
+
+The graph is written as a TFLite file, for which a TFLite file of somebody else is never needed;
+the file is kept, and opened the next time instead of the graph.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
+from webcam_classifier.runtime.device_name import physical_cores
+from webcam_classifier.runtime.library_session import GraphValue
+from webcam_classifier.runtime.providers import (
+    LITERT_LIBRARY,
+    PROVIDERS,
+    ExecutionConfig,
+    ProviderError,
+)
+
+_LAYOUT = 1  # of the files written here; another number leaves older ones alone
+_TYPES: Mapping[type[np.generic], str] = {
+    np.uint8: "tensor(uint8)",
+    np.float32: "tensor(float)",
+}
+
+
+class LitertSession:
+    """A TFLite file in LiteRT's interpreter; see `LibrarySession`.
+
+    Args:
+        interpreter: LiteRT's, of a file with a signature that names its tensors.
+        library: LiteRT, with its version.
+    """
+
+    def __init__(self, interpreter: Any, library: str) -> None:  # noqa: ANN401 no requirement
+        self.library = library
+        self._interpreter = interpreter
+        interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner()
+        taken, given = signature.get_input_details(), signature.get_output_details()
+        self._inputs = [_described(name, told) for name, told in taken.items()]
+        self._outputs = [_described(name, told) for name, told in given.items()]
+        self._places = {name: told["index"] for name, told in {**taken, **given}.items()}
+
+    def get_inputs(self) -> list[GraphValue]:
+        """What the graph takes."""
+        return self._inputs
+
+    def get_outputs(self) -> list[GraphValue]:
+        """What it gives."""
+        return self._outputs
+
+    def get_providers(self) -> list[str]:
+        """What runs it, all of it, by the name that providers of onnxruntime have."""
+        return [PROVIDERS["litert"].registered]
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the graph; return the outputs of those names.
+
+        Raises:
+            ValueError: An input has another shape or type than the file.
+        """
+        for name, values in feeds.items():
+            self._interpreter.set_tensor(self._places[name], values)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(self._places[name]) for name in names]  # copies
+
+
+def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> LitertSession:
+    """Open a graph, or what was written from it before.
+
+    Args:
+        path: The graph; its batch axis gets a length of one.
+        runtime: With the number of threads.
+        folder: For the file of this graph, device and versions alone. It need not be there; where
+            it can't be written, nothing is kept.
+
+    Raises:
+        ProviderError: LiteRT is missing, or the graph can't be written as a TFLite file.
+        Exception: LiteRT's, for a file that it can't open.
+    """
+    try:
+        module = importlib.import_module(f"{LITERT_LIBRARY}.interpreter")
+    except (ImportError, OSError) as error:  # a library of the system that is not here
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ProviderError(
+            f"LiteRT can't be loaded ({reason}). {PROVIDERS['litert'].remedy}"
+        ) from error
+    kept = folder / f"{path.stem}-{_LAYOUT}.tflite"
+    content = read_graph(kept)
+    if content is None:
+        content = _written(path)
+        keep_graph_if_possible(kept, content)
+    threads = runtime.threads or physical_cores()
+    interpreter = module.Interpreter(model_content=content, num_threads=threads)
+    version = getattr(importlib.import_module(LITERT_LIBRARY), "__version__", "")
+    return LitertSession(interpreter, f"LiteRT {version}".rstrip())
+
+
+def _written(path: Path) -> bytes:
+    """Write a graph as a TFLite file.
+
+    Raises:
+        ProviderError: It has what can't be written.
+    """
+    # They need onnx, which takes 0.1 seconds, and only to write the file.
+    from webcam_classifier.runtime.one_picture_graph import one_picture_graph
+    from webcam_classifier.runtime.tflite.conversion import UnwritableError
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
+
+    try:
+        return tflite_bytes(one_picture_graph(path))
+    except UnwritableError as error:
+        raise ProviderError(f"{error.reason} Take --provider cpu.") from error
+
+
+def _described(name: str, told: Mapping[str, Any]) -> GraphValue:
+    return GraphValue(name, tuple(int(length) for length in told["shape"]), _TYPES[told["dtype"]])
