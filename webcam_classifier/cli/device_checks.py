@@ -37,6 +37,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "studio": ("starlette", "uvicorn", "websockets"),
     "finetune": ("torch", "torchvision", "onnxscript", "tqdm"),
     "openvino": ("onnxruntime-ep-openvino",),
+    "litert": ("ai-edge-litert",),
     "mqtt": ("paho-mqtt",),
 }
 _SAME_MODULE: Mapping[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@
     $ python -m export models/thumbs --format openvino        OpenVINO IR, with labels.txt
     $ python -m export models/thumbs --format jetson-inference    for imagenet on a Jetson
     $ python -m export models/thumbs --format tflite          TFLite, for phones and small boards
+    $ python -m export models/thumbs/model.int8.onnx --format tflite    the same in int8
     $ python -m export models/thumbs --format torch-export    a file that torch alone runs
     $ python -m export models/thumbs --web page/ --serve      a page for browsers and phones, to try
 
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from webcam_classifier.cli.command_parser import CommandParser
@@ -53,6 +54,7 @@ from webcam_classifier.export.agreement import (
 )
 from webcam_classifier.export.check_pictures import find_pictures
 from webcam_classifier.export.converted_card import converted_card
+from webcam_classifier.export.foreign_formats import FORMATS
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
 from webcam_classifier.leftovers import temporary_folder
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.web is not None:
         export_web(original, options)
     elif options.format is not None:
-        _check_precision(original, options.format)
+        _check_precision(original, options.format, FORMATS[options.format].takes)
         export_format(original, options)
     elif options.advise:
         _advise(original, options, providers)
@@ -253,9 +255,9 @@ def _check_output(output: Path, source: Path) -> None:
     check_file_writable(output)
 
 
-def _check_precision(original: Classifier, wanted: str) -> None:
+def _check_precision(original: Classifier, wanted: str, taken: Collection[str] = ("fp32",)) -> None:
     present = original.card.precision
-    if present != "fp32":
+    if present not in taken:
         raise UserError(
             f"{original.path} is {present} already, and {wanted} is made from the fp32 original "
             "only, because each step loses a little. Name the model.onnx that train.py wrote."

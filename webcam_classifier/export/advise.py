@@ -35,7 +35,7 @@ from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Stage, track
-from webcam_classifier.runtime.device_name import device_name, is_x86
+from webcam_classifier.runtime.device_name import device_name, is_arm, is_x86
 from webcam_classifier.runtime.providers import PROVIDERS, ExecutionConfig, versions
 
 _QUICK_ROUNDS = 4  # to find each file's runtime
@@ -243,4 +243,6 @@ def _not_tried(providers: Sequence[str]) -> list[str]:
         )
     if "openvino" not in providers and is_x86():
         notes.append(f"OpenVINO may be faster here. {PROVIDERS['openvino'].remedy}")
+    if "litert" not in providers and is_arm():
+        notes.append(f"LiteRT may be faster here in int8. {PROVIDERS['litert'].remedy}")
     return notes

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,12 @@ class ForeignFormat:
         purpose: What it is for, in a few words.
         write: Makes the files from the model, and asks their runtime about prepared pictures; the
             folder is the one that they are going to be in.
+        takes: Precisions of models that it is written from.
     """
 
     purpose: str
     write: Callable[[Classifier, Sequence[BgrImage], Path], ForeignModel]
+    takes: Collection[str] = ("fp32",)
 
 
 def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
@@ -240,7 +242,7 @@ def _label_count(model: onnx.ModelProto) -> int:
 FORMATS: Mapping[str, ForeignFormat] = {
     "openvino": ForeignFormat("OpenVINO IR, for Intel's processors and graphics", to_openvino),
     "jetson-inference": ForeignFormat("ONNX for imagenet of jetson-inference", to_jetson),
-    "tflite": ForeignFormat("TFLite, for phones and LiteRT", to_tflite),
+    "tflite": ForeignFormat("TFLite, for phones and LiteRT", to_tflite, ("fp32", "int8")),
     "torch-export": ForeignFormat("a program of torch.export, for torch", to_torch_export),
     "torchscript": ForeignFormat(
         "TorchScript, for C++ and older versions of torch", to_torchscript

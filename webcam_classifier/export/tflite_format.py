@@ -24,14 +24,15 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.one_picture_graph import one_picture_graph
+from webcam_classifier.runtime.providers import LITERT_LIBRARY, LITERT_PACKAGE
 
 FILE_NAME = "model.tflite"
-PACKAGE = "ai-edge-litert"
-"""The runtime, which has the schema of the files too: 20 MB, for Linux, macOS and Windows."""
 
 
 def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
     """Write a TFLite file, and ask it.
+
+    A model in int8 becomes a file in int8: each number of its layers stays as it is.
 
     Args:
         original: The model.
@@ -41,10 +42,10 @@ def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
     Raises:
         UserError: The package is not installed, or the model has what can't be written.
     """
-    if importlib.util.find_spec("ai_edge_litert") is None:
+    if importlib.util.find_spec(LITERT_LIBRARY) is None:
         raise UserError(
-            f"TFLite is written and checked with the package {PACKAGE}, which is not installed. "
-            f"Run `{install_command('tflite')}`."
+            f"TFLite is written and checked with the package {LITERT_PACKAGE}, which is not "
+            f"installed. Run `{install_command('tflite')}`."
         )
     from ai_edge_litert.interpreter import Interpreter
 
@@ -59,9 +60,14 @@ def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
         answers.append(found[OUTPUT_NAME][0])
         if original.card.unknown_threshold is not None:
             scores.append(float(found[UNKNOWN_NAME][0]))
+    is_whole = original.card.precision == "int8"
     usage: tuple[str, ...] = (
         what_it_takes(original),
-        f"run it with {PACKAGE}: Interpreter({str(folder / FILE_NAME)!r}).get_signature_runner()",
+        "int8: the numbers of the ONNX file, for its layers; what follows them is 32-bit"
+        if is_whole
+        else "32-bit; for int8 export with --precision int8 first, and name the file that it wrote",
+        f"run it with {LITERT_PACKAGE}: "
+        f"Interpreter({str(folder / FILE_NAME)!r}).get_signature_runner()",
     )
     if scores:
         in_halves = "in 16 bits, as on many GPUs, the score of the unknown moves: use 32"
@@ -71,6 +77,6 @@ def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
         LABELS_NAME: labels,
         CARD_NAME: card_for_others(original),
     }
-    ran_on = f"LiteRT {version(PACKAGE)} on the processor"
+    ran_on = f"LiteRT {version(LITERT_PACKAGE)} on the processor"
     told = np.array(scores, dtype=np.float32) if scores else None
     return ForeignModel(contents, np.array(answers, dtype=np.float32), told, ran_on, usage)

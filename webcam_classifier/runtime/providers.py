@@ -22,7 +22,7 @@ OPENVINO_MODULE = "onnxruntime_ep_openvino"
 OPENVINO_LIBRARY = "openvino"
 TENSORRT_LIBRARY = "tensorrt"
 LITERT_LIBRARY = "ai_edge_litert"
-LITERT_PACKAGE = "ai-edge-litert"
+LITERT_PACKAGE = "ai-edge-litert"  # the runtime with the schema of its files: 20 MB
 
 _LIBRARIES: Mapping[str, str] = {
     "openvino": OPENVINO_LIBRARY,
