@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from webcam_classifier.backbone.feature_graph import with_normalised_embedding
 from webcam_classifier.errors import UserError
+from webcam_classifier.export.int8 import _prepared, _quantise
 from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.head.novelty import Novelty, append_novelty
 from webcam_classifier.model_card import INPUT_NAME
@@ -177,6 +178,39 @@ DRAWINGS: tuple[Callable[[], onnx.ModelProto], ...] = (
 )  # fmt: skip
 
 
+def hidden_layer() -> onnx.ModelProto:
+    """Before the last one, as AlexNet has them: it is quantised as well."""
+    sketch = Sketch()
+    value = sketch.node("Relu", [sketch.convolution(sketch.start, 3, 4, 8, strides=[8, 8])])
+    value = sketch.node("MaxPool", [value], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    value = sketch.node("Flatten", [value])
+    value = sketch.node("Relu", [sketch.node("Gemm", [value, sketch.random(16, 12)])])
+    weights = sketch.random(10, 12)
+    return sketch.whole(sketch.node("Gemm", [value, weights, sketch.random(10)], transB=1), 10)
+
+
+def twice_concatenated() -> onnx.ModelProto:
+    """With scales of their own, so that the parts are rounded anew."""
+    sketch = Sketch()
+    value = sketch.convolution(sketch.start, 3, 8)
+    parts = [sketch.convolution(value, 8, 6, 1), sketch.convolution(value, 8, 2, 1)]
+    value = sketch.node("Concat", [sketch.node("Concat", parts, axis=1), value], axis=1)
+    return sketch.pooled(value, 16)
+
+
+WHOLE: Mapping[Callable[[], onnx.ModelProto], set[str]] = {
+    convolution_that_halves: {"CONV_2D", "MAX_POOL_2D"},
+    unevenly_padded_depthwise: {"CONV_2D", "DEPTHWISE_CONV_2D", "PAD", "ADD"},
+    windows_over_the_edge: {"CONV_2D", "MAX_POOL_2D"},
+    gates: {"CONV_2D"},
+    fire: {"CONV_2D", "CONCATENATION"},
+    linear_layers: {"CONV_2D"},
+    hidden_layer: {"CONV_2D", "MAX_POOL_2D", "TRANSPOSE", "RESHAPE", "FULLY_CONNECTED"},
+    twice_concatenated: {"CONV_2D", "CONCATENATION"},
+}
+"""What each computes in whole numbers, by TFLite's names."""
+
+
 @pytest.mark.parametrize("draw", DRAWINGS)
 def test_tflite_computes_what_onnxruntime_does(
     draw: Callable[[], onnx.ModelProto], tmp_path: Path
@@ -192,6 +226,31 @@ def test_tflite_computes_what_onnxruntime_does(
     for name, ours in zip(("probabilities", "unknown"), expected, strict=True):
         theirs = np.concatenate([one[name] for one in found])
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("draw", WHOLE)
+def test_tflite_computes_in_int8_what_onnxruntime_does(
+    draw: Callable[[], onnx.ModelProto], tmp_path: Path
+) -> None:
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes
+
+    model = quantised(draw(), tmp_path)
+    content = tflite_bytes(one_picture(model, tmp_path))
+    reader = interpreter.Interpreter(model_content=content)
+    run = reader.get_signature_runner()
+    types = {one["index"]: one["dtype"] for one in reader.get_tensor_details()}
+    whole = {
+        one["op_name"]
+        for one in reader._get_ops_details()
+        if one["op_name"] != "QUANTIZE" and types.get(one["outputs"][0]) == np.int8
+    }
+    assert whole >= WHOLE[draw]
+    pictures, expected = asked(model)
+    found = [run(pixels=picture[np.newaxis]) for picture in pictures]
+    for name, ours in zip(("probabilities", "unknown"), expected, strict=True):
+        theirs = np.concatenate([one[name] for one in found])
+        np.testing.assert_allclose(theirs, ours, rtol=0.02, atol=0.002)
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)
@@ -253,6 +312,16 @@ def test_torch_refuses_by_name_what_it_does_not_know() -> None:
 def one_picture(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     onnx.save(model, folder / "sketch.onnx")
     return one_picture_graph(folder / "sketch.onnx")
+
+
+def quantised(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+    """Quantise all but the last layers, as the export does."""
+    size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    pictures = np.random.default_rng(7).integers(0, 256, (12, size, size, 3), dtype=np.uint8)
+    pictures[6:] //= 3
+    onnx.save(model, folder / "sketch.onnx")
+    prepared = _prepared(folder / "sketch.onnx", folder)
+    return _quantise(prepared, tuple(pictures), False, ())
 
 
 def asked(model: onnx.ModelProto) -> tuple[NDArray[np.uint8], Answers]:

@@ -65,7 +65,8 @@ class Conversion:
             name that they have when they are dequantised.
         shapes: Of all values, in the order of ONNX.
         file: What is written.
-        tensors: Those written, by the names of ONNX.
+        pixels: Tensors of what has channels last in the ONNX graph too, by name.
+        tensors: All others, by the names of ONNX.
         quantised: Tensors of whole numbers, by their names before and after they are dequantised.
         done: Names of values that no operator of its own computes.
     """
@@ -76,6 +77,7 @@ class Conversion:
         self.whole_constants: dict[str, tuple[NDArray[Any], Quantisation]] = {}
         self.shapes = shapes_of(model)
         self.file = TfliteFile()
+        self.pixels: dict[str, int] = {}
         self.tensors: dict[str, int] = {}
         self.quantised: dict[str, int] = {}
         self.done: set[str] = set()
@@ -89,6 +91,14 @@ class Conversion:
 
     def tensor(self, name: str) -> int:
         """A computed value as floats; what is held as whole numbers is dequantised, once."""
+        if name in self.pixels and name not in self.tensors:
+            # Not read as a map: what ONNX holds as rows is held as if it were channels.
+            turned = self.file.like(self.pixels[name], self.held_shape(name))
+            order = self.constant(np.array(CHANNELS_LAST, dtype=np.int32))
+            inputs = [self.pixels[name], order]
+            self.tensors[name] = self.file.node(
+                Operator.TRANSPOSE, inputs, turned, "TransposeOptions"
+            )
         if name in self.tensors:
             return self.tensors[name]
         quantised = self.quantised[name]
@@ -195,7 +205,7 @@ class Conversion:
     def content(self) -> bytes:
         """The file, with the input and the outputs of the graph."""
         given = {output.name: self.tensor(output.name) for output in self.graph.output}
-        return self.file.content({INPUT_NAME: self.tensors[INPUT_NAME]}, given)
+        return self.file.content({INPUT_NAME: self.pixels[INPUT_NAME]}, given)
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints, floats and lists

@@ -25,26 +25,33 @@ _LOWEST_BYTE = -128
 
 def transpose(graph: Conversion, node: onnx.NodeProto) -> int:
     """Of the pixels alone: channels stay last."""
-    is_pixels = node.input[0] == INPUT_NAME
+    is_pixels = node.input[0] in graph.pixels
     graph.expect(node, is_pixels and tuple(attribute(node, "perm", ())) == AXIS_OF_MAP)
-    return graph.tensors[INPUT_NAME]
+    return graph.pixels[node.input[0]]
 
 
-def cast(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Of the pixels, to floats."""
-    graph.expect(node, attribute(node, "to", 0) == TensorProto.FLOAT)
-    return graph.file.node(
+def cast(graph: Conversion, node: onnx.NodeProto) -> None:
+    """Of the pixels, to floats, before or behind their transposition."""
+    taken, name = node.input[0], node.output[0]
+    is_before = taken in graph.pixels
+    value = graph.pixels[taken] if is_before else graph.tensors.get(taken)
+    is_known = value == graph.pixels[INPUT_NAME]
+    graph.expect(node, is_known and attribute(node, "to", 0) == TensorProto.FLOAT)
+    floats = graph.file.value(graph.file.shape(graph.pixels[INPUT_NAME]), name)
+    graph.file.node(
         Operator.CAST,
-        [graph.tensors[node.input[0]]],
-        graph.output(node),
+        [graph.pixels[INPUT_NAME]],
+        floats,
         "CastOptions",
         inDataType=schema.TensorType.UINT8,
         outDataType=schema.TensorType.FLOAT32,
     )
+    (graph.pixels if is_before else graph.tensors)[name] = floats
 
 
 def convolution(graph: Conversion, node: onnx.NodeProto) -> int:
     """In floats; the activation behind it is a part of it."""
+    graph.expect(node, node.input[1] in graph.constants)
     kernel = graph.constants[node.input[1]]
     is_depthwise = convolves_depthwise(graph, node)
     bias = np.zeros(len(kernel), dtype=np.float32)

@@ -36,7 +36,7 @@ def tflite_bytes(model: onnx.ModelProto) -> bytes:
     """
     graph = Conversion(model)
     shape = graph.shapes[INPUT_NAME]
-    graph.tensors[INPUT_NAME] = graph.file.value(shape, INPUT_NAME, np.uint8)
+    graph.pixels[INPUT_NAME] = graph.file.value(shape, INPUT_NAME, np.uint8)
     dequantise_constants(graph)
     for node in graph.graph.node:
         name = node.output[0]
@@ -46,6 +46,8 @@ def tflite_bytes(model: onnx.ModelProto) -> bytes:
             dequantise(graph, node)
         elif node.op_type == "QuantizeLinear":
             quantise(graph, node)
+        elif node.op_type == "Cast":
+            map_operators.cast(graph, node)
         elif not write_whole(graph, node):
             write = _WRITERS.get(node.op_type)
             graph.expect(node, write is not None)
@@ -57,7 +59,6 @@ def tflite_bytes(model: onnx.ModelProto) -> bytes:
 _WRITERS: Mapping[str, Callable[[Conversion, onnx.NodeProto], int]] = {
     **dict.fromkeys(vector_operators.ELEMENTWISE, vector_operators.elementwise),
     "AveragePool": map_operators.pool,
-    "Cast": map_operators.cast,
     "Clip": vector_operators.clip,
     "Concat": vector_operators.concatenation,
     "Conv": map_operators.convolution,
@@ -67,6 +68,7 @@ _WRITERS: Mapping[str, Callable[[Conversion, onnx.NodeProto], int]] = {
     "HardSigmoid": vector_operators.hard_sigmoid,
     "Identity": vector_operators.identity,
     "LpNormalization": vector_operators.length_one,
+    "MatMul": vector_operators.gemm,
     "MaxPool": map_operators.pool,
     "ReduceMean": vector_operators.reduced,
     "ReduceSum": vector_operators.reduced,

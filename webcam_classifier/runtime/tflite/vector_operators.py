@@ -56,8 +56,9 @@ def smallest(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def gemm(graph: Conversion, node: onnx.NodeProto) -> int:
-    """A layer, in floats."""
-    graph.expect(node, not attribute(node, "transA", 0))
+    """A layer, in floats: Gemm, or MatMul by a constant."""
+    is_layer = node.input[1] in graph.constants and len(graph.shapes[node.input[0]]) == 2
+    graph.expect(node, is_layer and not attribute(node, "transA", 0))
     weights = graph.constants[node.input[1]]
     if not attribute(node, "transB", 0):
         weights = weights.T

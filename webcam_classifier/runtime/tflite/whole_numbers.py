@@ -194,7 +194,7 @@ def _as(graph: Conversion, value: int, told: Quantisation) -> int:
 
 def _signed_pixels(graph: Conversion, node: onnx.NodeProto) -> int:
     """The pixels, which are whole numbers as they come."""
-    pixels = graph.tensors[INPUT_NAME]
+    pixels = graph.pixels[INPUT_NAME]
     told = graph.quantisation(node)
     graph.expect(node, graph.tensors.get(node.input[0]) == pixels)
     unsigned = Quantisation(told.scale, told.zero_point + _UNSIGNED_MIDDLE)
