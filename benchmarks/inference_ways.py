@@ -212,6 +212,7 @@ WAYS: Mapping[str, Way] = {
         "int8",
         ours(INTEGER_MODEL, "openvino optimised", "int8"),
     ),
+    "ours-litert-int8": Way("ours, int8 on LiteRT", "int8", ours(INTEGER_MODEL, "litert", "int8")),
     "ours-openvino-bf16": Way(
         "ours, bf16 on the OpenVINO provider", "bf16", ours(MODEL, "openvino reduced")
     ),
