@@ -17,9 +17,7 @@ Not yet run on a board.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib.metadata
-import json
 import os
 import platform
 import tempfile
@@ -30,7 +28,7 @@ from pathlib import Path
 from benchmarks.inference_models import write_models
 from benchmarks.inference_request import MODEL
 from benchmarks.inference_ways import WAYS
-from benchmarks.steps import Step, StepResult, describe_results, run_steps
+from benchmarks.steps import Step, StepResult, describe_results, run_steps, write_results
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.runtime.device_name import device_name
 from webcam_classifier.runtime.providers import installed_providers
@@ -56,14 +54,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     facts = device_facts()
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+    options.json.open("a").close()  # where it can't be written, that is said now
+    results: list[StepResult] = []
+
+    def keep(result: StepResult) -> None:
+        tell(result)
+        results.append(result)
+        write_results(options.json, facts, results)
+
     with tempfile.TemporaryDirectory() as folder:
         write_models(Path(folder))
         model = str(Path(folder) / MODEL)
-        results = run_steps(steps(model, options.short), _BUDGET, tell)
+        run_steps(steps(model, options.short), _BUDGET, keep)
     print("\n" + describe_results(results))
     facts["celsius at the end"] = celsius()
-    found = {"device": facts, "steps": [dataclasses.asdict(result) for result in results]}
-    options.json.write_text(json.dumps(found, indent=2) + "\n")
+    write_results(options.json, facts, results)
     print(f"\nall of it: {options.json}")
 
 

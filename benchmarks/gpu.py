@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.util
-import json
 import os
 import shutil
 import sys
@@ -36,7 +35,14 @@ import numpy as np
 from benchmarks.board import device_facts, tell
 from benchmarks.inference_models import write_integer_model, write_models
 from benchmarks.inference_request import INTEGER_MODEL, MODEL
-from benchmarks.steps import Step, StepResult, describe_results, run_step, run_steps
+from benchmarks.steps import (
+    Step,
+    StepResult,
+    describe_results,
+    run_step,
+    run_steps,
+    write_results,
+)
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.providers import CPU, PROVIDERS, installed_providers, is_library
@@ -57,6 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     facts = device_facts() | gpu_facts()
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+    results: list[StepResult] = []
+
+    def keep(result: StepResult) -> None:
+        tell(result)
+        results.append(result)
+        if options.json:
+            write_results(options.json, facts, [*references.values(), *results])
+
+    if options.json:
+        options.json.open("a").close()  # where it can't be written, that is said now
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_models(folder)
@@ -71,12 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if problem:
             results = [StepResult(one.name, "", 0.0, None, (), problem) for one in planned]
         else:
-            results = run_steps(planned, _BUDGET, tell)
+            run_steps(planned, _BUDGET, keep)
     print("\n" + describe_results([*references.values(), *results]))
     print("\n" + "\n".join(agreement(references, results)))
     if options.json:
-        steps = [dataclasses.asdict(one) for one in (*references.values(), *results)]
-        options.json.write_text(json.dumps({"device": facts, "steps": steps}, indent=2) + "\n")
+        write_results(options.json, facts, [*references.values(), *results])
         print(f"all of it: {options.json}")
     if all(result.problem for result in results):
         raise UserError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +88,48 @@ def run_step(step: Step, limit: float) -> StepResult:
         arguments = [str(file) if part == "{json}" else part for part in step.arguments]
         command = " ".join(step.arguments)
         began = time.monotonic()
-        said: str
-        try:
-            done = subprocess.run(
-                [*step.launcher, *arguments],
-                cwd=_PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                timeout=limit, check=False, text=True, errors="replace",
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            output = error.stdout or b""
-            said = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
-            problem = f"it took more than {limit:.0f} s"
-        except OSError as error:
-            said, problem = "", f"it could not be started: {error.strerror}"
-        else:
-            said = done.stdout
-            problem = "" if done.returncode == 0 else f"it ended with status {done.returncode}"
+        said, problem = _run([*step.launcher, *arguments], limit)
         lines = tuple(said.strip().splitlines()[-_LAST_LINES:])
         if problem and lines:
             problem += f": {lines[-1].removeprefix('error: ')}"
         found = json.loads(file.read_text()) if file.is_file() else None
         return StepResult(step.name, command, time.monotonic() - began, found, lines, problem)
+
+
+def _run(command: Sequence[str], limit: float) -> tuple[str, str]:
+    """Run a command; returns what it said, and why it failed or an empty text."""
+    try:
+        process = subprocess.Popen(
+            command, cwd=_PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        return "", f"it could not be started: {error.strerror}"
+    with process:
+        try:
+            said, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return process.communicate()[0], f"it took more than {limit:.0f} s"
+        except BaseException:
+            _end(process)
+            raise
+    return said, "" if process.returncode == 0 else f"it ended with status {process.returncode}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a step with all that it has started, such as torchrun's workers."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def write_results(path: Path, device: Mapping[str, object], results: Sequence[StepResult]) -> None:
+    """Write figures as JSON: "device", and "steps", an object for each result."""
+    found = {"device": device, "steps": [asdict(result) for result in results]}
+    path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def describe_results(results: Sequence[StepResult]) -> str:

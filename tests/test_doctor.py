@@ -68,12 +68,17 @@ def test_a_cache_that_cannot_be_written_is_a_problem(
     assert "not here yet" in device_checks.check_weights()[0].found
 
 
-def test_scripts_without_a_font_are_told_with_what_to_install(tmp_path: Path) -> None:
-    """Asked of a system whose fontconfig knows no font."""
+@pytest.mark.parametrize("has_fribidi", [True, False])
+def test_scripts_without_a_font_are_told_with_what_to_install(
+    has_fribidi: bool, tmp_path: Path
+) -> None:
+    """Asked of a system whose fontconfig knows no font, and of one without FriBiDi as well."""
     without = tmp_path / "fonts.conf"
     without.write_text("<fontconfig></fontconfig>")
     code = (
         "from webcam_classifier.cli.device_checks import check_fonts\n"
+        "from PIL import features\n"
+        f"features.check = lambda _: {has_fribidi}\n"
         "[check] = check_fonts()\n"
         "print(check.status.value, check.found, check.advice, sep='\\n')"
     )
@@ -88,7 +93,8 @@ def test_scripts_without_a_font_are_told_with_what_to_install(tmp_path: Path) ->
     assert status == "note"
     assert found.startswith("none for Arabic, Hebrew, Hindi")
     assert "emoji" in found
-    assert "sudo apt install fonts-noto-core" in advice
+    packages = "fonts-noto-core" if has_fribidi else "libfribidi0 fonts-noto-core"
+    assert f"sudo apt install {packages}" in advice
     assert "fonts-noto-color-emoji" in advice
 
 

@@ -17,10 +17,12 @@ from webcam_classifier.backbone.feature_graph import FeatureExtractor, squeezene
 from webcam_classifier.cli.export import main
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.errors import UserError
+from webcam_classifier.export import candidate_trials
 from webcam_classifier.export.sized_features import features_at
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard
-from webcam_classifier.runtime.providers import installed_providers
+from webcam_classifier.runtime.providers import CPU, ExecutionConfig, installed_providers
+from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, RuntimeTrial
 
 SIZE = 128  # pixels; only 96 is tried below
 
@@ -175,3 +177,27 @@ def test_a_graph_without_an_embedding_has_one_size_only() -> None:
 
     with pytest.raises(UserError, match="no embedding"):
         features_at(model, 24)
+
+
+def test_what_the_others_are_compared_with_is_waited_for_longer(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow or busy device may take minutes to start, and without it nothing is found out."""
+    patience: list[float] = []
+
+    class Noted(RuntimeTrial):
+        def __init__(
+            self, model: Path, runtime: ExecutionConfig, pictures: Path, output: str, most: float
+        ) -> None:
+            patience.append(most)
+            super().__init__(model, runtime, pictures, output, most)
+
+    monkeypatch.setattr(candidate_trials, "RuntimeTrial", Noted)
+    file = candidate_trials.TrialFile(
+        colours / "model/model.onnx", "fp32", [np.zeros((SIZE, SIZE, 3), np.uint8)]
+    )
+    runtimes = [ExecutionConfig(CPU, 1), ExecutionConfig(CPU, 1, is_optimised=True)]
+    found = candidate_trials.try_files([(file, runtime) for runtime in runtimes], 1)
+
+    assert patience == [REFERENCE_WITHIN, OPENS_WITHIN]
+    assert found.usable[0].runtime == runtimes[0]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from benchmarks import gpu
 from benchmarks.gpu import agreement, inference_step, plan
@@ -36,6 +39,29 @@ def test_a_step_that_fails_says_why_and_the_next_one_runs() -> None:
     described = describe_results(results)
     assert described.startswith("working")
     assert "could not run:\n  failing: it ended with status 1" in described
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a step ends alone")
+def test_a_step_that_takes_too_long_ends_with_what_it_has_started(tmp_path: Path) -> None:
+    """What it has started holds its output open, so waiting for the output would wait for that."""
+    file = tmp_path / "process"
+    code = (
+        "import pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'])\n"
+        f"pathlib.Path({str(file)!r}).write_text(str(child.pid))\n"
+        "print('began', flush=True)\n"
+        "time.sleep(3600)"
+    )
+    limit = 1.0
+    while not (file.exists() and file.read_text()):  # a slow machine starts Python for longer
+        limit *= 2
+        result = run_step(Step("launching", (code,), launcher=PYTHON), limit)
+    assert result.problem.startswith("it took more than")
+    child = Path(f"/proc/{file.read_text()}/stat")
+    deadline = time.monotonic() + 60
+    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < deadline, "it runs on"
+        time.sleep(0.01)
 
 
 def test_where_no_time_is_left_nothing_is_begun() -> None:

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.picture_files import is_picture_name, read_picture
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.runtime.stranger import note_as_ours
 
@@ -38,7 +40,7 @@ def main() -> None:
     classifier = Classifier(options.model, ExecutionConfig(CPU, is_optimised=options.optimised))
     names, found = [], []
     started = time.perf_counter()
-    for path in spread(options.pictures, options.most):
+    for path in track(Stage.EVALUATE, spread(options.pictures, options.most)):
         image = read_picture(path)
         prepared = classifier.prepare(image).copy()
         prediction = classifier.classify_prepared(prepared)
@@ -70,4 +72,4 @@ def _digest(pixels: NDArray[np.uint8]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

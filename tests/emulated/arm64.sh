@@ -3,10 +3,10 @@
 #
 #   tests/emulated/arm64.sh [--cache FOLDER] [--data FOLDER] [--learn FOLDER] [--most N] [--int8-most N]
 #
-#   --cache FOLDER   where the ARM system and its wheels are made and kept, 1.3 GB
+#   --cache FOLDER   where the ARM system, its wheels and the last run's files are kept, 1 GB; it may be deleted
 #                    (default: $XDG_CACHE_HOME/teach-camera-arm64)
 #   --data FOLDER    real pictures that are asked about (default: ../shared/data/thumbs)
-#   --learn FOLDER   what the model that is asked learns from, one folder a label (default: DATA/person_1)
+#   --learn FOLDER   what the models learn from, one folder a label (default: DATA/person_1, else DATA)
 #   --most N         pictures asked in fp32, evenly over all, 2 to 6 seconds each; 0 asks all (default: 48)
 #   --int8-most N    the same in int8, half a second each (default: 480)
 #
@@ -21,25 +21,33 @@ data=$here/../shared/data/thumbs
 learn=
 most=48
 int8_most=480
-while [ $# -gt 1 ]; do
+usage() {
+    sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p;}' "$0"
+}
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --cache | --data | --learn | --most | --int8-most) ;;
+        *) usage >&2; echo "there is no $1" >&2; exit 2 ;;
+    esac
+    [ $# -gt 1 ] || { echo "$1 wants a value" >&2; exit 2; }
     case $1 in
         --cache) cache=$2 ;;
         --data) data=$2 ;;
         --learn) learn=$2 ;;
         --most) most=$2 ;;
         --int8-most) int8_most=$2 ;;
-        *) break ;;
     esac
     shift 2
 done
-if [ $# -ne 0 ]; then
-    sed -n '2,16s/^# \{0,1\}//p' "$0"
-    exit 2
-fi
-learn=${learn:-$data/person_1}
-for folder in "$data" "$learn"; do
-    [ -d "$folder" ] || { echo "there are no pictures in $folder: name a folder of them with --data" >&2; exit 2; }
+for number in "$most" "$int8_most"; do
+    case $number in
+        '' | *[!0-9]*) echo "$number is not a number of pictures" >&2; exit 2 ;;
+    esac
 done
+[ -n "$learn" ] || { learn=$data/person_1; [ -d "$learn" ] || learn=$data; }
+[ -d "$data" ] || { echo "there is no folder $data: name one of pictures with --data" >&2; exit 2; }
+[ -d "$learn" ] || { echo "there is no folder $learn: name one with a folder for each label with --learn" >&2; exit 2; }
 python=$here/.venv/bin/python
 [ -x "$python" ] || { echo "there is no $python: run make demo first" >&2; exit 2; }
 packages="qemu-user-static proot debootstrap"
@@ -57,6 +65,8 @@ done
 # --- the ARM system, once. Its packages are only unpacked: nothing of Debian's own is run in it.
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
+exec 9> "$cache/lock"
+flock --nonblock 9 || { echo "another run uses $cache: wait for its end, or name another folder with --cache" >&2; exit 2; }
 system=$cache/bookworm
 wheels=$cache/wheels-$(cat "$here/requirements-live.txt" "$here/constraints.txt" | sha256sum | cut -c1-16)
 work=$cache/work
@@ -101,6 +111,7 @@ if [ ! -d "$wheels" ]; then
     echo "fetching wheels for ARM"
     platforms="--platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_17_aarch64
         --platform manylinux2014_aarch64 --python-version 3.11 --implementation cp --only-binary=:all:"
+    rm -rf "$cache"/wheels-* "$cache/downloads" # of an older checkout, or of a run that was stopped
     mkdir -p "$cache/downloads"
     # shellcheck disable=SC2086
     "$python" -m pip download --quiet --dest "$cache/downloads" $platforms \
@@ -126,6 +137,13 @@ on_arm() {
 on_x86() {
     (cd "$work" && PYTHONPATH=$here nice -n 10 "$python" "$@")
 }
+# Run something, and show the last lines of what it says; all of them where it fails.
+last_lines() {
+    lines=$1
+    shift
+    "$@" > "$work/said" || { cat "$work/said"; exit 1; }
+    tail -n "$lines" "$work/said"
+}
 step() {
     printf '\n%s  == %s\n' "$(date +%T)" "$*"
 }
@@ -145,17 +163,18 @@ pick() {
 
 # Pictures are copied, since embeddings are kept beside them.
 cp -r "$data/." "$work/pictures/"
+chmod -R u+w "$work/pictures"
 find "$work/pictures" -name '.embeddings*' -prune -exec rm -rf {} +
 pick 1000000 1 "$work/learn"
 pick 8 1 "$work/few"
 pick 4 3 "$work/other"
 
 step "x86: train, export to int8, answer"
-on_x86 -m webcam_classifier.cli train learn --mode head --output x86-model | tail -n 3
-on_x86 -m webcam_classifier.cli export x86-model --precision int8 | tail -n 3
+last_lines 3 on_x86 -m webcam_classifier.cli train learn --mode head --output x86-model
+last_lines 3 on_x86 -m webcam_classifier.cli export x86-model --precision int8
 on_x86 -m tests.emulated.answers x86-model/model.onnx pictures x86-fp32.npz
 on_x86 -m tests.emulated.answers x86-model/model.int8.onnx pictures x86-int8.npz
-on_x86 -m webcam_classifier.cli train few --mode head --input-size 96 --output x86-few | tail -n 1
+last_lines 3 on_x86 -m webcam_classifier.cli train few --mode head --input-size 96 --output x86-few
 
 step "ARM: the device"
 on_arm -m webcam_classifier.cli doctor
@@ -185,6 +204,7 @@ for model in arm-few/model arm-few/model.int8 x86-few/model; do
 done
 
 step "ARM against x86"
+are_equal=0
 on_x86 -m tests.emulated.compare \
     "x86's model, fp32" x86-fp32.npz arm-fp32.npz \
     "the same, graph written for ARM" x86-fp32.npz arm-fp32-optimised.npz \
@@ -192,4 +212,6 @@ on_x86 -m tests.emulated.compare \
     "the same, graph written for ARM" x86-int8.npz arm-int8-optimised.npz \
     "ARM's model, fp32" x86-arm-few-model.npz arm-arm-few-model.npz \
     "ARM's model, int8" x86-arm-few-model.int8.npz arm-arm-few-model.int8.npz \
-    "learnt on x86, on ARM, each asked there" x86-x86-few-model.npz arm-arm-few-model.npz
+    "learnt on x86, on ARM, each asked there" x86-x86-few-model.npz arm-arm-few-model.npz || are_equal=$?
+printf '\n%s  all files of this run, until the next one: %s\n' "$(date +%T)" "$work"
+exit "$are_equal"

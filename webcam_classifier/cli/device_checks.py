@@ -199,13 +199,13 @@ def check_fonts() -> list[Check]:
     if not missing:
         return [Check("fonts", Status.FINE, f"for {_names(script for script, *_ in _SCRIPTS)}")]
     found = f"none for {_names(missing)}: a label in it is spelled in Latin letters in the window"
-    if not can_shape():
-        advice = "This Pillow can't join letters: `pip install --upgrade pillow`."
-    else:
-        packages = " ".join(dict.fromkeys(missing.values()))
-        advice = (
-            f"Install fonts; on Debian, Ubuntu and Raspberry Pi OS: `sudo apt install {packages}`."
-        )
+    what, packages = "fonts", list(dict.fromkeys(missing.values()))
+    if not can_shape():  # Pillow's wheels have all but FriBiDi, and look for the system's
+        what, packages = "fonts and FriBiDi, which joins letters", ["libfribidi0", *packages]
+    advice = (
+        f"Install {what}; on Debian, Ubuntu and Raspberry Pi OS: "
+        f"`sudo apt install {' '.join(packages)}`."
+    )
     return [Check("fonts", Status.NOTE, found, advice)]
 
 

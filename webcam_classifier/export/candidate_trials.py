@@ -25,7 +25,7 @@ from webcam_classifier.runtime.race import (
     why_not_equal,
 )
 from webcam_classifier.runtime.runtime_cache import runtime_folder
-from webcam_classifier.runtime.trial import RuntimeTrial
+from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, RuntimeTrial
 
 Probabilities = NDArray[np.float32]
 
@@ -132,10 +132,12 @@ def try_files(
     references: dict[TrialFile, Probabilities | None] = {}
     with ExitStack() as stack:
         stored = stack.enter_context(_stored(list(dict.fromkeys(file for file, _ in pairs))))
-        opened = [
-            (file, stack.enter_context(RuntimeTrial(file.path, runtime, stored[file], OUTPUT_NAME)))
-            for file, runtime in pairs
-        ]
+        opened: list[tuple[TrialFile, RuntimeTrial]] = []
+        for file, runtime in pairs:
+            is_first = all(file is not other for other, _ in opened)
+            patience = REFERENCE_WITHIN if is_first else OPENS_WITHIN
+            trial = RuntimeTrial(file.path, runtime, stored[file], OUTPUT_NAME, patience)
+            opened.append((file, stack.enter_context(trial)))
         for file, trial in track(Stage.START_CANDIDATES, opened) if is_told else opened:
             answers = trial.answers()
             problem = _problem(trial, answers, references.setdefault(file, answers))

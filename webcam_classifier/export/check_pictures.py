@@ -103,9 +103,9 @@ def find_pictures(
 def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -> CheckPictures:
     """Take every second picture to calibrate with, and compare on the others."""
     calibration = reader.read(
-        spread(split.training[::2], MOST_FOR_CALIBRATION), "reading training pictures"
+        spread(split.training[::2], MOST_FOR_CALIBRATION), "training pictures"
     )
-    compared = reader.read(split.training[1::2], "reading pictures to compare on")
+    compared = reader.read(split.training[1::2], "pictures to compare on")
     notes = tuple(reader.notes(folder_was_named))
     if not compared:
         raise UserError(f"There is no picture to compare on. {' '.join(notes)} {_NAME_PICTURES}")

@@ -24,7 +24,7 @@ from webcam_classifier.runtime.providers import CPU, PROVIDERS, ExecutionConfig,
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.session import card_of
 from webcam_classifier.runtime.split_graph import split_graph
-from webcam_classifier.runtime.trial import OPENS_WITHIN, RuntimeTrial
+from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, RuntimeTrial
 from webcam_classifier.runtime.trial_pictures import trial_pictures
 
 _ROUNDS = 5
@@ -33,7 +33,6 @@ _FASTER = 0.98  # likewise, for the same numbers in another order
 _FEWEST_EQUAL = 0.99  # of the answers to real pictures
 _LARGEST_DIFFERENCE = 0.05  # of a probability, on pictures that were made up
 _TENSORRT_BUILDS_WITHIN = 1800.0  # seconds; a Jetson Nano needs that long
-_REFERENCE_WITHIN = 600.0  # seconds; without it nothing else can be chosen, however slow it is
 
 Answers = NDArray[np.float32]
 
@@ -77,7 +76,7 @@ def race(
         file = folder / "pictures.npy"
         np.save(file, pictures.pixels)
         with ExitStack() as stack:
-            first = stack.enter_context(_start(model, reference, file, _REFERENCE_WITHIN))
+            first = stack.enter_context(_start(model, reference, file, REFERENCE_WITHIN))
             trials = [stack.enter_context(_start(model, other, file, patience)) for other in others]
             answers = _reference_answers(first)
             usable, problems = _checked(trials, answers, pictures.are_real)

@@ -26,6 +26,7 @@ from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.runtime.session import ModelSession, open_model
 
 OPENS_WITHIN = 60.0  # seconds; a provider that takes longer is no choice for a start
+REFERENCE_WITHIN = 600.0  # seconds; without it nothing else can be chosen, however slow it is
 _WARM_UP, _RUNS = 3, 12
 
 
