@@ -64,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         write_models(Path(folder))
-        model = str(Path(folder) / MODEL)
-        run_steps(steps(model, options.short), _BUDGET, keep)
+        planned = steps(str(Path(folder) / MODEL), options.short)
+        print(f"{len(planned)} parts, {_BUDGET / 60:.0f} minutes at the most", flush=True)
+        run_steps(planned, _BUDGET, keep)
     print("\n" + describe_results(results))
     facts["celsius at the end"] = celsius()
     write_results(options.json, facts, results)

@@ -13,6 +13,7 @@ python=${PYTHON:-}
 if [ -z "$python" ]; then
     python=.board/bin/python
     if [ ! -x "$python" ]; then
+        echo "making an environment in .board, once (some minutes)"
         python3 -m venv .board
     fi
     "$python" -m pip install --quiet --requirement requirements-live.txt

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     facts = device_facts() | gpu_facts()
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+    references: dict[str, StepResult] = {}  # the processor's, by the precision of the file
     results: list[StepResult] = []
 
     def keep(result: StepResult) -> None:
@@ -78,18 +79,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_models(folder)
         write_integer_model(folder)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # a first start finds nothing
-        references = {
-            precision: run_step(inference_step(folder, CPU, precision), 60.0)
-            for precision in ("fp32", "int8")
-        }
         problem = "" if options.on == CPU else why_no_gpu(facts)
         planned = plan(folder, options.on, options.short)
         if problem:
             results = [StepResult(one.name, "", 0.0, None, (), problem) for one in planned]
         else:
+            print(f"{len(planned)} parts, ten minutes at the most", flush=True)
+            for precision in ("fp32", "int8"):
+                step = inference_step(folder, CPU, precision)
+                references[precision] = run_step(step, 60.0)
             run_steps(planned, _BUDGET, keep)
     print("\n" + describe_results([*references.values(), *results]))
-    print("\n" + "\n".join(agreement(references, results)))
+    if not problem:
+        print("\n" + "\n".join(agreement(references, results)))
     if options.json:
         write_results(options.json, facts, [*references.values(), *results])
         print(f"all of it: {options.json}")

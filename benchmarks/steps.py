@@ -43,7 +43,7 @@ class StepResult:
 
     Attributes:
         name: Of the step.
-        command: What was run.
+        command: What was run; folders of this machine have short names in all texts.
         seconds: How long it took.
         found: The figures that it wrote; None where it wrote none.
         said: The last lines that it said.
@@ -86,14 +86,23 @@ def run_step(step: Step, limit: float) -> StepResult:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "found.json"
         arguments = [str(file) if part == "{json}" else part for part in step.arguments]
-        command = " ".join(step.arguments)
+        command = _without_places(" ".join(step.arguments))
         began = time.monotonic()
         said, problem = _run([*step.launcher, *arguments], limit)
-        lines = tuple(said.strip().splitlines()[-_LAST_LINES:])
+        lines = tuple(_without_places(said).strip().splitlines()[-_LAST_LINES:])
         if problem and lines:
             problem += f": {lines[-1].removeprefix('error: ')}"
         found = json.loads(file.read_text()) if file.is_file() else None
         return StepResult(step.name, command, time.monotonic() - began, found, lines, problem)
+
+
+def _without_places(text: str) -> str:
+    """Shorten the folders of this machine: figures are sent to others, and a path names people."""
+    places = ((_PROJECT, "."), (Path(tempfile.gettempdir()), "TEMPORARY"), (Path.home(), "~"))
+    for place, name in places:
+        if place != Path(place.anchor):
+            text = text.replace(str(place), name)
+    return text
 
 
 def _run(command: Sequence[str], limit: float) -> tuple[str, str]:
@@ -139,6 +148,10 @@ def describe_results(results: Sequence[StepResult]) -> str:
         if not result.problem:
             said = "\n".join(f"  {line}" for line in result.said)
             parts.append(f"{result.name} ({result.seconds:.0f} s)\n{said}")
-    problems = [f"  {one.name}: {one.problem}" for one in results if one.problem]
+    named: dict[str, list[str]] = {}
+    for result in results:
+        if result.problem:
+            named.setdefault(result.problem, []).append(result.name)
+    problems = [f"  {'; '.join(names)}: {problem}" for problem, names in named.items()]
     parts.append("could not run:\n" + "\n".join(problems) if problems else "all of it ran")
     return "\n\n".join(parts)

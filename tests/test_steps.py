@@ -10,7 +10,14 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.gpu import agreement, inference_step, plan
-from benchmarks.steps import Step, StepResult, describe_results, run_step, run_steps
+from benchmarks.steps import (
+    Step,
+    StepResult,
+    describe_results,
+    run_step,
+    run_steps,
+    write_results,
+)
 
 PYTHON = (sys.executable, "-c")
 
@@ -62,6 +69,22 @@ def test_a_step_that_takes_too_long_ends_with_what_it_has_started(tmp_path: Path
     while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
         assert time.monotonic() < deadline, "it runs on"
         time.sleep(0.01)
+
+
+def test_what_is_sent_to_others_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    code = "import sys, pathlib; raise SystemExit(f'no {sys.argv[1]} in {pathlib.Path.cwd()}')"
+    place = Path.home() / "kitchen/model.onnx"
+    result = run_step(Step("asking", (code, str(place), str(tmp_path)), launcher=PYTHON), 60.0)
+    written = tmp_path / "found.json"
+    write_results(written, {"memory in GB": 8.0}, [result])
+    assert result.problem == "it ended with status 1: no ~/kitchen/model.onnx in ."
+    assert str(Path.home()) not in written.read_text()
+    assert str(tmp_path.resolve()) not in written.read_text()
+
+
+def test_parts_with_the_same_reason_are_told_together() -> None:
+    results = [StepResult(name, "", 0.0, None, (), "no GPU") for name in ("fp32", "int8")]
+    assert describe_results(results) == "could not run:\n  fp32; int8: no GPU"
 
 
 def test_where_no_time_is_left_nothing_is_begun() -> None:
