@@ -152,6 +152,9 @@ def describe_results(results: Sequence[StepResult]) -> str:
     for result in results:
         if result.problem:
             named.setdefault(result.problem, []).append(result.name)
-    problems = [f"  {'; '.join(names)}: {problem}" for problem, names in named.items()]
+    problems = [
+        f"  {problem}:\n    {'; '.join(names)}" if len(names) > 1 else f"  {names[0]}: {problem}"
+        for problem, names in named.items()
+    ]
     parts.append("could not run:\n" + "\n".join(problems) if problems else "all of it ran")
     return "\n\n".join(parts)

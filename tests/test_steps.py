@@ -84,7 +84,7 @@ def test_what_is_sent_to_others_names_no_folder_of_this_machine(tmp_path: Path) 
 
 def test_parts_with_the_same_reason_are_told_together() -> None:
     results = [StepResult(name, "", 0.0, None, (), "no GPU") for name in ("fp32", "int8")]
-    assert describe_results(results) == "could not run:\n  fp32; int8: no GPU"
+    assert describe_results(results) == "could not run:\n  no GPU:\n    fp32; int8"
 
 
 def test_where_no_time_is_left_nothing_is_begun() -> None:
