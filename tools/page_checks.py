@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 _FOLDER = Path(__file__).parent / "page_code"
 _INSTALLED = _FOLDER / "node_modules" / ".package-lock.json"
 _TSC = ("node", "node_modules/typescript/bin/tsc", "--project")
-_PAGES = ("../../webcam_classifier/web/page", "../../webcam_classifier/export/page")
+_PAGES = tuple(
+    f"../../webcam_classifier/{folder}" for folder in ("web/page", "web/live_page", "export/page")
+)
 
 CHECKS: tuple[tuple[str, ...], ...] = (
     (*_TSC, "tsconfig.json"),
