@@ -59,12 +59,24 @@ def test_fewer_right_pictures_are_refused_but_for_a_loss_within_its_noise(
 ) -> None:
     start = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 0.1, 0.0)  # right, but barely
     sure = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 9.0, 0.0)
+    start[-1] = sure[-1] = sure[0]  # another one that both have wrong
     # Wrong, but barely: that the right labels are likelier all in all holds in every case.
     sure[:lost] = np.where(np.eye(_LABELS)[_TRUTHS[:lost]] > 0, 0.0, 0.1)
     start[lost : lost + won] = np.where(np.eye(_LABELS)[_TRUTHS[lost : lost + won]] > 0, 0.0, 0.1)
     choice = choose_interpolation(start, [sure] * len(WEIGHTS), _TRUTHS, _ALONE)
     assert choice.lead > choice.noise
     assert (choice.weight > 0.0) == is_taken
+
+
+def test_the_head_stays_where_it_has_all_left_out_pictures_right() -> None:
+    start = np.where(np.eye(_LABELS)[_TRUTHS] > 0, 1.0, 0.0) + logits(0, 0.0) / 10.0
+    sure = [np.where(np.eye(_LABELS)[_TRUTHS] > 0, 9.0, 0.0)] * len(WEIGHTS)
+    choice = choose_interpolation(start, sure, _TRUTHS, _ALONE)
+    assert choice.lead > choice.noise
+    assert choice.weight == 0.0
+    assert "all 120 validation pictures right" in choice.describe()
+    start[0] = -start[0]
+    assert choose_interpolation(start, sure, _TRUTHS, _ALONE).weight > 0.0
 
 
 def test_scale_of_the_logits_is_no_lead() -> None:
