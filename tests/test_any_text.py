@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.camera.open_camera import CameraError, open_camera
-from webcam_classifier.camera.source_arguments import without_password
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import CameraError
+from webcam_classifier.camera.source_names import without_password
 from webcam_classifier.camera.video_file import file_rate
 from webcam_classifier.cli import evaluate
 from webcam_classifier.cli.console import SafeStream

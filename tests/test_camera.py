@@ -17,18 +17,13 @@ import pytest
 
 from tests.mjpeg_server import PERIOD, serve_mjpeg
 from webcam_classifier.camera.demo import hold_pose_while
-from webcam_classifier.camera.open_camera import (
-    Camera,
-    CameraError,
-    CaptureSettings,
-    add_source_arguments,
-    capture_settings,
-    open_camera,
-)
+from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.opencv_capture import four_characters, has_gstreamer
+from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
 from webcam_classifier.camera.scene import FRAMES_PER_POSE, LABELS, draw_scene
 from webcam_classifier.camera.stream import csi_pipeline
 from webcam_classifier.camera.supervisor import LiveCamera
+from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.frame import BgrImage, Frame
 

@@ -16,7 +16,8 @@ from webcam_classifier.camera.device_list import (
     measure_rate,
     report_node,
 )
-from webcam_classifier.camera.open_camera import CaptureSettings, open_camera
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import CaptureSettings
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.camera.v4l2 import CameraFormat
 

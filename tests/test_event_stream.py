@@ -12,7 +12,7 @@ from webcam_classifier.camera.protocol import CameraState, CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event
 from webcam_classifier.events.event_stream import EventStream
-from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.shown_address import without_user_info
 from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.live.loop import LabelledFrame
 
@@ -163,4 +163,4 @@ def test_the_picture_travels_where_it_is_wanted() -> None:
     ],
 )
 def test_no_password_is_shown(address: str, shown: str) -> None:
-    assert without_password(address) == shown
+    assert without_user_info(address) == shown

@@ -25,7 +25,8 @@ import threadpoolctl  # type: ignore[import-untyped] # it ships no types
 
 from tests.stage import lesson
 from tests.tiny_model import write_tiny_model
-from webcam_classifier.camera.open_camera import CameraError, open_camera
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import CameraError
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.dataset.picture_files import picture_size, read_picture

@@ -13,7 +13,7 @@ import pytest
 
 from webcam_classifier.camera import v4l2
 from webcam_classifier.camera.device import open_device
-from webcam_classifier.camera.open_camera import CameraError, CaptureSettings
+from webcam_classifier.camera.protocol import CameraError, CaptureSettings
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.frame import BgrImage
 

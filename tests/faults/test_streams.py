@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from benchmarks.faulty_camera import FAULTS, FaultyCamera
-from webcam_classifier.camera.open_camera import CameraError, CaptureSettings, open_camera
-from webcam_classifier.camera.protocol import Camera
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
 from webcam_classifier.frame import Frame
 
 _RATE = 12.0  # pictures a second: all faults are tried at once, on two cores

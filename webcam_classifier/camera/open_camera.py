@@ -8,23 +8,9 @@ from webcam_classifier.camera.demo import open_demo
 from webcam_classifier.camera.device import open_device
 from webcam_classifier.camera.files import open_file, open_folder
 from webcam_classifier.camera.protocol import Camera, CameraError, CaptureSettings
-from webcam_classifier.camera.source_arguments import (
-    SOURCE_KINDS,
-    add_source_arguments,
-    capture_settings,
-    without_password,
-)
+from webcam_classifier.camera.source_names import SOURCE_KINDS, without_password
 from webcam_classifier.camera.stream import open_csi, open_pipeline, open_url
 from webcam_classifier.dataset.listing import printable
-
-__all__ = [
-    "Camera",
-    "CameraError",
-    "CaptureSettings",
-    "add_source_arguments",
-    "capture_settings",
-    "open_camera",
-]
 
 _DEFAULT_SETTINGS = CaptureSettings()
 _STREAMS = ("http://", "https://", "rtsp://")
@@ -39,7 +25,7 @@ def open_camera(source: str, settings: CaptureSettings = _DEFAULT_SETTINGS) -> C
     (480, 640, 3)
 
     Args:
-        source: As `--source` takes it; `source_arguments.SOURCE_KINDS` lists them.
+        source: As `--source` takes it; `source_names.SOURCE_KINDS` lists them.
         settings: Asked of a camera; a file has its own size and rate.
 
     Raises:

@@ -18,7 +18,7 @@ from webcam_classifier.camera.opencv_capture import (
     quiet_log,
 )
 from webcam_classifier.camera.protocol import CameraError, CaptureSettings
-from webcam_classifier.camera.source_arguments import without_password
+from webcam_classifier.camera.source_names import without_password
 from webcam_classifier.camera.supervisor import LiveCamera
 from webcam_classifier.frame import BgrImage
 

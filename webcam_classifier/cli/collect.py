@@ -33,13 +33,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from webcam_classifier.camera.demo import hold_pose_while
-from webcam_classifier.camera.open_camera import (
-    Camera,
-    add_source_arguments,
-    capture_settings,
-    open_camera,
-)
-from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
 from webcam_classifier.cli.exchange_arguments import add_exchange_arguments, exchange
@@ -51,6 +46,7 @@ from webcam_classifier.cli.recording_arguments import (
     parse_every,
     parse_rate,
 )
+from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.cli.unattended import count_down, record_unattended, watched
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.crop_file import write_crop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from webcam_classifier.camera.open_camera import Camera, open_camera
-from webcam_classifier.camera.protocol import CaptureSettings
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import Camera, CaptureSettings
 from webcam_classifier.crop import CROP_HELP, Crop, CropArgument, parse_crop
 from webcam_classifier.dataset.crop_file import find_crop
 from webcam_classifier.dataset.index import Dataset

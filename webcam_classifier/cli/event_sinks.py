@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
+from webcam_classifier.camera.source_names import without_password
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import JsonLines
-from webcam_classifier.events.shown_address import without_password
 from webcam_classifier.events.sink import Sink, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.ui.show import SourceFacts

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from webcam_classifier.camera.open_camera import capture_settings, open_camera
+from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
@@ -49,6 +49,7 @@ from webcam_classifier.cli.live_show import (
 from webcam_classifier.cli.live_teach import MODELS, teach
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
 from webcam_classifier.cli.serving import check_is_no_picture, open_serving
+from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.crop import Crop
 from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.live.model_switch import ModelSwitch

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from webcam_classifier.camera.source_arguments import add_source_arguments
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.event_arguments import add_event_arguments
@@ -20,6 +19,7 @@ from webcam_classifier.cli.recording_arguments import (
 )
 from webcam_classifier.cli.region_argument import add_region_argument, check_region_arguments
 from webcam_classifier.cli.serve_arguments import add_serve_arguments, check_serve_arguments
+from webcam_classifier.cli.source_arguments import add_source_arguments
 from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from webcam_classifier.camera.open_camera import Camera, capture_settings, open_camera
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.live_show import (
@@ -24,6 +25,7 @@ from webcam_classifier.cli.live_show import (
 from webcam_classifier.cli.region_argument import RegionArgument
 from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
 from webcam_classifier.cli.serving import check_is_no_picture, open_serving
+from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LiveLoop

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from webcam_classifier.camera.open_camera import Camera
-from webcam_classifier.camera.protocol import CameraStatus
+from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.cli.live_arguments import SMOOTHING, TEACHING_SMOOTHING, TOP
 from webcam_classifier.command_names import as_installed

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from webcam_classifier.camera.demo import hold_pose_while
-from webcam_classifier.camera.open_camera import capture_settings, open_camera
+from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_status, smoothing
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
+from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LiveLoop

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webcam_classifier.camera.protocol import Camera, CameraStatus
-from webcam_classifier.camera.source_arguments import without_password
+from webcam_classifier.camera.source_names import without_password
 from webcam_classifier.cli.page_access import check_is_private, missing_package
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage

@@ -28,13 +28,13 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from webcam_classifier.camera.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
 from webcam_classifier.cli.page_access import check_is_private, missing_package, origin
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
+from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.leftovers import sweep_temporary_folders
 from webcam_classifier.storage import check_writable, recover_folder

@@ -23,7 +23,7 @@ from webcam_classifier.events.mqtt_topics import (
     camera_discovery,
     discovery,
 )
-from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.shown_address import without_user_info
 from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.visible_text import json_line
@@ -91,7 +91,7 @@ def parse_broker(url: str) -> Broker:
     has_more = bool(parts.query or parts.fragment) or url.endswith(("#", "?"))
     if parts.scheme not in _PORTS or not host or not topic or has_more or set("#+\0") & set(topic):
         raise UserError(
-            f"--mqtt {without_password(url)} names no broker and topic. It looks like "
+            f"--mqtt {without_user_info(url)} names no broker and topic. It looks like "
             "mqtt://example.org/home/door, or mqtts://user:password@example.org/home/door."
         )
     return Broker(

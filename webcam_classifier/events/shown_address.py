@@ -7,6 +7,6 @@ import re
 _USER_INFO = re.compile(r"(?<=://)[^/?#]*@")  # greedy: a password may hold an @
 
 
-def without_password(address: str) -> str:
+def without_user_info(address: str) -> str:
     """Leave user and password out of an address; text that is none stays as it is."""
     return _USER_INFO.sub("", address)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.defaults import SECRET_VARIABLE
 from webcam_classifier.events.event import Event
-from webcam_classifier.events.shown_address import without_password
+from webcam_classifier.events.shown_address import without_user_info
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
 from webcam_classifier.visible_text import json_line
 
@@ -57,11 +57,11 @@ class Webhook(QueuedSink[Event]):
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in ("http", "https") or not host:
             raise UserError(
-                f"--webhook {without_password(url)} is not the address of a web server. It looks "
+                f"--webhook {without_user_info(url)} is not the address of a web server. It looks "
                 "like "
                 "https://example.org/hook."
             )
-        self._shown = without_password(url)
+        self._shown = without_user_info(url)
         self._headers: dict[str, str] = {"Content-Type": "application/json"}
         if parts.username is not None:
             self._headers["Authorization"] = _basic(parts.username, parts.password or "")

@@ -20,7 +20,7 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 
 UNMEASURED = 0.5
 """The weight where no pictures were left out. On people, rooms and photographs never seen halfway
-was better than the start in seven of ten cases, and all the way in seven (benchmarks/README.md)."""
+was better than the head in six of ten cases, and all the way in seven (benchmarks/README.md)."""
 
 _FEWEST_BURSTS = 3  # fewer have no spread to speak of
 _SAME = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standard error
