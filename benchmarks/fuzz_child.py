@@ -1,4 +1,4 @@
-"""Do one thing in a forked process with bounds on memory and time, and say how it ended."""
+"""Do one thing in a forked process with a bound on time, and say how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, of Linux
 
@@ -36,20 +35,19 @@ class Ending:
     megabytes: float
 
 
-def run_forked(work: Callable[[], str], seconds: float, memory: int | None = None) -> Ending:
+def run_forked(work: Callable[[], str], seconds: float) -> Ending:
     """Do something in a forked process.
 
     Args:
         work: Returns a word about what came of it.
         seconds: After so many the process is killed.
-        memory: Bytes that it may take more than now; None sets no bound.
     """
     reading, writing = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, writing, memory)
+        _be_child(work, writing)
     os.close(writing)
     ready, _, _ = select.select([reading], [], [], seconds)
     if not ready:
@@ -68,7 +66,7 @@ def run_forked(work: Callable[[], str], seconds: float, memory: int | None = Non
     return Ending(str(outcome), str(detail), taken, megabytes)
 
 
-def _be_child(work: Callable[[], str], writing: int, memory: int | None) -> None:
+def _be_child(work: Callable[[], str], writing: int) -> None:
     """Work and end at once: nothing of the parent's is closed, flushed or cleaned up."""
     try:
         devnull = os.open(os.devnull, os.O_WRONLY)
@@ -76,10 +74,6 @@ def _be_child(work: Callable[[], str], writing: int, memory: int | None) -> None
         os.dup2(devnull, 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-        if memory is not None:
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            most = pages * resource.getpagesize() + memory
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         said = [work(), ""]
     except BaseException:
         said = [RAISED, traceback.format_exc()[-2000:]]

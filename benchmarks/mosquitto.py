@@ -105,18 +105,15 @@ class Subscriber:
     Args:
         port: Of the broker.
         topic: What is wanted, such as `#`.
-        password: Of the user `me`.
     """
 
-    def __init__(self, port: int, topic: str, password: str = "") -> None:
+    def __init__(self, port: int, topic: str) -> None:
         self.messages: list[tuple[str, bytes, bool]] = []
         self.is_subscribed = threading.Event()
         self._topic = topic
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=secrets.token_hex(8), clean_session=False
         )
-        if password:
-            self._client.username_pw_set("me", password)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_subscribe = lambda *_: self.is_subscribed.set()

@@ -35,7 +35,7 @@ from benchmarks.faulty_camera import FAULTS
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.picture_watch import STALLED_AFTER
 from webcam_classifier.cli.console import run_script
-from webcam_classifier.cli.recording_arguments import parse_count, parse_number
+from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.region import FrameClassifier

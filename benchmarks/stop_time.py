@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks.faulty_camera import FaultyCamera
 from webcam_classifier.cli.console import run_script
-from webcam_classifier.cli.recording_arguments import parse_count
+from webcam_classifier.cli.number_arguments import parse_count
 from webcam_classifier.model.classifier import find_model
 
 _PROJECT = Path(__file__).resolve().parents[1]

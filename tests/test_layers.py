@@ -30,6 +30,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
         "visible_text",
         "frame",
         "pace",
+        "sequences",
         "closing",
         "progress",
         "cache_folder",

@@ -204,21 +204,21 @@ def _check_fields(card: ModelCard) -> None:
 
 
 def _check_measured(card: ModelCard) -> None:
-    if not _is_number(card.accuracy, 0, 1):
+    if not _is_number(card.accuracy, 1):
         raise ValueError("the accuracy is not between 0 and 1")
     if type(card.accuracy_count) is not int or card.accuracy_count < 0:
         raise ValueError("the count of test pictures is not a count")
     for threshold in (card.unknown_threshold, card.strict_threshold):
-        if not _is_number(threshold, 0, math.inf):
+        if not _is_number(threshold, math.inf):
             raise ValueError("the threshold of unknown is not a number")
     if not isinstance(card.learnt_hashes, str | None):
         raise ValueError("the training pictures are not a text")
 
 
-def _is_number(value: object, least: float, most: float) -> bool:
-    """Whether it is a finite number in a range, or None."""
+def _is_number(value: object, most: float) -> bool:
+    """Whether it is a finite number from 0 to `most`, or None."""
     if value is None:
         return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and least <= value <= most
+    return math.isfinite(value) and 0 <= value <= most

@@ -218,7 +218,7 @@ def _prepare_moves(folder: Path, contents: Mapping[str, bytes]) -> None:
                 with suppress(OSError):
                     partial.unlink(missing_ok=True)
         raise
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def _finish_moves(folder: Path, is_locked: bool) -> None:
@@ -228,7 +228,7 @@ def _finish_moves(folder: Path, is_locked: bool) -> None:
         for name, partial in _read_moves(decision).items():
             with suppress(FileNotFoundError):  # moved before
                 (folder / partial).replace(folder / name)
-        _flush_folder(folder)
+        flush_folder(folder)
         decision.unlink(missing_ok=True)
 
 
@@ -309,7 +309,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have a folder's list of files on the disk, as a file that was moved into it needs."""
     with suppress(OSError):  # Windows opens no folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import INPUT_NAME, NORMALISED_EMBEDDING_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.sequences import batched
 
 EMBEDDING_NAME = "embedding"
 
@@ -109,7 +109,7 @@ def middle_weights(side: int) -> NDArray[np.float32]:
     return np.asarray(weights, dtype=np.float32)[np.newaxis, np.newaxis]
 
 
-def with_normalised_embedding(features: onnx.ModelProto, power: float = POWER) -> onnx.ModelProto:
+def with_normalised_embedding(features: onnx.ModelProto) -> onnx.ModelProto:
     """Make a graph's embedding fit for a linear head: a signed power, then length one.
 
     A power below one tames the few activations that are far larger than the rest, and the length
@@ -118,7 +118,6 @@ def with_normalised_embedding(features: onnx.ModelProto, power: float = POWER) -
 
     Args:
         features: A graph whose only output is the embedding (batch, features).
-        power: What sizes are raised to.
 
     Returns:
         The same with `normalised_embedding` as its only output.
@@ -127,7 +126,7 @@ def with_normalised_embedding(features: onnx.ModelProto, power: float = POWER) -
     model.CopyFrom(features)
     graph = model.graph
     (output,) = graph.output
-    exponent = np.array(power, dtype=np.float32)
+    exponent = np.array(POWER, dtype=np.float32)
     graph.initializer.append(numpy_helper.from_array(exponent, "embedding.power"))
     for kind, inputs, name in (
         ("Abs", [output.name], "embedding.size"),
@@ -173,15 +172,9 @@ class FeatureExtractor:
         """
         parts = [
             self._session.run([self._output], {INPUT_NAME: np.stack(batch)})[0]
-            for batch in _batches(prepared)
+            for batch in batched(prepared, _BATCH)
         ]
         return np.concatenate(parts)
-
-
-def _batches(items: Iterable[BgrImage]) -> Iterator[list[BgrImage]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, _BATCH)):
-        yield batch
 
 
 def _first_kernel(tensors: Tensors) -> NDArray[np.float32]:

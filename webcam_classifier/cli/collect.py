@@ -38,11 +38,11 @@ from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
 from webcam_classifier.cli.exchange_arguments import add_exchange_arguments, exchange
+from webcam_classifier.cli.number_arguments import parse_count
 from webcam_classifier.cli.recording_arguments import (
     RATE,
     add_dataset_argument,
     frames_between,
-    parse_count,
     parse_every,
     parse_rate,
 )

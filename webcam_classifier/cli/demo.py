@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from webcam_classifier.camera.scene import pose_at
+from webcam_classifier.camera.scene import LABELS, pose_at
 from webcam_classifier.cli import collect, export, live, train
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.command_names import as_installed
@@ -24,7 +24,6 @@ from webcam_classifier.errors import UserError
 
 FOLDER = Path("demo_output")
 EARLIER = Path("demo_output.earlier")
-LABELS = ("thumbs_up", "thumbs_down", "background")
 SEEDS = range(1, 13)  # one burst of each label for each, in other rooms and with other hands
 SNAPSHOTS = 4  # of a burst
 NEW_SEED = 99

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.number_arguments import parse_count
 from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
@@ -244,7 +245,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--top",
-        type=_positive,
+        type=parse_count,
         default=TOP,
         metavar="N",
         help="how many labels of one picture are listed (default: %(default)s)",
@@ -269,9 +270,3 @@ def build_parser() -> CommandParser:
     )
     add_unknown_argument(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)

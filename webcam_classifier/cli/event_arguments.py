@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.cli.output_arguments import output_file_or_standard_output
-from webcam_classifier.cli.recording_arguments import parse_count, parse_number
 from webcam_classifier.events.defaults import (
     CLIP_SECONDS,
     CLIPS_SIZE_LIMIT,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from webcam_classifier.cli.live_arguments import SMOOTHING
+from webcam_classifier.cli.number_arguments import parse_port
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.export.page_server import page_link, page_server
 from webcam_classifier.export.web_page import (
@@ -18,7 +19,6 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.progress import Note, Result, tell
 
 _PORT = 8100
-_HIGHEST_PORT = 65535
 _IFRAME = '<iframe src="ADDRESS/" allow="camera" width="100%" height="720"></iframe>'
 
 
@@ -45,7 +45,7 @@ def add_web_arguments(
     )
     parser.add_argument(
         "--serve",
-        type=_port,
+        type=parse_port,
         nargs="?",
         const=_PORT,
         metavar="PORT",
@@ -92,9 +92,3 @@ def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
 
 def _is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {_HIGHEST_PORT}")
-    return int(text)

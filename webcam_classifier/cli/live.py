@@ -46,7 +46,8 @@ from webcam_classifier.cli.live_show import (
     say_status,
     smoothing,
 )
-from webcam_classifier.cli.live_teach import MODELS, teach
+from webcam_classifier.cli.live_teach import teach
+from webcam_classifier.cli.output_arguments import MODELS
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
 from webcam_classifier.cli.serving import check_is_no_picture, open_serving
 from webcam_classifier.cli.source_arguments import capture_settings

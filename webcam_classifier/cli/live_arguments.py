@@ -9,12 +9,11 @@ from pathlib import Path
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.event_arguments import add_event_arguments
+from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.cli.recording_arguments import (
     DATASET,
     RATE,
-    parse_count,
-    parse_number,
     parse_rate,
 )
 from webcam_classifier.cli.region_argument import add_region_argument, check_region_arguments

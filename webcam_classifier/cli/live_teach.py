@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_status, smoothing
+from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
 from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.dataset.crop_file import write_crop
@@ -20,8 +20,6 @@ from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.ui.show import Show, source_facts
-
-MODELS = Path("models")
 
 
 def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
@@ -49,7 +47,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     if problem is not None:
         raise UserError(f"{problem} To train from a browser: `python studio.py`.")
     dataset = options.dataset or DATASET
-    output = options.output or MODELS / (dataset.resolve().name or "model")
+    output = model_folder(options.output, dataset)
     if options.output is None:
         check_same_project(output, dataset)
     runtime = ExecutionConfig(

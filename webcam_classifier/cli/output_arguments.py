@@ -1,9 +1,12 @@
-"""Command-line arguments that name a file to be written, the same for every script."""
+"""Command-line arguments that name what is written, the same for every script."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+MODELS = Path("models")
+"""Where models are written and looked for, each in a folder with its data set's name."""
 
 
 def output_file(text: str) -> Path:
@@ -24,3 +27,13 @@ def output_file_or_standard_output(text: str) -> str:
         argparse.ArgumentTypeError: It is empty.
     """
     return text if text == "-" else str(output_file(text))
+
+
+def model_folder(output: Path | None, dataset: Path) -> Path:
+    """Return the folder that a model is written to.
+
+    Args:
+        output: As `--output` names it; None takes one with the data set's name.
+        dataset: The folder of pictures that is learnt from.
+    """
+    return output or MODELS / (dataset.resolve().name or "model")

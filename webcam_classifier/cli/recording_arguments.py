@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from webcam_classifier.camera.video_file import file_rate
+from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.errors import UserError
 
 DATASET = Path("dataset")
@@ -33,13 +34,6 @@ def parse_rate(text: str) -> float:
             f"{text!r} is not a rate; write snapshots a second, such as {RATE:g}"
         )
     return rate
-
-
-def parse_count(text: str) -> int:
-    """Read a whole number from 1 up."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
 
 
 def parse_every(text: str) -> int | float:
@@ -73,11 +67,3 @@ def frames_between(every: int | float | None, source: str) -> int:
             "seconds. Give a whole number of frames, such as --every 10."
         )
     return max(1, round(every * rate))
-
-
-def parse_number(text: str) -> float:
-    """Read a number; what is none gives -1, which no range of an option holds."""
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0

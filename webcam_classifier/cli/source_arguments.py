@@ -6,6 +6,7 @@ import argparse
 
 from webcam_classifier.camera.protocol import CaptureSettings
 from webcam_classifier.camera.source_names import SOURCE_KINDS
+from webcam_classifier.cli.number_arguments import parse_number
 
 _SMALLEST, _LARGEST = 16, 8192  # pixels
 
@@ -73,20 +74,14 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def _parse_seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
+    seconds = parse_number(text)
     if not 0 < seconds < float("inf"):  # false for "nan" too
         raise argparse.ArgumentTypeError(f"{text!r} is not a time; write seconds, such as 60")
     return seconds
 
 
 def _parse_rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
+    rate = parse_number(text)
     if not 0.1 <= rate <= 1000:  # false for "nan" too
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a rate; write frames a second, such as 30"

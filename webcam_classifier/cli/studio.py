@@ -32,6 +32,8 @@ from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_process import teaching_process
+from webcam_classifier.cli.number_arguments import parse_port
+from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.page_access import check_is_private, missing_package, origin
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
 from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
@@ -48,7 +50,7 @@ PORT = 8000
 def main(arguments: Sequence[str] | None = None) -> None:
     """Listen, open the data set and the camera, and serve the page until Ctrl-C."""
     options = parse(arguments)
-    output = options.output or Path("models") / (options.dataset.resolve().name or "model")
+    output = model_folder(options.output, options.dataset)
     check_writable(options.dataset)
     check_writable(output)
     recover_folder(output)
@@ -175,7 +177,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=parse_port,
         default=PORT,
         help="port to listen on; 0 takes a free one (default: %(default)s)",
     )
@@ -203,9 +205,3 @@ def build_parser() -> CommandParser:
     add_crop_argument(parser, "what the data set says", in_pixels=False)
     add_source_arguments(parser)
     return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number up to 65535")
-    return int(text)

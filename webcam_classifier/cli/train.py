@@ -29,7 +29,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webcam_classifier.backbone.embedder import Embedder
@@ -44,6 +43,7 @@ from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
+from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.train_arguments import AUTO, build_train_parser, parse_train_arguments
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.category_names import display_names, read_category_names
@@ -124,7 +124,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
         command: How to do it again.
     """
     started = time.monotonic()
-    output = output_folder(options)
+    output = model_folder(options.output, options.dataset)
     check_writable(output)
     recover_folder(output)
     former = FormerModel.in_folder(output)
@@ -282,11 +282,6 @@ def command_of(arguments: Sequence[str]) -> str:
     return f"{as_installed('python train.py')} {shlex.join(kept)}".rstrip()
 
 
-def output_folder(options: argparse.Namespace) -> Path:
-    """The folder that the model is written to."""
-    return options.output or Path("models") / (options.dataset.resolve().name or "model")
-
-
 def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> None:
     """Refuse a test set that holds pictures to be learnt from."""
     common = len(set(pictures.content_hashes) & set(test_pictures.content_hashes))
@@ -324,7 +319,7 @@ def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> Layer
     """Get hold of torch, the device and the pretrained weights."""
     with needing_torch("Fine-tuning"):
         from webcam_classifier.finetune.layer_trainer import Resumption, prepare_finetune
-    resumption = Resumption(output_folder(options), options.resume)
+    resumption = Resumption(model_folder(options.output, options.dataset), options.resume)
     return prepare_finetune(settings, options.weights, resumption)
 
 

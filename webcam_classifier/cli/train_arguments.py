@@ -16,6 +16,7 @@ from webcam_classifier.backbone.load import (
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
 from webcam_classifier.cli.list_recipes import ListRecipes
+from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.finetune.distributed import world_size
 from webcam_classifier.finetune.recipes import RECIPES, find_recipe
@@ -87,13 +88,13 @@ def build_train_parser(description: str) -> CommandParser:
     )
     add(
         "--epochs",
-        type=_positive,
+        type=parse_count,
         metavar="N",
         help="passes over the pictures when fine-tuning (default: chosen for the mode)",
     )
     add(
         "--batch-size",
-        type=_positive,
+        type=parse_count,
         metavar="N",
         help="pictures for one step of fine-tuning, of all processes together (default: "
         f"{FinetuneSettings.batch_size}); where memory is short gradients are accumulated over "
@@ -101,7 +102,7 @@ def build_train_parser(description: str) -> CommandParser:
     )
     add(
         "--patience",
-        type=_positive,
+        type=parse_count,
         metavar="N",
         help="stop fine-tuning after N epochs without a lower validation loss (default: never)",
     )
@@ -199,29 +200,21 @@ def _check_backbone(parser: CommandParser, options: argparse.Namespace) -> None:
         parser.error(f"the layers of {options.backbone} can't be trained here: take --mode head")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
-
-
 def _time(text: str) -> float:
-    value = float(text)
+    value = parse_number(text)
     if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a time")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write a number above 0")
     return value
 
 
 def _interpolation_weight(text: str) -> float:
-    value = float(text)
+    value = parse_number(text)
     if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 1")
     return value
 
 
 def _size(text: str) -> int:
-    value = int(text)
-    if not 64 <= value <= 1024:
-        raise argparse.ArgumentTypeError(f"{value} is not between 64 and 1024 pixels")
-    return value
+    if not text.isdecimal() or not 64 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text} is not between 64 and 1024 pixels")
+    return int(text)

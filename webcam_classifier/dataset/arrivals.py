@@ -16,7 +16,12 @@ from types import TracebackType
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.leftovers import new_owned_name, partial_path
-from webcam_classifier.storage import check_writable, explain_os_error, remove_stale_partials
+from webcam_classifier.storage import (
+    check_writable,
+    explain_os_error,
+    flush_folder,
+    remove_stale_partials,
+)
 
 _DECIDED_START, _DECIDED_ENDING = ".arrivals.", ".decided"
 
@@ -89,7 +94,7 @@ class Arrivals:
         decided = self._dataset / f"{_DECIDED_START}{new_owned_name()}{_DECIDED_ENDING}"
         try:
             self._folder.rename(decided)
-            _flush_folder(self._dataset)
+            flush_folder(self._dataset)
             try:
                 _move_all(decided, self._dataset)
             except KeyboardInterrupt:  # it is decided
@@ -126,19 +131,10 @@ def _move_all(decided: Path, dataset: Path) -> None:
         with suppress(FileNotFoundError):  # moved by another process that found it
             path.rename(target)
     shutil.rmtree(decided, ignore_errors=True)
-    _flush_folder(dataset)
+    flush_folder(dataset)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
     for above, _, names in os.walk(folder):
         for name in sorted(names):
             yield Path(above) / name
-
-
-def _flush_folder(folder: Path) -> None:
-    with suppress(OSError):  # Windows opens no folders
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -15,11 +15,10 @@ import shutil
 import struct
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +32,7 @@ from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.disposable_database import DisposableDatabase
 from webcam_classifier.dataset.fingerprints import SMALL_SIDE
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.sequences import batched
 
 if TYPE_CHECKING:
     import sqlite3
@@ -150,7 +150,7 @@ class EmbeddingCache:
             By content hash, without those of which nothing is remembered.
         """
         found = {}
-        for some in _parts_of(dict.fromkeys(content_hashes), _READ_AT_ONCE):
+        for some in batched(dict.fromkeys(content_hashes), _READ_AT_ONCE):
             asked = {content_hash.encode(): content_hash for content_hash in some}
             for key, content in self._rows(list(asked)):
                 entry = self._unpacked(key, content)
@@ -173,7 +173,7 @@ class EmbeddingCache:
         Args:
             entries: By content hash.
         """
-        for some in _parts_of(entries.items(), _WRITTEN_AT_ONCE):
+        for some in batched(entries.items(), _WRITTEN_AT_ONCE):
             keys = [content_hash.encode() for content_hash, _ in some]
             rows = [(key, self._packed(key, one)) for key, (_, one) in zip(keys, some, strict=True)]
             self._database.write(partial(self._insert, rows), None)
@@ -204,7 +204,7 @@ class EmbeddingCache:
             for key, kind in rows
             if kind not in kinds or (kind == self._kind and key not in kept)
         ]
-        for some in _parts_of(gone, _WRITTEN_AT_ONCE):
+        for some in batched(gone, _WRITTEN_AT_ONCE):
             self._database.write(partial(_delete, some), None)
         self._database.shrink()
 
@@ -318,12 +318,6 @@ def _delete(
         " AND written_at < ifnull(?, 9e999)",
         rows,
     )
-
-
-def _parts_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    remaining = iter(items)
-    while part := list(islice(remaining, size)):
-        yield part
 
 
 def _remove_former(folder: Path) -> None:

@@ -17,11 +17,6 @@ _NUMBERS = frozenset(("EN", "AN"))
 _FOLLOWING = frozenset(("NSM", "BN"))  # marks and joiners belong to what is before them
 
 
-def has_right_to_left(text: str) -> bool:
-    """Whether a text has letters or numbers of a script that runs from right to left."""
-    return any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text)
-
-
 def visual_runs(text: str) -> list[tuple[str, bool]]:
     """Cut a line into runs of one direction.
 

@@ -11,17 +11,16 @@ STRANGE_PICTURES = 40
 """Of each kind in `ood_pictures`."""
 
 
-def ood_pictures(size: int, seed: int = 0) -> dict[str, list[BgrImage]]:
-    """Draw what a camera sees that nobody has shown on purpose.
+def ood_pictures(size: int) -> dict[str, list[BgrImage]]:
+    """Draw what a camera sees that nobody has shown on purpose, the same pictures each time.
 
     Args:
         size: The side of the square that the graph takes, in pixels.
-        seed: The same gives the same pictures.
 
     Returns:
         By kind, `STRANGE_PICTURES` of (size, size, 3) uint8 each.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     return {
         "noise": [_noise(size, generator) for _ in range(STRANGE_PICTURES)],
         "covered lens": [_covered_lens(size, generator) for _ in range(STRANGE_PICTURES)],

@@ -181,11 +181,6 @@ class QueuedSink(Sink, Generic[Item]):
             pending = len(self._queue) + self._under_way
             return SinkCounts(self._delivered, self._dropped, self._retried, pending)
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether what is pending is all that still comes."""
-        return self._closing
-
     def offer(self, item: Item) -> None:
         """Put an item into the queue."""
         with self._changed:

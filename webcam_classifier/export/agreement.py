@@ -20,10 +20,11 @@ from webcam_classifier.export.candidate_trials import (
     try_files,
     usable_runtimes,
 )
-from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures, spread
+from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.sequences import evenly_spaced
 
 FEWEST_EQUAL = 0.99
 """Below this share of equal answers a converted model is not the same model."""
@@ -179,7 +180,7 @@ def compare(
     ]
     # A probability that is not a number differs as much as one can.
     differences = np.nan_to_num(np.abs(original_answers - converted_answers), nan=1.0)
-    tried = spread(pictures.compared, _MOST_TRIED)
+    tried = evenly_spaced(pictures.compared, _MOST_TRIED)
     files = [TrialFile(model.path, model.card.precision, tried) for model in (original, converted)]
     trials = _try_both(files, providers)
     return Comparison(

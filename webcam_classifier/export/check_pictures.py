@@ -20,6 +20,7 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.sequences import evenly_spaced
 from webcam_classifier.storage import explain_os_error
 
 UNKNOWN = -1
@@ -73,7 +74,7 @@ def find_pictures(
         return _named_pictures(named, card)
     split = read_split(model.with_name(METRICS_NAME), card)
     reader = _Reader(dataset or Path(card.dataset), card)
-    training = spread(split.training, MOST_FOR_CALIBRATION)
+    training = evenly_spaced(split.training, MOST_FOR_CALIBRATION)
     if not (split.validation or split.test or split.test_folder):  # all were learnt from
         return _learnt_pictures(split, reader, dataset is not None)
     calibration = reader.read(training, "training pictures")
@@ -103,7 +104,7 @@ def find_pictures(
 def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -> CheckPictures:
     """Take every second picture to calibrate with, and compare on the others."""
     calibration = reader.read(
-        spread(split.training[::2], MOST_FOR_CALIBRATION), "training pictures"
+        evenly_spaced(split.training[::2], MOST_FOR_CALIBRATION), "training pictures"
     )
     compared = reader.read(split.training[1::2], "pictures to compare on")
     notes = tuple(reader.notes(folder_was_named))
@@ -266,12 +267,6 @@ def _list_test_folder(folder: Path) -> list[str]:
     listed = list_dataset(folder).pictures
     test = [picture for picture in listed if picture.part == TEST_PART]
     return [picture.full_name for picture in test or listed]
-
-
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Take at most so many, evenly over all: pictures follow each other label by label."""
-    places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
-    return [items[place] for place in places.tolist()]
 
 
 def _truth(name: str, labels: tuple[str, ...]) -> int:

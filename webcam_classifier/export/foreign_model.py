@@ -98,12 +98,11 @@ def compare_answers(ours: Sequence[Prediction], theirs: ForeignModel) -> Foreign
     )
 
 
-def what_it_takes(original: Classifier, name: str = INPUT_NAME) -> str:
+def what_it_takes(original: Classifier) -> str:
     """Say what goes into the network and what comes out, for who writes a program around it.
 
     Args:
         original: The model.
-        name: Of the input.
     """
     card = original.card
     size = card.input_size
@@ -112,7 +111,7 @@ def what_it_takes(original: Classifier, name: str = INPUT_NAME) -> str:
     if card.unknown_threshold is not None:
         unknown = f", and {UNKNOWN_NAME!r}, above {card.unknown_threshold:g} like none of them"
     return (
-        f"takes {name!r}, (1, {size}, {size}, 3) uint8, blue green red: {part} resized to "
+        f"takes {INPUT_NAME!r}, (1, {size}, {size}, 3) uint8, blue green red: {part} resized to "
         f"{size} x {size}; gives {OUTPUT_NAME!r}, in the order of {LABELS_NAME}{unknown}"
     )
 

@@ -28,7 +28,6 @@ from webcam_classifier.export.check_pictures import (
     HeldBack,
     find_pictures,
     read_split,
-    spread,
 )
 from webcam_classifier.export.sized_features import features_at
 from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
@@ -37,6 +36,7 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.sequences import evenly_spaced
 from webcam_classifier.training.train_head import train_head
 
 _logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def _as_it_is(
         note += (
             "; and the accuracy of each can't be measured: what decides is whether answers change"
         )
-    places = spread(chosen.tolist(), _MOST_COMPARED)
+    places = evenly_spaced(chosen.tolist(), _MOST_COMPARED)
     pictures = replace(
         pictures,
         compared=tuple(pictures.compared[place] for place in places),
@@ -202,9 +202,9 @@ def _pictures(task: TrainingTask, size: int) -> CheckPictures:
     """Return the test pictures and some training ones, as the graph takes them."""
     test = task.test_pictures or task.pictures.at(task.split.test)
     known = task.pictures.labels
-    places = spread(range(len(test)), _MOST_COMPARED)
+    places = evenly_spaced(range(len(test)), _MOST_COMPARED)
     truths = [known.index(test.labels[test.label_indices[place]]) for place in places]
-    training = spread(task.split.training.tolist(), MOST_FOR_CALIBRATION)
+    training = evenly_spaced(task.split.training.tolist(), MOST_FOR_CALIBRATION)
     return CheckPictures(
         tuple(prepare(task.pictures.images[place], size) for place in training),
         tuple(prepare(test.images[place], size) for place in places),

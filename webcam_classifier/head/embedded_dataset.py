@@ -70,7 +70,6 @@ def embed_labelled_pictures(
     backbone: Backbone,
     *,
     seed: int = 0,
-    mirrored: bool = True,
     test: LabelledPictures | None = None,
     views: int | None = None,
 ) -> EmbeddedDataset:
@@ -80,7 +79,6 @@ def embed_labelled_pictures(
         pictures: What to embed.
         backbone: With this network.
         seed: For the views.
-        mirrored: Whether half of the views are mirrored.
         test: Pictures of another folder that is tested on.
         views: How many of each picture, itself included; None: as many as `views_per_picture` says.
     """
@@ -94,7 +92,7 @@ def embed_labelled_pictures(
         embeddings = extractor.embed(
             view_of(
                 image, content_hash, number,
-                size=backbone.input_size, seed=seed, mirrored=mirrored,
+                size=backbone.input_size, seed=seed, mirrored=True,
             )
             for number in range(views)
         )  # fmt: skip

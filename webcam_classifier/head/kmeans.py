@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def k_means(
-    points: NDArray[np.float32], count: int, rounds: int, seed: int = 0
-) -> NDArray[np.float32]:
-    """Find centres, so that every point is near one of them.
+def k_means(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[np.float32]:
+    """Find centres, so that every point is near one of them; the same points give the same ones.
 
     The first ones are drawn among the points, those far from all before with more chance
     (D. Arthur and S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding", 2007); then
@@ -23,12 +21,11 @@ def k_means(
         points: (points, features) float32, more than `count`.
         count: How many centres.
         rounds: How often they move.
-        seed: The same gives the same centres.
 
     Returns:
         (count, features) float32.
     """
-    centres = _drawn(points, count, np.random.default_rng(seed))
+    centres = _drawn(points, count, np.random.default_rng(0))
     for _ in range(rounds):
         squares = (centres * centres).sum(axis=1)
         nearest = (squares - 2.0 * points @ centres.T).argmin(axis=1)

@@ -114,7 +114,6 @@ def fit_head(
     label_count: int,
     shrinkage: float = SHRINKAGE,
     temperature: float = 1.0,
-    chosen: NDArray[np.bool_] | None = None,
 ) -> LinearHead:
     """Fit a head on views at once; see `solve_head`.
 
@@ -124,9 +123,8 @@ def fit_head(
         shrinkage: How far the covariance is drawn towards a round one, above 0, to 1.
         temperature: What the logits are divided by; `cross_validate` finds the one that makes
             confidence honest.
-        chosen: (views,) which of the views to learn from; None takes all.
     """
-    sums = sums_by_label(views, label_count, chosen)
+    sums = sums_by_label(views, label_count)
     return solve_head(pool_evenly(sums), temperature, shrinkage)
 
 

@@ -14,6 +14,7 @@ from webcam_classifier.crop import cropped
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
 from webcam_classifier.model_card import METRICS_NAME, ModelCard
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.sequences import evenly_spaced
 
 _MOST = 100
 _FEWEST = 20  # real ones; fewer say less than drawn ones
@@ -43,7 +44,7 @@ def trial_pictures(model: Path, card: ModelCard) -> TrialPictures:
         card: The model's, which says where they are.
     """
     found = []
-    for name in _spread(_held_back(model)):
+    for name in evenly_spaced(_held_back(model), _MOST):
         try:
             part = cropped(read_picture(Path(card.dataset) / name), card.crop)
             found.append(prepare(part, card.input_size))
@@ -79,9 +80,3 @@ def _held_back(model: Path) -> list[str]:
         return [str(name) for name in names]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # a model that travelled alone
-
-
-def _spread(names: list[str]) -> list[str]:
-    """Take at most so many, evenly over all: names follow each other label by label."""
-    places = np.linspace(0, len(names) - 1, min(_MOST, len(names))).round().astype(int)
-    return [names[place] for place in places.tolist()]

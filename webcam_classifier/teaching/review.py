@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,9 +127,3 @@ def _copies(pictures: Sequence[Picture]) -> Iterator[Suspect]:
                 kept[group].append(place)
             else:
                 yield Suspect(known[place].label, known[place].key, "copy", known[same].key)
-
-
-def count_reasons(suspects: Sequence[Suspect]) -> Mapping[Reason, int]:
-    """How many suspects there are for each reason."""
-    reasons: tuple[Reason, ...] = ("label", "copy", "quality")
-    return {reason: sum(one.reason == reason for one in suspects) for reason in reasons}

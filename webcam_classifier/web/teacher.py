@@ -16,15 +16,11 @@ class TeacherRole:
 
     Args:
         on_change: Called when the role has changed hands.
-        clock: Seconds that only go forward.
     """
 
-    def __init__(
-        self, on_change: Callable[[], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self.holder: str | None = None
         self._on_change = on_change
-        self._clock = clock
         self._busy_at = 0.0
 
     def may_teach(self, client: str) -> bool:
@@ -35,7 +31,7 @@ class TeacherRole:
         """
         if self.holder not in (None, client):
             return False
-        self._busy_at = self._clock()
+        self._busy_at = time.monotonic()
         if self.holder is None:
             self.holder = client
             self._on_change()
@@ -47,7 +43,7 @@ class TeacherRole:
         Args:
             client: Its id.
         """
-        if self.holder is not None and self._clock() - self._busy_at >= _LEFT_AFTER:
+        if self.holder is not None and time.monotonic() - self._busy_at >= _LEFT_AFTER:
             self.holder = None
         return self.may_teach(client)
 

@@ -29,6 +29,7 @@ from webcam_classifier.web.socket_messages import (
 )
 
 _STATE_EVERY = 0.1  # seconds between two states at the least
+_MOST = 32  # pages that are open at once
 _ALIVE_EVERY = 1.0  # seconds
 _MESSAGES_A_SECOND = 150.0  # of a page, which says that it has shown a picture for each frame
 _MESSAGES_AT_ONCE = 300.0
@@ -151,14 +152,9 @@ class Viewer:
 
 
 class Viewers:
-    """All open pages.
+    """All open pages."""
 
-    Args:
-        most: More are not let in.
-    """
-
-    def __init__(self, most: int = 32) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._by_client: dict[str, Viewer] = {}
 
     def __contains__(self, client: object) -> bool:
@@ -170,7 +166,7 @@ class Viewers:
     @property
     def is_full(self) -> bool:
         """Whether nobody else is let in."""
-        return len(self._by_client) >= self._most
+        return len(self._by_client) >= _MOST
 
     def enter(self, viewer: Viewer) -> None:
         """Let a page in."""

@@ -1,0 +1,31 @@
+"""Numbers on the command line, and what is said where one is none."""
+
+from __future__ import annotations
+
+import argparse
+
+_HIGHEST_PORT = 65535
+
+
+def parse_count(text: str) -> int:
+    """Read a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def parse_number(text: str) -> float:
+    """Read a number; what is none gives -1, which no range of an option holds."""
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
+def parse_port(text: str) -> int:
+    """Read a TCP port, 0 to 65535."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port; write a number up to {_HIGHEST_PORT}"
+        )
+    return int(text)
