@@ -30,6 +30,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
         "visible_text",
         "frame",
         "pace",
+        "priority",
         "sequences",
         "closing",
         "progress",

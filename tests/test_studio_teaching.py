@@ -27,8 +27,6 @@ from tests.studio_server import (
 )
 from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.report.render import REPORT_NAME
-from webcam_classifier.web import models_folder
 
 COLOURS = {"blue": (220, 40, 40), "green": (40, 200, 40), "red": (40, 40, 220)}
 ENDED = ("done", "failed", "cancelled")
@@ -143,7 +141,6 @@ def test_what_was_recorded_outlives_a_kill_and_the_same_link_works_again(
 def test_the_model_that_is_taught_is_downloaded_watched_and_measured_alike(
     tmp_path: Path, clip: Path
 ) -> None:
-    assert models_folder.REPORT_NAME == REPORT_NAME
     with run_studio(tmp_path, "--source", str(clip)) as studio, studio.page(True) as page:
         add_labels(studio, page)
         record_all(page, count=6)

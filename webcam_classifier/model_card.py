@@ -18,6 +18,9 @@ MODEL_NAME = "model.onnx"
 METRICS_NAME = "metrics.json"
 """The file beside a model with all its figures; see `evaluation.metrics_file`."""
 
+REPORT_NAME = "report.html"
+"""The page about a model beside it; see `report.render`."""
+
 CARD_KEY = "webcam_classifier.card"
 """The key in the ONNX file's metadata that holds the card as JSON."""
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from webcam_classifier.cli.page_access import origin
-
-LOOPBACK = "127.0.0.1"
+from webcam_classifier.web.addresses import LOOPBACK
 
 
 class ServeAddress(NamedTuple):

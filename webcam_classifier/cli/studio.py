@@ -40,9 +40,8 @@ from webcam_classifier.cli.source_arguments import add_source_arguments, capture
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.leftovers import sweep_temporary_folders
 from webcam_classifier.storage import check_writable, recover_folder
-from webcam_classifier.web.addresses import is_loopback, links, listen, own_names
+from webcam_classifier.web.addresses import LOOPBACK, is_loopback, links, listen, own_names
 
-HOST = "127.0.0.1"
 PORT = 8000
 
 
@@ -171,7 +170,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--host",
-        default=HOST,
+        default=LOOPBACK,
         help="address to listen on; 0.0.0.0 is every network that this machine is in "
         "(default: %(default)s, this machine alone)",
     )

@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from webcam_classifier.priority import NICENESS
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.render import render_report
-
-_NICENESS = 10
 
 
 def render_in_process(findings: Findings, title: str) -> str:
@@ -40,7 +39,7 @@ def render_in_process(findings: Findings, title: str) -> str:
 
 def _main() -> None:
     if hasattr(os, "nice"):  # not on Windows
-        os.nice(_NICENESS)
+        os.nice(NICENESS)
     findings, title = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(render_report(findings, title).encode("utf-8", "replace"))
 

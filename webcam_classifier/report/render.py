@@ -44,8 +44,6 @@ from webcam_classifier.report.sentences import (
 )
 from webcam_classifier.report.thumbnails import picture_uri
 
-REPORT_NAME = "report.html"
-
 _FOLDER = Path(__file__).parent
 _MOST_PICTURES = 12  # of one kind
 _SHOWN_LABELS = 15  # of a table; the others are folded away

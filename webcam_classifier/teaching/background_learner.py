@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +22,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.priority import lower_thread_priority
 from webcam_classifier.storage import explain_os_error
 
 _QUIET_FOR = 0.3  # seconds without a change before it is worth calibrating
@@ -31,7 +31,6 @@ _CALIBRATING_SHARE = 0.25  # of the time, at the most, while changes go on
 _REFRESH_EVERY = 2.0  # seconds; for pictures that came or went by other hands
 _TELL_EVERY = 0.25  # seconds, while many pictures are embedded
 _IDLE_FOR = 0.1  # seconds
-_NICENESS = 10  # of the thread that is in no hurry
 _PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds before what failed is tried again; the last one repeats
 
 _log = logging.getLogger(__name__)
@@ -189,7 +188,7 @@ class BackgroundLearner:
 
     def _calibrate(self) -> None:
         """Do the next thing that takes longer: look at the folder, calibrate, or embed files."""
-        give_way()
+        lower_thread_priority()
         if time.monotonic() - self._refreshed_at >= _REFRESH_EVERY:
             if self._refresh():
                 self._on_change()
@@ -240,14 +239,6 @@ class BackgroundLearner:
         for _ in self._embedder.embed(waiting, views):
             if self._stop or time.monotonic() >= until:
                 break
-
-
-def give_way() -> None:
-    """Let the calling thread be the last to get a processor, where threads have a niceness."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
-            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
 
 
 def _described(error: Exception, folder: Path) -> str:

@@ -18,9 +18,9 @@ from typing import IO
 import webcam_classifier
 from webcam_classifier.errors import UserError
 from webcam_classifier.leftovers import temporary_folder_path
+from webcam_classifier.priority import NICENESS
 from webcam_classifier.progress import Event, from_json
 
-_NICENESS = 10
 _LOG_LINES = 200  # of the end of what it prints
 _LOG_WAIT = 1.0  # seconds for the rest of it, once the process has ended
 _INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
@@ -57,7 +57,7 @@ class JobProcess:
         self._process = started
         if hasattr(os, "setpriority"):  # not on Windows
             with suppress(ProcessLookupError):  # it has ended already
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
 
     @property
     def pid(self) -> int:

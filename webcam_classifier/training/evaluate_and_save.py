@@ -38,14 +38,14 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes, write_model
-from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, ModelCard
+from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, REPORT_NAME, ModelCard
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Result
 from webcam_classifier.report.analysis import analyse
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import describe_label_errors
 from webcam_classifier.report.next_steps import next_steps
-from webcam_classifier.report.render import REPORT_NAME, render_report
+from webcam_classifier.report.render import render_report
 from webcam_classifier.storage import write_together
 from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.left_out_surroundings import check_left_out

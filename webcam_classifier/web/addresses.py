@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 from webcam_classifier.errors import UserError
 
+LOOPBACK = "127.0.0.1"
+"""The address that this machine alone reaches."""
+
 _ELSEWHERE = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
 """Addresses kept for documentation: nothing is sent there, only the way there is looked up."""
 

@@ -12,6 +12,11 @@ from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
 _CLIENT = "x-studio-client"
 
 
+def client_of(request: Request) -> str | None:
+    """Return the id of the page that a request comes from; None where its header does not say."""
+    return request.headers.get(_CLIENT)
+
+
 def check_may_change(studio: Studio, request: Request) -> None:
     """Refuse a request of somebody who may only look on.
 
@@ -22,5 +27,5 @@ def check_may_change(studio: Studio, request: Request) -> None:
     Raises:
         HTTPException: Somebody else is in control.
     """
-    if not studio.may_change(request.headers.get(_CLIENT)):
+    if not studio.may_change(client_of(request)):
         raise HTTPException(HTTPStatus.CONFLICT, SOMEBODY_TEACHES)

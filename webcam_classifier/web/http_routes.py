@@ -19,8 +19,10 @@ from starlette.staticfiles import StaticFiles
 from webcam_classifier.errors import UserError
 from webcam_classifier.web import uploads
 from webcam_classifier.web.answer_headers import PAGE_POLICY, REPORT_POLICY
+from webcam_classifier.web.control import check_may_change, client_of
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.live_hub import KINDS
+from webcam_classifier.web.picture_answers import picture_answer
 from webcam_classifier.web.request_fields import (
     crop_of,
     epochs_of,
@@ -30,8 +32,7 @@ from webcam_classifier.web.request_fields import (
     side_of,
     text_of,
 )
-from webcam_classifier.web.studio import PACKED, SOMEBODY_TEACHES, Studio
-from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
+from webcam_classifier.web.studio import PACKED, Studio
 
 _PAGE = Path(__file__).parent / "page"
 _AT_ONCE = 2  # pictures or archives that are worked on; the live picture needs the rest
@@ -39,7 +40,6 @@ _ARCHIVES_RECEIVED = 1  # at the same time; the others wait, without being read
 _FILES_RECEIVED = 4
 _WRITTEN_WITHIN = 2.0  # seconds
 _LOOK_EVERY = 0.02  # seconds
-_CLIENT = "x-studio-client"
 _POLICY = "content-security-policy"
 
 _MODES: tuple[Literal["head", "finetune"], ...] = ("head", "finetune")
@@ -53,8 +53,7 @@ def changing(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def guarded(routes: Routes, request: Request) -> Response:
-        if not routes.studio.may_change(request.headers.get(_CLIENT)):
-            raise HTTPException(HTTPStatus.CONFLICT, SOMEBODY_TEACHES)
+        check_may_change(routes.studio, request)
         return await handler(routes, request)
 
     return guarded
@@ -117,7 +116,7 @@ class Routes:
 
     async def state(self, request: Request) -> Response:
         """Serve the whole state."""
-        return Json(self.studio.state(request.headers.get(_CLIENT)))
+        return Json(self.studio.state(client_of(request)))
 
     @changing
     async def add_label(self, request: Request) -> Response:
@@ -147,18 +146,7 @@ class Routes:
         side = side_of(request)
         path = await asyncio.to_thread(self._picture_path, request)
         await _written(path)
-        try:
-            tag = version_tag(path, side)
-            headers = {"etag": tag, "cache-control": "private, no-cache"}
-            if request.headers.get("if-none-match") == tag:
-                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-            if side is None:
-                return FileResponse(path, media_type=media_type(path), headers=headers)
-            async with self._work:
-                content = await asyncio.to_thread(thumbnail, path, side)
-        except (OSError, UserError) as error:
-            raise _not_found(f"The picture {path.name} can't be read: {error}.") from error
-        return Response(content, media_type="image/jpeg", headers=headers)
+        return await picture_answer(request, path, side, self._work)
 
     @changing
     async def remove_picture(self, request: Request) -> Response:

@@ -30,7 +30,7 @@ from webcam_classifier.web.live_messages import (
     prediction_fields,
 )
 from webcam_classifier.web.live_picture import encoded, fitting, with_picture, without_picture
-from webcam_classifier.web.streams import EventsFrom, PicturesFrom
+from webcam_classifier.web.streams import EventStreams, MjpegStreams
 from webcam_classifier.web.viewers import Viewers
 
 _LOOK_EVERY = 0.1  # seconds between two looks at the camera, where no frame comes
@@ -99,8 +99,8 @@ class LiveFeed(Sink):
     def __init__(self, name: str, watched: Watched, drawing: Drawing) -> None:
         self.name = name
         self.viewers = Viewers()
-        self.pictures = PicturesFrom()
-        self.events = EventsFrom()
+        self.pictures = MjpegStreams()
+        self.events = EventStreams()
         self._watched = watched
         self._drawing = drawing
         self._loop: asyncio.AbstractEventLoop | None = None

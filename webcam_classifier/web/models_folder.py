@@ -8,11 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from webcam_classifier.model_card import CARD_KEY, ModelCard, ModelError, read_card
-
-MODEL_NAME = "model.onnx"
-REPORT_NAME = "report.html"
-"""As `report.render` has it, which would take two seconds to import."""
+from webcam_classifier.model_card import CARD_KEY, REPORT_NAME, ModelCard, ModelError, read_card
 
 _MODEL_NAME = re.compile(r"model(\.[a-z0-9]+)?\.onnx")
 

@@ -19,9 +19,9 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.picture_moves import UndoableMoves
 from webcam_classifier.web.control import check_may_change
 from webcam_classifier.web.json_text import Json
+from webcam_classifier.web.picture_answers import picture_answer
 from webcam_classifier.web.request_fields import read_fields, side_of, text_of
 from webcam_classifier.web.studio import Studio
-from webcam_classifier.web.thumbnails import thumbnail, version_tag
 
 _MOST = 500  # pictures that are moved at once
 _SIDE = 240  # pixels of a small copy
@@ -100,19 +100,7 @@ class ReviewRoutes:
     async def picture(self, request: Request) -> Response:
         """Serve a small copy of a picture of the shelf."""
         (path,) = self._files({"shelf": [request.path_params["name"]]})
-        side = side_of(request) or _SIDE
-        try:
-            tag = version_tag(path, side)
-            headers = {"etag": tag, "cache-control": "private, no-cache"}
-            if request.headers.get("if-none-match") == tag:
-                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-            async with self._work:
-                content = await asyncio.to_thread(thumbnail, path, side)
-        except (OSError, UserError) as error:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND, f"The picture {path.name} can't be read: {error}."
-            ) from error
-        return Response(content, media_type="image/jpeg", headers=headers)
+        return await picture_answer(request, path, side_of(request) or _SIDE, self._work)
 
     async def _changed(self, do: Callable[[], int]) -> Response:
         count = await asyncio.to_thread(do)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-Result = TypeVar("Result")
+from webcam_classifier.priority import lower_thread_priority
 
-_NICENESS = 10
+Result = TypeVar("Result")
 
 
 async def in_side_thread(call: Callable[[], Result]) -> Result:
@@ -36,7 +34,7 @@ async def in_side_thread(call: Callable[[], Result]) -> Result:
             future.set_result(result)  # type: ignore[arg-type]  # one of the two is given
 
     def run() -> None:
-        _give_way()
+        lower_thread_priority()
         result, failed = None, None
         try:
             result = call()
@@ -47,9 +45,3 @@ async def in_side_thread(call: Callable[[], Result]) -> Result:
 
     threading.Thread(target=run, name="side-thread", daemon=True).start()
     return await future
-
-
-def _give_way() -> None:
-    if sys.platform == "linux":  # where each thread has a niceness of its own
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

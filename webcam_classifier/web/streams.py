@@ -24,7 +24,7 @@ _EVENTS_KEPT = 256  # for those who come back
 _ALIVE_EVERY = 5.0  # seconds without an event, after which a comment says that the link holds
 
 
-class PicturesFrom:
+class MjpegStreams:
     """Those who take pictures one after another, each as fast as they read."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class _PictureClient:
         return self._jpeg
 
 
-class EventsFrom:
+class EventStreams:
     """Those who take events, each with a bounded queue; the last events are kept for all.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -15,15 +14,16 @@ from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.dataset.shelf import shelf_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import MODEL_NAME
 from webcam_classifier.runtime.providers import ExecutionConfig
-from webcam_classifier.teaching.background_learner import give_way
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
 from webcam_classifier.web.live_hub import LiveHub
 from webcam_classifier.web.live_picture import LivePicture
-from webcam_classifier.web.models_folder import MODEL_NAME, ModelsFolder
+from webcam_classifier.web.models_folder import ModelsFolder
 from webcam_classifier.web.posted_pictures import PostedPictures
+from webcam_classifier.web.side_thread import in_side_thread
 from webcam_classifier.web.teacher import TeacherRole
 from webcam_classifier.web.viewers import Viewer, Viewers
 from webcam_classifier.web.watched_classifier import WatchedClassifier
@@ -139,19 +139,7 @@ class Studio:
     async def review(self) -> tuple[Suspect, ...]:
         """Find the snapshots that somebody should look at, beside all else that goes on."""
         async with self._reviewing:
-            found: asyncio.Future[tuple[Suspect, ...]] = asyncio.get_running_loop().create_future()
-            # A daemon: the end does not wait for it.
-            threading.Thread(target=self._review, args=[found], name="review", daemon=True).start()
-            return await found
-
-    def _review(self, found: asyncio.Future[tuple[Suspect, ...]]) -> None:
-        give_way()
-        try:
-            suspects = self.session.review(lambda: self._is_closing)
-        except Exception as error:  # whatever it is, the request that asked is told
-            self._in_loop(_settle, found, error)
-        else:
-            self._in_loop(_settle, found, suspects)
+            return await in_side_thread(lambda: self.session.review(lambda: self._is_closing))
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
         """Begin to write the model in another precision.
@@ -296,14 +284,3 @@ def _opened_beside(classifier: Classifier) -> Classifier:
     if classifier.card.labels:
         return Classifier(classifier.path, runtime)
     return Classifier.of_features(classifier.path, classifier.card, runtime)
-
-
-def _settle(
-    found: asyncio.Future[tuple[Suspect, ...]], outcome: tuple[Suspect, ...] | Exception
-) -> None:
-    if found.done():  # whoever asked is gone
-        return
-    if isinstance(outcome, Exception):
-        found.set_exception(outcome)
-    else:
-        found.set_result(outcome)
