@@ -121,6 +121,9 @@ def test_a_network_that_cannot_be_had_is_named_and_left_out(
         (["--backbone", "efficientnet_lite0", "--mode", "finetune"], "take --mode head"),
         (["--backbone", "efficientnet_lite1", "--minutes", "3"], "take --mode head"),
         (["--backbone", "auto", "--latency", "0"], "not a time"),
+        (["--minutes", "soon"], "'soon' is not a time"),
+        (["--epochs", "0"], "'0' is not a whole number from 1 up"),
+        (["--input-size", "large"], "large is not between 64 and 1024 pixels"),
     ],
 )
 def test_what_makes_no_sense_together_is_refused(

@@ -11,7 +11,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_fields
+from webcam_classifier.web.event_loop import call_in_loop
 from webcam_classifier.web.limits import PICTURE_BYTES
 from webcam_classifier.web.live_hub import DEVICE, CameraFacts
 from webcam_classifier.web.live_messages import (
@@ -281,10 +281,7 @@ class LiveFeed(Sink):
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
         """Have something called in the event loop, from any thread."""
-        loop = self._loop
-        if loop is not None:
-            with suppress(RuntimeError):  # it was closed a moment ago
-                loop.call_soon_threadsafe(call, *values)
+        call_in_loop(self._loop, call, *values)
 
 
 def _seen(labelled: LabelledFrame) -> dict[str, Any]:

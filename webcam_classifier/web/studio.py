@@ -19,6 +19,7 @@ from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
+from webcam_classifier.web.event_loop import call_in_loop
 from webcam_classifier.web.live_hub import LiveHub
 from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.models_folder import ModelsFolder
@@ -258,10 +259,7 @@ class Studio:
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
         """Have something called in the event loop, from any thread."""
-        loop = self._loop
-        if loop is not None:
-            with suppress(RuntimeError):  # it was closed a moment ago
-                loop.call_soon_threadsafe(call, *values)
+        call_in_loop(self._loop, call, *values)
 
 
 PACKED = ("page", "dataset")
