@@ -110,11 +110,9 @@ def evaluate_pictures(
     evaluation = measured.evaluation
     truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
     top = top_k_accuracy(measured.predictions, truths)
-    print(format_table(dataclasses.replace(evaluation, labels=classifier.card.shown_labels)))
-    print(
-        "accuracy "
-        + describe_accuracy(dataclasses.replace(evaluation, labels=classifier.card.shown_labels))
-    )
+    shown = dataclasses.replace(evaluation, labels=classifier.card.shown_labels)
+    print(format_table(shown))
+    print(f"accuracy {describe_accuracy(shown)}")
     print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
         print(f"top-{TOP} accuracy {top:.3f}: the actual label is among the {TOP} likeliest")
@@ -212,7 +210,7 @@ def describe_answer(prediction: Prediction, count: int) -> str:
 
 
 def answer(prediction: Prediction) -> dict[str, object]:
-    """Give all probabilities of one picture as JSON can hold them, the likeliest first."""
+    """Return all probabilities of one picture as JSON can hold them, the likeliest first."""
     return {
         "label": prediction.label,
         "name": prediction.shown_label,

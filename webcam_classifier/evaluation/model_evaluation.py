@@ -101,7 +101,7 @@ def bursts_of(pictures: LabelledPictures) -> NDArray[np.int64]:
 
 
 def no_evaluation(classifier: Classifier) -> ModelEvaluation:
-    """Give what there is to say where no picture was kept to measure with."""
+    """Return what there is to say where no picture was kept to measure with."""
     nothing = np.zeros(0, dtype=np.int64)
     evaluation = evaluate_answers(classifier.card.labels, nothing, nothing)
     return ModelEvaluation(evaluation, (), math.nan, math.nan, classifier.runtime)

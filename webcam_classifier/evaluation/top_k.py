@@ -14,7 +14,7 @@ answer would be right."""
 def top_k_accuracy(
     predictions: Sequence[Prediction], truths: Sequence[str], count: int = TOP
 ) -> float | None:
-    """Give the share of pictures whose label is among the likeliest ones.
+    """Return the share of pictures whose label is among the likeliest ones.
 
     Args:
         predictions: One for each picture.

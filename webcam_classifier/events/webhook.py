@@ -58,8 +58,7 @@ class Webhook(QueuedSink[Event]):
         if parts.scheme not in ("http", "https") or not host:
             raise UserError(
                 f"--webhook {without_user_info(url)} is not the address of a web server. It looks "
-                "like "
-                "https://example.org/hook."
+                "like https://example.org/hook."
             )
         self._shown = without_user_info(url)
         self._headers: dict[str, str] = {"Content-Type": "application/json"}

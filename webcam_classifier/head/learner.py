@@ -224,7 +224,7 @@ class Learner:
         return self._calibration
 
     def adopt(self, calibration: Calibration | None) -> None:
-        """Give heads from now on what a calibration found.
+        """Use what a calibration found for the heads that are fitted from now on.
 
         Args:
             calibration: From `cross_validate`; None forgets the last one.

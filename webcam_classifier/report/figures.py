@@ -72,7 +72,7 @@ _LONGEST_NAME = 16  # characters
 
 
 def label_colour(index: int) -> str:
-    """Give a label's colour as CSS: the same in every drawing, table and caption."""
+    """Return a label's colour as CSS: the same in every drawing, table and caption."""
     return f"var(--label-{index})"
 
 
