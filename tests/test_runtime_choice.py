@@ -274,7 +274,7 @@ def test_a_model_whose_answers_are_no_numbers_is_refused(model: Path, wanted: st
 def test_without_the_processors_answers_nothing_is_chosen_or_remembered(
     model: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
     said: list[str] = []
     with pytest.raises(NoReferenceError, match="no other runtime can be checked"):
         race(model, ("cpu",), 0, ())
@@ -290,7 +290,7 @@ def test_without_the_processors_answers_nothing_is_chosen_or_remembered(
 def test_a_provider_that_cannot_be_checked_is_refused(
     model: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
     with pytest.raises(ProviderError, match=f"--provider {provider} can't be checked"):
         choose_runtime(model, provider, 0, lambda _: None)
     assert not list(runtime_folder(model).glob("choice-*"))
@@ -300,7 +300,7 @@ def test_a_faster_runtime_is_not_taken_without_the_processors_answers(
     taught_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(runtime_race, "_REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
     optimised = ExecutionConfig("cpu", 1, is_optimised=True)
     assert is_possible(taught_model / "model.onnx", optimised)  # so there is one to be taken
     with pytest.raises(NoReferenceError, match=r"processor \(cpu on 1 thread: .* took over"):
