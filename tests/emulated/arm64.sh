@@ -11,8 +11,9 @@
 #   --int8-most N    the same in int8, half a second each (default: 480)
 #
 # No privileges are needed. What is needed: Linux on x86 with Debian's packages qemu-user-static, proot and debootstrap,
-# and this checkout's .venv. Debian 12 is the ARM system, as its Python is 3.11. It prints a table, and ends with 1 where
-# answers are not equal: labels on all but ties, probabilities to a thousandth.
+# and this checkout's .venv. Debian 12 is the ARM system, as its Python is 3.11. It takes half an hour, and much longer
+# where other work wants the processor. It prints a table, and ends with 1 where answers are not equal: labels on all
+# but ties, probabilities to a thousandth.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
