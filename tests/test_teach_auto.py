@@ -171,6 +171,21 @@ def test_what_is_better_by_more_than_chance_is_kept_and_what_is_hardly_better_is
     )
 
 
+def test_fine_tuning_that_left_out_bursts_speak_for_is_kept(
+    hard_task: TrainingTask, squeezenet_weights: Path
+) -> None:
+    weights = str(squeezenet_weights)
+    embedded = embed_labelled_pictures(
+        hard_task.pictures, load_backbone("squeezenet1_1", weights, SIZE)
+    )
+    trainer = trainer_of(squeezenet_weights, dataclasses.replace(SETTINGS, batch_size=16))
+    outcome = AutoTrainer(lambda: trainer, 30.0, 8).train(hard_task, embedded)
+    assert outcome.mode == "finetune"
+    assert outcome.checkpoint is not None
+    assert "of the way from the head to the trained network" in outcome.note
+    assert right(probabilities(outcome, hard_task), hard_task) > right_of_head(hard_task, embedded)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -60,10 +60,11 @@ class AutoTrainer:
     def train(self, task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
         """Train, and return trained layers only where they are measured to be better than a head.
 
-        That is asked on the validation pictures, which chose the best epoch as well, so the lead
-        has to be larger than chance gives the best of so many epochs. Where these pictures can't
-        tell, the head stays: it is calibrated on bursts that were left out, and the one that
-        is used learns from the validation and test pictures as well.
+        Fine-tuning that starts from a head asks that itself; see `choose_interpolation`. Else the
+        validation pictures say it, which chose the best epoch as well, so the lead has to be
+        larger than chance gives the best of so many epochs. Where these pictures can't tell, the
+        head stays: it is calibrated on bursts that were left out, and the one that is used learns
+        from the validation and test pictures as well.
 
         Args:
             task: What to learn from.
@@ -79,8 +80,10 @@ class AutoTrainer:
             trained = trainer().train_from_scratch(task, choice.epochs)
         else:
             trained = trainer().train(task, embedded, choice.epochs)
-        compared = _compare(task, embedded, trained.graph)
         is_head = trained.details.get("best_epoch") == 0
+        if trained.details.get("interpolation") is not None and not is_head:
+            return dataclasses.replace(trained, note=f"chosen: {choice.reason}; {trained.note}")
+        compared = _compare(task, embedded, trained.graph)
         if is_head or not compared.is_better(choice.epochs):
             note = f"chosen: a head: {_why_not(compared, choice, is_head)}"
             if self.minutes is not None:
