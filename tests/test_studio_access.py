@@ -321,9 +321,9 @@ def test_without_the_servers_packages_it_says_which_requirements_to_install() ->
         "        if name.partition('.')[0] == 'starlette':\n"
         "            raise ModuleNotFoundError('No module named starlette', name=name)\n"
         "sys.meta_path.insert(0, WithoutStarlette())\n"
-        "import studio\n"
-        "from webcam_classifier.cli.console import run_script\n"
-        "run_script(lambda: studio.main(['--port', '0']))\n"
+        "sys.argv = ['studio.py', '--port', '0']\n"
+        "from webcam_classifier.cli.console import run_command, run_script\n"
+        "run_script(lambda: run_command('studio'))\n"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
