@@ -201,7 +201,10 @@ def test_without_a_display_a_sentence_says_what_to_do(tmp_path: Path) -> None:
 
 def test_help_has_an_example_and_torch_is_not_needed(tmp_path: Path) -> None:
     assert "$ python collect.py thumbs_up thumbs_down" in run_collect(["--help"], tmp_path).stdout
-    code = "import sys, collect; print([name for name in sys.modules if name == 'torch'])"
+    code = (
+        "import sys, webcam_classifier.cli.collect\n"
+        "print([name for name in sys.modules if name == 'torch'])"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

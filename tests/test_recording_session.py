@@ -223,7 +223,7 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_recording_loads_nothing_that_learns() -> None:
     code = (
-        "import sys, collect\n"
+        "import sys\nfrom webcam_classifier.cli import collect\n"
         "print([name for name in ('onnx', 'onnxruntime', 'scipy', 'torch') if name in sys.modules])"
     )
     done = subprocess.run(

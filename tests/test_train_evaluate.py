@@ -192,7 +192,7 @@ def test_a_rare_label_is_warned_about(
 def test_nothing_is_reported_to_the_runtimes_maker(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx")
     code = (
-        "import sys, live\n"
+        "import sys\nfrom webcam_classifier.cli import live\n"
         "from pathlib import Path\n"
         "from webcam_classifier.model.classifier import Classifier\n"
         "Classifier(Path(sys.argv[1])).warm_up()\n"
@@ -238,17 +238,20 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "script",
-    ["collect", "live", "evaluate", "export.__main__", "webcam_classifier.training.train_head"],
+    "module",
+    ["cli.collect", "cli.live", "cli.evaluate", "cli.export", "training.train_head"],
 )
-def test_torch_stays_out_of_everything_but_fine_tuning(script: str) -> None:
-    code = f"import sys, {script}; sys.exit('torch' in sys.modules)"
+def test_torch_stays_out_of_everything_but_fine_tuning(module: str) -> None:
+    code = f"import sys, webcam_classifier.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0
 
 
 def test_teaching_a_head_needs_no_torch(tmp_path: Path, squeezenet_weights: Path) -> None:
     write_coloured_pictures(tmp_path / "pictures", count=6)
-    code = "import sys, train\ntrain.main(sys.argv[1:])\nsys.exit('torch' in sys.modules)\n"
+    code = (
+        "import sys\nfrom webcam_classifier.cli import train\n"
+        "train.main(sys.argv[1:])\nsys.exit('torch' in sys.modules)\n"
+    )
     arguments = [str(tmp_path / "pictures"), "--output", str(tmp_path / "m"), "--input-size", "64"]
     arguments += ["--weights", str(squeezenet_weights), "--mode", "head"]
     command = [sys.executable, "-c", code, *arguments]
@@ -266,9 +269,8 @@ def test_without_torch_what_needs_it_says_so(tmp_path: Path, more: tuple[str, ..
         "        if name == 'torch':\n"
         "            raise ModuleNotFoundError('No module named torch', name=name)\n"
         "sys.meta_path.insert(0, WithoutTorch())\n"
-        "import train\n"
-        "from webcam_classifier.cli.console import run_script\n"
-        "run_script(lambda: train.main(sys.argv[1:]))\n"
+        "from webcam_classifier.cli.console import run_command, run_script\n"
+        "run_script(lambda: run_command('train'))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), "--output", str(tmp_path / "m"), *more]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
