@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.display_server import wait_for
 from tests.studio_server import (
     ROOT,
     SMALL_CAMERA,
@@ -72,6 +73,10 @@ def answer_on(page: Page) -> str:
     return str(labels[int(np.argmax(page.prediction["probabilities"]))]) if labels else ""
 
 
+def pictures_on_disk(dataset: Path) -> dict[str, int]:
+    return {label: len(list((dataset / label).glob("*.jpg"))) for label in COLOURS}
+
+
 def add_labels(studio: StudioServer, page: Page) -> None:
     for name in COLOURS:
         answer = studio.change("POST", "/api/labels", {"name": name}, page.client)
@@ -112,10 +117,9 @@ def test_from_an_empty_folder_it_tells_three_labels_apart_that_it_was_just_shown
         undone = studio.change("POST", "/api/undo", {}, page.client).json["undone"]
         page.until(lambda page: page.count("red") == counts["red"] - undone["count"])
         assert undone["label"] == "red"
-        saved = {
-            label: len(list((tmp_path / "dataset" / label).glob("*.jpg"))) for label in COLOURS
-        }
-        assert saved == counts | {"red": counts["red"] - undone["count"]}
+        expected = counts | {"red": counts["red"] - undone["count"]}
+        # A picture is counted while it is on its way to the disk, which may be slow.
+        wait_for(lambda: pictures_on_disk(tmp_path / "dataset") == expected, seconds=60.0)
 
 
 def test_what_was_recorded_outlives_a_kill_and_the_same_link_works_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,8 @@ class CrossValidation:
     temperature: float
     scores: NDArray[np.float32]
     novelty: Novelty | None
-    heads: tuple[LinearHead, ...] = ()
-    head_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    heads: tuple[LinearHead, ...]
+    head_of: NDArray[np.int64]
 
     def probabilities(self) -> NDArray[np.float32]:
         """(asked, labels), as a model with this temperature would give them."""
