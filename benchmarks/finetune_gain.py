@@ -20,10 +20,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,24 +31,15 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.protocols import (
-    FOLDERS,
-    THINGS,
-    Fold,
-    all_protocols,
-    load_folders,
-    protocols_of_things,
-)
+from benchmarks.finetune_cases import TOGETHER, Case, cases, numbers_of
+from benchmarks.protocols import FOLDERS, THINGS, load_folders
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.backbone.load import Backbone, load_backbone
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.facts import split_data_set
-from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 from webcam_classifier.dataset.split import Split
-from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.intervals import burst_interval
-from webcam_classifier.evaluation.ood_pictures import ood_pictures
 from webcam_classifier.finetune.device import choose_device
 from webcam_classifier.finetune.evaluate import layer_inputs
 from webcam_classifier.finetune.interpolation import WEIGHTS, WeightComparison, compare_weights
@@ -68,9 +58,6 @@ from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, Novelty, fit_novel
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.paired_comparison import compare_paired
 
-TOGETHER = "together"
-_PARTS = ("thumbs 1>2", "rooms 1>2", "digits", "masks", "flowers")
-_OTHERS_EVERY = 6  # pictures of other data sets: one of so many
 _AT_ONCE = 16
 
 CLASSIC = FinetuneSettings(
@@ -89,23 +76,6 @@ CLASSIC = FinetuneSettings(
 """The tutorials' way: plain SGD from a random last layer on, all layers, colours jittered."""
 
 Values = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Something taught, and what is asked.
-
-    Attributes:
-        name: Of the protocol, with the number of the fold.
-        training: What is taught.
-        test: New pictures of the same labels.
-        unknown: By kind, pictures of no label that was taught.
-    """
-
-    name: str
-    training: LabelledPictures
-    test: LabelledPictures
-    unknown: Mapping[str, Sequence[BgrImage]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,96 +124,6 @@ def main() -> None:
                     print_case(case, backbone, pretrained, settings)
 
 
-def cases(
-    folders: Mapping[str, LabelledPictures],
-    names: Sequence[str],
-    left_out: Sequence[str],
-    folder: Path,
-) -> Iterator[Case]:
-    """Yield what is taught and asked.
-
-    Args:
-        folders: By their names below DATA.
-        names: Of the cases.
-        left_out: Labels that are not taught.
-        folder: Where pictures may be put.
-
-    Raises:
-        UserError: There is no such protocol, or fold, or label.
-    """
-    protocols = {
-        protocol.name: protocol.folds
-        for protocol in (*all_protocols(folders), *protocols_of_things(folders))
-    }
-    for asked in names:
-        name, _, number = asked.partition(":")
-        if name == TOGETHER:
-            yield together([protocols[part][0] for part in _PARTS], folders, folder)
-            continue
-        if name not in protocols:
-            raise UserError(f"There is no case {name!r}. Choose among {', '.join(protocols)}.")
-        folds = protocols[name]
-        if number and not (number.isdigit() and int(number) < len(folds)):
-            raise UserError(f"{name} has {len(folds)} folds, from 0. Choose one of them.")
-        for fold in [int(number)] if number else range(len(folds)):
-            yield case_of(f"{name}:{fold}", folds[fold], folders, left_out)
-
-
-def case_of(
-    name: str, fold: Fold, folders: Mapping[str, LabelledPictures], left_out: Sequence[str]
-) -> Case:
-    """One fold, with what is unknown in it."""
-    training = folders[fold.training].at(fold.training_indices)
-    test = folders[fold.test].at(fold.test_indices)
-    missing = set(left_out) - set(training.labels)
-    if missing:
-        raise UserError(f"{name} has no label {min(missing)!r}. Name one of {training.labels}.")
-    kind = fold.training.split("/")[0]
-    others = [folders[one] for one in folders if one.split("/")[0] != kind]
-    unknown: dict[str, Sequence[BgrImage]] = {
-        "other data": [image for one in others for image in list(one.images)[::_OTHERS_EVERY]],
-        **ood_pictures(FinetuneSettings.input_size),
-    }
-    if left_out:
-        gone = [test.labels.index(label) for label in left_out]
-        places = np.flatnonzero(np.isin(test.label_indices, gone)).tolist()
-        unknown = {"label left out": [test.images[place] for place in places], **unknown}
-    return Case(name, without(training, left_out), without(test, left_out), unknown)
-
-
-def without(pictures: LabelledPictures, left_out: Sequence[str]) -> LabelledPictures:
-    """The pictures of all other labels."""
-    if not left_out:
-        return pictures
-    labels = tuple(label for label in pictures.labels if label not in left_out)
-    number = {old: labels.index(label) for old, label in enumerate(pictures.labels)
-              if label in labels}  # fmt: skip
-    kept = [place for place, old in enumerate(pictures.label_indices.tolist()) if old in number]
-    chosen = pictures.at(np.array(kept, dtype=np.int64))
-    numbers = np.array([number[old] for old in chosen.label_indices.tolist()], dtype=np.int64)
-    return dataclasses.replace(chosen, labels=labels, label_indices=numbers)
-
-
-def together(folds: Sequence[Fold], folders: Mapping[str, LabelledPictures], folder: Path) -> Case:
-    """Put several folds into one: each label keeps its kind's name before its own."""
-    for fold in folds:
-        kind = fold.training.split("/")[0]
-        for part, source, places in (
-            ("training", fold.training, fold.training_indices),
-            ("test", fold.test, fold.test_indices),
-        ):
-            pictures = folders[source]
-            for place in places.tolist():
-                name = pictures.names[place]
-                label = pictures.labels[pictures.label_indices[place]]
-                target = folder / part / f"{kind} {label}" / Path(name).name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(pictures.folder / name, target)
-    size = FinetuneSettings.input_size
-    training, test = (load_labelled_pictures(folder / part, size) for part in ("training", "test"))
-    return Case(TOGETHER, training, test, ood_pictures(size))
-
-
 def print_case(
     case: Case, backbone: Backbone, pretrained: PretrainedWeights, settings: FinetuneSettings
 ) -> None:
@@ -266,7 +146,10 @@ def print_case(
     print("chosen:", choice, flush=True)
     bursts = test_bursts(embedded)
     for compared in run.left_out():
-        print(f"left out: {compared}")
+        print(
+            f"left out, {compared.weight:.0%} of the way: {compared.right} right, lead "
+            f"{compared.lead:.4f} ± {compared.noise:.4f} nats a burst"
+        )
     rows = {"head": head}
     rows |= {f"{weight:.0%} of the way": run.at(weight) for weight in WEIGHTS}
     rows["written"] = head if choice == 0.0 else rows[f"{choice:.0%} of the way"]
@@ -360,15 +243,13 @@ class Tuned:
         held_out = views.of(self.split.validation)
         count = len(self.case.training.labels)
         novelty: Novelty = fit_novelty(views.of(self.split.training), count, held_out)
-        last = output_layer(layers)
-        weights, bias = last.weight.detach().numpy(), last.bias.detach().numpy()
         asked = self._embed(layers, self.case.test.images)
         truths = numbers_of(self.case.test, self.case.training.labels)
         unknown = {
             kind: novelty.scores(self._embed(layers, images))
             for kind, images in self.case.unknown.items()
         }
-        right = (asked @ weights.T + bias).argmax(axis=1) == truths
+        right = logits_from(asked, layers).argmax(axis=1) == truths
         return Answers(right, novelty.scores(asked), unknown)
 
     def left_out(self) -> tuple[WeightComparison, ...]:
@@ -377,9 +258,7 @@ class Tuned:
         logits = []
         for weight in (0.0, *WEIGHTS):
             layers = self.run.ema.interpolated(weight)
-            last = output_layer(layers)
-            weights, bias = last.weight.detach().numpy(), last.bias.detach().numpy()
-            logits.append(self._embed(layers, asked.images) @ weights.T + bias)
+            logits.append(logits_from(self._embed(layers, asked.images), layers))
         bursts = self.split.bursts[self.split.validation]
         return compare_weights(logits[0], logits[1:], asked.label_indices, bursts)
 
@@ -399,10 +278,11 @@ def last_inputs(layers: torch.nn.Module, images: Sequence[BgrImage], size: int) 
     return np.asarray(found.numpy(), dtype=np.float32)
 
 
-def numbers_of(test: LabelledPictures, labels: Sequence[str]) -> NDArray[np.int64]:
-    """The right answers, by the numbers that the labels have where they were taught."""
-    places = np.array([labels.index(label) for label in test.labels], dtype=np.int64)
-    return places[test.label_indices]
+def logits_from(asked: Values, layers: torch.nn.Module) -> Values:
+    """What a network's last layer makes of `last_inputs`, (images, labels)."""
+    last = output_layer(layers)
+    weights, bias = last.weight.detach().numpy(), last.bias.detach().numpy()
+    return np.asarray(asked @ weights.T + bias, dtype=np.float32)
 
 
 def finetune(
@@ -451,10 +331,8 @@ def print_classic(case: Case, pretrained: PretrainedWeights, seed: int) -> None:
     tuned = finetune(case, whole, None, pretrained, settings)
     seconds = time.process_time() - started
     layers = tuned.run.ema.interpolated(1.0)
-    last = output_layer(layers)
     asked = last_inputs(layers, case.test.images, settings.input_size)
-    logits = asked @ last.weight.detach().numpy().T + last.bias.detach().numpy()
-    right = logits.argmax(axis=1) == numbers_of(case.test, case.training.labels)
+    right = logits_from(asked, layers).argmax(axis=1) == numbers_of(case.test, case.training.labels)
     print(
         f"| {case.name} | the tutorials' recipe, {settings.epochs} epochs at "
         f"{settings.input_size} pixels, seed {seed} | {right.mean():.3f} | {right.sum()} of "

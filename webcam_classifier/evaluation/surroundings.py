@@ -33,6 +33,7 @@ from webcam_classifier.evaluation.moving_parts import Surroundings, moving_parts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.sequences import evenly_spaced
 
 Ask = Callable[[NDArray[np.int64], Sequence[BgrImage]], Sequence[str]]
 """The answers of a model that learnt from nothing of their bursts to changed pictures, given
@@ -237,26 +238,19 @@ def _choose(
         found = [one for one in found if one.asked.size]
         if found:
             usable[label] = found
-    labels = [list(usable)[place] for place in _evenly(len(usable), _MOST_LABELS)]
+    labels = evenly_spaced(list(usable), _MOST_LABELS)
     each = max(_ASKED // max(len(labels), 1), _FEWEST_OF_A_LABEL)
     return {label: _choose_evenly(usable[label], each) for label in labels}
 
 
 def _choose_evenly(recordings: list[_Recording], count: int) -> list[_Recording]:
     """Choose about so many pictures of a few recordings."""
-    chosen = _evenly(len(recordings), max(count // _FROM_A_BURST, 1))
+    chosen = evenly_spaced(recordings, max(count // _FROM_A_BURST, 1))
     some = []
-    for number, place in enumerate(chosen):
-        one = recordings[place]
+    for number, one in enumerate(chosen):
         share = count // len(chosen) + (number < count % len(chosen))
-        some.append(_Recording(one.members, one.asked[_evenly(len(one.asked), share)]))
+        some.append(_Recording(one.members, np.array(evenly_spaced(one.asked.tolist(), share))))
     return some
-
-
-def _evenly(count: int, most: int) -> list[int]:
-    """Places from 0 to count, at most so many."""
-    places = np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
-    return list(map(int, places))
 
 
 def _find_things(

@@ -23,7 +23,7 @@ UNMEASURED = 0.5
 was better than the head in six of ten cases, and all the way in seven (benchmarks/README.md)."""
 
 _FEWEST_BURSTS = 3  # fewer have no spread to speak of
-_SAME = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standard error
+_ROUNDING = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standard error
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,23 @@ class WeightComparison:
         right: Pictures that it gets right.
         lead: How much less likely the start makes the right labels, in nats a burst.
         noise: Standard error of that lead.
-        loss: How much less of a burst it gets right, the mean over bursts; below 0 where more.
-        loss_noise: Standard error of that loss.
+        drop: By how much its accuracy is lower, the mean over bursts; below 0 where higher.
+        drop_noise: Standard error of that drop.
     """
 
     weight: float
     right: int
     lead: float
     noise: float
-    loss: float
-    loss_noise: float
+    drop: float
+    drop_noise: float
 
     @property
     def is_better(self) -> bool:
         """Whether it leads by more than chance, and has not lost right answers by as much."""
-        return self.lead > self.noise and (self.loss <= 0.0 or self.loss < _SAME * self.loss_noise)
+        return self.lead > self.noise and (
+            self.drop <= 0.0 or self.drop < _ROUNDING * self.drop_noise
+        )
 
 
 def choose_interpolation(
@@ -109,7 +111,7 @@ def choose_interpolation(
     Pictures of one burst are near copies, so a burst counts as one. A weight is taken only where
     its lead over the start is larger than the standard error of that lead (L. Breiman et al.,
     "Classification and Regression Trees", 1984, had the same rule), and where it gets no fewer
-    pictures right, but for a loss that is smaller than its own standard error: of hundreds of
+    pictures right, but for a drop that is smaller than its own standard error: of hundreds of
     pictures a single one says nothing. Where the start has them all right there is nothing to gain
     that could be seen, but something to lose: of one person's recordings a trained network calls
     two thirds of another person's pictures unknown, and the head a tenth (benchmarks/README.md).
@@ -156,8 +158,8 @@ def compare_weights(
         right = asked.argmax(axis=1) == truths
         leads = start_losses - _burst_losses(asked, truths, numbers, count)
         lost = np.bincount(numbers, weights=start_right.astype(float) - right, minlength=count)
-        shares = lost / np.bincount(numbers)
-        figures = (*_mean_and_error(leads), *_mean_and_error(shares))
+        drops = lost / np.bincount(numbers)
+        figures = (*_mean_and_error(leads), *_mean_and_error(drops))
         compared.append(WeightComparison(weight, int(right.sum()), *figures))
     return tuple(compared)
 

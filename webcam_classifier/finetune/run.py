@@ -60,7 +60,7 @@ from webcam_classifier.finetune.step import TrainingStep
 from webcam_classifier.finetune.training_inputs import TrainingInputs, behind_frozen_layers
 from webcam_classifier.head.lda import LinearHead
 
-_SOME = 16  # batches; a scale of the logits needs no more
+_SCALE_BATCHES = 16  # that the scale of the logits is fitted on
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +207,9 @@ class FinetuneRun:
     def _batches_of_no_epoch(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets of some batches like those of training, but with other views."""
         count, mixup_share = len(self.inputs.training), self.inputs.training.mixup_share
-        for batch in plan_epoch(count, self.batches, mixup_share, self.settings.seed, 0)[:_SOME]:
+        for batch in plan_epoch(count, self.batches, mixup_share, self.settings.seed, 0)[
+            :_SCALE_BATCHES
+        ]:
             inputs, targets, _ = self._make(batch)
             yield inputs, targets
 
