@@ -116,14 +116,14 @@ def test_a_mirrored_picture_is_remembered_and_forgotten_with_its_picture(folder:
     dataset = embed(folder)
     embedder = Embedder(tiny_backbone(), dataset)
     first = dataset.ordered()[0]
-    mirrored = embedder.embed_mirrored(first)
+    (mirrored,) = embedder.embed_mirrored([first])
     assert first.embeddings is not None
     assert mirrored.shape == (WIDTH,)
     # The grid's columns stand in the other order.
     own = first.embeddings[0].reshape(3, 4, 4)
     np.testing.assert_allclose(mirrored.reshape(3, 4, 4), own[:, :, ::-1], atol=0.02)
     assert len(kept_embeddings(folder)) == 21
-    np.testing.assert_array_equal(mirrored, embedder.embed_mirrored(first))
+    np.testing.assert_array_equal(mirrored, embedder.embed_mirrored([first])[0])
     embedder.prune()
     assert len(kept_embeddings(folder)) == 21
     embedder.forget([first])

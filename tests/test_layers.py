@@ -32,6 +32,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
         "pace",
         "priority",
         "sequences",
+        "worker_threads",
         "closing",
         "progress",
         "cache_folder",

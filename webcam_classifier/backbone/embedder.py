@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.backbone.feature_graph import FeatureExtractor
+from webcam_classifier.backbone.feature_graph import FeatureExtractor, embedding_workers
 from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.backbone.views import ViewRange, random_view
 from webcam_classifier.dataset.embedding_cache import EmbeddingCache, PictureEmbeddings, cache_key
 from webcam_classifier.dataset.index import Dataset, Picture
+from webcam_classifier.dataset.picture_files import PictureError
 from webcam_classifier.dataset.reading import (
     DecodedPicture,
     decode,
@@ -23,6 +24,7 @@ from webcam_classifier.dataset.reading import (
 )
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.worker_threads import run_ahead
 
 VIEWS = 8
 """Augmented views of each picture, besides the picture itself: twelve gain little more."""
@@ -50,6 +52,23 @@ class _ReadFile:
     decoded: DecodedPicture | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Some views of a picture that one run of the network takes.
+
+    Attributes:
+        picture: Which picture.
+        found: What was read of it, or why it could not be read.
+        views: Their numbers.
+        is_last: Whether no more of the picture follow.
+    """
+
+    picture: Picture
+    found: _ReadFile | PictureError | OSError
+    views: range
+    is_last: bool
+
+
 class Embedder:
     """Embeds the pictures of a data set and views of them, and remembers what came out.
 
@@ -62,8 +81,8 @@ class Embedder:
         seed: For the views.
         mirrored: Whether half of the views are mirrored.
         remembers: Whether embeddings are kept beside the pictures, for the next time.
-        threads: Processor threads; 0 takes one for each physical core, and reads files ahead in
-            others.
+        threads: Processor threads for one run of the network, and all else is done in the caller's
+            own; 0 has several runs side by side on all physical cores, and reads files ahead.
     """
 
     def __init__(
@@ -147,44 +166,45 @@ class Embedder:
             Each picture that is done, for whoever shows how far it is.
         """
         new = [picture for picture in pictures if not picture.is_embedded(views)]
-        workers = 0 if self._threads else None
-        for picture, found in read_ahead(
-            new, lambda picture: self._read_file(picture, views), workers
-        ):
-            if isinstance(found, FileNotFoundError):
-                self._dataset.remove(picture.label, [picture.key])
-            elif isinstance(found, Exception):
-                self._dataset.refuse(picture, describe_failure(found))
-            else:
-                embedded = self._embedded(picture, found, views)
-                with self._dataset.changed:
-                    if self._crop == self._dataset.crop:
-                        self._dataset.replace([(picture, embedded)])
-            yield picture
+        readers = 0 if self._threads else None
+        read = read_ahead(new, lambda picture: self._read_file(picture, views), readers)
+        batches = run_ahead(
+            self._embed_batch, self._batches(read, views), embedding_workers(self._threads)
+        )
+        seen = []
+        for batch, embeddings in batches:
+            seen.append(embeddings())
+            if batch.is_last:
+                self._put(batch.picture, batch.found, np.concatenate(seen))
+                seen = []
+                yield batch.picture
 
-    def embed_mirrored(self, picture: Picture) -> NDArray[np.float32]:
-        """Embed a picture's mirror image, (features,) float32, or remember it.
+    def embed_mirrored(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Embed pictures' mirror images, or remember them.
 
         Args:
-            picture: Of which a view was embedded.
+            pictures: Of which a view was embedded.
+
+        Returns:
+            (pictures, features) float32.
 
         Raises:
-            OSError: The file is gone by now.
+            OSError: A file is gone by now.
             PictureError: It is no picture by now.
         """
-        key = _mirrored_key(picture.content_hash)
-        known = None if self._cache is None else self._cache.load(key)
-        if known is not None:
-            return np.asarray(known.embeddings[0])
-        size = self.backbone.input_size
-        content = self._dataset.path(picture).read_bytes()
-        decoded = decode(content, size, self._crop)
-        mirrored = np.ascontiguousarray(decoded.image[:, ::-1])
-        embeddings = self._extractor.embed([prepare(mirrored, size)])
-        if self._cache is not None:
-            kept = PictureEmbeddings(embeddings, decoded.fingerprint, decoded.size, decoded.small)
-            self._cache.save(key, kept)
-        return np.asarray(embeddings[0])
+        keys = [_mirrored_key(picture.content_hash) for picture in pictures]
+        known = {} if self._cache is None else self._cache.load_many(keys)
+        missing = {
+            key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known
+        }
+        if missing:
+            mirror = functools.partial(self._mirrored, self._extractor)
+            found = run_ahead(mirror, missing.values(), embedding_workers(self._threads))
+            new = dict(zip(missing, (embedded() for _, embedded in found), strict=True))
+            if self._cache is not None:
+                self._cache.save_many(new)
+            known |= new
+        return np.stack([known[key].embeddings[0] for key in keys])
 
     def forget(self, pictures: Iterable[Picture]) -> None:
         """Forget pictures that are gone."""
@@ -219,22 +239,62 @@ class Embedder:
         decoded = decode(content, self.backbone.input_size, self._crop)
         return _ReadFile(content_hash, known, decoded)
 
-    def _embedded(self, picture: Picture, found: _ReadFile, views: int) -> Picture:
-        if found.decoded is None:
-            return _completed(picture, found)
-        known, decoded = found.known, found.decoded
-        first = 0 if known is None else len(known.embeddings)
-        seen = self._extractor.embed(
-            view_of(
-                decoded.image,
-                found.content_hash,
-                number,
-                size=self.backbone.input_size,
-                seed=self._seed,
-                mirrored=self.mirrored,
-            )
-            for number in range(first, views)
+    def _batches(
+        self,
+        read: Iterable[tuple[Picture, _ReadFile | PictureError | OSError]],
+        views: int,
+    ) -> Iterator[_Batch]:
+        """What is still to be done of each picture that was read; one empty batch where nothing."""
+        for picture, found in read:
+            if isinstance(found, Exception) or found.decoded is None:
+                yield _Batch(picture, found, range(0), is_last=True)
+                continue
+            size = self._extractor.batch_size
+            first = 0 if found.known is None else len(found.known.embeddings)
+            for start in range(first, views, size):
+                stop = min(views, start + size)
+                yield _Batch(picture, found, range(start, stop), is_last=stop == views)
+
+    def _embed_batch(self, batch: _Batch) -> NDArray[np.float32]:
+        found = batch.found
+        if isinstance(found, Exception) or found.decoded is None:
+            return np.empty((0, self.backbone.width), dtype=np.float32)
+        image = found.decoded.image
+        return self._extractor.embed_batch(
+            [
+                view_of(
+                    image,
+                    found.content_hash,
+                    number,
+                    size=self.backbone.input_size,
+                    seed=self._seed,
+                    mirrored=self.mirrored,
+                )
+                for number in batch.views
+            ]
         )
+
+    def _put(
+        self,
+        picture: Picture,
+        found: _ReadFile | PictureError | OSError,
+        seen: NDArray[np.float32],
+    ) -> None:
+        """Put a picture with its new embeddings into the index, or take it out of it."""
+        if isinstance(found, FileNotFoundError):
+            self._dataset.remove(picture.label, [picture.key])
+        elif isinstance(found, Exception):
+            self._dataset.refuse(picture, describe_failure(found))
+        else:
+            embedded = _completed(picture, self._remember(found, seen))
+            with self._dataset.changed:
+                if self._crop == self._dataset.crop:
+                    self._dataset.replace([(picture, embedded)])
+
+    def _remember(self, found: _ReadFile, seen: NDArray[np.float32]) -> _ReadFile:
+        known, decoded = found.known, found.decoded
+        if decoded is None:
+            return found
         whole = PictureEmbeddings(
             seen if known is None else np.concatenate([known.embeddings, seen]),
             decoded.fingerprint,
@@ -243,7 +303,14 @@ class Embedder:
         )
         if self._cache is not None:
             self._cache.save(found.content_hash, whole)
-        return _completed(picture, replace(found, known=whole))
+        return replace(found, known=whole)
+
+    def _mirrored(self, extractor: FeatureExtractor, picture: Picture) -> PictureEmbeddings:
+        size = self.backbone.input_size
+        decoded = decode(self._dataset.path(picture).read_bytes(), size, self._crop)
+        mirrored = np.ascontiguousarray(decoded.image[:, ::-1])
+        embeddings = extractor.embed_batch([prepare(mirrored, size)])
+        return PictureEmbeddings(embeddings, decoded.fingerprint, decoded.size, decoded.small)
 
 
 def _mirrored_key(content_hash: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -15,11 +15,15 @@ from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import INPUT_NAME, NORMALISED_EMBEDDING_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.sequences import batched
+from webcam_classifier.worker_threads import run_ahead
 
 EMBEDDING_NAME = "embedding"
 
 _BATCH = 4  # pictures a run: more are slower on a CPU, as they leave its cache
+_SHARED_BATCH = 2  # where several runs share it
+_MOST_WORKERS = 4  # each needs memory of its own for activations
 _FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
 
 MIDDLE_WIDTH = 0.6
@@ -144,18 +148,38 @@ def with_normalised_embedding(features: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def embedding_workers(threads: int) -> int:
+    """How many threads embed pictures side by side; 0 where the caller's own does it alone.
+
+    Args:
+        threads: As `FeatureExtractor` takes it.
+    """
+    cores = physical_cores()
+    return 0 if threads or cores == 1 else min(_MOST_WORKERS, cores)
+
+
 class FeatureExtractor:
     """Runs a feature graph over many pictures.
 
+    Several runs side by side with a thread each take less time than one run on all threads, which
+    wait for each other in every layer: a sixth less with SqueezeNet on two cores. What comes out is
+    the same to the last bit.
+
     Args:
         features: From `pixels` to an embedding, its only output.
-        threads: Processor threads; 0 takes one for each physical core.
+        threads: Processor threads for one run, with one run after the other; 0 has several runs
+            side by side on all physical cores.
+
+    Attributes:
+        batch_size: Pictures that a run had best take.
     """
 
     def __init__(self, features: onnx.ModelProto, threads: int = 0) -> None:
+        self._workers = embedding_workers(threads)
+        self.batch_size = _SHARED_BATCH if self._workers else _BATCH
         self._output = features.graph.output[0].name
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or physical_cores() // max(1, self._workers)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             features.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
@@ -170,11 +194,21 @@ class FeatureExtractor:
         Returns:
             (pictures, features) float32.
         """
-        parts = [
-            self._session.run([self._output], {INPUT_NAME: np.stack(batch)})[0]
-            for batch in batched(prepared, _BATCH)
-        ]
-        return np.concatenate(parts)
+        batches = batched(prepared, self.batch_size)
+        found = run_ahead(self.embed_batch, batches, self._workers)
+        return np.concatenate([embeddings() for _, embeddings in found])
+
+    def embed_batch(self, prepared: Sequence[BgrImage]) -> NDArray[np.float32]:
+        """Compute the embeddings of a few pictures in one run, in whatever thread this is.
+
+        Args:
+            prepared: At least one, each (size, size, 3) uint8.
+
+        Returns:
+            (pictures, features) float32.
+        """
+        embeddings = self._session.run([self._output], {INPUT_NAME: np.stack(prepared)})[0]
+        return np.asarray(embeddings)
 
 
 def _first_kernel(tensors: Tensors) -> NDArray[np.float32]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -21,11 +18,12 @@ from webcam_classifier.dataset.picture_files import PictureError, decode_with_si
 from webcam_classifier.dataset.picture_images import ImageMemory
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import shrink
+from webcam_classifier.worker_threads import run_ahead
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AHEAD = 2  # pictures for each reader: enough to keep it busy, few enough for memory
+_MOST_READERS = 8  # threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +73,9 @@ def read_ahead(
     Yields:
         Each item with what was read, or with the error that kept it from being read.
     """
-    if workers == 0:
-        yield from (_outcome(item, functools.partial(read, item)) for item in items)
-        return
-    workers = workers or min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Item, Future[Result]]] = deque()
-        for item in items:
-            waiting.append((item, pool.submit(read, item)))
-            if len(waiting) > _AHEAD * workers:
-                item, future = waiting.popleft()
-                yield _outcome(item, future.result)
-        while waiting:
-            item, future = waiting.popleft()
-            yield _outcome(item, future.result)
+    count = min(_MOST_READERS, os.cpu_count() or 1) if workers is None else workers
+    for item, outcome in run_ahead(read, items, count):
+        yield _outcome(item, outcome)
 
 
 def read_pictures(

@@ -38,7 +38,7 @@ def check_mirroring(dataset: Dataset, embedder: Embedder) -> MirrorDecision:
     bits = np.array([picture.fingerprint for picture in ordered], dtype=np.bool_)
     return decide_mirroring(
         np.stack([picture.embeddings[0] for picture in ordered if picture.embeddings is not None]),
-        np.stack([embedder.embed_mirrored(picture) for picture in ordered]),
+        embedder.embed_mirrored(ordered),
         indices,
         number_bursts([picture.path for picture in ordered], indices, bits),
         labels,
