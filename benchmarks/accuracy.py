@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import os
 import platform
@@ -196,11 +197,11 @@ def write_weights(folder: Path) -> Path:
     """Put the backbone's pretrained weights where every method finds them."""
     path = folder / "squeezenet1_1.npz"
     if not path.is_file():
-        tensors = squeezenet1_1_weights().tensors
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "squeezenet1_1.partial.npz"
-        np.savez(partial, **tensors)  # type: ignore[arg-type]  # its keywords are arrays or a bool
-        partial.replace(path)
+        content = io.BytesIO()
+        tensors = squeezenet1_1_weights().tensors
+        np.savez(content, **tensors)  # type: ignore[arg-type]  # its keywords are arrays or a bool
+        write_atomically(path, content.getvalue())
     return path.resolve()
 
 
@@ -264,7 +265,9 @@ def describe(
     parts = [
         draw(accuracy_rows(protocols, methods, table, failures), markdown),
         "Mean over folds, and over seeds ± half their range. `says`: what the method reports of "
-        "itself, by the random split of the training pictures that it documents.",
+        "itself, by the random split of the training pictures that it documents. With n pictures "
+        "an accuracy p has a standard error of at least sqrt(p (1 - p) / n), and more where many "
+        "of them are one person's.",
         draw(shown_rows(protocols, methods, table), markdown),
         "At the default threshold of the unknown; all other methods always show a label.",
         draw(seconds_rows(protocols, methods, table), markdown),

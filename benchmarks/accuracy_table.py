@@ -164,12 +164,12 @@ def accuracy_rows(
 ) -> list[list[str]]:
     """Accuracy of each method, and beside it what the method says of itself, where it does."""
     saying = {name for (_, name), figures in table.items() if figures.says is not None}
-    header = ["accuracy", "held out"]
+    header = ["accuracy", "held out", "pictures"]
     for method in methods:
         header += [f"{method.title} says"] * (method.name in saying) + [method.title]
     rows = [header]
     for names, title, held_out in _lines(protocols):
-        row = [title, held_out]
+        row = [title, held_out, _pictures(names, table)]
         for method in methods:
             found = _all_of(names, method, table)
             if method.name in saying:
@@ -272,13 +272,15 @@ def draw(rows: Sequence[Sequence[str]], markdown: bool) -> str:
 def _lines(protocols: Sequence[Protocol]) -> list[tuple[tuple[str, ...], str, str]]:
     """Each protocol, and below both directions of one kind their mean: names, title, held out."""
     lines: list[tuple[tuple[str, ...], str, str]] = []
-    kinds = [protocol.name.split()[0] for protocol in protocols]
-    for place, protocol in enumerate(protocols):
+    for protocol in protocols:
         lines.append(((protocol.name,), protocol.name, protocol.held_out))
-        alike = [other for other in protocols if other.name.split()[0] == kinds[place]]
+        kind, _, direction = protocol.name.partition(" ")
+        if ">" not in direction:
+            continue
+        alike = [other for other in protocols if other.name.startswith(f"{kind} ")]
         if len(alike) > 1 and protocol is alike[-1]:
             names = tuple(other.name for other in alike)
-            lines.append((names, f"{kinds[place]}, mean", protocol.held_out))
+            lines.append((names, f"{kind}, mean", protocol.held_out))
     return lines
 
 
@@ -286,6 +288,12 @@ def _all_of(names: Sequence[str], method: Method, table: Table) -> list[Figures]
     """The figures of all these protocols, or none where one is missing."""
     found = [table[name, method.name] for name in names if (name, method.name) in table]
     return found if len(found) == len(names) else []
+
+
+def _pictures(names: Sequence[str], table: Table) -> str:
+    """How many pictures are asked about, over all folds."""
+    asked = {name: figures.asked for (name, _), figures in table.items() if name in names}
+    return str(sum(asked.values())) if len(asked) == len(names) else MISSING
 
 
 def _accuracy(found: Sequence[Figures]) -> str:

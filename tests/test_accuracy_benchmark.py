@@ -181,15 +181,25 @@ def test_a_table_shows_mean_spread_and_what_a_method_says_of_itself(
     table = tabulate(runs, answers)
     rows = accuracy_rows(BOTH, (RIGHT,), table, {})
     assert rows == [
-        ["accuracy", "held out", "always right says", "always right"],
-        ["rooms 1>2", "elsewhere", "0.990", "0.750 ± 0.250"],
-        ["rooms 2>1", "elsewhere", "0.990", "0.500 ± 0.000"],
-        ["rooms, mean", "elsewhere", "0.990", "0.625 ± 0.125"],
+        ["accuracy", "held out", "pictures", "always right says", "always right"],
+        ["rooms 1>2", "elsewhere", "12", "0.990", "0.750 ± 0.250"],
+        ["rooms 2>1", "elsewhere", "12", "0.990", "0.500 ± 0.000"],
+        ["rooms, mean", "elsewhere", "24", "0.990", "0.625 ± 0.125"],
     ]
     # 0.8 was said, and 0.75 right on the mean of both seeds: 0.2 and 0.3 off.
     assert table["rooms 1>2", "right"].calibration_error == pytest.approx((0.2 + 0.3) / 2)
-    assert draw(rows, markdown=True).splitlines()[1] == "| --- | --- | --- | --- |"
+    assert draw(rows, markdown=True).splitlines()[1] == "| --- | --- | --- | --- | --- |"
     assert "0.750 ± 0.250" in draw(rows, markdown=False)
+
+
+def test_only_two_directions_of_one_kind_have_a_mean() -> None:
+    apart = [protocol(name, "here", "there") for name in ("10 masks", "10 flowers", "rooms 1>2")]
+    assert [row[0] for row in accuracy_rows(apart, (RIGHT,), {}, {})] == [
+        "accuracy",
+        "10 masks",
+        "10 flowers",
+        "rooms 1>2",
+    ]
 
 
 def test_a_table_shows_what_is_on_the_screen_where_a_method_knows_unknown(
@@ -218,7 +228,7 @@ def test_what_is_not_done_has_no_figure_and_what_failed_says_so(
     done = next(run for run in runs if run.method is RIGHT)
     failures = {("rooms 2>1", "wrong"): "no hands"}
     rows = accuracy_rows(BOTH, (RIGHT, WRONG), tabulate(runs, {done: kept(done, 12)}), failures)
-    assert [row[3:] for row in rows[1:]] == [["1.000", "-"], ["-", "failed"], ["-", "failed"]]
+    assert [row[4:] for row in rows[1:]] == [["1.000", "-"], ["-", "failed"], ["-", "failed"]]
 
 
 def test_a_failure_with_one_seed_is_not_hidden_behind_another(
