@@ -106,7 +106,7 @@ def measure(model: Path, asked: Sequence[tuple[str, BgrImage, Box]]) -> PeakShar
         model: The model file.
         asked: From `scenes`.
     """
-    classifier, where = Classifier(model, unknown="off"), ActivationMap(model)
+    classifier, where = Classifier(model, unknown="off"), ActivationMap.of_file(model)
     height, width = SCENE
     right = on_hand = 0
     covered = 0.0

@@ -16,8 +16,9 @@ from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model.heat import draw_heat
 from webcam_classifier.preprocess import prepare
-from webcam_classifier.ui.explanation import Explanation, draw_heat
+from webcam_classifier.ui.explanation import Explanation
 
 
 def test_the_peak_is_on_the_hand(
@@ -35,7 +36,10 @@ def test_the_peak_is_on_the_hand(
 def test_an_export_looks_where_its_original_looks(taught_model: Path, hands: Path) -> None:
     export.main([str(taught_model / "model.onnx"), "--precision", "fp16"])
     (half,) = taught_model.glob("*fp16*.onnx")
-    original, exported = ActivationMap(taught_model / "model.onnx"), ActivationMap(half)
+    original, exported = (
+        ActivationMap.of_file(taught_model / "model.onnx"),
+        ActivationMap.of_file(half),
+    )
     size = Classifier(half).card.input_size
     for path in list_pictures(hands)[0][::50]:
         prepared = prepare(read_picture(path), size)
@@ -48,7 +52,7 @@ def test_an_export_looks_where_its_original_looks(taught_model: Path, hands: Pat
 def test_a_network_without_a_map_says_so(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx")
     with pytest.raises(UserError, match=r"can't tell where it looked"):
-        ActivationMap(tmp_path / "model.onnx")
+        ActivationMap.of_file(tmp_path / "model.onnx")
 
 
 def test_heat_lies_in_the_part_that_is_looked_at(taught_model: Path, hands: Path) -> None:

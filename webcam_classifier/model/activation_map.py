@@ -29,19 +29,20 @@ class ActivationMap:
     """Tells where a model found a label; one thread at a time may use it.
 
     Args:
-        path: A model file.
+        graph: From pixels to probabilities.
+        name: What errors call the model.
 
     Raises:
         UserError: Its network has no map of features that is averaged, as AlexNet's and VGG's have
             none, or it does not end in a softmax.
     """
 
-    def __init__(self, path: Path) -> None:
-        model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    def __init__(self, graph: onnx.ModelProto, name: str) -> None:
+        model = onnx.shape_inference.infer_shapes(graph)
         pool = _last_average(model)
         if pool is None:
             raise UserError(
-                f"{path} can't tell where it looked: its network does not average a map of "
+                f"{name} can't tell where it looked: its network does not average a map of "
                 "features. Networks that do are SqueezeNet, ResNet, MobileNet and EfficientNet."
             )
         parts = Extractor(model)
@@ -53,6 +54,18 @@ class ActivationMap:
         self._ones = (1,) * (len(taken.shape) - 2)  # where the mean keeps the axes of the map
         is_half = taken.type == "tensor(float16)"
         self._number = np.float16 if is_half else np.float32
+
+    @classmethod
+    def of_file(cls, path: Path) -> ActivationMap:
+        """Read a model file.
+
+        Args:
+            path: Of a model.
+
+        Raises:
+            UserError: As for its graph.
+        """
+        return cls(onnx.load(path), str(path))
 
     def heat(self, prepared: BgrImage, label: int) -> NDArray[np.float32]:
         """How much each place speaks for a label.

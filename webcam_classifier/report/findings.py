@@ -6,7 +6,8 @@ import math
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
@@ -34,6 +35,7 @@ from webcam_classifier.model_card import ModelCard
 from webcam_classifier.report.analysis import Analysis
 
 _PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnx", "scikit-learn", "pillow")
+_MOST_MISTAKES = 12  # in the report
 _TINY = 1e-12  # so that a probability of 0 has a logarithm
 
 
@@ -124,6 +126,8 @@ class Findings:
             where none was.
         surroundings: Whether they decide, rather than the thing before them; None where it could
             not be asked.
+        mistake_heat: Where on some of the mistakes the predicted label was found, by their places
+            among the test pictures; each as `ActivationMap.heat` has it.
     """
 
     task: TrainingTask
@@ -137,6 +141,7 @@ class Findings:
     seconds: float
     about_newer_model: str = ""
     surroundings: SurroundingsCheck | None = None
+    mistake_heat: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -158,6 +163,13 @@ class Findings:
                 self.test.names, truths, self.measured.predictions, strict=True
             )
         )
+
+    @cached_property
+    def worst_mistakes(self) -> tuple[int, ...]:
+        """The places of the mistakes that the report shows, the most confident first."""
+        wrong = [place for place, answer in enumerate(self.answers) if not answer.is_right]
+        wrong.sort(key=lambda place: -self.answers[place].confidence)
+        return tuple(wrong[:_MOST_MISTAKES])
 
     @cached_property
     def top_k_accuracy(self) -> float | None:

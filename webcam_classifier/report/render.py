@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import cv2
 import jinja2
 import numpy as np
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.duplicates import Copy
 from webcam_classifier.evaluation.metrics import describe_shown
 from webcam_classifier.evaluation.top_k import TOP
+from webcam_classifier.model.heat import draw_heat
 from webcam_classifier.report.figures import (
     LABEL_COLOURS,
     draw_confusion,
@@ -46,6 +48,7 @@ from webcam_classifier.report.thumbnails import picture_uri
 
 _FOLDER = Path(__file__).parent
 _MOST_PICTURES = 12  # of one kind
+_DIMMED = 0.6  # brightness of a picture below its heat
 _SHOWN_LABELS = 15  # of a table; the others are folded away
 _MIXED_UP = 5
 _FEWEST_LABELS_BY_COUNT = 5
@@ -92,10 +95,6 @@ def render_report(findings: Findings, title: str) -> str:
 def _answers(findings: Findings) -> dict[str, object]:
     """What is said about how right it is."""
     evaluation, analysis = findings.evaluation, findings.analysis
-    wrong = sorted(
-        (index for index, answer in enumerate(findings.answers) if not answer.is_right),
-        key=lambda index: -findings.answers[index].confidence,
-    )
     figures = list(evaluation.per_label().items())
     if len(figures) > _SHOWN_LABELS:
         figures.sort(key=lambda item: np.nan_to_num(item[1].recall, nan=2.0))
@@ -117,8 +116,9 @@ def _answers(findings: Findings) -> dict[str, object]:
         "shown_terms": _SHOWN_TERMS,
         "label_figures": figures,
         "mixed_up": _mixed_up(findings),
-        "wrong": len(wrong),
-        "mistakes": [_mistake(findings, index) for index in wrong[:_MOST_PICTURES]],
+        "wrong": sum(not answer.is_right for answer in findings.answers),
+        "mistakes": [_mistake(findings, place) for place in findings.worst_mistakes],
+        "has_heat": bool(findings.mistake_heat),
         "curve": analysis.curve,
         "random_split": analysis.random_split,
         "calibration": findings.calibration,
@@ -149,10 +149,18 @@ def _mixed_up(findings: Findings) -> list[tuple[int, str, str]]:
     ]
 
 
-def _mistake(findings: Findings, index: int) -> dict[str, object]:
-    answer: Answer = findings.answers[index]
+def _mistake(findings: Findings, place: int) -> dict[str, object]:
+    answer: Answer = findings.answers[place]
+    image, heat = findings.test.images[place], findings.mistake_heat.get(place)
+    heat_uri = ""
+    if heat is not None:
+        grey = _DIMMED * cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # heat shows on bright things too
+        dimmed = np.repeat(grey.astype(np.uint8)[..., np.newaxis], 3, axis=2)
+        draw_heat(dimmed, heat)
+        heat_uri = picture_uri(dimmed)
     return {
-        "uri": picture_uri(findings.test.images[index]),
+        "uri": picture_uri(image),
+        "heat_uri": heat_uri,
         "file": answer.file,
         "truth": answer.truth,
         "label": answer.label,

@@ -49,6 +49,7 @@ from webcam_classifier.report.render import render_report
 from webcam_classifier.storage import write_together
 from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.left_out_surroundings import check_left_out
+from webcam_classifier.training.mistake_heat import heat_of_mistakes
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -125,6 +126,8 @@ def evaluate_and_save(
         seconds=time.monotonic() - task.started,
         surroundings=surroundings,
     )
+    backbone = None if embedded is None else embedded.backbone
+    findings = replace(findings, mistake_heat=heat_of_mistakes(findings, backbone))
     model = model_bytes(outcome.graph, card)
     metrics = findings.to_dict() | {
         "next_steps": list(next_steps(findings)),

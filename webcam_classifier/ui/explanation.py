@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from webcam_classifier.crop import WHOLE_PICTURE, cropped
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model.heat import draw_heat
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
-
-_OPACITY = 0.65  # of the hottest place
 
 
 class Explanation:
@@ -30,7 +27,7 @@ class Explanation:
     """
 
     def __init__(self, classifier: Classifier, *, is_cropped: bool = False) -> None:
-        self._map = ActivationMap(classifier.path)
+        self._map = ActivationMap.of_file(classifier.path)
         self._size = classifier.card.input_size
         self._crop = None if is_cropped else classifier.crop
 
@@ -51,18 +48,3 @@ class Explanation:
         if mirrored:
             heat, crop = np.ascontiguousarray(heat[:, ::-1]), crop.mirrored()
         draw_heat(crop.of(view), heat)
-
-
-def draw_heat(picture: BgrImage, heat: NDArray[np.float32]) -> None:
-    """Mix heat into a picture.
-
-    Args:
-        picture: (height, width, 3) uint8, changed in place.
-        heat: (rows, columns) float32, 0 to 1, over all of the picture.
-    """
-    height, width = picture.shape[:2]
-    smooth = cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC)
-    level = np.clip(255.0 * smooth, 0.0, 255.0).astype(np.uint8)
-    colours = cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)
-    share = (_OPACITY / 255.0) * level[..., np.newaxis].astype(np.float32)
-    picture[:] = (picture * (1.0 - share) + colours * share).astype(np.uint8)
