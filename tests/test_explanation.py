@@ -9,11 +9,14 @@ import pytest
 
 from benchmarks.explanation import ROOMS_ASKED, TAUGHT, hands_of, measure, scenes, teach
 from tests.tiny_model import write_tiny_model
+from webcam_classifier.backbone.joined import join_features
+from webcam_classifier.backbone.load import load_backbone
 from webcam_classifier.cli import evaluate, export
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.listing import list_pictures
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
+from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.heat import draw_heat
@@ -53,6 +56,24 @@ def test_a_network_without_a_map_says_so(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx")
     with pytest.raises(UserError, match=r"can't tell where it looked"):
         ActivationMap.of_file(tmp_path / "model.onnx")
+
+
+def test_networks_that_are_joined_look_where_they_look_alone(
+    squeezenet_weights: Path, hands: Path
+) -> None:
+    backbone = load_backbone("squeezenet1_1", str(squeezenet_weights), 128)
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=(3, backbone.width)).astype(np.float32)
+    bias = np.zeros(3, np.float32)
+    alone = ActivationMap(append_head(backbone.features, LinearHead(weights, bias, 1.0)), "alone")
+    both = join_features([backbone.features, backbone.features])
+    twice = LinearHead(np.concatenate([weights, weights], axis=1), bias, 1.0)
+    joined = ActivationMap(append_head(both, twice), "joined")
+    for path in list_pictures(hands)[0][::50]:
+        prepared = prepare(read_picture(path), 128)
+        expected, found = alone.heat(prepared, 1), joined.heat(prepared, 1)
+        assert expected.max() == found.max() == 1.0
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
 
 
 def test_heat_lies_in_the_part_that_is_looked_at(taught_model: Path, hands: Path) -> None:

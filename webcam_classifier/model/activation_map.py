@@ -5,12 +5,15 @@ places is what the head answers. To leave a place out of that mean costs nothing
 asked once without each place: where it is less sure of the label then, the label was found there.
 With a linear head this is the class activation map (B. Zhou et al., "Learning Deep Features for
 Discriminative Localization", 2016), and it stays exact with what stands between mean and head.
+Networks that are joined have a map each, whose answers are added.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -33,26 +36,29 @@ class ActivationMap:
         name: What errors call the model.
 
     Raises:
-        UserError: Its network has no map of features that is averaged, as AlexNet's and VGG's have
-            none, or it does not end in a softmax.
+        UserError: Its network does not average a map of features, as AlexNet's and VGG's don't, or
+            it does not end in a softmax.
     """
 
     def __init__(self, graph: onnx.ModelProto, name: str) -> None:
         model = onnx.shape_inference.infer_shapes(graph)
-        pool = _last_average(model)
-        if pool is None:
+        logits = _logits(model)
+        averages = _last_averages(model, logits)
+        if not averages:
             raise UserError(
                 f"{name} can't tell where it looked: its network does not average a map of "
                 "features. Networks that do are SqueezeNet, ResNet, MobileNet and EfficientNet."
             )
         parts = Extractor(model)
-        places, mean = pool.input[0], pool.output[0]
-        self._to_map = _open(parts.extract_model([INPUT_NAME], [places]))
-        self._to_answer = _open(parts.extract_model([mean], [_logits(model)]))
-        self._mean = mean
-        (taken,) = self._to_answer.get_inputs()
-        self._ones = (1,) * (len(taken.shape) - 2)  # where the mean keeps the axes of the map
-        is_half = taken.type == "tensor(float16)"
+        self._means = [node.output[0] for node in averages]
+        maps = list(dict.fromkeys(node.input[0] for node in averages))
+        self._to_maps = _open(parts.extract_model([INPUT_NAME], maps))
+        self._map_of = [maps.index(node.input[0]) for node in averages]
+        self._to_answer = _open(parts.extract_model(self._means, [logits]))
+        taken = {one.name: one for one in self._to_answer.get_inputs()}
+        # Where a mean keeps the axes of the map.
+        self._ones = [(1,) * (len(taken[mean].shape) - 2) for mean in self._means]
+        is_half = taken[self._means[0]].type == "tensor(float16)"
         self._number = np.float16 if is_half else np.float32
 
     @classmethod
@@ -78,33 +84,72 @@ class ActivationMap:
             (height, width) float32 of the map, 0 to 1: the drop of the label's log odds without
             the place, as a share of the largest. All 0 where no place speaks for it.
         """
-        (found,) = self._to_map.run(None, {INPUT_NAME: prepared[np.newaxis]})
-        features = np.asarray(found[0], dtype=np.float32)
-        channels, height, width = features.shape
-        by_place = features.reshape(channels, height * width).T
-        total = by_place.sum(axis=0)
-        means = np.concatenate([total[np.newaxis], total - by_place]) / len(by_place)
-        shaped = means.reshape(-1, channels, *self._ones).astype(self._number)
-        (answers,) = self._to_answer.run(None, {self._mean: shaped})
+        maps = self._to_maps.run(None, {INPUT_NAME: prepared[np.newaxis]})
+        by_place = [_by_place(maps[number]) for number in self._map_of]
+        means = [places.mean(axis=0) for places in by_place]
+        drops = []
+        for number, places in enumerate(by_place):
+            without = (places.sum(axis=0) - places) / len(places)
+            rows = [np.repeat(mean[np.newaxis], len(places) + 1, axis=0) for mean in means]
+            rows[number] = np.concatenate([means[number][np.newaxis], without])
+            log_odds = self._log_odds(rows, label)
+            height, width = maps[self._map_of[number]].shape[2:]
+            drop = np.maximum(log_odds[0] - log_odds[1:], 0.0).reshape(height, width)
+            drops.append(drop * drop.size)  # of an equal area, whatever the map's places are
+        return _together(drops)
+
+    def _log_odds(self, means: Sequence[NDArray[np.float32]], label: int) -> NDArray[np.float64]:
+        """The label's log odds, for rows of means of every map."""
+        fed = {
+            name: rows.reshape(*rows.shape, *ones).astype(self._number)
+            for name, rows, ones in zip(self._means, means, self._ones, strict=True)
+        }
+        (answers,) = self._to_answer.run(None, fed)
         logits = np.asarray(answers, dtype=np.float64)
         others = np.delete(logits, label, axis=1)
-        log_odds = logits[:, label] - np.logaddexp.reduce(others, axis=1)
-        drop = np.maximum(log_odds[0] - log_odds[1:], 0.0).reshape(height, width)
-        most = drop.max()
-        return np.asarray(drop / most if most > 0.0 else drop, dtype=np.float32)
+        return np.asarray(logits[:, label] - np.logaddexp.reduce(others, axis=1))
 
 
-def _last_average(model: onnx.ModelProto) -> onnx.NodeProto | None:
-    """The node that averages a map over all its places; None where there is none."""
+def _by_place(features: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A map of features (1, channels, height, width) as (places, channels)."""
+    channels = features.shape[1]
+    return np.asarray(features[0].reshape(channels, -1).T, dtype=np.float32)
+
+
+def _together(drops: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+    """Add what was found on maps of several sizes, on the finest of them, from 0 to 1."""
+    height, width = max((drop.shape for drop in drops), key=lambda shape: shape[0] * shape[1])
+    total = np.sum([cv2.resize(drop, (width, height)) for drop in drops], axis=0)
+    most = total.max()
+    return np.asarray(total / most if most > 0.0 else total, dtype=np.float32)
+
+
+def _last_averages(model: onnx.ModelProto, logits: str) -> list[onnx.NodeProto]:
+    """The nodes that average a map over all its places, with no other one between them and logits.
+
+    Networks that are joined have one each. None where pixels come to the logits without one.
+    """
     ranks = {one.name: len(one.type.tensor_type.shape.dim) for one in model.graph.value_info}
-    node: onnx.NodeProto
-    for node in reversed(model.graph.node):
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    averages: list[onnx.NodeProto] = []
+    seen: set[str] = set()
+    waiting = [logits]
+    while waiting:
+        name = waiting.pop()
+        if name == INPUT_NAME:
+            return []
+        node = made_by.get(name)
+        if node is None or name in seen:  # a weight, or reached by another way
+            continue
+        seen.add(name)
         if ranks.get(node.input[0] if node.input else "") == _MAP_RANK and (
             # What torch exports says the same with a mean over the last two axes.
             node.op_type == "GlobalAveragePool" or _mean_axes(node, model) in ({2, 3}, {-2, -1})
         ):
-            return node
-    return None
+            averages.append(node)
+        else:
+            waiting.extend(node.input)
+    return averages
 
 
 def _mean_axes(node: onnx.NodeProto, model: onnx.ModelProto) -> set[int]:
