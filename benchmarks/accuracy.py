@@ -268,8 +268,7 @@ def describe(
         "itself, by the random split of the training pictures that it documents. With n pictures "
         "an accuracy p has a standard error of at least sqrt(p (1 - p) / n), and more where many "
         "of them are one person's.",
-        draw(shown_rows(protocols, methods, table), markdown),
-        "At the default threshold of the unknown; all other methods always show a label.",
+        *_describe_shown(shown_rows(protocols, methods, table), markdown),
         draw(seconds_rows(protocols, methods, table), markdown),
         "From the start of the process to a trained model.",
         draw(calibration_rows(protocols, methods, table), markdown),
@@ -281,6 +280,13 @@ def describe(
         for (protocol, method), reason in failures.items()
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _describe_shown(rows: Sequence[Sequence[str]], markdown: bool) -> tuple[str, ...]:
+    if len(rows[0]) == 1:  # no method that knows unknown
+        return ()
+    meaning = "At the default threshold of the unknown; all other methods always show a label."
+    return draw(rows, markdown), meaning
 
 
 def to_json(
