@@ -12,10 +12,12 @@ import torch
 import torchvision
 from onnx.reference import ReferenceEvaluator
 
+from tests.tiny_features import tiny_backbone
 from webcam_classifier.backbone.feature_graph import (
     BEFORE_SHARE,
     FeatureExtractor,
     middle_weights,
+    session_threads,
     squeezenet1_1_features,
     with_normalised_embedding,
 )
@@ -80,3 +82,19 @@ def test_the_unit_embedding_is_a_signed_power_scaled_to_length_one() -> None:
     signed_power = np.sign(values) * np.abs(values) ** 0.7
     expected = signed_power / np.linalg.norm(signed_power, axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 6, 8, 16, 64])
+def test_concurrent_runs_and_the_pool_that_they_share_keep_every_core_busy(cores: int) -> None:
+    for workers in range(min(cores, 4) + 1):
+        callers, pool = max(1, workers), session_threads(cores, workers) - 1
+        assert callers + pool == cores
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_a_session_has_a_pool_of_one_thread_less_than_it_is_given() -> None:
+    graph = tiny_backbone().features
+    before = len(list(Path("/proc/self/task").iterdir()))
+    extractor = FeatureExtractor(graph, threads=4)
+    assert len(list(Path("/proc/self/task").iterdir())) == before + 3
+    del extractor

@@ -21,9 +21,9 @@ from webcam_classifier.worker_threads import run_ahead
 
 EMBEDDING_NAME = "embedding"
 
-_BATCH = 4  # pictures a run: more are slower on a CPU, as they leave its cache
-_SHARED_BATCH = 2  # where several runs share it
-_MOST_WORKERS = 4  # each needs memory of its own for activations
+_BATCH = 4  # pictures in one run: with more, the activations no longer fit into the CPU's cache
+_SHARED_BATCH = 2  # where several runs share that cache
+_MOST_WORKERS = 4  # each run needs its own memory for activations
 _FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
 
 MIDDLE_WIDTH = 0.6
@@ -149,29 +149,42 @@ def with_normalised_embedding(features: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def embedding_workers(threads: int) -> int:
-    """How many threads embed pictures side by side; 0 where the caller's own does it alone.
+    """How many threads embed pictures at the same time; 0 if the caller's thread does it alone.
 
     Args:
-        threads: As `FeatureExtractor` takes it.
+        threads: As for `FeatureExtractor`.
     """
     cores = physical_cores()
     return 0 if threads or cores == 1 else min(_MOST_WORKERS, cores)
 
 
+def session_threads(cores: int, workers: int) -> int:
+    """How many threads a session needs so that its concurrent runs keep all cores busy.
+
+    onnxruntime counts the calling thread: a session of n threads has a pool of n - 1, and all
+    concurrent runs share that one pool.
+
+    Args:
+        cores: Physical ones.
+        workers: Concurrent runs, each called from its own thread; 0 is one run from the caller's.
+    """
+    return cores - max(1, workers) + 1
+
+
 class FeatureExtractor:
     """Runs a feature graph over many pictures.
 
-    Several runs side by side with a thread each take less time than one run on all threads, which
-    wait for each other in every layer: a sixth less with SqueezeNet on two cores. What comes out is
+    Concurrent runs of one thread each take less time than a single run on all threads, which wait
+    for each other in every layer: a sixth less with SqueezeNet on two cores. The embeddings are
     the same to the last bit.
 
     Args:
         features: From `pixels` to an embedding, its only output.
-        threads: Processor threads for one run, with one run after the other; 0 has several runs
-            side by side on all physical cores.
+        threads: CPU threads for one run at a time; 0 makes several runs at the same time, on all
+            physical cores.
 
     Attributes:
-        batch_size: Pictures that a run had best take.
+        batch_size: How many pictures one run should take.
     """
 
     def __init__(self, features: onnx.ModelProto, threads: int = 0) -> None:
@@ -179,14 +192,14 @@ class FeatureExtractor:
         self.batch_size = _SHARED_BATCH if self._workers else _BATCH
         self._output = features.graph.output[0].name
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or physical_cores() // max(1, self._workers)
+        options.intra_op_num_threads = threads or session_threads(physical_cores(), self._workers)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             features.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
         )
 
     def embed(self, prepared: Iterable[BgrImage]) -> NDArray[np.float32]:
-        """Compute the embeddings of pictures.
+        """Compute the embeddings of pictures, at least one.
 
         Args:
             prepared: Each (size, size, 3) uint8, from `prepare`; taken a few at a time.
@@ -199,7 +212,7 @@ class FeatureExtractor:
         return np.concatenate([embeddings() for _, embeddings in found])
 
     def embed_batch(self, prepared: Sequence[BgrImage]) -> NDArray[np.float32]:
-        """Compute the embeddings of a few pictures in one run, in whatever thread this is.
+        """Compute the embeddings of a few pictures in one run; any thread may call it.
 
         Args:
             prepared: At least one, each (size, size, 3) uint8.
