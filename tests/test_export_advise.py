@@ -201,3 +201,39 @@ def test_what_the_others_are_compared_with_is_waited_for_longer(
 
     assert patience == [REFERENCE_WITHIN, OPENS_WITHIN]
     assert found.usable[0].runtime == runtimes[0]
+
+
+class Crashing(RuntimeTrial):
+    """A trial whose process ends while it is timed, unless its graph is an optimised one."""
+
+    rounds_before = 1
+
+    def time_round(self) -> None:
+        if not self.runtime.is_optimised and len(self.seconds) >= self.rounds_before:
+            self._process.kill()
+            self._process.wait()
+        super().time_round()
+
+
+def test_a_runtime_that_crashes_while_it_is_timed_is_not_used(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidate_trials, "RuntimeTrial", Crashing)
+    file = candidate_trials.TrialFile(
+        colours / "model/model.onnx", "fp32", [np.zeros((SIZE, SIZE, 3), np.uint8)]
+    )
+    steady = ExecutionConfig(CPU, 1, is_optimised=True)
+    found = candidate_trials.try_files([(file, ExecutionConfig(CPU, 1)), (file, steady)], 3)
+
+    assert [trial.runtime for trial in found.usable] == [steady]
+    (problem,) = found.problems
+    assert "fp32, 128 pixels, on cpu on 1 thread not taken: timing it failed" in problem
+
+
+def test_nothing_is_recommended_where_the_model_as_it_is_crashes_in_the_last_rounds(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidate_trials, "RuntimeTrial", Crashing)
+    monkeypatch.setattr(Crashing, "rounds_before", 5)  # finding each file's runtime takes fewer
+    with pytest.raises(UserError, match=r"model\.onnx can't be run here: .*timing it failed"):
+        main([str(colours / "model"), "--advise", *ON_CPU])

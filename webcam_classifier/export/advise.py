@@ -179,6 +179,12 @@ def _measure(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
     """Find each file's fastest runtime, then time them all in turn.
 
     The first file is the model as it is; it is timed on everything that runs it.
+
+    Returns:
+        The trials of the first file come first; there is at least one of them.
+
+    Raises:
+        UserError: Nothing runs the first file.
     """
     pairs: list[tuple[TrialFile, ExecutionConfig]] = []
     problems: list[str] = []
@@ -187,12 +193,14 @@ def _measure(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
         tried = try_files([(file, runtime) for runtime in runtimes], _QUICK_ROUNDS).on(providers)
         problems += tried.problems
         if file is files[0]:
-            tried.fastest(file)  # an error where nothing runs it
+            tried.fastest(file)  # raises where nothing runs it
             pairs += [(file, trial.runtime) for trial in tried.usable]
         elif tried.usable:
             pairs.append((file, tried.fastest(file).runtime))
     timed = try_files(pairs, _ROUNDS, is_told=True)
-    return Trials(timed.usable, (*problems, *timed.problems))
+    trials = Trials(timed.usable, (*problems, *timed.problems))
+    trials.fastest(files[0])  # raises if it failed this time: there is nothing to compare with
+    return trials
 
 
 def _advice(

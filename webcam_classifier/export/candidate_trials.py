@@ -142,18 +142,20 @@ def try_files(
             answers = trial.answers()
             problem = _problem(trial, answers, references.setdefault(file, answers))
             if problem or answers is None:
-                size = len(file.pictures[0])
-                named = f"{file.precision}, {size} pixels, on {trial.runtime.describe()}"
-                problems.append(f"{named} not taken: {problem.rstrip('.')}")
+                problems.append(_not_used(file, trial, problem))
             else:
                 usable.append((file, trial, answers))
         for _ in track(Stage.TIME_CANDIDATES, range(rounds)) if is_told else range(rounds):
             for _, trial, _ in usable:
-                trial.time_round()
-        found = tuple(
-            _trial(file, trial, answers) for file, trial, answers in usable if trial.seconds
-        )
-    return Trials(found, tuple(problems))
+                if not trial.problem:
+                    trial.time_round()
+    found = []
+    for file, trial, answers in usable:
+        if trial.problem:  # its process ended while it was timed
+            problems.append(_not_used(file, trial, trial.problem))
+        else:
+            found.append(_trial(file, trial, answers))
+    return Trials(tuple(found), tuple(problems))
 
 
 @contextmanager
@@ -170,6 +172,11 @@ def without_traces(paths: Sequence[Path]) -> Iterator[None]:
     finally:
         for folder in new:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_used(file: TrialFile, trial: RuntimeTrial, problem: str) -> str:
+    named = f"{file.precision}, {len(file.pictures[0])} pixels, on {trial.runtime.describe()}"
+    return f"{named} not taken: {problem.rstrip('.')}"
 
 
 def _problem(
