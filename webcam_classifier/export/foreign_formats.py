@@ -41,6 +41,7 @@ from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 JETSON_INPUT, JETSON_OUTPUT = "input_0", "output_0"
@@ -96,10 +97,9 @@ def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path
                 str(place / "model.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
             )
         except RuntimeError as error:
-            first = str(error).strip().splitlines()[0]
             raise UserError(
-                f"OpenVINO can't read {original.path} ({first}). Export its fp32 original, or use "
-                "the ONNX file with OpenVINO's plugin for onnxruntime."
+                f"OpenVINO can't read {original.path} ({summarise_error(error)}). Export its fp32 "
+                "original, or use the ONNX file with OpenVINO's plugin for onnxruntime."
             ) from error
         answers: list[NDArray[np.float32]] = []
         scores: list[float] = []

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from webcam_classifier.cache_folder import cache_folder
+from webcam_classifier.cache_folder import cache_folder, read_cached_file
 from webcam_classifier.errors import UserError
 from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.storage import remove_stale_partials, write_atomically
@@ -83,10 +83,10 @@ def fetch_npm_archive(archive: NpmArchive) -> bytes:
         UserError: It is not in the cache and can't be fetched, or what came is another file.
     """
     cached = cache_folder() / archive.file_name
-    if cached.is_file():
-        content = cached.read_bytes()
-        if integrity(content) == archive.integrity:
-            return content
+    content = read_cached_file(cached)
+    if integrity(content) == archive.integrity:
+        return content
+    if content:
         _logger.warning("%s has changed, and is fetched again.", cached)
     _logger.info("fetching %s from npm (once)", archive.name)
     content = _pack(archive, cached)

@@ -75,7 +75,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Refuse requests that name another host: a page of elsewhere would have sent them."""
         if not super().parse_request():
             return False
-        host = self.headers.get("Host", "").rpartition(":")[0]
+        host = self.headers.get("Host", "").partition(":")[0]  # without a port where it is 80
         if host not in (_HOST, "localhost"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return False

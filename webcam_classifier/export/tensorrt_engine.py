@@ -71,16 +71,17 @@ def _time_on_show(what: str) -> Iterator[None]:
             _command(f"\r{what}: {time.monotonic() - started:.0f} s\x1b[K")
             sys.stderr.flush()
 
+    if not sys.stderr.isatty():
+        yield
+        return
     thread = threading.Thread(target=show, daemon=True)
-    if sys.stderr.isatty():
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        if thread.is_alive():
-            thread.join()
-            _command("\r\x1b[K")
+        thread.join()
+        _command("\r\x1b[K")
 
 
 def _command(text: str) -> None:

@@ -22,11 +22,12 @@ from webcam_classifier.model_card import (
 )
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.runtime.runners import Values
 from webcam_classifier.runtime.session import ModelSession, card_in, open_session
-from webcam_classifier.runtime.stranger import check_stranger, describe_failure
+from webcam_classifier.runtime.stranger import check_stranger
 from webcam_classifier.storage import recover_folder
 
 _NOTHING = np.zeros(0, dtype=np.float32)
@@ -205,7 +206,7 @@ class Classifier:
         try:
             found = session.run(prepared[np.newaxis])
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            reason = describe_failure(error)
+            reason = summarise_error(error)
             raise ModelError(f"{self.path} could not be run ({reason}). {TRAIN_HINT}") from error
         check_answer(found, len(self.card.labels), self.path)
         return found

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
 from webcam_classifier.runtime.device_name import physical_cores
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.library_session import GraphValue
 from webcam_classifier.runtime.providers import (
     LITERT_LIBRARY,
@@ -89,9 +90,8 @@ def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> Lite
     try:
         module = importlib.import_module(f"{LITERT_LIBRARY}.interpreter")
     except (ImportError, OSError) as error:  # a library of the system that is not here
-        reason = str(error).strip().partition("\n")[0][:200]
         raise ProviderError(
-            f"LiteRT can't be loaded ({reason}). {PROVIDERS['litert'].remedy}"
+            f"LiteRT can't be loaded ({summarise_error(error)}). {PROVIDERS['litert'].remedy}"
         ) from error
     kept = folder / f"{path.stem}-{_LAYOUT}.tflite"
     content = read_graph(kept)

@@ -15,6 +15,7 @@ from typing import Any
 
 from webcam_classifier.leftovers import partial_path
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.file_hashes import is_unchanged, note_hashes
 from webcam_classifier.runtime.providers import OPENVINO_MODULE, PROVIDERS, ProviderError
 from webcam_classifier.storage import remove_stale_partials
@@ -52,18 +53,19 @@ def open_on_openvino(
         return onnxruntime.InferenceSession(str(file), sess_options=options, enable_fallback=0)
 
     kept = compiled / _COMPILED
-    if kept.is_file() and not is_unchanged(compiled):
-        _log.warning("%s was damaged, and is rebuilt.", compiled)
+    if kept.is_file():
+        if is_unchanged(compiled):
+            try:
+                return open_file(kept, {})
+            except Exception as error:  # onnxruntime's exceptions share no base class of their own
+                _log.info("%s is rebuilt: %s", kept, summarise_error(error))
+        else:
+            _log.warning("%s was damaged, and is rebuilt.", compiled)
         shutil.rmtree(compiled, ignore_errors=True)
-    if kept.is_file() and is_unchanged(compiled):
-        try:
-            return open_file(kept, {})
-        except Exception:  # damaged, or of another processor: onnxruntime raises what it likes
-            return open_file(path, {})
     try:
         compiled.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_partials(compiled.parent, recursive=False)
-        # Written beside and moved, whole: another process may be at the same.
+        # Written to a folder beside it and then moved: another process may be doing the same.
         place = partial_path(compiled)
         place.mkdir()
     except OSError:
@@ -75,13 +77,14 @@ def open_on_openvino(
     }
     try:
         session = open_file(path, writing)
-        note_hashes(place)
+    except Exception:  # a full disk, or a graph that it can't open, which is raised here
+        shutil.rmtree(place, ignore_errors=True)
+        return open_file(path, {})
+    note_hashes(place)
+    try:
         place.rename(compiled)
-    except OSError:  # another process was there first
-        shutil.rmtree(place)
-    except Exception:
-        shutil.rmtree(place)
-        raise
+    except OSError:  # another process was first
+        shutil.rmtree(place, ignore_errors=True)
     return session
 
 
@@ -111,9 +114,9 @@ def openvino_devices() -> list[Any]:
             and device.device.type == onnxruntime.OrtHardwareDeviceType.CPU
         ]
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        reason = str(error).strip().splitlines()[0][:200]
         raise ProviderError(
-            f"OpenVINO's plugin can't be loaded ({reason}). {PROVIDERS['openvino'].remedy}"
+            f"OpenVINO's plugin can't be loaded ({summarise_error(error)}). "
+            f"{PROVIDERS['openvino'].remedy}"
         ) from error
     if not devices:
         raise ProviderError("OpenVINO's plugin knows no processor here. Take --provider cpu.")

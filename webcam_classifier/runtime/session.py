@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
 from webcam_classifier.runtime.library_session import LibrarySession
 from webcam_classifier.runtime.litert_package import open_with_litert
@@ -45,7 +46,7 @@ from webcam_classifier.runtime.providers import (
 from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, SplitRunner, Values
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.split_graph import split_graph
-from webcam_classifier.runtime.stranger import check_stranger, describe_failure
+from webcam_classifier.runtime.stranger import check_stranger
 from webcam_classifier.runtime.tensorrt_package import open_with_tensorrt
 from webcam_classifier.storage import explain_os_error
 
@@ -235,9 +236,9 @@ def open_on_provider(
     except ProviderError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        reason = str(error).strip().splitlines()[0][:200]
         raise ProviderError(
-            f"{runtime.provider} can't open {path.name} ({reason}). {provider.remedy}"
+            f"{runtime.provider} can't open {path.name} ({summarise_error(error)}). "
+            f"{provider.remedy}"
         ) from error
     check_taken(session, runtime.provider)
     if runtime.provider == "tensorrt":
@@ -369,7 +370,7 @@ def open_session(path: Path, runtime: ExecutionConfig) -> ModelSession:
     except UserError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        reason = describe_failure(error)
+        reason = summarise_error(error)
         raise ModelError(f"{path} is not a whole ONNX file ({reason}). {TRAIN_HINT}") from error
 
 

@@ -22,7 +22,6 @@ from webcam_classifier.model_card import TRAIN_HINT, ModelError
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.model_structure import MAXIMUM_BYTES, structure_problem
 from webcam_classifier.storage import remove_stale_partials, write_atomically
-from webcam_classifier.visible_text import visible
 
 TRIED_WITHIN = 15.0
 """Seconds to the answer, the start of the process among them."""
@@ -147,9 +146,3 @@ def _note(digest: str, fields: dict[str, object]) -> None:
             note.unlink(missing_ok=True)
     except (UserError, OSError):
         return  # a folder that can't be written: the file is tried again the next time
-
-
-def describe_failure(error: BaseException) -> str:
-    """The first line of what a library says, short and fit to be shown."""
-    lines = str(error).strip().splitlines()
-    return visible(lines[0])[:200] if lines else type(error).__name__

@@ -14,10 +14,10 @@ import numpy as np
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import TRAIN_HINT
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.runtime.session import card_in, open_session
-from webcam_classifier.runtime.stranger import describe_failure
 
 _MEMORY = 700_000_000
 """Bytes that a model may take, besides four times the size of its file."""
@@ -40,7 +40,7 @@ def trial_problem(path: Path) -> str:
     except UserError as error:
         return str(error)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        return f"{path} could not be run ({describe_failure(error)}). {TRAIN_HINT}"
+        return f"{path} could not be run ({summarise_error(error)}). {TRAIN_HINT}"
     return ""
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.cuda_runtime import CudaRuntime, load_cuda_runtime
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.library_session import GraphValue
 from webcam_classifier.runtime.providers import (
     PROVIDERS,
@@ -169,9 +170,8 @@ def import_tensorrt() -> ModuleType:
         version = str(tensorrt.__version__)
         major = int(version.partition(".")[0])
     except (ImportError, OSError, AttributeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
         raise ProviderError(
-            f"TensorRT can't be loaded ({reason}). {PROVIDERS['tensorrt'].remedy}"
+            f"TensorRT can't be loaded ({summarise_error(error)}). {PROVIDERS['tensorrt'].remedy}"
         ) from error
     if major < _OLDEST:
         raise ProviderError(

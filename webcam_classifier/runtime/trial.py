@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.runtime.session import ModelSession, open_model
 
@@ -59,7 +60,8 @@ class RuntimeTrial:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # drivers are noisy; what matters comes as JSON
             cwd=Path(__file__).parents[2],
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         request = {
             "model": str(model.resolve()),
@@ -118,13 +120,13 @@ class RuntimeTrial:
         watch = threading.Timer(self._patience, self._process.kill)
         watch.start()
         try:
-            line = self._process.stdout.readline()
+            # Drivers print to stdout too; such lines are passed over.
+            message = next((found for found in map(_message, self._process.stdout) if found), None)
         finally:
             watch.cancel()
-        if not line:
+        if message is None:
             return {"problem": f"its process ended, or took over {self._patience:.0f} seconds"}
-        said: dict[str, Any] = json.loads(line)
-        return said
+        return message
 
 
 def main() -> None:
@@ -141,7 +143,7 @@ def main() -> None:
         _say({"problem": str(error)})
         return
     except Exception as error:  # whatever a driver raises, it is no choice
-        _say({"problem": str(error).strip().splitlines()[0][:200]})
+        _say({"problem": summarise_error(error)})
         return
     _say({"answers": answers})
     for _ in sys.stdin:
@@ -160,6 +162,15 @@ def time_once(session: ModelSession, pixels: NDArray[np.uint8]) -> float:
 
 def _say(message: dict[str, object]) -> None:
     print(json.dumps(message), flush=True)
+
+
+def _message(line: str) -> dict[str, Any] | None:
+    """What `_say` wrote; None for a line of anybody else."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 if __name__ == "__main__":
