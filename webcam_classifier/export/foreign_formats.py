@@ -42,6 +42,7 @@ from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.error_summary import summarise_error
+from webcam_classifier.runtime.passes.graph_index import needed_nodes
 from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 JETSON_INPUT, JETSON_OUTPUT = "input_0", "output_0"
@@ -207,7 +208,7 @@ def jetson_graph(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
         helper.make_node("Transpose", ["jetson_bgr"], [INPUT_NAME], perm=[0, 2, 3, 1]),
     ]
     after = helper.make_node("Identity", [OUTPUT_NAME], [JETSON_OUTPUT])
-    nodes = _needed([*before, *graph.node, after], JETSON_OUTPUT)
+    nodes = needed_nodes([*before, *graph.node, after], [JETSON_OUTPUT])
     taken = {name for node in nodes for name in node.input}
     labels = _label_count(model)
     kept = [one for one in graph.initializer if one.name in taken]
@@ -222,16 +223,6 @@ def jetson_graph(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     for index, node in enumerate(graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return result
-
-
-def _needed(nodes: Sequence[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
-    """The nodes that an output rests on, in their order."""
-    wanted, kept = {output}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    return kept[::-1]
 
 
 def _label_count(model: onnx.ModelProto) -> int:

@@ -1,4 +1,4 @@
-"""A model's graph as formats of other tools are written from it: one picture, all shapes known."""
+"""Rewrite a model's graph for one picture, all shapes known, to convert it to other formats."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import onnx
 from onnx import numpy_helper
 
 from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.runtime.passes.graph_index import needed_nodes
 from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def one_picture_graph(source: Path) -> onnx.ModelProto:
-    """Write a graph anew for a batch of one.
+    """Rewrite a graph for a batch of one.
 
-    Torch's exporter computes with the batch's size where it is not known: a mean over a whole map
-    is gathered from a flat list by computed places. With one picture all of that is constant.
+    Torch's exporter emits arithmetic on the batch size if it is not fixed: a mean over a whole
+    map is gathered from a flattened tensor by computed indices. For one picture all of that is
+    constant.
 
     Args:
         source: A model file.
 
     Returns:
-        The same network, tidied, with shapes of all values. But for its declared shapes it takes
-        any number of pictures, where its operators do.
+        The same network, tidied, with the shapes of all values. Apart from its declared shapes it
+        still takes any number of pictures, as far as its operators do.
     """
     with temporary_folder() as folder:
         model = onnx.load(source)
@@ -37,7 +39,7 @@ def one_picture_graph(source: Path) -> onnx.ModelProto:
 
 
 def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """The shapes of all values by their names; 0 stands for what is not known."""
+    """Return the shape of each value by its name; an unknown length is 0."""
     graph = model.graph
     return {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
@@ -52,7 +54,7 @@ def _fix_batch(model: onnx.ModelProto) -> None:
 
 
 def _remove_gathering(graph: onnx.GraphProto) -> None:
-    """Remove each flat list from which all is gathered in its order, into the shape of before."""
+    """Remove each Reshape and Gather that together give back the tensor that they take."""
     model = onnx.ModelProto(graph=graph)
     shapes = shapes_of(model)
     constants = {one.name: one for one in graph.initializer}
@@ -72,14 +74,10 @@ def _remove_gathering(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = instead.get(name, name)
-    wanted = {output.name for output in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
+    needed = needed_nodes(graph.node, [output.name for output in graph.output])
     del graph.node[:]
-    graph.node.extend(reversed(kept))
-    needed = [one for one in graph.initializer if one.name in wanted]
+    graph.node.extend(needed)
+    read = {name for node in needed for name in node.input}
+    constants_read = [one for one in graph.initializer if one.name in read]
     del graph.initializer[:]
-    graph.initializer.extend(needed)
+    graph.initializer.extend(constants_read)

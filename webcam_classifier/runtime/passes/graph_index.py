@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,24 @@ class GraphIndex:
         for entry in [entry for entry in self.graph.initializer if entry.name not in read]:
             self.graph.initializer.remove(entry)
         del self.graph.value_info[:]
+
+
+def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Select the nodes that outputs depend on.
+
+    Args:
+        nodes: In topological order, as in any ONNX graph.
+        outputs: Names of values.
+
+    Returns:
+        Those nodes, in the same order.
+    """
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints and lists

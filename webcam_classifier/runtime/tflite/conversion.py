@@ -18,11 +18,12 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.runtime.one_picture_graph import shapes_of
+from webcam_classifier.runtime.passes.graph_index import attribute
 from webcam_classifier.runtime.tflite.tflite_file import Quantisation, TfliteFile
 
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -32,7 +33,9 @@ AXIS_OF_MAP = (0, 3, 1, 2)
 SIX = 6.0
 
 _FEW_NUMBERS = 8  # constants that may be wanted again are written once
-_UNSIGNED_MIDDLE = 128  # what is uint8 in ONNX is int8 in TFLite: less by this
+UNSIGNED_OFFSET = 128
+"""What a uint8 value of ONNX is less as an int8 value of TFLite."""
+
 
 _WHOLE_TYPES = (np.uint8, np.int8, np.int32)
 
@@ -178,9 +181,9 @@ class Conversion:
         """
         scale = self.constants[node.input[1]].astype(np.float32).reshape(-1)
         if len(node.input) < 3:
-            return Quantisation(scale, -_UNSIGNED_MIDDLE)
+            return Quantisation(scale, -UNSIGNED_OFFSET)
         points = self.constants[node.input[2]]
-        unsigned = _UNSIGNED_MIDDLE if points.dtype == np.uint8 else 0
+        unsigned = UNSIGNED_OFFSET if points.dtype == np.uint8 else 0
         first = int(points.reshape(-1)[0])
         self.expect(node, points.dtype in _WHOLE_TYPES and bool((points == first).all()))
         return Quantisation(scale, first - unsigned)
@@ -206,11 +209,3 @@ class Conversion:
         """The file, with the input and the outputs of the graph."""
         given = {output.name: self.tensor(output.name) for output in self.graph.output}
         return self.file.content({INPUT_NAME: self.pixels[INPUT_NAME]}, given)
-
-
-def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints, floats and lists
-    """An attribute of a node, or what it is where the node has none."""
-    for one in node.attribute:
-        if one.name == name:
-            return helper.get_attribute_value(one)
-    return default

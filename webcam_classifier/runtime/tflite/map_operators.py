@@ -11,12 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto
 
 from webcam_classifier.model_card import INPUT_NAME
-from webcam_classifier.runtime.tflite.conversion import (
-    AXIS_OF_MAP,
-    Conversion,
-    Operator,
-    attribute,
-)
+from webcam_classifier.runtime.passes.graph_index import attribute
+from webcam_classifier.runtime.tflite.conversion import AXIS_OF_MAP, Conversion, Operator
 from webcam_classifier.runtime.tflite.tflite_file import Quantisation
 
 _LOWEST = np.float32(np.finfo(np.float32).min)

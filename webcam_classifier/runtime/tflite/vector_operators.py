@@ -7,13 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from webcam_classifier.runtime.tflite.conversion import (
-    AXIS_OF_MAP,
-    SIX,
-    Conversion,
-    Operator,
-    attribute,
-)
+from webcam_classifier.runtime.passes.graph_index import attribute
+from webcam_classifier.runtime.tflite.conversion import AXIS_OF_MAP, SIX, Conversion, Operator
 
 ELEMENTWISE: Mapping[str, tuple[int, str]] = {
     "Abs": (Operator.ABS, "AbsOptions"),

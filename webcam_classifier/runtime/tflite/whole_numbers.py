@@ -15,11 +15,8 @@ import onnx
 from numpy.typing import NDArray
 
 from webcam_classifier.model_card import INPUT_NAME
-from webcam_classifier.runtime.tflite.conversion import (
-    Conversion,
-    Operator,
-    attribute,
-)
+from webcam_classifier.runtime.passes.graph_index import attribute
+from webcam_classifier.runtime.tflite.conversion import UNSIGNED_OFFSET, Conversion, Operator
 from webcam_classifier.runtime.tflite.map_operators import (
     convolves_depthwise,
     padded,
@@ -29,7 +26,6 @@ from webcam_classifier.runtime.tflite.map_operators import (
 from webcam_classifier.runtime.tflite.tflite_file import Quantisation
 from webcam_classifier.runtime.tflite.vector_operators import write_reshape
 
-_UNSIGNED_MIDDLE = 128
 _SAME_SCALE = 1e-5  # of scales, relatively: the quantiser multiplies them in another order
 _LARGEST_BIAS = float(2**31 - 1)
 
@@ -197,7 +193,7 @@ def _signed_pixels(graph: Conversion, node: onnx.NodeProto) -> int:
     pixels = graph.pixels[INPUT_NAME]
     told = graph.quantisation(node)
     graph.expect(node, graph.tensors.get(node.input[0]) == pixels)
-    unsigned = Quantisation(told.scale, told.zero_point + _UNSIGNED_MIDDLE)
+    unsigned = Quantisation(told.scale, told.zero_point + UNSIGNED_OFFSET)
     graph.file.quantise(pixels, unsigned)
     result = graph.file.value(graph.file.shape(pixels), "", np.int8, told)
     return graph.file.node(Operator.QUANTIZE, [pixels], result, "QuantizeOptions")
