@@ -1,7 +1,7 @@
-"""Choose what runs a model on this device, and remember it.
+"""Choose the runtime of a model on this device, and cache the choice.
 
-What is remembered holds for this model, device and these versions, so that a later start measures
-nothing, and loads nothing that only the measurement needs.
+The cached choice is valid for this model, device and these versions. With it, a later start
+measures nothing, and loads nothing that only the measurement needs.
 """
 
 from __future__ import annotations
@@ -34,33 +34,34 @@ Say = Callable[[str], None]
 
 
 def choose_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeChoice:
-    """Return the cached choice, or try what this device has and cache the best.
+    """Return the cached choice, or measure what this device offers and cache the best.
 
     Args:
         model: The model file.
-        wanted: `auto`, or the only provider that will do.
-        threads: Of the processor; 0 leaves that to the measurement as well.
-        say: Told what takes time before it begins.
+        wanted: `auto`, or the only provider allowed.
+        threads: CPU threads; 0 lets the measurement decide that too.
+        say: Called with a line of text before something that takes time.
 
     Raises:
         ModelError: The file can't be used.
-        ProviderError: The wanted provider is missing, can't run this model, or answers otherwise.
+        ProviderError: The wanted provider is missing, can't run this model, or gives other answers
+            than the CPU.
     """
     known = known_runtime(model, wanted, threads, say)
     return measure_runtime(model, wanted, threads, say) if known is None else known
 
 
 def known_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeChoice | None:
-    """Return what can be said without a measurement: the cached choice, or the only one there is.
+    """Return what is known without measuring: the cached choice, or the only possible one.
 
     Args:
         model: The model file.
         wanted: See `choose_runtime`.
         threads: Likewise.
-        say: Told where the cached choice is damaged.
+        say: Called with a line of text if the cached choice is damaged.
 
     Returns:
-        None where it has to be measured.
+        The choice; None if it has to be measured.
 
     Raises:
         ModelError: The file can't be used.
@@ -83,7 +84,7 @@ def known_runtime(model: Path, wanted: str, threads: int, say: Say) -> RuntimeCh
 def measure_runtime(
     model: Path, wanted: str, threads: int, say: Say, patience: float = OPENS_WITHIN
 ) -> RuntimeChoice:
-    """Try what this device has, and cache the best; see `choose_runtime`.
+    """Measure what this device offers, and cache the best; see `choose_runtime`.
 
     Args:
         model: The model file.
@@ -107,7 +108,7 @@ def measure_runtime(
         say("TensorRT builds an engine for this GPU: 1 to 10 minutes, on a small Jetson up to 30")
     else:
         say(f"trying {', '.join(names)} on this device (once for this model)")
-    # Loaded only now: it reads pictures, and most starts have no use for it.
+    # Imported only here: it reads pictures, and most starts don't measure.
     from webcam_classifier.runtime.race import NoReferenceError, race
 
     try:
@@ -115,7 +116,7 @@ def measure_runtime(
     except NoReferenceError as error:
         if wanted not in (AUTO, CPU):
             raise ProviderError(f"--provider {wanted} can't be checked. {error}") from error
-        # Nothing else may be taken. It is not remembered either: the next start may fare better.
+        # Nothing else can be checked. It is not cached either, as the next start may succeed.
         say(str(error))
         return RuntimeChoice(
             ExecutionConfig(CPU, threads, precision=precision), f"nothing was measured: {error}"
@@ -127,7 +128,7 @@ def measure_runtime(
 
 
 def _allowed(wanted: str) -> tuple[str, ...]:
-    """The providers that will do.
+    """Return the allowed providers.
 
     Raises:
         ProviderError: The wanted one is missing.
@@ -146,14 +147,14 @@ def _place(model: Path, wanted: str, threads: int) -> Path:
 
 
 def recall(path: Path, say: Say) -> RuntimeChoice | None:
-    """Read a choice that was remembered.
+    """Read a cached choice.
 
     Args:
-        path: From `remember`.
-        say: Told where it is damaged.
+        path: As for `remember`.
+        say: Called with a line of text if it is damaged.
 
     Returns:
-        None where there is none, or none that is whole: it has to be measured again.
+        The choice; None if there is none, or a damaged one, and it has to be measured again.
     """
     try:
         content = path.read_bytes()
@@ -174,12 +175,12 @@ def recall(path: Path, say: Say) -> RuntimeChoice | None:
 
 
 def remember(path: Path, choice: RuntimeChoice, say: Say) -> None:
-    """Keep a choice for the next start, with a hash of it.
+    """Cache a choice for the next start, with a hash of it.
 
     Args:
-        path: In the folder of the model, this device and these versions.
+        path: In the cache folder of the model, this device and these versions.
         choice: What was measured.
-        say: Told where the folder can't be written.
+        say: Called with a line of text if the folder can't be written.
     """
     line = json.dumps(dataclasses.asdict(choice))
     try:

@@ -1,7 +1,8 @@
-"""The few calls of CUDA's runtime that an engine needs. Not yet run on such a device.
+"""The few calls of CUDA's runtime that a TensorRT engine needs. Not run on such a device yet.
 
-Called through ctypes: a Jetson has the library from JetPack, and no package for Python. Names and
-numbers are those of NVIDIA's "CUDA Runtime API", which are the same in CUDA 11, 12 and 13.
+They go through ctypes, because on a Jetson the library comes with JetPack, without a Python
+package. Names and numbers are those of NVIDIA's "CUDA Runtime API"; they are the same in CUDA 11,
+12 and 13.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _FIRST_DEVICE = 0
 
 
 class CudaError(RuntimeError):
-    """CUDA refused something, or is not here."""
+    """A call of CUDA failed, or there is no CUDA."""
 
 
 class CudaRuntime:
@@ -37,7 +38,7 @@ class CudaRuntime:
         library.cudaGetErrorString.restype = ctypes.c_char_p
 
     def describe_device(self) -> str:
-        """Name what an engine depends on, such as 'sm87x16': architecture and multiprocessors.
+        """Return what an engine depends on, such as 'sm87x16': architecture and multiprocessors.
 
         Raises:
             CudaError: There is no GPU, or its driver is too old for this CUDA.
@@ -48,31 +49,41 @@ class CudaRuntime:
         return f"sm{major}{minor}x{count}"
 
     def allocate(self, size: int) -> int:
-        """Return the address of so many bytes of the device's memory."""
+        """Allocate memory on the device.
+
+        Args:
+            size: Bytes.
+
+        Returns:
+            Its address.
+
+        Raises:
+            CudaError: There is too little memory.
+        """
         place = ctypes.c_void_p()
         self._call("cudaMalloc", ctypes.byref(place), ctypes.c_size_t(size))
         return _address(place)
 
     def create_stream(self) -> int:
-        """Return the handle of a new stream."""
+        """Create a stream, and return its handle."""
         stream = ctypes.c_void_p()
         self._call("cudaStreamCreate", ctypes.byref(stream))
         return _address(stream)
 
     def copy_in(self, place: int, values: NDArray[Any], stream: int) -> None:
-        """Copy an array, whose numbers lie in a row, to the device's memory."""
+        """Copy a contiguous array to the device's memory."""
         self._copy(place, values.ctypes.data, values.nbytes, _TO_DEVICE, stream)
 
     def copy_out(self, values: NDArray[Any], place: int, stream: int) -> None:
-        """Copy from the device's memory into an array; it is there after `wait`."""
+        """Copy from the device's memory into a contiguous array, which is complete after `wait`."""
         self._copy(values.ctypes.data, place, values.nbytes, _TO_HOST, stream)
 
     def wait(self, stream: int) -> None:
-        """Wait until all is done that was asked of a stream."""
+        """Wait until a stream has finished all its work."""
         self._call("cudaStreamSynchronize", ctypes.c_void_p(stream))
 
     def release(self, places: list[int], stream: int) -> None:
-        """Give memory and a stream back; the list is empty afterwards."""
+        """Free memory and a stream; the list is empty afterwards."""
         while places:
             self._library.cudaFree(ctypes.c_void_p(places.pop()))
         self._library.cudaStreamDestroy(ctypes.c_void_p(stream))
@@ -101,9 +112,9 @@ class CudaRuntime:
 
 
 def load_cuda_runtime() -> CudaRuntime:
-    """Load the first libcudart that finds a GPU: the system's, or one of a package of NVIDIA.
+    """Load the first libcudart that finds a GPU: the system's, or one from NVIDIA's packages.
 
-    One that was built for another driver can be loaded as well, and finds none.
+    A library that was built for another driver loads too, but finds no GPU.
 
     Raises:
         CudaError: There is no libcudart, or none that finds a GPU.
@@ -113,7 +124,7 @@ def load_cuda_runtime() -> CudaRuntime:
         try:
             runtime = CudaRuntime(ctypes.CDLL(place))
             runtime.describe_device()
-        except (OSError, AttributeError):  # AttributeError: another library of that name
+        except (OSError, AttributeError):  # AttributeError: another library with that name
             continue
         except CudaError as error:
             problem = error

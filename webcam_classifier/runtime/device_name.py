@@ -1,4 +1,4 @@
-"""What this device is: what is measured on it holds for another one only by chance."""
+"""Describe this device: measurements made on it are not valid for another one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ARM_CORES = {
     "0xd0d": "Cortex-A77", "0xd40": "Neoverse-V1", "0xd41": "Cortex-A78", "0xd42": "Cortex-A78AE",
     "0xd49": "Neoverse-N2", "0xd4f": "Neoverse-V2",
 }  # fmt: skip
-"""Parts by Arm itself, from its technical reference manuals (the register MIDR_EL1)."""
+"""Part numbers of Arm's own cores, from its technical reference manuals (register MIDR_EL1)."""
 
 
 def device_name() -> str:
-    """Return the processor with its cores and, where there are any, the board and the GPUs."""
+    """Return the names of the board (if it has one), the CPU with its cores, and the GPUs."""
     parts = [_board(), f"{_processor()} with {physical_cores()} cores", _graphics()]
     return ", ".join(part for part in parts if part)
 
@@ -40,30 +40,30 @@ def _allowed_processors() -> set[int]:
 
 
 def is_x86() -> bool:
-    """Whether this is a 64-bit x86 processor, by whatever name the system calls it."""
+    """Whether this is a 64-bit x86 CPU; systems have several names for it."""
     return platform.machine().lower() in {"x86_64", "amd64"}
 
 
 def is_arm() -> bool:
-    """Whether this is a 64-bit ARM processor, by whatever name the system calls it."""
+    """Whether this is a 64-bit ARM CPU; systems have several names for it."""
     return platform.machine().lower() in {"aarch64", "arm64"}
 
 
 def processor_in(cpuinfo: str) -> str:
-    """Name the processor that Linux describes.
+    """Return the name of the CPU that Linux describes.
 
     Args:
-        cpuinfo: What /proc/cpuinfo holds.
+        cpuinfo: The content of /proc/cpuinfo.
 
     Returns:
-        Empty where it says nothing.
+        Its name; empty if it has none there.
     """
     lines = [line.partition(":") for line in cpuinfo.splitlines()]
     facts = [(key.strip(), value.strip()) for key, _, value in lines]
     for key, value in facts:
         if key == "model name":
             return value
-    # Linux on ARM has no such line, but numbers, of two kinds of core where some are small.
+    # Linux on ARM has no such line, but numbers for each core, which may be of several kinds.
     makers = [value for key, value in facts if key == "CPU implementer"]
     parts = [value for key, value in facts if key == "CPU part"]
     if makers and len(makers) == len(parts):
@@ -89,7 +89,7 @@ def _graphics() -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""
-    import subprocess  # a megabyte, and not needed without such a device
+    import subprocess  # takes a megabyte, and is not needed without such a device
 
     command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:

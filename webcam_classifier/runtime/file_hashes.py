@@ -1,4 +1,4 @@
-"""Tell whether what a provider compiled is still what it wrote: a hash of each file, in a list."""
+"""Detect damaged files among those that a provider compiled, by a list of their hashes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 def note_hashes(folder: Path, pattern: str = "*") -> None:
-    """Note what the files of a folder hold now; where it can't be written, nothing is noted.
+    """Write the hashes of a folder's files into it; if it can't be written, that is logged.
 
     Args:
-        folder: Of a provider.
-        pattern: Of the files' names.
+        folder: With what a provider compiled.
+        pattern: Glob pattern of the files' names.
     """
     try:
         files = [path for path in folder.glob(pattern) if path.is_file() and path.name != _NAME]
@@ -32,15 +32,15 @@ def note_hashes(folder: Path, pattern: str = "*") -> None:
 
 
 def is_unchanged(folder: Path) -> bool:
-    """Whether something was noted of a folder, and holds for all that was noted."""
+    """Whether hashes were noted for a folder, and all of them still match."""
     return bool(_noted(folder)) and not changed_files(folder)
 
 
 def changed_files(folder: Path) -> list[Path]:
-    """Return the files whose hash was noted, and that are gone or have another content now.
+    """Return the files that are missing or no longer match the hash that was noted.
 
     Args:
-        folder: Of a provider; it may be missing.
+        folder: With what a provider compiled; it may be missing.
     """
     return [
         folder / name for name, noted in _noted(folder).items() if _hash(folder / name) != noted
@@ -56,7 +56,7 @@ def _noted(folder: Path) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
-    """Hash a file; empty where it can't be read."""
+    """Return a file's sha256 in hexadecimal; empty if it can't be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

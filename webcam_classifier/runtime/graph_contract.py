@@ -1,7 +1,7 @@
-"""What the graph of a model file takes and gives, checked when it is opened and at each answer.
+"""Check the inputs and outputs of a model file when it is opened, and each of its answers.
 
-A file from elsewhere may hold any graph. What it answers is drawn, written and counted only where
-it is what its card promises: probabilities.
+A file from elsewhere may hold any graph. Its answers are shown, stored and counted only if they
+are what its card promises: probabilities.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from webcam_classifier.model_card import (
 )
 from webcam_classifier.runtime.session import ModelSession
 
-_SUM_WITHIN = 0.02  # of one: softmax in 8-bit steps is off by up to half of that
-_RANGE_WITHIN = 0.001
+_SUM_WITHIN = 0.02  # of 1; a softmax in 8-bit steps is off by up to half of that
+_RANGE_WITHIN = 0.001  # below 0
 _FLOATS = ("tensor(float)", "tensor(float16)")
 
 
 def check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
-    """Refuse a graph that does not take and give what the card of its file says.
+    """Refuse a graph whose inputs and outputs are not what the card of its file says.
 
     Args:
-        session: Opened.
-        card: Of the same file.
+        session: The opened file.
+        card: The file's card.
         path: The file, for the message.
 
     Raises:
-        ModelError: An input or output is missing, is one too many, or has another type or shape.
+        ModelError: An input or output is missing or has a wrong type or shape, or there is more
+            than one input.
     """
     inputs, outputs, types = session.inputs, session.outputs, session.types
     if INPUT_NAME not in inputs or OUTPUT_NAME not in outputs:
@@ -71,16 +72,16 @@ def check_graph(session: ModelSession, card: ModelCard, path: Path) -> None:
 
 
 def check_answer(found: Mapping[str, NDArray[Any]], labels: int, path: Path) -> None:
-    """Refuse what is not an answer: probabilities, a score and an embedding of numbers.
+    """Refuse outputs that are no valid answer.
 
     Args:
-        found: The graph's outputs by name, of one picture; any may be missing.
-        labels: How many there are.
+        found: The graph's outputs for one picture by name; any may be missing.
+        labels: How many labels there are.
         path: The model file, for the message.
 
     Raises:
-        ModelError: There are others than that many probabilities, which are none below 0 and sum
-            to 1; or the score or the embedding is not a number.
+        ModelError: The probabilities are not one for each label, at least 0 and with a sum of 1;
+            or the score of unknown or the embedding is not finite.
     """
     probabilities = found.get(OUTPUT_NAME)
     if probabilities is not None and not (

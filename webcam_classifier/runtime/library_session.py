@@ -1,4 +1,4 @@
-"""A graph opened by another library, with as much of a session of onnxruntime as is used here."""
+"""A graph opened by another library, with those methods of onnxruntime's session that are used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class GraphValue:
-    """An input or output, described as onnxruntime does.
+    """An input or output, described as in onnxruntime.
 
     Attributes:
         name: In the graph.
@@ -26,22 +26,22 @@ class GraphValue:
 
 @runtime_checkable
 class LibrarySession(Protocol):
-    """What `open_with_openvino`, `open_with_litert` and `open_with_tensorrt` return.
+    """A graph opened by OpenVINO, LiteRT or TensorRT itself, without onnxruntime.
 
     Attributes:
-        library: What computes it, with its version.
+        library: The library that computes it, with its version.
     """
 
     library: str
 
     def get_inputs(self) -> list[GraphValue]:
-        """What the graph takes."""
+        """Return the inputs of the graph."""
 
     def get_outputs(self) -> list[GraphValue]:
-        """What it gives."""
+        """Return its outputs."""
 
     def get_providers(self) -> list[str]:
-        """What runs it, all of it, by onnxruntime's name."""
+        """Return the one provider that runs all of it, by onnxruntime's name."""
 
     def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the graph; return the outputs of those names, which later runs leave alone."""
+        """Run the graph, and return the named outputs, which later runs do not overwrite."""

@@ -1,7 +1,6 @@
-"""Run a graph with LiteRT, once TensorFlow Lite, whose XNNPACK computes int8 well on ARM.
+"""Run a graph with LiteRT (formerly TensorFlow Lite), whose XNNPACK runs int8 fast on ARM.
 
-The graph is written as a TFLite file, for which a TFLite file of somebody else is never needed;
-the file is kept, and opened the next time instead of the graph.
+The graph is converted to a TFLite file, which is cached and opened the next time instead.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from webcam_classifier.runtime.providers import (
     ProviderError,
 )
 
-_LAYOUT = 1  # of the files written here; another number leaves older ones alone
+_LAYOUT = 1  # version of the files written here; a new one ignores older files
 _TYPES: Mapping[type[np.generic], str] = {
     np.uint8: "tensor(uint8)",
     np.float32: "tensor(float)",
@@ -37,7 +36,7 @@ class LitertSession:
 
     Args:
         interpreter: LiteRT's, of a file with a signature that names its tensors.
-        library: LiteRT, with its version.
+        library: `LiteRT` with its version.
     """
 
     def __init__(self, interpreter: Any, library: str) -> None:  # noqa: ANN401 no requirement
@@ -51,19 +50,19 @@ class LitertSession:
         self._places = {name: told["index"] for name, told in {**taken, **given}.items()}
 
     def get_inputs(self) -> list[GraphValue]:
-        """What the graph takes."""
+        """Return the inputs of the graph."""
         return self._inputs
 
     def get_outputs(self) -> list[GraphValue]:
-        """What it gives."""
+        """Return its outputs."""
         return self._outputs
 
     def get_providers(self) -> list[str]:
-        """What runs it, all of it, by the name that providers of onnxruntime have."""
+        """Return the one provider that runs all of it, by its name in `PROVIDERS`."""
         return [PROVIDERS["litert"].registered]
 
     def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the graph; return the outputs of those names.
+        """Run the graph, and return the named outputs.
 
         Raises:
             ValueError: An input has another shape or type than the file.
@@ -75,13 +74,13 @@ class LitertSession:
 
 
 def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> LitertSession:
-    """Open a graph, or what was written from it before.
+    """Open a graph, or the TFLite file that was written from it before.
 
     Args:
-        path: The graph; its batch axis gets a length of one.
+        path: The graph; its batch axis gets the length 1.
         runtime: With the number of threads.
-        folder: For the file of this graph, device and versions alone. It need not be there; where
-            it can't be written, nothing is kept.
+        folder: For the file of this graph, device and these versions only. It may be missing; if
+            it can't be written, nothing is cached.
 
     Raises:
         ProviderError: LiteRT is missing, or the graph can't be written as a TFLite file.
@@ -89,7 +88,7 @@ def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> Lite
     """
     try:
         module = importlib.import_module(f"{LITERT_LIBRARY}.interpreter")
-    except (ImportError, OSError) as error:  # a library of the system that is not here
+    except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         raise ProviderError(
             f"LiteRT can't be loaded ({summarise_error(error)}). {PROVIDERS['litert'].remedy}"
         ) from error
@@ -105,12 +104,12 @@ def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> Lite
 
 
 def _written(path: Path) -> bytes:
-    """Write a graph as a TFLite file.
+    """Convert a graph to TFLite.
 
     Raises:
-        ProviderError: It has what can't be written.
+        ProviderError: It has an operator that can't be converted.
     """
-    # They need onnx, which takes 0.1 seconds, and only to write the file.
+    # These need onnx, which takes 0.1 seconds to import, and only the conversion needs them.
     from webcam_classifier.runtime.one_picture_graph import one_picture_graph
     from webcam_classifier.runtime.tflite.conversion import UnwritableError
     from webcam_classifier.runtime.tflite.tflite_graph import tflite_bytes

@@ -1,8 +1,8 @@
-"""Look through a model file's bytes for what it may not hold, before a library reads them.
+"""Check a model file's structure before a library reads it.
 
 An ONNX file is one protobuf message (https://protobuf.dev/programming-guides/encoding/). It is
-walked field by field, without recursion and without copies, so that neither deep nor broken files
-matter.
+walked field by field without recursion and without copies, so that deeply nested and damaged files
+do no harm.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ MAXIMUM_BYTES = 2**31 - 1
 """A protobuf message can't be larger."""
 
 MAXIMUM_NODES = 20_000
-"""Of all graphs of a file; the largest networks that are taught here have some 3,000."""
+"""In all graphs of a file; the largest networks that can be trained here have some 3,000."""
 
 _MOST_FIELDS = 2_000_000
-_DEEPEST = 16  # graphs within graphs
+_DEEPEST = 16  # nested graphs
 _EXTERNAL = 1  # TensorProto.DataLocation
 
-# Which field of a message holds which message, from onnx.proto of ONNX 1.19.
+# Which fields of which messages hold messages, from onnx.proto of ONNX 1.19.
 _MESSAGES = {
     ("model", 7): "graph",
     ("model", 20): "training",
@@ -45,16 +45,16 @@ _MESSAGES = {
 }
 _OP_TYPE, _EXTERNAL_DATA, _DATA_LOCATION = ("node", 4), ("tensor", 13), ("tensor", 14)
 _READS_FILES = frozenset({b"EPContext"})
-"""Operators that load what a file beside the model holds, compiled code among it."""
+"""Operators that load other files, such as compiled code."""
 
 
 class _BrokenError(ValueError):
-    """The bytes are no message."""
+    """The bytes are not a valid message."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A message that is still to be walked: its kind, its place, and how many graphs are around."""
+    """A message still to be walked: its kind, its place, and how many graphs it is nested in."""
 
     kind: str
     start: int
@@ -63,10 +63,13 @@ class _Part:
 
 
 def structure_problem(content: bytes | mmap) -> str | None:
-    """Say why a file can't be opened as a model, or None where nothing speaks against it yet.
+    """Check the structure of a model file.
 
     Args:
         content: All bytes of the file, such as a memory map.
+
+    Returns:
+        Why it must not be opened, as a clause; None if nothing was found.
     """
     nodes = fields = graphs = 0
     waiting = [_Part("model", 0, len(content), 0)]
@@ -100,7 +103,7 @@ def structure_problem(content: bytes | mmap) -> str | None:
 
 
 def _fields(content: bytes | mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield each field's number, and where its value begins and ends."""
+    """Yield each field's number, and the start and end of its value."""
     place = start
     while place < end:
         key, place = _varint(content, place, end)
@@ -115,7 +118,7 @@ def _fields(content: bytes | mmap, start: int, end: int) -> Iterator[tuple[int, 
             place = begin + size
         elif kind == 5:
             begin, place = place, place + 4
-        else:  # groups, which ONNX has none of, and what is no kind
+        else:  # a group, which ONNX does not use, or an invalid wire type
             raise _BrokenError
         if place > end or number == 0:
             raise _BrokenError
@@ -123,7 +126,7 @@ def _fields(content: bytes | mmap, start: int, end: int) -> Iterator[tuple[int, 
 
 
 def _varint(content: bytes | mmap, place: int, end: int) -> tuple[int, int]:
-    """Read a number of up to ten bytes, and where it ends."""
+    """Read a number of up to ten bytes; return it, and the place behind it."""
     value = shift = 0
     while place < end and shift < 70:
         byte = content[place]

@@ -1,7 +1,7 @@
-"""Open a graph with OpenVINO itself, where its plugin of onnxruntime finds no processor.
+"""Open a graph with OpenVINO itself, if its plugin for onnxruntime finds no CPU.
 
-The plugin takes processors of Intel alone; OpenVINO runs on AMD's as well. What it has compiled is
-kept, and opened the next time instead of the graph.
+The plugin supports only Intel's CPUs; OpenVINO runs on AMD's too. The compiled graph is cached,
+and opened the next time instead.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ class OpenvinoSession:
         self._outputs = [_described(value) for value in compiled.outputs]
 
     def get_inputs(self) -> list[GraphValue]:
-        """What the graph takes."""
+        """Return the inputs of the graph."""
         return self._inputs
 
     def get_outputs(self) -> list[GraphValue]:
-        """What it gives."""
+        """Return its outputs."""
         return self._outputs
 
     def get_providers(self) -> list[str]:
-        """What runs it, all of it, by onnxruntime's name."""
+        """Return the one provider that runs all of it, by onnxruntime's name."""
         return [PROVIDERS["openvino"].registered]
 
     def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the graph; return the outputs of those names."""
+        """Run the graph, and return the named outputs."""
         self._request.infer(dict(feeds), share_inputs=True)
-        # Copied: the next run writes to the same place.
+        # Copied, because the next run writes to the same memory.
         return [np.array(self._request.get_tensor(name).data) for name in names]
 
 
 def import_openvino() -> ModuleType:
-    """Import OpenVINO without its converter of models, which could report to its maker.
+    """Import OpenVINO without its model converter, which could send usage data to its maker.
 
-    That leaves out a third of the time and of the memory as well.
+    That also saves a third of the time and of the memory.
     """
     if "openvino" in sys.modules or _CONVERTER in sys.modules:
         return importlib.import_module("openvino")
@@ -86,10 +86,10 @@ def open_with_openvino(path: Path, settings: Mapping[str, str], folder: Path) ->
     """Open a graph, or what was compiled from it before.
 
     Args:
-        path: The graph; an axis without a length gets one of one.
+        path: The graph; dynamic axes get the length 1.
         settings: The plugin's options.
-        folder: For what is compiled from this graph with these options alone. It need not be
-            there; where it can't be written, nothing is kept.
+        folder: For what is compiled from this graph with these options only. It may be missing;
+            if it can't be written, nothing is cached.
 
     Raises:
         Exception: OpenVINO's, for a graph that it can't open.
@@ -104,9 +104,9 @@ def open_with_openvino(path: Path, settings: Mapping[str, str], folder: Path) ->
             try:
                 return OpenvinoSession(core.import_model(kept.read_bytes(), "CPU", chosen), library)
             except RuntimeError:  # of another processor
-                _log.info("%s can't be opened, and is made anew.", kept)
+                _log.info("%s can't be opened, and is rebuilt.", kept)
         else:
-            _log.warning("%s was damaged, and is made anew.", kept)
+            _log.warning("%s was damaged, and is rebuilt.", kept)
     graph = core.read_model(str(path))
     for value in graph.inputs:
         fixed = [1 if axis.is_dynamic else axis.get_length() for axis in value.partial_shape]
@@ -115,8 +115,12 @@ def open_with_openvino(path: Path, settings: Mapping[str, str], folder: Path) ->
     try:
         write_atomically(kept, compiled.export_model().getvalue())
         note_hashes(folder)
-    except (UserError, OSError, RuntimeError) as error:  # no room, or a graph that can't be kept
-        _log.info("What was compiled is not kept: %s", error)
+    except (
+        UserError,
+        OSError,
+        RuntimeError,
+    ) as error:  # a full disk, or a graph that it can't export
+        _log.info("The compiled graph is not cached: %s", error)
     return OpenvinoSession(compiled, library)
 
 

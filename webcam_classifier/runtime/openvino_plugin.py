@@ -1,7 +1,7 @@
-"""Open a graph on OpenVINO's plugin, and keep what it has compiled.
+"""Open a graph on OpenVINO's plugin for onnxruntime, and cache what it has compiled.
 
-What is kept is opened the next time instead of the graph: with SqueezeNet 1.1 that takes half the
-time, and saves 10 MB, since nothing has to be read, prepared and packed again.
+The next time, the compiled graph is opened instead. With SqueezeNet 1.1 that takes half the time
+and 10 MB less memory, because nothing has to be prepared and packed again.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def open_on_openvino(
     Args:
         path: The graph.
         settings: The plugin's options.
-        make_options: Gives onnxruntime's options, anew for each attempt.
-        compiled: A folder for what is compiled from this graph with these options alone. It need
-            not be there; where it can't be written, nothing is kept.
+        make_options: Returns new onnxruntime options for each attempt.
+        compiled: A folder for what is compiled from this graph with these options only. It may be
+            missing; if it can't be written, nothing is cached.
 
     Raises:
-        ProviderError: The plugin and this onnxruntime do not go together.
+        ProviderError: The plugin and this onnxruntime are incompatible.
         Exception: onnxruntime's, for a graph that it can't open.
     """
     devices = openvino_devices()
@@ -89,7 +89,7 @@ def open_on_openvino(
 
 
 def finds_a_processor() -> bool:
-    """Whether the plugin can be loaded, and knows the processor that is here."""
+    """Whether the plugin can be loaded and supports this CPU."""
     try:
         return bool(openvino_devices())
     except ProviderError:
@@ -97,10 +97,10 @@ def finds_a_processor() -> bool:
 
 
 def openvino_devices() -> list[Any]:
-    """Register OpenVINO's plugin, once in a process, and give the processor as its device.
+    """Register OpenVINO's plugin, once per process, and return its CPU devices, at least one.
 
     Raises:
-        ProviderError: The plugin and this onnxruntime do not go together.
+        ProviderError: The plugin and this onnxruntime are incompatible, or it supports no CPU here.
     """
     registered = PROVIDERS["openvino"].registered
     try:

@@ -1,8 +1,8 @@
-"""Write a model's graph once more, optimised for what runs it: the same numbers, sooner.
+"""Rewrite a model's graph into an equivalent one that a provider runs faster.
 
-The file that was trained or exported is for everyone; what is written here is for one provider on
-one device, stays in the cache folder, and is made again when the model, the device or a version is
-another. Sums may be added in another order, so that probabilities differ in the sixth digit.
+The file that was trained or exported is for every device. The one written here is for one provider
+on one device. It stays in the cache folder, and is made again for another model, device or
+version. Terms may be summed in another order, so that probabilities differ in the sixth digit.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ BATCH_AXIS = "batch"
 
 
 def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
-    """Rewrite a model file for a provider, once; later calls find what the first one wrote.
+    """Rewrite a model file for a provider, once; later calls return the file that is there.
 
-    For the processor it is also what onnxruntime makes of the graph when it is opened: it then
-    opens 10 ms sooner and takes 4 MB less (SqueezeNet 1.1 on two x86 cores).
+    For the CPU, onnxruntime's own optimisations are stored too: the file then opens 10 ms sooner
+    and takes 4 MB less memory (SqueezeNet 1.1 on two x86 cores).
 
     Args:
         model: The file.
         provider: A key of `PROVIDERS`.
-        folder: Of this very file, device and versions.
+        folder: The cache folder of this file, device and these versions.
 
     Returns:
-        A file with the same card, input and outputs; None where there is nothing to optimise.
+        A file with the same card, input and outputs; None if there is nothing to optimise.
 
     Raises:
         UserError: The folder can't be written.
@@ -46,7 +46,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
     path = folder / f"rearranged-{provider}.onnx"
     if is_graph_kept(path):
         return path
-    import onnx  # 0.1 seconds, and needed only to write it
+    import onnx  # takes 0.1 seconds, and only writing needs it
 
     whole = onnx.shape_inference.infer_shapes(onnx.load(model))
     changed = False
@@ -62,7 +62,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
 
 
 def _passes() -> Mapping[str, Sequence[GraphPass]]:
-    """By the provider they are for. Loaded only where something is written: they need onnx."""
+    """Return the passes by provider. They are imported only here, because they need onnx."""
     from webcam_classifier.runtime.passes.concat_to_add import concat_to_add
     from webcam_classifier.runtime.passes.pack_first_conv import pack_first_conv
     from webcam_classifier.runtime.passes.pool_as_matmul import pool_as_matmul
@@ -70,8 +70,8 @@ def _passes() -> Mapping[str, Sequence[GraphPass]]:
 
     processor: tuple[GraphPass, ...] = (pack_first_conv, concat_to_add, pool_as_matmul)
     if is_arm():
-        # There onnxruntime takes its kernels that want channels in fours only from 64 channels on
-        # (MlasConvSymPackWSize): groups of pixels save it no instruction, and multiply more zeros.
+        # On ARM, onnxruntime uses its kernels for channels in fours only from 64 channels on
+        # (MlasConvSymPackWSize). Packing pixels would just add multiplications by zero.
         processor = (concat_to_add, pool_as_matmul)
     return {
         CPU: processor,
@@ -80,7 +80,7 @@ def _passes() -> Mapping[str, Sequence[GraphPass]]:
 
 
 def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Leave out what nothing reads any more, and infer the shapes that have changed."""
+    """Remove constants that are no longer read, and infer the shapes that have changed."""
     import onnx
 
     from webcam_classifier.runtime.passes.graph_index import GraphIndex
@@ -90,7 +90,7 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _optimised(model: bytes) -> bytes:
-    """Return the graph as onnxruntime optimises it for this very processor."""
+    """Return the graph as onnxruntime optimises it for this CPU."""
     import onnx
 
     with temporary_folder() as folder:
@@ -98,12 +98,12 @@ def _optimised(model: bytes) -> bytes:
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(path)
         options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
-        options.log_severity_level = 4  # it would warn that the file is for this device alone
+        options.log_severity_level = 4  # it would warn that the file is for this device only
         onnxruntime.InferenceSession(
             model, sess_options=options, providers=[PROVIDERS[CPU].registered]
         )
         content = path.read_bytes()
-    # onnxruntime does not say so where the disk is full.
+    # onnxruntime raises no error if the disk is full.
     if _is_cut(content, onnx.load_from_string(model)):
         raise UserError(
             "The optimised graph could not be written whole. Free some space, or name another "
@@ -119,4 +119,4 @@ def _is_cut(content: bytes, original: onnx.ModelProto) -> bool:
         written = onnx.load_from_string(content)
     except Exception:  # protobuf's, of several kinds
         return True
-    return len(written.metadata_props) < len(original.metadata_props)  # they come last
+    return len(written.metadata_props) < len(original.metadata_props)  # the end of the file

@@ -1,8 +1,8 @@
-"""What onnxruntime can run a graph on, how each is set up, and what it takes to have it.
+"""The execution providers: which ones there are, their options, and how to install them.
 
-Only the processor, OpenVINO and LiteRT have been run by the authors. The settings of the others
-follow onnxruntime's documentation, have not yet been run on such a device, and are therefore
-checked harder: no choice is kept before its answers were compared with the processor's.
+The authors have run the CPU, OpenVINO and LiteRT only. The options of the others follow
+onnxruntime's documentation and have not been run on such a device yet. No provider is chosen
+before its answers have been compared with the CPU's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPENVINO_MODULE = "onnxruntime_ep_openvino"
 OPENVINO_LIBRARY = "openvino"
 TENSORRT_LIBRARY = "tensorrt"
 LITERT_LIBRARY = "ai_edge_litert"
-LITERT_PACKAGE = "ai-edge-litert"  # the runtime with the schema of its files: 20 MB
+LITERT_PACKAGE = "ai-edge-litert"  # the runtime and the schema of its files: 20 MB
 
 _LIBRARIES: Mapping[str, str] = {
     "openvino": OPENVINO_LIBRARY,
@@ -33,18 +33,18 @@ _CUDA_GRAPH = frozenset({"enable_cuda_graph", "trt_cuda_graph_enable"})
 
 
 class ProviderError(UserError):
-    """A provider is missing, or can't run a graph."""
+    """An execution provider is missing, or can't run a graph."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One thing that onnxruntime can run a graph on.
+    """An execution provider.
 
     Attributes:
-        registered: The name that onnxruntime knows it by; LiteRT has one that it does not know.
-        remedy: What to do where it is missing, as a sentence.
-        has_threads: Whether it computes on the processor's cores.
-        device: Where its inputs and outputs live, by onnxruntime's name.
+        registered: Its name in onnxruntime; LiteRT's is our own, as onnxruntime does not know it.
+        remedy: What to do if it is missing, as a sentence.
+        has_threads: Whether it computes on the CPU's cores.
+        device: The device that holds its inputs and outputs, by onnxruntime's name.
     """
 
     registered: str
@@ -88,7 +88,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "On Windows, replace onnxruntime by `pip install onnxruntime-directml`.",
     ),
 }
-"""By the name that the command line takes; the processor first."""
+"""By their names on the command line; the CPU comes first."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ class ExecutionConfig:
 
     Attributes:
         provider: A key of `PROVIDERS`.
-        threads: Of the processor, for one inference; 0 takes one for each physical core.
-        is_reduced: Whether the features are computed with fewer bits than the file has, where the
-            device is faster so: bf16 or fp16. The head is always computed as the file has it.
+        threads: CPU threads for one inference; 0 takes one for each physical core.
+        is_reduced: Whether the features are computed in a lower precision than the file's (bf16
+            or fp16), which some devices do faster. The head always keeps the file's precision.
         precision: Of the file, as its card says: `fp32`, `fp16` or `int8`.
-        is_optimised: Whether the graph is first written anew, with the same numbers in an order
-            that this provider is faster with; see `optimised_graph`.
+        is_optimised: Whether the graph is first rewritten into an equivalent one that this
+            provider runs faster; see `optimised_graph`.
     """
 
     provider: str = CPU
@@ -119,7 +119,7 @@ class ExecutionConfig:
     is_optimised: bool = False
 
     def describe(self) -> str:
-        """Name it for a person, such as 'openvino bf16 on 2 threads'."""
+        """Describe it for the user, such as 'openvino bf16 on 2 threads'."""
         words = self.provider
         if self.is_reduced:
             words += " bf16" if self.provider == "openvino" else " fp16"
@@ -144,13 +144,16 @@ class RuntimeChoice:
 
 
 ON_ALL_CORES = ExecutionConfig()
-"""onnxruntime on the processor, with a thread for each physical core."""
+"""onnxruntime on the CPU, with a thread for each physical core."""
 
 
 def installed_providers() -> tuple[str, ...]:
-    """Name what this onnxruntime was built with, and what is installed as a library of its own.
+    """List the providers that onnxruntime was built with or that are installed as libraries.
 
-    Whether a device is behind it shows when a graph is opened.
+    Whether there is a device for each of them shows only when a graph is opened.
+
+    Returns:
+        Keys of `PROVIDERS`, in their order.
     """
     built_in = onnxruntime.get_available_providers()
     return tuple(
@@ -161,31 +164,32 @@ def installed_providers() -> tuple[str, ...]:
 
 
 def is_plugin(name: str) -> bool:
-    """Whether a provider is a library of its own, which has to be registered first.
+    """Whether a provider is an installed plugin, which has to be registered with onnxruntime.
 
-    Once registered, onnxruntime lists it with the built-in ones, but opens nothing on it by name.
+    Once it is registered, onnxruntime lists it with the built-in ones, but can't open a graph on
+    it by name.
     """
     return name == "openvino" and importlib.util.find_spec(OPENVINO_MODULE) is not None
 
 
 def is_library(name: str) -> bool:
-    """Whether a provider can be opened without onnxruntime.
+    """Whether a provider is an installed library that opens a graph without onnxruntime.
 
-    See `openvino_package`, `litert_package`, and `tensorrt_package` for an onnxruntime that was
-    built without it.
+    See `openvino_package` and `litert_package`, and `tensorrt_package` for an onnxruntime that was
+    built without TensorRT.
     """
     if name == "tensorrt" and PROVIDERS[name].registered in onnxruntime.get_available_providers():
         return False
     module = _LIBRARIES.get(name)
     spec = None if module is None else importlib.util.find_spec(module)
-    return spec is not None and spec.origin is not None  # None: a mere folder of that name
+    return spec is not None and spec.origin is not None  # None: just a folder of that name
 
 
 def versions() -> str:
-    """The versions that measurements depend on."""
+    """Return the versions that measurements depend on, as one line of text."""
     words = [f"onnxruntime {onnxruntime.__version__}"]
     for package in (OPENVINO_MODULE, OPENVINO_LIBRARY, LITERT_LIBRARY, TENSORRT_LIBRARY):
-        # The folder's name says it: asking importlib.metadata takes 4 MB and 30 ms.
+        # Taken from the folder's name, because importlib.metadata needs 4 MB and 30 ms.
         for folder in sys.path:
             words += sorted(path.stem for path in Path(folder).glob(f"{package}-*.dist-info"))
     return ", ".join([*words, *installed_providers()])
@@ -196,7 +200,7 @@ def provider_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
 
     Args:
         runtime: How the graph is going to be run.
-        cache: A folder for what the provider compiles, of this model, device and versions alone.
+        cache: The folder for what the provider compiles, for this model, device and versions only.
     """
     if runtime.provider == "openvino":
         return openvino_options(runtime)
@@ -214,10 +218,10 @@ def provider_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
 
 
 def openvino_options(runtime: ExecutionConfig) -> dict[str, str]:
-    """Options of OpenVINO on the processor.
+    """Return OpenVINO's options for the CPU.
 
-    Left to itself it computes everything in bf16 where the processor can, the head included: of
-    photographs of somebody the model had not seen, one in fourteen then got another answer.
+    By default it computes everything in bf16 where the CPU supports that, including the head. That
+    changed the answer for one in fourteen photographs of a person the model had not seen.
     """
     settings: dict[str, str | int] = {"NUM_STREAMS": 1}
     if not runtime.is_reduced:
@@ -228,11 +232,11 @@ def openvino_options(runtime: ExecutionConfig) -> dict[str, str]:
 
 
 def cuda_options() -> dict[str, str]:
-    """Options of CUDA. Not yet run on such a device.
+    """Return CUDA's options. Not run on such a device yet.
 
-    The shape is fixed, so the search for the fastest convolutions is paid once; the CUDA graph
-    replays all kernels at one call, which takes inputs and outputs bound to fixed addresses, and
-    a graph of which no node is left to the processor: see `option_attempts`.
+    The shape is fixed, so the exhaustive search for the fastest convolutions happens once. The
+    CUDA graph replays all kernels in one call. It needs inputs and outputs bound to fixed
+    addresses, and no node left to the CPU: see `option_attempts`.
     """
     return {
         "device_id": "0",
@@ -244,16 +248,17 @@ def cuda_options() -> dict[str, str]:
 
 
 def tensorrt_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
-    """Options of TensorRT. Not yet run on such a device.
+    """Return TensorRT's options. Not run on such a device yet.
+
+    The batch axis is fixed before TensorRT sees the graph, so the engine is built when the file is
+    opened, without a profile of shapes. TensorRT expects signed quantised values with a zero point
+    of 0, and our int8 files have unsigned ones: the comparison of answers decides whether it is
+    used.
 
     Args:
         runtime: With `is_reduced` for fp16.
-        cache: Where the engine and the timings are kept. An engine holds for one model, GPU and
+        cache: The folder for the engine and the timings. An engine is valid for one model, GPU and
             version only, so nothing else may use this folder.
-
-    The batch axis is fixed before TensorRT sees the graph, so the engine is built when the file is
-    opened, and takes no profile of shapes. It wants quantised values with a zero point of 0 and
-    signed; an int8 file of ours has unsigned ones, so that its answers are what decides.
     """
     return {
         "device_id": "0",
@@ -268,13 +273,16 @@ def tensorrt_options(runtime: ExecutionConfig, cache: Path) -> dict[str, str]:
 
 
 def option_attempts(options: dict[str, str]) -> tuple[dict[str, str], ...]:
-    """Options to open a provider with, to be tried one after the other until one opens.
+    """Return the options to try one after the other until the provider opens the graph.
 
-    A CUDA graph needs all nodes on the one provider; where some are left to another,
-    onnxruntime refuses to open the file rather than go without it.
+    A CUDA graph needs all nodes on one provider. If some are left to another, onnxruntime refuses
+    to open the file instead of doing without a CUDA graph.
 
     Args:
         options: From `provider_options`.
+
+    Returns:
+        The options and, if they ask for a CUDA graph, the same without it.
     """
     plain = {name: value for name, value in options.items() if name not in _CUDA_GRAPH}
     return (options,) if plain == options else (options, plain)

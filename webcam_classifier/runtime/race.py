@@ -1,8 +1,8 @@
-"""Find the fastest way to run a model on this device among those with correct answers.
+"""Find the fastest runtime of a model on this device among those with correct answers.
 
-Every candidate is tried in a process of its own, on the same pictures; its answers are compared
-with the processor's, and rounds of runs are timed in turn. Without the processor's answers there
-is no race.
+Every candidate is tried in its own process on the same pictures. Its answers are compared with the
+CPU's, and all candidates are timed in alternating rounds. Without the CPU's answers nothing is
+measured.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, Runt
 from webcam_classifier.runtime.trial_pictures import trial_pictures
 
 _ROUNDS = 5
-_MUCH_FASTER = 0.9  # of the time; less of a gain is noise, and not worth more threads or bits
-_FASTER = 0.98  # likewise, for the same numbers in another order
+_MUCH_FASTER = 0.9  # of the time; a smaller gain is noise, and not worth more threads
+_FASTER = 0.98  # of the time, for an equivalent graph on the same provider and threads
 _FEWEST_EQUAL = 0.99  # of the answers to real pictures
-_LARGEST_DIFFERENCE = 0.05  # of a probability, on pictures that were made up
+_LARGEST_DIFFERENCE = 0.05  # of a probability, on synthetic pictures
 _TENSORRT_BUILDS_WITHIN = 1800.0  # seconds; a Jetson Nano needs that long
 
 Answers = NDArray[np.float32]
 
 
 class NoReferenceError(UserError):
-    """The processor's own answers could not be had, so that no other ones can be checked."""
+    """The CPU gave no answers, so that no other runtime can be checked."""
 
 
 def race(
@@ -53,15 +53,15 @@ def race(
     Args:
         model: The model file.
         names: Keys of `PROVIDERS`.
-        threads: Of the processor; 0 tries several numbers.
-        notes: What else belongs into the reason.
+        threads: CPU threads; 0 tries several numbers.
+        notes: What else to say in the reason.
         patience: Seconds for each to open and to answer the pictures.
 
     Returns:
-        The best; the processor, with the reason, where no other one of `names` will do.
+        The best; the CPU, with the reason, if none of `names` is usable.
 
     Raises:
-        NoReferenceError: The processor's answers could not be had.
+        NoReferenceError: The CPU gave no answers.
     """
     card = card_of(model)
     pictures = trial_pictures(model, card)
@@ -90,7 +90,7 @@ def race(
         best = choose_fastest(times)
         fewer = _with_fewer_threads(best, threads)
         if fewer:
-            # Against themselves: the least threads come first, and win where it is a tie.
+            # Timed again side by side: the fewest threads come first, and win a tie.
             with ExitStack() as stack:
                 trials = [
                     stack.enter_context(_start(model, one, file, patience))
@@ -106,17 +106,17 @@ def race(
 
 
 def list_candidates(names: Sequence[str], precision: str, threads: int) -> list[ExecutionConfig]:
-    """List the runtimes to try: each provider as the file is, optimised, and with fewer bits.
+    """List the runtimes to try: each provider with its variants, optimised or reduced.
 
     Args:
         names: Keys of `PROVIDERS`.
         precision: Of the model file.
-        threads: 0 takes one for each physical core.
+        threads: CPU threads; 0 takes one for each physical core.
     """
     found = []
     for name in names:
         count = (threads or physical_cores()) if PROVIDERS[name].has_threads else 0
-        # Of a quantised graph, OpenVINO's own order is never the faster one.
+        # OpenVINO never runs a quantised graph faster as it is than rewritten.
         is_optimised = name == "openvino" and precision == "int8"
         found.append(ExecutionConfig(name, count, False, precision, is_optimised))
         if name == CPU:
@@ -127,13 +127,15 @@ def list_candidates(names: Sequence[str], precision: str, threads: int) -> list[
 
 
 def why_not_equal(reference: Answers, answers: Answers, are_real: bool, is_reduced: bool) -> str:
-    """Say why answers can't stand for the processor's; empty where they can.
+    """Say why answers differ too much from the CPU's; empty if they don't.
 
     Args:
-        reference: The processor's, (pictures, labels).
-        answers: To the same pictures.
-        are_real: Whether photographs were asked about; else the probabilities have to agree.
-        is_reduced: Computed with fewer bits, which only photographs can prove harmless.
+        reference: The CPU's probabilities, (pictures, labels) float32.
+        answers: Those of another runtime for the same pictures, (pictures, labels) float32.
+        are_real: Whether they are photographs, whose labels are compared. Otherwise the
+            probabilities are.
+        is_reduced: Whether they were computed in a lower precision, which only photographs can
+            show to be harmless.
     """
     if not np.isfinite(answers).all():
         return "some answers are not numbers"
@@ -151,10 +153,10 @@ def why_not_equal(reference: Answers, answers: Answers, are_real: bool, is_reduc
 
 
 def choose_fastest(times: Mapping[ExecutionConfig, float]) -> ExecutionConfig:
-    """Return the fastest; a later one has to be much faster than an earlier one.
+    """Return the fastest runtime; a later one has to be much faster than an earlier one.
 
     Args:
-        times: Of one run, the most modest runtime first.
+        times: Milliseconds of one run, the runtime that needs least first; at least one.
     """
     best = next(iter(times))
     for runtime, time in times.items():
@@ -165,10 +167,10 @@ def choose_fastest(times: Mapping[ExecutionConfig, float]) -> ExecutionConfig:
 
 
 def _reference_answers(trial: RuntimeTrial) -> Answers:
-    """Ask the processor for the answers that all others are compared with, (pictures, labels).
+    """Ask the CPU for the answers that all others are compared with, (pictures, labels) float32.
 
     Raises:
-        NoReferenceError: It gives none, or such as are no numbers.
+        NoReferenceError: It gives none, or some that are not numbers.
     """
     answers = trial.answers()
     if answers is not None and np.isfinite(answers).all():
@@ -188,11 +190,11 @@ def _no_reference(trial: RuntimeTrial) -> NoReferenceError:
 def _checked(
     trials: Sequence[RuntimeTrial], reference: Answers, are_real: bool
 ) -> tuple[list[RuntimeTrial], list[str]]:
-    """Split trials: those that answer as the processor does, and what is wrong with the rest.
+    """Return the trials that answer as the CPU does, and what is wrong with the others.
 
     Args:
         trials: Just started.
-        reference: The processor's answers, (pictures, labels).
+        reference: The CPU's answers, (pictures, labels) float32.
         are_real: See `why_not_equal`.
     """
     for trial in trials:
@@ -206,7 +208,7 @@ def _checked(
 def _timed(
     trials: Sequence[RuntimeTrial],
 ) -> tuple[dict[ExecutionConfig, float], list[str]]:
-    """Time trials side by side, and give their milliseconds and what went wrong with others."""
+    """Time trials in alternating rounds; return their milliseconds, and what failed."""
     for _ in range(_ROUNDS):
         for trial in trials:
             if not trial.problem:
@@ -230,7 +232,7 @@ def _start(model: Path, runtime: ExecutionConfig, pictures: Path, patience: floa
 
 
 def _with_fewer_threads(best: ExecutionConfig, threads: int) -> list[ExecutionConfig]:
-    """The same runtime with the smaller numbers of threads that are worth a trial."""
+    """Return the same runtime with fewer threads: one, and half the cores."""
     cores = physical_cores()
     if threads or cores == 1 or not PROVIDERS[best.provider].has_threads:
         return []
@@ -238,13 +240,13 @@ def _with_fewer_threads(best: ExecutionConfig, threads: int) -> list[ExecutionCo
 
 
 def is_possible(model: Path, runtime: ExecutionConfig) -> bool:
-    """Whether a graph can be split or optimised as a runtime wants it."""
+    """Whether a graph can be split or optimised as a runtime needs it."""
     folder = runtime_folder(model)
     try:
         if runtime.is_reduced and split_graph(model, folder / "parts" / model.stem) is None:
             return False
         if runtime.is_optimised and runtime.provider == CPU:
             return optimised_graph(model, CPU, folder) is not None
-    except UserError:  # the cache folder can't be written, and both need a file
+    except UserError:  # the cache folder can't be written, and both need a file there
         return False
     return True

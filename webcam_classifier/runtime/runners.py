@@ -1,7 +1,7 @@
-"""What runs an opened graph, frame after frame: plainly, between fixed places, or in two parts.
+"""Run an opened graph frame after frame: plainly, with bound buffers, or in two parts.
 
-Binding inputs and outputs changes nothing on the processor (the pixels are not copied, and three
-floats cost nothing), so it is done only where the device has a memory of its own.
+Binding inputs and outputs gains nothing on the CPU, where the pixels are not copied anyway. It is
+done only for devices with their own memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Runner(Protocol):
     """A graph that is ready to run."""
 
     def run(self, value: NDArray[Any]) -> Values:
-        """Run it on its one input, with a batch axis of one; give all outputs by name."""
+        """Run it on its only input, with a batch axis of one; return all outputs by name."""
 
 
 class PlainRunner:
-    """Runs a graph on arrays: on the processor nothing is copied."""
+    """Runs a graph on NumPy arrays; on the CPU nothing is copied."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -39,13 +39,13 @@ class PlainRunner:
 
 
 class BoundRunner:
-    """Runs a graph between two places in a device's memory, which never move.
+    """Runs a graph with its input and outputs bound to fixed buffers in a device's memory.
 
-    A CUDA graph needs that, and no run allocates anything on the device.
+    A CUDA graph needs fixed addresses, and no run allocates memory on the device.
 
     Args:
         session: Opened with a batch axis of one.
-        device: Where the places are, by onnxruntime's name.
+        device: The device of the buffers, by onnxruntime's name.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
@@ -69,17 +69,17 @@ class BoundRunner:
         """See `Runner`."""
         self._input.update_inplace(value)
         self._session.run_with_iobinding(self._binding)
-        # Copied: on the processor `numpy` gives the place itself, and the next run overwrites it.
+        # Copied: on the CPU, `numpy` returns the buffer itself, which the next run overwrites.
         return {name: np.array(place.numpy()) for name, place in self._outputs.items()}
 
 
 class SplitRunner:
-    """Runs a graph in two parts, the second of them with the numbers that the file has.
+    """Runs a graph in two parts, of which the second keeps the file's precision.
 
     Args:
         body: From the pixels to the seam.
-        seam: The value between both, by name.
-        head: From there to the outputs.
+        seam: The name of the value that is passed on.
+        head: From the seam to the outputs.
     """
 
     def __init__(self, body: Runner, seam: str, head: Runner) -> None:

@@ -1,4 +1,4 @@
-"""Where what was measured and compiled for one model is kept: on this device, these versions."""
+"""The cache of what was measured and compiled for one model on this device with these versions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from webcam_classifier.runtime.providers import versions
 from webcam_classifier.storage import explain_os_error, remove_stale_partials
 
 _KEPT = 20  # models; a folder of SqueezeNet's holds 6 MB
-_LAYOUT = 3  # of what this program itself writes there; another number leaves older folders alone
+_LAYOUT = 3  # version of the files written there; a new one starts with new folders
 _NAME_LENGTH = 24  # hexadecimal digits of a sha256
 
 
 def runtime_folder(model: Path) -> Path:
-    """Return the folder of a model file; it changes with its content, the device and the versions.
+    """Return the cache folder of a model file, which may not exist yet.
 
-    It may not be there yet.
+    Its name depends on the file's content, the device, and the versions of the libraries.
 
     Raises:
         ModelError: The file can't be read.
@@ -35,13 +35,13 @@ def runtime_folder(model: Path) -> Path:
 
 
 def forget_old_folders(current: Path) -> None:
-    """Keep the folders that were written last, and remove the others, and all that kills left.
+    """Keep the most recently written folders; remove the others and what killed writers left.
 
     Args:
-        current: Stays in any case: a clock that was set back makes it seem the oldest.
+        current: Always kept, even if it seems the oldest because the clock was set back.
     """
     remove_stale_partials(cache_folder())
-    with suppress(OSError):  # another program is at it as well
+    with suppress(OSError):  # another program may be removing the same folders
         folders = sorted(current.parent.glob("*/"), key=lambda path: path.stat().st_mtime)
         for folder in [folder for folder in folders if folder != current][: -_KEPT + 1]:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""Open a model file for one picture at a time, set up for a loop, and run it.
+"""Open a model file to run it on one picture after the other, as in a live loop.
 
-What was measured on two x86 cores, with SqueezeNet 1.1 at 224 pixels: threads that spin during a
-run and stop at its end take a quarter off its time at no more processor time, since waking one for
-each of fifty layers costs more. Neither the memory arena nor memory patterns nor prepacking,
-switched off, saved a megabyte.
+Measured with SqueezeNet 1.1 at 224 pixels on two x86 cores: letting threads spin during a run and
+stop at its end makes the run a quarter faster for the same CPU time, because waking a thread for
+each of fifty layers costs more. Switching off the memory arena, memory patterns or prepacking did
+not save a megabyte.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from webcam_classifier.runtime.stranger import check_stranger
 from webcam_classifier.runtime.tensorrt_package import open_with_tensorrt
 from webcam_classifier.storage import explain_os_error
 
-_FEWEST_NODES_SHARE = 0.9  # of the graph; with less, most of the time is spent elsewhere
+_FEWEST_NODES_SHARE = 0.9  # of the graph; with a smaller one, the other provider dominates
 _log = logging.getLogger(__name__)
 _ENGINES = "*.engine"
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
@@ -61,18 +61,27 @@ _LIBRARIES: Mapping[str, Callable[[Path, ExecutionConfig, Path], LibrarySession]
     "litert": open_with_litert,
     "tensorrt": open_with_tensorrt,
 }
-"""What opens a graph where a provider is a library of its own, and has no plugin."""
+"""How to open a graph with a library that is no plugin of onnxruntime."""
 
 
 class ModelSession:
     """An opened model file, whatever runs it.
 
     Args:
-        first: What takes the input.
-        last: What gives the outputs, and knows what stands in the file: the same, or another part.
-        runner: What runs both.
-        runtime: How.
-        library: What computes it, with its version; empty is onnxruntime.
+        first: The session that takes the input.
+        last: The session that returns the outputs and has the file's metadata; the same as `first`
+            unless the graph is split.
+        runner: Runs both.
+        runtime: How the file was asked to be run.
+        library: The library that computes it, with its version; empty for onnxruntime.
+
+    Attributes:
+        library: As above, never empty.
+        metadata: The file's metadata, in which the model card is.
+        inputs: Shapes by name.
+        outputs: Shapes by name.
+        types: Of inputs and outputs by name, such as `tensor(float)`.
+        runtime: As above.
     """
 
     def __init__(
@@ -112,12 +121,11 @@ def shapes_of(nodes: Sequence[Any]) -> dict[str, Sequence[int | str]]:
 def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
     """Open a model file.
 
+    If the cache folder can't be written, the graph is run as it is in the file, which is logged.
+
     Args:
         path: The file.
         runtime: How to run it.
-
-    Where the cache folder can't be written, the graph is run as the file has it, and that is
-    logged.
 
     Raises:
         ProviderError: The provider is missing, or does not run (nearly) the whole graph itself.
@@ -127,39 +135,49 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
         session = open_on_processor(path, runtime.threads)
         return ModelSession(session, session, PlainRunner(session), runtime)
     folder = runtime_folder(path)
-    written = None
-    if runtime.is_optimised:
-        try:
-            written = optimised_graph(path, runtime.provider, folder)
-        except UserError as error:
-            _log.warning("%s is run as it is, without optimising it: %s", path.name, error)
-            runtime = replace(runtime, is_optimised=False)
+    optimised, runtime = _optimised(path, runtime, folder)
     if runtime.provider == CPU:
-        session = open_on_processor(written or path, runtime.threads, written is not None)
+        session = open_on_processor(optimised or path, runtime.threads, optimised is not None)
         return ModelSession(session, session, PlainRunner(session), runtime)
-    path = written or path
-    options = provider_options(runtime, folder)
-    # A GPU's software lacks some operators of the head, and one node elsewhere costs more than all
-    # of the head on the processor: it makes a CUDA graph impossible.
-    is_split = runtime.is_reduced or PROVIDERS[runtime.provider].device != "cpu"
+    return _open_split(optimised or path, runtime, folder)
+
+
+def _optimised(
+    path: Path, runtime: ExecutionConfig, folder: Path
+) -> tuple[Path | None, ExecutionConfig]:
+    """Return the optimised graph's file, if one is wanted and possible, and how to run it."""
+    if not runtime.is_optimised:
+        return None, runtime
+    try:
+        return optimised_graph(path, runtime.provider, folder), runtime
+    except UserError as error:
+        _log.warning("%s is run as it is, without optimising it: %s", path.name, error)
+        return None, replace(runtime, is_optimised=False)
+
+
+def _open_split(path: Path, runtime: ExecutionConfig, folder: Path) -> ModelSession:
+    """Open the features on a provider and the head on the CPU, where splitting them helps."""
     split = None
-    if is_split:
+    # GPU providers lack some operators of the head. A single node on the CPU in the middle of the
+    # graph costs more than running the whole head there: it rules out a CUDA graph.
+    if runtime.is_reduced or PROVIDERS[runtime.provider].device != "cpu":
         try:
             split = split_graph(path, folder / "parts" / path.stem)
         except UserError as error:
-            _log.warning("%s is run as it is, with all its bits: %s", path.name, error)
+            _log.warning("%s is run as it is, in full precision: %s", path.name, error)
             runtime = replace(runtime, is_reduced=False)
-            options = provider_options(runtime, folder)
     if split is None and runtime.is_reduced:
         raise ProviderError(
             f"{path} can't be computed with fewer bits on {runtime.provider}: it has no embedding. "
             "Take --provider cpu."
         )
+    options = provider_options(runtime, folder)
     if split is None:
         session = open_on_provider(path, runtime, options, folder)
-        # A library of its own does not tell what stands in the file beside the graph.
-        told = open_on_processor(path, 1) if isinstance(session, LibrarySession) else session
-        return ModelSession(told, told, runner_for(session, runtime), runtime, _library(session))
+        # Other libraries do not return the metadata of the file.
+        described = open_on_processor(path, 1) if isinstance(session, LibrarySession) else session
+        runner = runner_for(session, runtime)
+        return ModelSession(described, described, runner, runtime, _library(session))
     head = open_on_processor(split.head, 1)  # a few thousand multiplications
     body = open_on_provider(split.body, runtime, options, folder)
     runner = SplitRunner(runner_for(body, runtime), split.seam, PlainRunner(head))
@@ -169,12 +187,12 @@ def open_model(path: Path, runtime: ExecutionConfig) -> ModelSession:
 def open_on_processor(
     path: Path, threads: int, as_it_is: bool = False
 ) -> onnxruntime.InferenceSession:
-    """Open a graph on the processor.
+    """Open a graph on the CPU.
 
     Args:
         path: The file.
         threads: For one inference; 0 takes one for each physical core.
-        as_it_is: Don't optimise it: what is in the file was optimised here before.
+        as_it_is: Don't optimise it, because the file holds an already optimised graph.
     """
     options = _session_options(threads)
     if as_it_is:
@@ -185,7 +203,7 @@ def open_on_processor(
 
 
 def _readable(path: Path) -> str | bytes:
-    """The file's name for onnxruntime, or what is in it where its name is not UTF-8."""
+    """Return the file's name, or its content if onnxruntime can't take the name (not UTF-8)."""
     name = str(path)
     return path.read_bytes() if any("\ud800" <= letter <= "\udfff" for letter in name) else name
 
@@ -193,16 +211,16 @@ def _readable(path: Path) -> str | bytes:
 def open_on_provider(
     path: Path, runtime: ExecutionConfig, provider_options: dict[str, str], folder: Path
 ) -> onnxruntime.InferenceSession | LibrarySession:
-    """Open a graph on another provider, and make sure that it is the one that runs it.
+    """Open a graph on a provider other than the CPU, and check that it really runs there.
 
     Args:
         path: The graph.
         runtime: How to run it.
         provider_options: From `provider_options`.
-        folder: For what is kept of this very model, device and versions.
+        folder: The cache folder of this model, device and these versions.
 
     Raises:
-        ProviderError: It is missing, or leaves the graph to another one.
+        ProviderError: The provider is missing, can't open the graph, or leaves it to another one.
     """
     provider = PROVIDERS[runtime.provider]
     if runtime.provider not in installed_providers():
@@ -212,7 +230,7 @@ def open_on_provider(
         )
 
     def make_options() -> onnxruntime.SessionOptions:
-        options = _session_options(1)  # what the provider leaves over is little
+        options = _session_options(1)  # for the few nodes that the provider leaves to the CPU
         options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
         if runtime.provider == "directml":
             options.enable_mem_pattern = False  # its documentation asks for this
@@ -226,7 +244,7 @@ def open_on_provider(
         if is_library(runtime.provider):
             return _LIBRARIES[runtime.provider](path, runtime, folder)
         names = [(provider.registered, chosen), *_followers(runtime)]
-        # With its own fallback it goes on with another provider after any error.
+        # By default, onnxruntime's Python class falls back to another provider after any error.
         return onnxruntime.InferenceSession(
             _readable(path), sess_options=make_options(), providers=names, enable_fallback=0
         )
@@ -253,7 +271,7 @@ def _open_on_openvino(
     make_options: MakeOptions,
     folder: Path,
 ) -> onnxruntime.InferenceSession | LibrarySession:
-    """Open a graph on OpenVINO's plugin, or on OpenVINO itself where that finds no processor."""
+    """Open a graph on OpenVINO's plugin, or on OpenVINO itself if the plugin finds no CPU."""
     name = f"compiled-{path.stem}-{runtime.threads}-{int(runtime.is_reduced)}"
     has_plugin = is_plugin(runtime.provider)
     if is_library(runtime.provider) and not (has_plugin and finds_a_processor()):
@@ -271,11 +289,14 @@ def _drop_damaged_engines(folder: Path) -> None:
 def first_that_opens(
     open_with: Callable[[dict[str, str]], Opened], attempts: Sequence[dict[str, str]]
 ) -> Opened:
-    """Open something with the first options that it takes; the last ones' error is raised.
+    """Open something with the first options that work.
 
     Args:
-        open_with: Opens it, or raises whatever it likes.
+        open_with: Opens it with the given options, or raises any exception.
         attempts: From `option_attempts`.
+
+    Raises:
+        Exception: What the last attempt raised.
     """
     for options in attempts[:-1]:
         try:
@@ -286,15 +307,16 @@ def first_that_opens(
 
 
 def check_taken(session: onnxruntime.InferenceSession | LibrarySession, provider: str) -> None:
-    """Make sure that a provider runs a graph: onnxruntime falls back to the processor in silence.
+    """Check that a provider runs a graph: onnxruntime falls back to the CPU without an error.
 
     Raises:
-        ProviderError: It is not the first one, or has taken too little of the graph.
+        ProviderError: Another provider runs the graph, or too large a part of it.
     """
     registered = PROVIDERS[provider].registered
-    if session.get_providers()[0] != registered:
+    actual = session.get_providers()[0]
+    if actual != registered:
         raise ProviderError(
-            f"{provider} was asked for, but onnxruntime runs on {session.get_providers()[0]}. "
+            f"{provider} was asked for, but onnxruntime runs on {actual}. "
             f"{PROVIDERS[provider].remedy}"
         )
     if not hasattr(session, "get_provider_graph_assignment_info"):
@@ -317,15 +339,15 @@ def _library(session: onnxruntime.InferenceSession | LibrarySession) -> str:
 def runner_for(
     session: onnxruntime.InferenceSession | LibrarySession, runtime: ExecutionConfig
 ) -> Runner:
-    """Return what runs an opened graph again and again as its device is fastest."""
+    """Return the runner that is fastest for the device of an opened graph."""
     device = PROVIDERS[runtime.provider].device
-    if device == "cpu" or isinstance(session, LibrarySession):  # which has its own fixed places
+    if device == "cpu" or isinstance(session, LibrarySession):  # which binds its own buffers
         return PlainRunner(session)
     return BoundRunner(session, device)
 
 
 def _followers(runtime: ExecutionConfig) -> list[str]:
-    """Name what takes the few nodes that a provider does not know."""
+    """Name the providers for the few nodes that a provider does not support."""
     followers = [PROVIDERS[CPU].registered]
     if runtime.provider == "tensorrt":
         followers.insert(0, PROVIDERS["cuda"].registered)
@@ -336,25 +358,25 @@ def _session_options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin between two frames cost a core and slow down everything beside them; those
-    # that wait in vain within a run, because other work has their core, shall soon give it up.
+    # Threads that spin between two frames would occupy a core and slow down everything else. Within
+    # a run they stop spinning soon, since other work may have the core that they wait for.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.intra_op.spin_duration_us", "100")
     options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
-    options.log_severity_level = 4  # what goes wrong is raised, and said once
+    options.log_severity_level = 4  # errors are raised, and reported once
     return options
 
 
 def open_session(path: Path, runtime: ExecutionConfig) -> ModelSession:
-    """Open an ONNX file.
+    """Open a model file; unlike `open_model`, it raises errors that are meant for users alone.
 
     Args:
         path: The file.
-        runtime: What runs it.
+        runtime: How to run it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or can't be read.
-        ProviderError: The runtime can't be had.
+        ProviderError: The runtime is not available.
     """
     if not path.is_file():
         raise ModelError(f"There is no model file {path}. {TRAIN_HINT}")
@@ -392,7 +414,7 @@ def card_in(session: ModelSession, path: Path) -> ModelCard:
         path: The file, for the messages.
 
     Raises:
-        ModelError: There is none, or it is damaged.
+        ModelError: It has no card, or a damaged one.
     """
     metadata = session.metadata
     if CARD_KEY not in metadata:

@@ -1,9 +1,9 @@
-"""Open no model file here before it was tried in a process of its own, unless it is one of ours.
+"""Refuse model files from elsewhere that fail in a process of their own.
 
-A model file is a program: what onnxruntime makes of a damaged or a malicious one may crash, hang or
-take all memory. What this program writes on this device is noted by its hash, and opened at once.
-Any other file is opened and asked about three pictures in a process with bounds on time and memory,
-once for its hash and this version of onnxruntime, and what came of it is noted too.
+A model file is a program: with a damaged or malicious one onnxruntime may crash, hang or use up
+all memory. The hashes of files that were written on this device are noted, and those are opened
+right away. Any other file is first opened and run on three pictures in a process with limits on
+time and memory. The result is noted too, and is valid for this hash and version of onnxruntime.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from webcam_classifier.runtime.model_structure import MAXIMUM_BYTES, structure_p
 from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 TRIED_WITHIN = 15.0
-"""Seconds to the answer, the start of the process among them."""
+"""Seconds until it has answered, including the start of the process."""
 
-_TRIAL = "webcam_classifier.runtime.stranger_trial"  # by name: it opens models, as who asks here
+_TRIAL = "webcam_classifier.runtime.stranger_trial"  # by name: importing it would be circular
 _KEPT = 2000  # notes, of some 60 bytes
-_RULES = 1  # of what is refused; another number tries all files again
-_PATH = "{path}"  # in a noted problem, for the file may lie elsewhere the next time
+_RULES = 1  # version of what is refused; a new one tries all files again
+_PATH = "{path}"  # in a noted problem, because the file may have been moved the next time
 
 _hashes: dict[tuple[str, int, int, int], str] = {}
 
@@ -38,20 +38,22 @@ def note_as_ours(content: bytes) -> None:
     """Note that a model file was made here, so that it is opened without a trial.
 
     Args:
-        content: The file's, all of it.
+        content: All of the file.
     """
     _note(hashlib.sha256(content).hexdigest(), {"is_ours": True})
 
 
 def check_stranger(path: Path) -> None:
-    """Refuse a model file that this process should not open; our own costs a hash.
+    """Refuse a model file that this process should not open.
+
+    A file that was made here is only hashed.
 
     Args:
-        path: The file. One that is missing or empty is left to who opens it.
+        path: The file. A missing or empty one is left to the caller, who is about to open it.
 
     Raises:
-        ModelError: The file is too large, no whole ONNX file, takes data from other files, or has
-            failed in its trial.
+        ModelError: The file is too large, not a whole ONNX file, reads data from other files, or
+            has failed in its trial.
     """
     if not path.is_file() or path.stat().st_size == 0:
         return
@@ -71,7 +73,7 @@ def _tried(path: Path) -> tuple[str, bool]:
     """Try a file.
 
     Returns:
-        What is wrong with it, empty where nothing is, and whether another try would say the same.
+        What is wrong with it, empty if nothing is; and whether another try would say the same.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         problem = structure_problem(content)
@@ -82,7 +84,7 @@ def _tried(path: Path) -> tuple[str, bool]:
             [sys.executable, "-m", _TRIAL, str(path.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries are noisy; what matters comes as JSON
+            stderr=subprocess.DEVNULL,  # libraries are noisy; the result comes as JSON
             cwd=Path(__file__).parents[2],
             timeout=TRIED_WITHIN,
             check=False,
@@ -102,7 +104,7 @@ def _tried(path: Path) -> tuple[str, bool]:
 
 
 def _hash(path: Path) -> str:
-    """The file's sha256; a file that has not changed since is not read again."""
+    """Return a file's sha256 in hexadecimal; it is read again only if it has changed."""
     facts = path.stat()
     key = str(path.absolute()), facts.st_mtime_ns, facts.st_size, facts.st_ino
     if key not in _hashes:
@@ -123,7 +125,7 @@ def _place(digest: str) -> Path:
 
 
 def _recall(digest: str) -> str | None:
-    """What was found wrong with a file, empty where nothing was; None where it is not known."""
+    """Return what was found wrong with a file, empty if nothing; None if it was never tried."""
     try:
         fields = json.loads(_place(digest).read_text(encoding="utf-8"))
         if fields.get("is_ours") is True:
@@ -131,7 +133,7 @@ def _recall(digest: str) -> str | None:
         is_current = all(fields.get(name) == value for name, value in _versions().items())
         return str(fields["problem"]) if is_current else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # not there, or damaged: tried anew
+        return None  # missing or damaged: the file is tried again
 
 
 def _note(digest: str, fields: dict[str, object]) -> None:
@@ -145,4 +147,4 @@ def _note(digest: str, fields: dict[str, object]) -> None:
         for note in notes[:-_KEPT]:
             note.unlink(missing_ok=True)
     except (UserError, OSError):
-        return  # a folder that can't be written: the file is tried again the next time
+        return  # the folder can't be written: the file is tried again the next time

@@ -1,7 +1,8 @@
-"""The process in which a model file from elsewhere is opened and asked for the first time.
+"""The process in which a model file from elsewhere is opened and run for the first time.
 
-It gets the file's path, and writes one line of JSON: what is wrong with the file, empty where
-nothing is. Where it may take only so much memory, it ends without a word when it wants more.
+Its argument is the file's path. It prints one line of JSON that says what is wrong with the file,
+empty if nothing is. Where the system can limit its memory, it ends without printing anything when
+it needs more.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 from webcam_classifier.runtime.session import card_in, open_session
 
 _MEMORY = 700_000_000
-"""Bytes that a model may take, besides four times the size of its file."""
+"""Bytes of memory that a model may take, in addition to four times the size of its file."""
 
 
 def trial_problem(path: Path) -> str:
-    """Open a file and ask it about three pictures; say what is wrong, or nothing.
+    """Open a file and run it on three pictures.
 
     Args:
         path: A model file.
+
+    Returns:
+        What is wrong with it; empty if nothing is.
     """
     try:
         session = open_session(path, ExecutionConfig(CPU, 1))
@@ -45,7 +49,7 @@ def trial_problem(path: Path) -> str:
 
 
 def trial_memory(path: Path) -> int:
-    """Say how many bytes a file's trial may take, besides what the libraries take.
+    """Return how many bytes of memory a file's trial may take in addition to the libraries.
 
     Args:
         path: A model file.
@@ -54,10 +58,10 @@ def trial_memory(path: Path) -> int:
 
 
 def limit_memory(size: int) -> None:
-    """Let this process take only so much more address space, where the system can do that.
+    """Limit the address space of this process, where the system can do that.
 
     Args:
-        size: Bytes.
+        size: Bytes in addition to what it has now.
     """
     try:
         import resource
@@ -67,7 +71,7 @@ def limit_memory(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
-        return  # not Linux: the time is bounded all the same
+        return  # not Linux: only the time is limited
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""Run a graph with TensorRT itself, where onnxruntime has none. Not yet run on such a device.
+"""Run a graph with TensorRT itself, if onnxruntime was built without it.
 
-JetPack brings TensorRT with its Python module, while PyPI has no onnxruntime with a GPU for ARM.
-Written from NVIDIA's documentation of TensorRT 10 ("Python API Documentation", "Working with
-Quantized Types"); every name was looked up in the modules of TensorRT 10 and 11. The engine is
-kept, and its answers are compared with the processor's before it is taken, as of every runtime.
+Not run on such a device yet. JetPack includes TensorRT with its Python module, while PyPI has no
+onnxruntime for GPUs on ARM. Written from NVIDIA's documentation of TensorRT 10 ("Python API
+Documentation", "Working with Quantized Types"); every name was looked up in the modules of
+TensorRT 10 and 11. The engine is cached and, like every runtime, used only after its answers have
+been compared with the CPU's.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from webcam_classifier.runtime.providers import (
 )
 from webcam_classifier.storage import write_atomically
 
-_OLDEST = 10  # with tensors by name and networks whose types are the file's
-_LAYOUT = 1  # of what is handed to TensorRT; another number leaves older engines alone
+_OLDEST = 10  # the first version with named tensors and strongly typed networks
+_LAYOUT = 1  # version of the graph passed to TensorRT; a new one ignores older engines
 _DIGITS = 24  # of a sha256, in an engine's name
 _TYPES: Mapping[str, tuple[str, type[np.generic]]] = {
     "FLOAT": ("tensor(float)", np.float32),
@@ -45,18 +46,18 @@ _log = logging.getLogger(__name__)
 
 
 class TensorrtSession:
-    """An engine between places in the GPU's memory that never move; see `LibrarySession`.
+    """An engine with fixed buffers in the GPU's memory; see `LibrarySession`.
 
     Args:
         engine: TensorRT's, with fixed shapes.
-        cuda: Of the GPU that it was built for.
-        library: TensorRT, with its version.
+        cuda: The runtime of the GPU that it was built for.
+        library: `TensorRT` with its version.
     """
 
     def __init__(self, engine: Any, cuda: CudaRuntime, library: str) -> None:  # noqa: ANN401 no requirement
         self.library = library
         self._cuda = cuda
-        self._engine = engine  # the context needs it
+        self._engine = engine  # kept alive for the context
         self._context = engine.create_execution_context()
         if self._context is None:
             raise RuntimeError("the GPU has too little memory for the engine")
@@ -72,7 +73,7 @@ class TensorrtSession:
         self._stream = cuda.create_stream()
         places: list[int] = []
         self._end = weakref.finalize(self, cuda.release, places, self._stream)
-        self._end.atexit = False  # the driver may be gone by then
+        self._end.atexit = False  # the driver may have shut down by then
         self._places: dict[str, int] = {}
         for value in (*self._inputs, *self._outputs):
             places.append(cuda.allocate(self._empty(value).nbytes))
@@ -80,19 +81,19 @@ class TensorrtSession:
             self._context.set_tensor_address(value.name, places[-1])
 
     def get_inputs(self) -> list[GraphValue]:
-        """What the graph takes."""
+        """Return the inputs of the graph."""
         return self._inputs
 
     def get_outputs(self) -> list[GraphValue]:
-        """What it gives."""
+        """Return its outputs."""
         return self._outputs
 
     def get_providers(self) -> list[str]:
-        """What runs it, all of it, by onnxruntime's name."""
+        """Return the one provider that runs all of it, by onnxruntime's name."""
         return [PROVIDERS["tensorrt"].registered]
 
     def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the graph; return the outputs of those names.
+        """Run the graph, and return the named outputs.
 
         Raises:
             ValueError: An input has another shape or type than the engine.
@@ -119,22 +120,22 @@ class TensorrtSession:
 
 
 def open_with_tensorrt(path: Path, runtime: ExecutionConfig, folder: Path) -> TensorrtSession:
-    """Open a graph's engine, or build it, which takes minutes.
+    """Open a graph's engine, or build it first, which takes minutes.
 
     Args:
-        path: The graph; an axis without a length gets one of one.
-        runtime: With `is_reduced` for fp16 where TensorRT finds it faster; else every number is
-            computed as the file has it.
-        folder: For engines of this model, device and versions. It need not be there; where it
-            can't be written, nothing is kept.
+        path: The graph; dynamic axes get the length 1.
+        runtime: With `is_reduced` to allow fp16 where TensorRT finds it faster; otherwise the
+            file's precision is kept.
+        folder: For engines of this model, device and these versions. It may be missing; if it
+            can't be written, nothing is cached.
 
     Raises:
-        ProviderError: TensorRT is missing, too old, or can't build this graph as is wanted.
-        RuntimeError: There is no GPU, or it refused something.
+        ProviderError: TensorRT is missing, too old, or can't build this graph in this precision.
+        RuntimeError: There is no GPU, or a call of CUDA or TensorRT failed.
     """
     tensorrt = import_tensorrt()
     cuda = load_cuda_runtime()
-    device = cuda.describe_device()  # also says that there is no GPU, which TensorRT does not
+    device = cuda.describe_device()  # raises without a GPU, which TensorRT does not do
     library = f"TensorRT {tensorrt.__version__}"
     graph = path.read_bytes()
     kept = folder / engine_name(graph, runtime.is_reduced, tensorrt.__version__, device)
@@ -163,7 +164,7 @@ def import_tensorrt() -> ModuleType:
     """Import TensorRT's module.
 
     Raises:
-        ProviderError: It is not here, misses a library, or is too old.
+        ProviderError: It is not installed, lacks a library, or is too old.
     """
     try:
         tensorrt = importlib.import_module(TENSORRT_LIBRARY)
@@ -182,11 +183,11 @@ def import_tensorrt() -> ModuleType:
 
 
 def engine_name(graph: bytes, is_reduced: bool, version: str, device: str) -> str:
-    """Name the file of an engine by all that it depends on.
+    """Return the file name of an engine, which depends on all that the engine depends on.
 
     Args:
-        graph: The ONNX file that it is built from.
-        is_reduced: Whether fp16 may be taken.
+        graph: The content of the ONNX file that it is built from.
+        is_reduced: Whether fp16 is allowed.
         version: Of TensorRT.
         device: From `CudaRuntime.describe_device`.
     """
@@ -205,7 +206,7 @@ def _build(
     """Build an engine.
 
     Raises:
-        ProviderError: TensorRT does not know something in the graph, or has no way to compute it.
+        ProviderError: TensorRT can't read the graph, or can't build an engine for it.
     """
     if is_reduced and not hasattr(tensorrt.BuilderFlag, "FP16"):
         raise ProviderError(
@@ -214,7 +215,7 @@ def _build(
         )
     fitted, is_quantised = _fitted(graph)
     builder = tensorrt.Builder(logger)
-    # Types of the file or, where fewer bits are wanted, whatever is fastest of those allowed below.
+    # Strongly typed, it keeps the file's types; else it picks the fastest allowed below.
     typed = tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
     network = builder.create_network(0 if is_reduced else 1 << int(typed))
     parser = tensorrt.OnnxParser(network, logger)
@@ -238,8 +239,8 @@ def _build(
 
 
 def _fitted(graph: bytes) -> tuple[bytes, bool]:
-    """Return a graph as TensorRT takes it, and whether it is quantised."""
-    import onnx  # 0.1 seconds, and needed only to build
+    """Return a graph that TensorRT can read, and whether it is quantised."""
+    import onnx  # takes 0.1 seconds, and only building needs it
 
     from webcam_classifier.runtime.passes.tensorrt_graph import fit_for_tensorrt
 
@@ -250,7 +251,7 @@ def _fitted(graph: bytes) -> tuple[bytes, bool]:
 
 
 def _logger(tensorrt: ModuleType, errors: list[str]) -> Any:  # noqa: ANN401 no requirement
-    """Return a logger that keeps the errors, of which TensorRT's functions tell nothing."""
+    """Return a logger that collects the errors, which TensorRT's functions do not raise."""
     base: Any = tensorrt.ILogger
     kept = (base.Severity.INTERNAL_ERROR, base.Severity.ERROR)
 
@@ -266,5 +267,5 @@ def _logger(tensorrt: ModuleType, errors: list[str]) -> Any:  # noqa: ANN401 no 
 
 
 def _first(errors: Sequence[str]) -> str:
-    """The first line of what went wrong first: later errors follow from it."""
+    """Return the first line of the first error: later errors follow from it."""
     return errors[0].strip().partition("\n")[0][:200] if errors else "it does not say why"

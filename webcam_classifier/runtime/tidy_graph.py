@@ -11,20 +11,19 @@ from webcam_classifier.private_onnxruntime import onnxruntime
 
 
 def tidy_graph(source: Path) -> onnx.ModelProto:
-    """Let onnxruntime do its basic optimisations: those that hold on every device.
+    """Let onnxruntime do its basic optimisations, which are valid on every device.
 
-    The higher levels lay out the weights for the processor at hand, so their result is not
-    portable.
+    The higher levels lay out the weights for the CPU at hand, so their result is not portable.
 
     Args:
         source: A model file.
 
     Returns:
-        The graph without metadata, every node with a name of its own.
+        The graph without metadata; every node has a name.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4  # what goes wrong is raised, and said once
+    options.log_severity_level = 4  # errors are raised, and reported once
     with temporary_folder() as folder:
         tidied = folder / "tidied.onnx"
         options.optimized_model_filepath = str(tidied)
@@ -41,7 +40,7 @@ def tidy_graph(source: Path) -> onnx.ModelProto:
 
 
 def _keep_only_used_opsets(model: onnx.ModelProto) -> None:
-    """Drop the domains that onnxruntime declares for all its own operators, used or not."""
+    """Drop the domains that onnxruntime declares for its own operators, whether used or not."""
     used = {node.domain or "" for node in model.graph.node}
     kept = [opset for opset in model.opset_import if (opset.domain or "") in used]
     del model.opset_import[:]

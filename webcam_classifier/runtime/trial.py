@@ -1,10 +1,12 @@
-"""Try one way to run a model in a process of its own, and time it round by round.
+"""Try one runtime of a model in its own process, and time it round by round.
 
-A provider that crashes takes only this process with it, what it loads is gone with it, and threads
-that spin slow down nothing else. One JSON line comes in with the model, the runtime and a file of
-pictures, and the graph is opened. The next line asks for the answers, and gets them or the reason
-why there are none; each further line asks for one more round. So many processes open at once, and
-one at a time computes.
+A provider that crashes ends only that process, what it has loaded is freed with it, and its
+spinning threads slow down nothing else.
+
+The parent sends lines, and the child answers each with a line of JSON. The first line is JSON too:
+the model, the runtime and a file of pictures; the child opens the graph and does not answer. The
+next line asks for the answers to the pictures, and each further line for one more round of timing.
+So several processes can open their graphs at the same time, but only one at a time computes.
 """
 
 from __future__ import annotations
@@ -26,20 +28,25 @@ from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.runtime.session import ModelSession, open_model
 
-OPENS_WITHIN = 60.0  # seconds; a provider that takes longer is no choice for a start
-REFERENCE_WITHIN = 600.0  # seconds; without it nothing else can be chosen, however slow it is
+OPENS_WITHIN = 60.0  # seconds; a provider that takes longer is not worth waiting for
+REFERENCE_WITHIN = 600.0  # seconds; nothing can be chosen without the reference, so it gets longer
 _WARM_UP, _RUNS = 3, 12
 
 
 class RuntimeTrial:
-    """The parent's side: one runtime in its own process.
+    """The parent's side: one runtime in its own process, which ends with the context.
 
     Args:
         model: The file.
         runtime: How to run it.
-        pictures: A .npy file of prepared pictures.
-        output: Which output of the graph is asked for.
+        pictures: A .npy file of prepared pictures, (pictures, size, size, 3) uint8.
+        output: The name of the graph's output that is asked for.
         patience: Seconds to open the graph and answer all pictures.
+
+    Attributes:
+        runtime: As above.
+        problem: Why it can't be used, as a sentence; empty while it can.
+        seconds: The shortest run of each round.
     """
 
     def __init__(
@@ -58,7 +65,7 @@ class RuntimeTrial:
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # drivers are noisy; what matters comes as JSON
+            stderr=subprocess.DEVNULL,  # drivers are noisy; the answers come as JSON
             cwd=Path(__file__).parents[2],
             encoding="utf-8",
             errors="replace",
@@ -72,7 +79,11 @@ class RuntimeTrial:
         self._send(json.dumps(request))
 
     def answers(self) -> NDArray[np.float32] | None:
-        """Ask for the answers, (pictures, labels); None: it can't run, and `problem` says why."""
+        """Ask for the answers to all pictures.
+
+        Returns:
+            (pictures, labels) float32; None if it can't run, and `problem` says why.
+        """
         self._send("answer")
         said = self._receive()
         if "answers" not in said:
@@ -81,7 +92,7 @@ class RuntimeTrial:
         return np.array(said["answers"], dtype=np.float32)
 
     def time_round(self) -> None:
-        """Time a few runs, and add the shortest to `seconds`; else `problem` says why not."""
+        """Time a few runs, and add the shortest to `seconds`; if it fails, `problem` says why."""
         self._send("again")
         said = self._receive()
         if "seconds" in said:
@@ -91,7 +102,7 @@ class RuntimeTrial:
 
     @property
     def milliseconds(self) -> float:
-        """The best round: what the device can do when nothing else disturbs it."""
+        """The time of the best round, which other work on the device disturbed least."""
         return 1000.0 * min(self.seconds, default=float("inf"))
 
     def __enter__(self) -> RuntimeTrial:
@@ -104,7 +115,7 @@ class RuntimeTrial:
                 try:
                     pipe.close()
                 except BrokenPipeError:
-                    continue  # it had ended before it read the last line
+                    continue  # the process ended before it read the last line
         self._process.wait()
 
     def _send(self, line: str) -> None:
@@ -130,7 +141,7 @@ class RuntimeTrial:
 
 
 def main() -> None:
-    """The child's side."""
+    """Run the child's side."""
     request = json.loads(sys.stdin.readline())
     pictures = np.load(request["pictures"])
     output = request["output"]
@@ -142,7 +153,7 @@ def main() -> None:
     except UserError as error:
         _say({"problem": str(error)})
         return
-    except Exception as error:  # whatever a driver raises, it is no choice
+    except Exception as error:  # a driver may raise anything
         _say({"problem": summarise_error(error)})
         return
     _say({"answers": answers})
@@ -151,7 +162,7 @@ def main() -> None:
 
 
 def time_once(session: ModelSession, pixels: NDArray[np.uint8]) -> float:
-    """Return the shortest of a few runs, in seconds: on a busy device the others say how busy."""
+    """Return the shortest of a few runs in seconds: the longer ones only show other work."""
     seconds = []
     for _ in range(_WARM_UP + _RUNS):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The pictures on which two ways to run a model are compared."""
+"""The pictures on which the runtimes of a model are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.sequences import evenly_spaced
 
 _MOST = 100
-_FEWEST = 20  # real ones; fewer say less than drawn ones
+_FEWEST = 20  # real ones; fewer say less than synthetic ones
 _BLOBS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)  # of colour along each side
 
 
@@ -27,7 +27,7 @@ class TrialPictures:
 
     Attributes:
         pixels: (pictures, size, size, 3) uint8.
-        are_real: Whether they are the model's own pictures, or else were made up.
+        are_real: Whether they are pictures of the model's data set; otherwise they are synthetic.
     """
 
     pixels: NDArray[np.uint8]
@@ -35,13 +35,14 @@ class TrialPictures:
 
 
 def trial_pictures(model: Path, card: ModelCard) -> TrialPictures:
-    """Pictures that a model was trained with, or where they are gone, blobs.
+    """Return pictures of a model's data set, or synthetic ones if those are gone.
 
-    Those that were held back come first; of a model that learnt from all, any will do to compare.
+    They are the pictures that were held back, or training pictures if the model learnt from all:
+    to compare runtimes, any will do.
 
     Args:
-        model: The model file; metrics.json beside it lists them.
-        card: The model's, which says where they are.
+        model: The model file; metrics.json beside it lists the pictures.
+        card: The model's card, which says where they are.
     """
     found = []
     for name in evenly_spaced(_held_back(model), _MOST):
@@ -56,10 +57,13 @@ def trial_pictures(model: Path, card: ModelCard) -> TrialPictures:
 
 
 def blobs(size: int) -> NDArray[np.uint8]:
-    """Make up pictures of coloured blobs, coarse and fine: a network answers them variously.
+    """Generate pictures of coarse and fine coloured blobs, to which a network answers variously.
 
     Args:
         size: The side of the square, in pixels.
+
+    Returns:
+        (24, size, size, 3) uint8.
     """
     random = np.random.default_rng(0)
     made = []
@@ -79,4 +83,4 @@ def _held_back(model: Path) -> list[str]:
             names = names + split["test"]["pictures"] or split["training"]["pictures"]
         return [str(name) for name in names]
     except (OSError, ValueError, KeyError, TypeError):
-        return []  # a model that travelled alone
+        return []  # the model file was copied without its metrics

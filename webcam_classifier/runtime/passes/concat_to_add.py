@@ -1,8 +1,8 @@
-"""Replace Concat and Conv by two Convs and an Add: the concatenated map is never written.
+"""Replace Concat and Conv by two Convs and an Add, so that no concatenated map is written.
 
-A convolution over concatenated channels is the sum of convolutions over each part of them, and
-onnxruntime adds the second to the first while it computes it. SqueezeNet concatenates its two
-branches eight times; on two cores that cost one part in seven of a run.
+A convolution over concatenated channels is the sum of the convolutions over each part, and
+onnxruntime fuses the Add into the second Conv. SqueezeNet concatenates its two branches eight
+times, which took a seventh of a run on two cores.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import onnx
 
 from webcam_classifier.runtime.passes.graph_index import GraphIndex, attribute
 
-_BLOCK = 16  # channels that onnxruntime computes together; other numbers would run elsewhere
+_BLOCK = 16  # channels that onnxruntime computes together; others would take a slower kernel
 
 
 def concat_to_add(graph: onnx.GraphProto) -> bool:
-    """Rewrite, in place, each Concat of two maps that one convolution reads.
+    """Rewrite, in place, each Concat of two maps that only one convolution reads.
 
-    A pooling between both is applied to the parts. A Concat that something else reads, or whose
-    parts are no multiples of 16 channels, stays.
+    A max pooling between them is applied to both parts. A Concat stays as it is if anything else
+    reads it, or if the channels of its parts are not multiples of 16.
 
     Args:
         graph: With inferred shapes.
 
     Returns:
-        Whether there was one.
+        Whether the graph was changed.
     """
     graph_index = GraphIndex(graph)
     found = False
@@ -56,7 +56,7 @@ def concat_to_add(graph: onnx.GraphProto) -> bool:
 
 
 def _widths(graph_index: GraphIndex, concat: onnx.NodeProto) -> tuple[int, int] | None:
-    """Return the channels of both parts, where they can be computed apart."""
+    """Return the channels of both parts; None if they can't be computed separately."""
     if attribute(concat, "axis", 0) != 1 or len(concat.input) != 2:
         return None
     shapes = [graph_index.shape_of(part) for part in concat.input]
@@ -67,7 +67,7 @@ def _widths(graph_index: GraphIndex, concat: onnx.NodeProto) -> tuple[int, int] 
 
 
 def _copy(graph_index: GraphIndex, node: onnx.NodeProto, inputs: list[str], index: int) -> str:
-    """Put a copy of a node before it, with other inputs, and return its output."""
+    """Insert a copy of a node before it, with other inputs, and return its output."""
     name = f"{node.name}.part_{index}"
     values = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
     return graph_index.insert(node, node.op_type, inputs, name, **values)

@@ -1,4 +1,4 @@
-"""Producers, consumers, shapes and constants of a graph's values: what a graph pass asks for."""
+"""Look up producers, consumers, shapes and constants of a graph's values, for graph passes."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ from onnx import helper, numpy_helper
 
 
 class GraphIndex:
-    """A graph as it is now; its methods change it in place.
+    """Looks up parts of a graph, and changes it in place.
+
+    Nothing is cached: look-ups see all changes.
 
     Args:
-        graph: Every value has one producer, as ONNX demands.
+        graph: Every value has one producer, as ONNX requires.
     """
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
 
     def nodes(self, kind: str) -> list[onnx.NodeProto]:
-        """The nodes of an operator type, in their order."""
+        """Return the nodes of an operator type, in their order."""
         return [node for node in self.graph.node if node.op_type == kind]
 
     def producer(self, value: str, kind: str) -> onnx.NodeProto | None:
-        """The node that produces a value; None where it is of another operator type."""
+        """Return the node that produces a value; None if it is of another operator type."""
         for node in self.graph.node:
             if value in node.output:
                 return node if node.op_type == kind else None
         return None
 
     def only_consumer(self, value: str, kind: str) -> onnx.NodeProto | None:
-        """The node that reads a value; None where others do too, or it is of another type."""
+        """Return the only node that reads a value; None if there are others or its type differs."""
         if any(output.name == value for output in self.graph.output):
             return None
         readers = [node for node in self.graph.node if value in node.input]
         return readers[0] if len(readers) == 1 and readers[0].op_type == kind else None
 
     def constant(self, name: str) -> NDArray[Any] | None:
-        """The value of an initializer; None where there is none of this name."""
+        """Return the value of an initializer; None if there is none of this name."""
         for entry in self.graph.initializer:
             if entry.name == name:
                 return numpy_helper.to_array(entry)
         return None
 
     def shape_of(self, value: str) -> tuple[int, ...] | None:
-        """The shape of a value behind its batch axis; None where it is unknown or not fixed.
+        """Return the shape of a value without its batch axis; None if it is unknown or not fixed.
 
-        The graph's shapes have to be inferred before.
+        The graph's shapes must have been inferred before.
         """
         for info in (*self.graph.value_info, *self.graph.input, *self.graph.output):
             if info.name == value:
@@ -58,7 +60,7 @@ class GraphIndex:
         return None
 
     def add_constant(self, name: str, value: NDArray[Any] | Sequence[int]) -> str:
-        """Add a constant under a new name; whole numbers of a list are int64."""
+        """Add a constant, a list of integers as int64, under a new name, and return the name."""
         array = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.int64)
         self.graph.initializer.append(
             numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
@@ -73,26 +75,26 @@ class GraphIndex:
         name: str,
         **attributes: Any,  # noqa: ANN401 ints and lists
     ) -> str:
-        """Put a node before another one, and return its output, which has the node's name."""
+        """Insert a node before another one, and return its output, which has the node's name."""
         place = next(index for index, node in enumerate(self.graph.node) if node is before)
         node = helper.make_node(kind, list(inputs), [name], name=name, **attributes)
         self.graph.node.insert(place, node)
         return name
 
     def redirect(self, old: str, new: str) -> None:
-        """Let all that read one value read another one."""
+        """Let all nodes that read a value read another one instead."""
         for node in self.graph.node:
             for place, name in enumerate(node.input):
                 if name == old:
                     node.input[place] = new
 
     def remove(self, *nodes: onnx.NodeProto) -> None:
-        """Take nodes out; what they made has to be made or left unread by others."""
+        """Remove nodes; nothing may read their outputs, unless other nodes produce them."""
         for node in nodes:
             self.graph.node.remove(node)
 
     def drop_unused(self) -> None:
-        """Take out the constants that nothing reads, and the shapes, which may be others now."""
+        """Remove the constants that nothing reads, and all shapes, which may have changed."""
         read = {name for node in self.graph.node for name in node.input}
         for entry in [entry for entry in self.graph.initializer if entry.name not in read]:
             self.graph.initializer.remove(entry)
@@ -118,7 +120,7 @@ def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> lis
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: ANN401 ints and lists
-    """The value of a node's attribute, or the default where it has none."""
+    """Return the value of a node's attribute, or the default if it has none of that name."""
     for entry in node.attribute:
         if entry.name == name:
             return helper.get_attribute_value(entry)
@@ -126,7 +128,7 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:  # noqa: AN
 
 
 def set_attribute(node: onnx.NodeProto, name: str, value: int | Sequence[int]) -> None:
-    """Set an attribute of a node."""
+    """Set an attribute of a node, replacing one of the same name."""
     for entry in [entry for entry in node.attribute if entry.name == name]:
         node.attribute.remove(entry)
     node.attribute.append(helper.make_attribute(name, value))

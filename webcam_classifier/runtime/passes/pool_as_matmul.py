@@ -1,4 +1,4 @@
-"""Pool a weighted map with one product of matrices, instead of writing the weighted map first."""
+"""Pool a weighted map by a matrix multiplication, without writing the weighted map first."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from webcam_classifier.runtime.passes.graph_index import GraphIndex
 
 
 def pool_as_matmul(graph: onnx.GraphProto) -> bool:
-    """Rewrite, in place, the mean of a map that weights of its places were multiplied onto.
+    """Rewrite, in place, each global average of a map that is multiplied by weights of its places.
 
     Args:
         graph: With inferred shapes.
 
     Returns:
-        Whether there was one.
+        Whether the graph was changed.
     """
     graph_index = GraphIndex(graph)
     found = False
@@ -27,15 +27,13 @@ def pool_as_matmul(graph: onnx.GraphProto) -> bool:
         if weights is None or sides is None or weights.shape != (1, 1, *sides[1:]):
             continue
         channels, count = sides[0], weights.size
-        # Channels last: that is how 8-bit maps are, and floats can be put as well.
+        # Channels last, as onnxruntime lays out 8-bit maps; floats are transposed for it.
         turned = graph_index.insert(
             pool, "Transpose", [weighted.input[0]], f"{pool.name}.turned", perm=[0, 2, 3, 1]
         )
         shape = graph_index.add_constant(f"{pool.name}.places", [0, count, channels])
         places = graph_index.insert(pool, "Reshape", [turned, shape], f"{pool.name}.flat")
-        row = (weights.reshape(1, count) / count).astype(
-            weights.dtype
-        )  # half, in a graph of halves
+        row = (weights.reshape(1, count) / count).astype(weights.dtype)
         share = graph_index.add_constant(f"{pool.name}.shares", row)
         product = graph_index.insert(pool, "MatMul", [share, places], f"{pool.name}.product")
         shape = graph_index.add_constant(f"{pool.name}.shape", [0, channels, 1, 1])

@@ -1,10 +1,10 @@
-"""Write a graph so that TensorRT reads it: pixels, and 8-bit numbers, in the forms that it knows.
+"""Rewrite a graph so that TensorRT can read its uint8 pixels and its quantised values.
 
-TensorRT takes bytes as an input alone, quantises with signed numbers around zero alone, and biases
-with 32-bit floats alone ("Working with Quantized Types"; its ONNX parser refuses anything else, or
-takes unsigned numbers for signed ones). For a first convolution with three channels it may find no
-way to compute it with 8 bits. Not yet run on such a device: what is tested is that the graph gives
-the same answers elsewhere.
+TensorRT supports uint8 only for inputs, quantises only to signed integers with a zero point of 0,
+and needs biases in float32 ("Working with Quantized Types"; its ONNX parser refuses anything else,
+or reads unsigned integers as signed ones). It may have no 8-bit kernel for a first convolution with
+three channels. Not run on such a device yet: the tests check that the rewritten graph gives the
+same answers elsewhere.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _KEEPS_SIGN = frozenset(
 
 
 def fit_for_tensorrt(graph: onnx.GraphProto) -> None:
-    """Rewrite a graph of pixels for one picture at a time, in place.
+    """Rewrite a graph for one picture at a time, in place.
 
-    All is as exact as before but quantised activations, which lose the lowest of their eight bits.
+    Everything stays as precise as before except quantised activations, which lose their lowest
+    bit.
 
     Args:
         graph: Of a model file or its features; float or quantised.
@@ -44,7 +45,7 @@ def fit_for_tensorrt(graph: onnx.GraphProto) -> None:
 
 
 def _cast_pixels_first(index: GraphIndex) -> None:
-    """Turn bytes into floats before anything else is done to them."""
+    """Cast the uint8 pixels to float before anything else is done with them."""
     pixels = index.graph.input[0].name
     readers = [node for node in index.graph.node if pixels in node.input and node.op_type != "Cast"]
     if not readers:
@@ -61,7 +62,7 @@ def _cast_pixels_first(index: GraphIndex) -> None:
 
 
 def _is_plain(index: GraphIndex, read: onnx.NodeProto) -> bool:
-    """Whether bytes are read as the numbers that they are."""
+    """Whether values are dequantised with a scale of 1 and a zero point of 0."""
     scale, zero = (index.constant(name) for name in read.input[1:3])
     return scale is not None and zero is not None and bool((scale == 1.0).all() and not zero.any())
 
@@ -93,14 +94,14 @@ def _turn_biases_to_floats(index: GraphIndex) -> None:
 
 
 def _quantise_around_zero(index: GraphIndex) -> None:
-    """Let the numbers -127 to 127 stand for what 0 to 255 stood for, and more."""
+    """Replace uint8 activations by int8 ones with a zero point of 0 and at least the same range."""
     unsigned = [
         node
         for kind in ("QuantizeLinear", "DequantizeLinear")
         for node in index.nodes(kind)
         if index.constant(node.input[0]) is None and _has_unsigned_zero(index, node)
     ]
-    # Asked before anything is changed: what is read from bytes with a zero of zero is not negative.
+    # Found before anything is changed: uint8 values with a zero point of 0 are not negative.
     clipped = [
         node
         for node in unsigned
@@ -109,7 +110,7 @@ def _quantise_around_zero(index: GraphIndex) -> None:
         and not _is_never_negative(index, node.input[0])
     ]
     for node in clipped:
-        # Bytes end at zero, and with them a rectifier that the quantiser has taken for done.
+        # The quantiser drops a Relu before a uint8 range that starts at 0; int8 needs it again.
         node.input[0] = index.insert(node, "Relu", [node.input[0]], f"{node.output[0]}.rectified")
     signed_zero = index.add_constant("signed.zero_point", np.array(0, dtype=np.int8))
     scales: dict[tuple[str, str], str] = {}
@@ -144,7 +145,7 @@ def _is_never_negative(index: GraphIndex, value: str) -> bool:
 
 
 def _dequantised(index: GraphIndex, node: onnx.NodeProto) -> NDArray[np.float32] | None:
-    """Return the floats that stored numbers stand for; None where they are no constant."""
+    """Return the dequantised value of a constant; None if it is not constant."""
     stored, scale = (index.constant(name) for name in node.input[:2])
     if stored is None or scale is None:
         return None
@@ -158,7 +159,7 @@ def _dequantised(index: GraphIndex, node: onnx.NodeProto) -> NDArray[np.float32]
 
 
 def _remove_unread(index: GraphIndex) -> None:
-    """Take out the nodes whose output nothing reads any more."""
+    """Remove the nodes whose outputs nothing reads."""
     while True:
         read = {name for node in index.graph.node for name in node.input}
         read.update(output.name for output in index.graph.output)

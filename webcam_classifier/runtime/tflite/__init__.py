@@ -1,1 +1,1 @@
-"""ONNX graphs of this program as TFLite files."""
+"""Convert the ONNX graphs of this program to TFLite files."""

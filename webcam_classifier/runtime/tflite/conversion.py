@@ -1,11 +1,11 @@
-"""What is known of an ONNX graph while it is written as a TFLite file, node by node.
+"""The state of a conversion from an ONNX graph to a TFLite file, which goes node by node.
 
-Maps of features are held with channels last, as TFLite's convolutions take them: what has the axes
-(picture, channel, row, column) in the ONNX graph has (picture, row, column, channel) here.
+Feature maps are stored with channels last, as TFLite's convolutions take them: (picture, row,
+column, channel) instead of ONNX's (picture, channel, row, column).
 
-A quantised graph has pairs of nodes that quantise and dequantise around everything that is computed
-with whole numbers. What lies between a dequantisation and a quantisation is one operator here; what
-else reads a dequantised value gets it by an operator of its own.
+A quantised ONNX graph has a QuantizeLinear and a DequantizeLinear around everything that is
+computed with integers. A node between a dequantisation and a quantisation becomes one int8
+operator here. Any other reader of a dequantised value gets it from a DEQUANTIZE operator.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from webcam_classifier.runtime.tflite.tflite_file import Quantisation, TfliteFil
 
 CHANNELS_LAST = (0, 2, 3, 1)
 AXIS_OF_MAP = (0, 3, 1, 2)
-"""Where each axis of ONNX is in a map with channels last."""
+"""For each axis of a map in ONNX, its place in a map with channels last."""
 
 SIX = 6.0
 
-_FEW_NUMBERS = 8  # constants that may be wanted again are written once
+_FEW_NUMBERS = 8  # constants of up to this size are written once, and reused
 UNSIGNED_OFFSET = 128
-"""What a uint8 value of ONNX is less as an int8 value of TFLite."""
+"""A uint8 value of ONNX is an int8 value of TFLite that is less by this."""
 
 
 _WHOLE_TYPES = (np.uint8, np.int8, np.int32)
@@ -44,10 +44,10 @@ Activation = schema.ActivationFunctionType
 
 
 class UnwritableError(UserError):
-    """A graph has something that can't be written as TFLite.
+    """A graph can't be converted to TFLite.
 
     Args:
-        reason: What, as a sentence.
+        reason: Why, as a sentence.
     """
 
     def __init__(self, reason: str) -> None:
@@ -56,28 +56,30 @@ class UnwritableError(UserError):
 
 
 class Conversion:
-    """A graph that is being written.
+    """A graph that is being converted.
+
+    Tensors of the TFLite file are numbered; values of the ONNX graph have names.
 
     Args:
         model: From `one_picture_graph`.
 
     Attributes:
         graph: The ONNX graph.
-        constants: Its initializers, and what is dequantised of them, by name.
-        whole_constants: Weights and biases in whole numbers, and what these stand for, by the
-            name that they have when they are dequantised.
-        shapes: Of all values, in the order of ONNX.
-        file: What is written.
-        pixels: Tensors of what has channels last in the ONNX graph too, by name.
-        tensors: All others, by the names of ONNX.
-        quantised: Tensors of whole numbers, by their names before and after they are dequantised.
-        done: Names of values that no operator of its own computes.
+        constants: Its initializers, also dequantised ones, by name.
+        integer_constants: Integer weights and biases with their quantisation, by the name of the
+            dequantised value.
+        shapes: Of all values, in ONNX's order of axes.
+        file: The TFLite file.
+        pixels: Tensors of values that have channels last in the ONNX graph too, by name.
+        tensors: All other float tensors, by name.
+        quantised: Integer tensors, by the name of the quantised and of the dequantised value.
+        done: Names of values that need no operator of their own.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = model.graph
         self.constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
-        self.whole_constants: dict[str, tuple[NDArray[Any], Quantisation]] = {}
+        self.integer_constants: dict[str, tuple[NDArray[Any], Quantisation]] = {}
         self.shapes = shapes_of(model)
         self.file = TfliteFile()
         self.pixels: dict[str, int] = {}
@@ -93,9 +95,9 @@ class Conversion:
         self._floats: dict[int, int] = {}
 
     def tensor(self, name: str) -> int:
-        """A computed value as floats; what is held as whole numbers is dequantised, once."""
+        """Return the float tensor of a computed value; an integer one is dequantised, once."""
         if name in self.pixels and name not in self.tensors:
-            # Not read as a map: what ONNX holds as rows is held as if it were channels.
+            # It is not a map for its reader: ONNX's axis of rows is stored as if it were channels.
             turned = self.file.like(self.pixels[name], self.held_shape(name))
             order = self.constant(np.array(CHANNELS_LAST, dtype=np.int32))
             inputs = [self.pixels[name], order]
@@ -112,7 +114,7 @@ class Conversion:
         return self._floats[quantised]
 
     def operand(self, node: onnx.NodeProto, place: int) -> int:
-        """An input that may be constant, laid out like the output."""
+        """Return the tensor of an input that may be constant, with the axes of the output."""
         name = node.input[place]
         if name not in self.constants:
             return self.tensor(name)
@@ -124,7 +126,7 @@ class Conversion:
         return self.constant(value if value.size > 1 else value.reshape(()))
 
     def constant(self, value: NDArray[Any]) -> int:
-        """Add a constant, once."""
+        """Add a constant, and return its tensor; small ones are shared."""
         if value.size > _FEW_NUMBERS:
             return self.file.constant(value)
         key = repr((value.dtype.str, value.shape)).encode() + value.tobytes()
@@ -133,35 +135,35 @@ class Conversion:
         return self._known[key]
 
     def output(self, node: onnx.NodeProto) -> int:
-        """Add the tensor of what a node computes."""
+        """Add the tensor for the output of a node."""
         name = node.output[0]
         return self.file.value(self.held_shape(name), name)
 
     def held_shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a value as it is held here."""
+        """Return the shape of a value in TFLite's order of axes."""
         shape = self.shapes[name]
         return tuple(shape[axis] for axis in CHANNELS_LAST) if len(shape) == 4 else shape
 
     def held_axes(self, node: onnx.NodeProto, axes: Sequence[int]) -> list[int]:
-        """Axes of a node's first input as it is held here."""
+        """Convert axes of a node's first input to TFLite's order of axes."""
         rank = len(self.shapes[node.input[0]])
         positive = [axis % rank for axis in axes]
         return [AXIS_OF_MAP[axis] for axis in positive] if rank == 4 else positive
 
     def numbers(self, node: onnx.NodeProto, place: int, name: str) -> list[int]:
-        """Whole numbers that are an input, or an attribute in older graphs."""
+        """Return the integers of a constant input, which is an attribute in older opsets."""
         if place < len(node.input):
             return [int(one) for one in self.constants[node.input[place]].reshape(-1)]
         return list(attribute(node, name, ()))
 
     def limits(self, node: onnx.NodeProto) -> tuple[float | None, float | None]:
-        """The lowest and the highest number that a Clip lets through."""
+        """Return the minimum and the maximum of a Clip; None for one that it does not have."""
         names = itertools.islice(itertools.chain(node.input, ("", "")), 1, 3)
         low, high = (float(self.constants[name]) if name else None for name in names)
         return low, high
 
     def activation_behind(self, node: onnx.NodeProto) -> tuple[int, str]:
-        """What a convolution does to its sums itself, and what its output is then called."""
+        """Return the activation to fuse into a convolution, and the name of the output then."""
         reader = self.only_reader(node.output[0])
         if reader is not None and reader.op_type == "Relu":
             return Activation.RELU, reader.output[0]
@@ -170,14 +172,15 @@ class Conversion:
         return Activation.NONE, node.output[0]
 
     def only_reader(self, name: str) -> onnx.NodeProto | None:
-        """The node that reads a value, where it is one and the value is no output."""
+        """Return the only node that reads a value; None if it has others, or is a graph output."""
         readers = self._readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self._given else None
 
     def quantisation(self, node: onnx.NodeProto) -> Quantisation:
-        """What the whole numbers of a node that quantises or dequantises stand for.
+        """Return the parameters of a QuantizeLinear or DequantizeLinear, for int8 instead of uint8.
 
-        What ONNX has in uint8 is int8 here.
+        Raises:
+            UnwritableError: Its zero points differ, or have an unsupported type.
         """
         scale = self.constants[node.input[1]].astype(np.float32).reshape(-1)
         if len(node.input) < 3:
@@ -189,10 +192,14 @@ class Conversion:
         return Quantisation(scale, first - unsigned)
 
     def expect(self, node: onnx.NodeProto, is_known: bool) -> None:
-        """Refuse a node by its name.
+        """Check that a node is supported.
+
+        Args:
+            node: The node.
+            is_known: Whether it is.
 
         Raises:
-            UnwritableError: It is not known.
+            UnwritableError: It is not.
         """
         if not is_known:
             raise UnwritableError(
@@ -201,11 +208,11 @@ class Conversion:
             )
 
     def expect_last_axis(self, node: onnx.NodeProto, axis: int) -> None:
-        """Refuse a node that works along another axis than the last one."""
+        """Check that a node works along the last axis of a value that is no map."""
         rank = len(self.shapes[node.input[0]])
         self.expect(node, rank < 4 and axis % rank == rank - 1)
 
     def content(self) -> bytes:
-        """The file, with the input and the outputs of the graph."""
+        """Return the content of the file, with the input and the outputs of the graph."""
         given = {output.name: self.tensor(output.name) for output in self.graph.output}
         return self.file.content({INPUT_NAME: self.pixels[INPUT_NAME]}, given)

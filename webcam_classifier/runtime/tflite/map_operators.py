@@ -1,4 +1,4 @@
-"""Operators on maps of features, written as TFLite's: convolutions, pools, padding."""
+"""Convert operators on feature maps to TFLite: convolutions, pooling, padding."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LOWEST_BYTE = -128
 
 
 def transpose(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Of the pixels alone: channels stay last."""
+    """Convert a Transpose, of the pixels only, to nothing: channels stay last."""
     is_pixels = node.input[0] in graph.pixels
     graph.expect(node, is_pixels and tuple(attribute(node, "perm", ())) == AXIS_OF_MAP)
     return graph.pixels[node.input[0]]
 
 
 def cast(graph: Conversion, node: onnx.NodeProto) -> None:
-    """Of the pixels, to floats, before or behind their transposition."""
+    """Convert a Cast, of the pixels to float only, before or after their Transpose."""
     taken, name = node.input[0], node.output[0]
     is_before = taken in graph.pixels
     value = graph.pixels[taken] if is_before else graph.tensors.get(taken)
@@ -46,7 +46,7 @@ def cast(graph: Conversion, node: onnx.NodeProto) -> None:
 
 
 def convolution(graph: Conversion, node: onnx.NodeProto) -> int:
-    """In floats; the activation behind it is a part of it."""
+    """Convert a float Conv; the activation after it is fused into it."""
     graph.expect(node, node.input[1] in graph.constants)
     kernel = graph.constants[node.input[1]]
     is_depthwise = convolves_depthwise(graph, node)
@@ -63,10 +63,10 @@ def convolution(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def convolves_depthwise(graph: Conversion, node: onnx.NodeProto) -> bool:
-    """Whether each channel is convolved alone.
+    """Whether a convolution is depthwise.
 
     Raises:
-        UnwritableError: Channels are convolved in groups, or the kernel has gaps.
+        UnwritableError: It is grouped in another way, or dilated.
     """
     kernel = graph.shapes.get(node.input[1]) or graph.constants[node.input[1]].shape
     groups = attribute(node, "group", 1)
@@ -87,12 +87,15 @@ def write_convolution(
     """Add the operator of a convolution.
 
     Args:
-        graph: What is written.
+        graph: The conversion.
         node: The convolution.
-        inputs: Map, weights in TFLite's order, and bias.
+        inputs: Tensors of the map, the weights with TFLite's order of axes, and the bias.
         output: The tensor that it computes.
         padding: From `padded`.
-        activation: What it does to its sums.
+        activation: The fused activation, of `Activation`.
+
+    Returns:
+        The output.
     """
     rows, columns = attribute(node, "strides", (1, 1))
     settings: dict[str, Any] = {
@@ -110,12 +113,12 @@ def write_convolution(
 
 
 def pool(graph: Conversion, node: onnx.NodeProto) -> int:
-    """The greatest or the mean of windows, in floats."""
+    """Convert a float MaxPool or AveragePool."""
     is_mean = node.op_type == "AveragePool"
     given = graph.tensor(node.input[0])
     filling = 0.0 if is_mean else _LOWEST
     value, padding = padded(graph, node, attribute(node, "kernel_shape", (1, 1)), given, filling)
-    # What is padded counts in neither's mean, or is told otherwise by an attribute.
+    # TFLite never counts padding in a mean, so an explicitly padded map would change it.
     graph.expect(node, not is_mean or value == given)
     return write_pool(graph, node, value, graph.output(node), padding)
 
@@ -145,23 +148,26 @@ def padded(
     kernel: Sequence[int],
     value: int,
     filling: float,
-    whole: Quantisation | None = None,
+    quantisation: Quantisation | None = None,
 ) -> tuple[int, int]:
-    """Pad a map as a node asks.
+    """Pad a map as a node needs it.
 
-    TFLite knows no padding, and `SAME`: as much as is needed, the odd pixel behind. Anything else
-    is an operator before it.
+    TFLite's operators have no padding (`VALID`), or as much as keeps the size, with an odd pixel at
+    the end (`SAME`). Any other padding is an operator before them.
 
     Args:
-        graph: What is written.
-        node: What reads the map.
+        graph: The conversion.
+        node: The node that reads the map.
         kernel: Its height and width.
-        value: The map.
-        filling: 0, or less than all numbers of the map.
-        whole: What the numbers of the map stand for, where they are whole.
+        value: The tensor of the map.
+        filling: 0, or less than all values of the map.
+        quantisation: Of the map; None if it has floats.
 
     Returns:
-        The map, and how the node is to pad it itself.
+        The tensor of the map, and the padding of the operator that reads it.
+
+    Raises:
+        UnwritableError: The node uses `auto_pad`.
     """
     graph.expect(node, attribute(node, "auto_pad", b"NOTSET") == b"NOTSET")
     pads = list(attribute(node, "pads", (0, 0, 0, 0)))
@@ -169,7 +175,7 @@ def padded(
     sizes, given = graph.shapes[node.input[0]][2:], graph.shapes[node.output[0]][2:]
     before, after, same = [], [], []
     for axis in range(2):
-        # With ceil_mode the last window may stand over the edge.
+        # With ceil_mode the last window may extend beyond the edge.
         reach = (given[axis] - 1) * strides[axis] + kernel[axis]
         before.append(pads[axis])
         after.append(max(reach - sizes[axis] - pads[axis], 0))
@@ -186,13 +192,13 @@ def padded(
     _, height, width, channels = graph.file.shape(value)
     shape = (1, height + sum(rows), width + sum(columns), channels)
     result = graph.file.like(value, shape)
-    # Zero is the lowest number of what went through an activation, and is padded faster.
-    if filling == 0.0 or (whole is not None and whole.zero_point == _LOWEST_BYTE):
+    # Zero is the lowest value after a Relu, and PAD is faster than PADV2.
+    if filling == 0.0 or (quantisation is not None and quantisation.zero_point == _LOWEST_BYTE):
         graph.file.node(Operator.PAD, [value, amounts], result, "PadOptions")
         return result, schema.Padding.VALID
-    if whole is None:
+    if quantisation is None:
         lowest = graph.constant(np.array([filling], dtype=np.float32))
     else:
-        lowest = graph.file.constant(np.array([_LOWEST_BYTE], dtype=np.int8), whole)
+        lowest = graph.file.constant(np.array([_LOWEST_BYTE], dtype=np.int8), quantisation)
     graph.file.node(Operator.PADV2, [value, amounts, lowest], result, "PadV2Options")
     return result, schema.Padding.VALID

@@ -1,4 +1,4 @@
-"""A TFLite file: its tensors and operators, written with the schema of LiteRT's own package.
+"""Write a TFLite file of tensors and operators, with the schema of LiteRT's own package.
 
 The file format is https://github.com/google-ai-edge/LiteRT (schema.fbs, version 3).
 """
@@ -18,7 +18,7 @@ _VERSION = 3  # of the file format
 _IDENTIFIER = b"TFL3"
 _SIGNATURE = "serving_default"
 _ALIGNMENT = 16  # of constants in the file, as schema.fbs demands
-_LAST_OLD_CODE = 127  # of operators; the field for newer ones is another
+_LAST_OLD_CODE = 127  # operators with higher codes have only the newer field
 _KINDS = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
     np.dtype(np.int32): schema.TensorType.INT32,
@@ -29,12 +29,12 @@ _KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Quantisation:
-    """What whole numbers stand for: scale * (number - zero_point).
+    """The quantisation of a tensor: a value is scale * (integer - zero_point).
 
     Attributes:
-        scale: (1,) float32, or (channels,).
-        zero_point: Of all channels.
-        axis: Of the channels.
+        scale: (1,) float32, or (channels,) float32.
+        zero_point: The same for all channels.
+        axis: The axis of the channels.
     """
 
     scale: NDArray[np.float32]
@@ -42,12 +42,12 @@ class Quantisation:
     axis: int = 0
 
     def is_same(self, other: Quantisation) -> bool:
-        """Whether the same number stands for the same value in both."""
+        """Whether the same integer means the same value in both."""
         return self.zero_point == other.zero_point and np.array_equal(self.scale, other.scale)
 
 
 class TfliteFile:
-    """Collects tensors and operators."""
+    """Collects tensors, which are numbered, and operators."""
 
     def __init__(self) -> None:
         self._tensors: list[Any] = []
@@ -57,7 +57,7 @@ class TfliteFile:
         self._quantisations: dict[int, Quantisation] = {}
 
     def constant(self, value: NDArray[Any], quantisation: Quantisation | None = None) -> int:
-        """Add a constant."""
+        """Add a constant tensor, and return its number."""
         self._buffers.append(_Buffer(np.ascontiguousarray(value).tobytes()))
         tensor = self._tensor(value.shape, value.dtype, len(self._buffers) - 1, "")
         if quantisation is not None:
@@ -71,14 +71,14 @@ class TfliteFile:
         kind: type = np.float32,
         quantisation: Quantisation | None = None,
     ) -> int:
-        """Add a tensor that is computed, or given."""
+        """Add a tensor for an input or a computed value, and return its number."""
         tensor = self._tensor(shape, np.dtype(kind), 0, name)
         if quantisation is not None:
             self.quantise(tensor, quantisation)
         return tensor
 
     def like(self, tensor: int, shape: Sequence[int]) -> int:
-        """Add a tensor that is computed, of the type of another one."""
+        """Add a tensor for a computed value, with the type and quantisation of another one."""
         result = self._tensor(shape, np.dtype(np.float32), 0, "")
         self._tensors[result].type = self._tensors[tensor].type
         if tensor in self._quantisations:
@@ -86,20 +86,20 @@ class TfliteFile:
         return result
 
     def quantise(self, tensor: int, quantisation: Quantisation) -> None:
-        """Say what the whole numbers of a tensor stand for."""
-        told = schema.QuantizationParametersT()
-        told.scale = quantisation.scale.tolist()
-        told.zeroPoint = [quantisation.zero_point] * len(told.scale)
-        told.quantizedDimension = quantisation.axis
-        self._tensors[tensor].quantization = told
+        """Set the quantisation of a tensor."""
+        parameters = schema.QuantizationParametersT()
+        parameters.scale = quantisation.scale.tolist()
+        parameters.zeroPoint = [quantisation.zero_point] * len(parameters.scale)
+        parameters.quantizedDimension = quantisation.axis
+        self._tensors[tensor].quantization = parameters
         self._quantisations[tensor] = quantisation
 
     def quantisation(self, tensor: int) -> Quantisation:
-        """What `quantise` was told."""
+        """Return the quantisation of a tensor, which must have one."""
         return self._quantisations[tensor]
 
     def shape(self, tensor: int) -> tuple[int, ...]:
-        """A tensor's shape."""
+        """Return a tensor's shape."""
         return tuple(self._tensors[tensor].shape)
 
     def node(
@@ -114,10 +114,13 @@ class TfliteFile:
 
         Args:
             code: Of `schema.BuiltinOperator`.
-            inputs: Tensors.
+            inputs: The tensors that it reads.
             output: The tensor that it computes.
-            options: What the schema calls its settings; empty where it has none.
-            settings: By the schema's names.
+            options: The schema's name of its options; empty if it has none.
+            settings: The options, by the schema's names.
+
+        Returns:
+            The output.
         """
         if code not in self._codes:
             self._codes.append(code)
@@ -133,11 +136,11 @@ class TfliteFile:
         return output
 
     def content(self, taken: Mapping[str, int], given: Mapping[str, int]) -> bytes:
-        """The file.
+        """Return the content of the file.
 
         Args:
-            taken: Tensors by the names of inputs.
-            given: Tensors by the names of outputs.
+            taken: The tensors of the inputs, by name.
+            given: The tensors of the outputs, by name.
         """
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = self._tensors, self._operators
@@ -168,7 +171,7 @@ class TfliteFile:
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc] # the package has no types
-    """A constant, aligned in the file: the generated code aligns bytes to bytes."""
+    """A constant that is aligned in the file: the generated code does not align bytes."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__()

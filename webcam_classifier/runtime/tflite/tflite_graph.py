@@ -1,7 +1,7 @@
-"""An ONNX graph of this program as a TFLite file, in floats or, where it is quantised, in int8.
+"""Convert an ONNX graph of this program to TFLite, in float32 or, if it is quantised, in int8.
 
-Converters from ONNX or torch bring TensorFlow, jax or a torch of their own and pin what stands
-beside them; the graphs written here are made of two dozen operators, each of which TFLite has.
+Converters for ONNX or torch depend on TensorFlow, jax or certain versions of torch, and pin other
+packages. The graphs of this program use two dozen operators, each of which TFLite has.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import onnx
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.runtime.tflite import map_operators, vector_operators
 from webcam_classifier.runtime.tflite.conversion import Conversion
-from webcam_classifier.runtime.tflite.whole_numbers import (
+from webcam_classifier.runtime.tflite.int8_operators import (
     dequantise,
     dequantise_constants,
     quantise,
-    write_whole,
+    write_int8,
 )
 
 
 def tflite_bytes(model: onnx.ModelProto) -> bytes:
-    """Write a graph as a TFLite file, for one picture at a time.
+    """Convert a graph to a TFLite file, for one picture at a time.
 
     Args:
         model: From `one_picture_graph`.
 
     Returns:
-        A file with the same input and outputs, and a signature that has their names.
+        The content of a file with the same input and outputs, and a signature with their names.
 
     Raises:
-        UnwritableError: An operator is not known here, or is used in another way.
+        UnwritableError: An operator is not supported, or not with these attributes.
     """
     graph = Conversion(model)
     shape = graph.shapes[INPUT_NAME]
@@ -41,14 +41,14 @@ def tflite_bytes(model: onnx.ModelProto) -> bytes:
     for node in graph.graph.node:
         name = node.output[0]
         if name in graph.done or name in graph.tensors or name in graph.quantised:
-            continue  # done with a node before
+            continue  # converted together with an earlier node
         if node.op_type == "DequantizeLinear":
             dequantise(graph, node)
         elif node.op_type == "QuantizeLinear":
             quantise(graph, node)
         elif node.op_type == "Cast":
             map_operators.cast(graph, node)
-        elif not write_whole(graph, node):
+        elif not write_int8(graph, node):
             write = _WRITERS.get(node.op_type)
             graph.expect(node, write is not None)
             assert write is not None

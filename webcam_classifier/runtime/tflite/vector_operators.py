@@ -1,4 +1,4 @@
-"""Operators on vectors and single numbers, written as TFLite's: layers, means, shapes."""
+"""Convert operators on vectors and element-wise ones to TFLite: layers, means, shapes."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ ELEMENTWISE: Mapping[str, tuple[int, str]] = {
     "Sqrt": (Operator.SQRT, ""),
     "Sub": (Operator.SUB, "SubOptions"),
 }
-"""What is computed number by number: the operator, and what the schema calls its settings."""
+"""Element-wise operators: TFLite's operator, and the schema's name of its options."""
 
 
 def identity(graph: Conversion, node: onnx.NodeProto) -> int:
-    """The same tensor."""
+    """Convert an Identity to nothing."""
     return graph.tensor(node.input[0])
 
 
 def global_mean(graph: Conversion, node: onnx.NodeProto) -> int:
-    """The mean of a map."""
+    """Convert a GlobalAveragePool."""
     return _reduced(graph, node, Operator.MEAN, [2, 3], True)
 
 
 def reduced(graph: Conversion, node: onnx.NodeProto) -> int:
-    """A mean or a sum over some axes."""
+    """Convert a ReduceMean or ReduceSum."""
     code = Operator.MEAN if node.op_type == "ReduceMean" else Operator.SUM
     axes = graph.numbers(node, 1, "axes")
     return _reduced(graph, node, code, axes, bool(attribute(node, "keepdims", 1)))
 
 
 def smallest(graph: Conversion, node: onnx.NodeProto) -> int:
-    """TopK where it asks for the smallest alone, as the score of the unknown does."""
+    """Convert a TopK for the one smallest value, as the score of unknown uses it."""
     wanted = graph.numbers(node, 1, "k")
     graph.expect(node, wanted == [1] and not attribute(node, "largest", 1))
     return _reduced(graph, node, Operator.REDUCE_MIN, [attribute(node, "axis", -1)], True)
 
 
 def gemm(graph: Conversion, node: onnx.NodeProto) -> int:
-    """A layer, in floats: Gemm, or MatMul by a constant."""
+    """Convert a float Gemm, or a MatMul by a constant."""
     is_layer = node.input[1] in graph.constants and len(graph.shapes[node.input[0]]) == 2
     graph.expect(node, is_layer and not attribute(node, "transA", 0))
     weights = graph.constants[node.input[1]]
@@ -69,14 +69,14 @@ def gemm(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def softmax(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Probabilities."""
+    """Convert a Softmax over the last axis."""
     graph.expect_last_axis(node, attribute(node, "axis", -1))
     value = [graph.tensor(node.input[0])]
     return graph.file.node(Operator.SOFTMAX, value, graph.output(node), "SoftmaxOptions", beta=1.0)
 
 
 def length_one(graph: Conversion, node: onnx.NodeProto) -> int:
-    """A vector divided by its length."""
+    """Convert an LpNormalization with p = 2 over the last axis."""
     graph.expect_last_axis(node, attribute(node, "axis", -1))
     graph.expect(node, attribute(node, "p", 2) == 2)
     value = [graph.tensor(node.input[0])]
@@ -84,7 +84,7 @@ def length_one(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def concatenation(graph: Conversion, node: onnx.NodeProto) -> int:
-    """In floats."""
+    """Convert a float Concat."""
     values = [graph.operand(node, place) for place in range(len(node.input))]
     (axis,) = graph.held_axes(node, [attribute(node, "axis", 0)])
     return graph.file.node(
@@ -93,20 +93,20 @@ def concatenation(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def flatten(graph: Conversion, node: onnx.NodeProto) -> int:
-    """All but the batch axis in one."""
+    """Convert a Flatten of all axes but the batch axis."""
     graph.expect(node, attribute(node, "axis", 1) == 1)
     return reshape(graph, node)
 
 
 def reshape(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Another shape, in floats."""
+    """Convert a float Reshape, or a Squeeze."""
     return write_reshape(graph, node, graph.tensor(node.input[0]), graph.output(node))
 
 
 def write_reshape(graph: Conversion, node: onnx.NodeProto, value: int, output: int) -> int:
-    """Add the operators that give a tensor the shape of another one of the same type.
+    """Add the operators that reshape a tensor.
 
-    All shapes are known, so it does not matter how ONNX says the new one.
+    All shapes are known, so it does not matter how the ONNX node expresses the new one.
     """
     before, after = graph.shapes[node.input[0]], graph.shapes[node.output[0]]
     if len(before) == 4 and before[2:] != (1, 1):
@@ -119,7 +119,7 @@ def write_reshape(graph: Conversion, node: onnx.NodeProto, value: int, output: i
 
 
 def clip(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Numbers between two limits."""
+    """Convert a Clip."""
     value = graph.tensor(node.input[0])
     low, high = graph.limits(node)
     if (low, high) == (0.0, SIX):
@@ -132,7 +132,7 @@ def clip(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def hard_sigmoid(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Written as ReLU6: the middle of it has slope alpha, and it ends at zero and one."""
+    """Convert a HardSigmoid, max(0, min(1, alpha x + beta)), to a scaled RELU6."""
     alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
     value = graph.tensor(node.input[0])
     shape = graph.file.shape(value)
@@ -143,7 +143,7 @@ def hard_sigmoid(graph: Conversion, node: onnx.NodeProto) -> int:
 
 
 def elementwise(graph: Conversion, node: onnx.NodeProto) -> int:
-    """Number by number, in floats."""
+    """Convert an element-wise operator on floats."""
     code, options = ELEMENTWISE[node.op_type]
     values = [graph.operand(node, place) for place in range(len(node.input))]
     return graph.file.node(code, values, graph.output(node), options)
