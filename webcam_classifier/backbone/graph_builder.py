@@ -1,4 +1,4 @@
-"""Write an ONNX graph of convolutions, node by node."""
+"""Build an ONNX graph of convolutions node by node."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _ZERO = "zero"
 
 
 class GraphBuilder:
-    """Collects nodes and constants under names, and makes a model of them."""
+    """Collects named nodes and constants, and makes a model of them."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
 
     def constant(self, name: str, value: NDArray[np.float32]) -> str:
-        """Add a constant; one of that name takes the former's place."""
+        """Add a constant, replacing one of the same name, and return the name."""
         self._constants[name] = numpy_helper.from_array(value, name)
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401 ints and lists
-        """Add a node that is named like its output."""
+        """Add a node, named like its output, and return the name."""
         self._nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
     def planes(self) -> str:
-        """The pixels as floats, (batch, 3, size, size), blue green red."""
-        # Transposing bytes moves a quarter of what transposing floats would.
+        """Add the conversion of the pixels to float32 (batch, 3, size, size) in BGR order."""
+        # Transposing uint8 moves a quarter of the bytes that transposing floats would.
         planes = self.node("Transpose", [INPUT_NAME], "planes", perm=[0, 3, 1, 2])
         return self.node("Cast", [planes], "floats", to=TensorProto.FLOAT)
 
@@ -50,15 +50,18 @@ class GraphBuilder:
         groups: int = 1,
         activation: Literal["relu", "relu6", "none"] = "relu",
     ) -> str:
-        """Add a convolution with its bias and the activation behind it.
+        """Add a convolution with its bias and the activation after it.
 
         Args:
-            value: What it takes.
+            value: The name of its input.
             name: Of its constants, NAME.weight and NAME.bias.
-            stride: Pixels from one output to the next.
-            padding: Zeros on every side, or before and after.
-            groups: Of channels that know nothing of each other.
-            activation: relu6 is at most six.
+            stride: In both directions.
+            padding: Zeros on every side, or (before, after) in both directions.
+            groups: Groups of channels that are convolved separately.
+            activation: `relu6` is min(relu, 6).
+
+        Returns:
+            The name of its output.
         """
         before, after = padding if isinstance(padding, tuple) else (padding, padding)
         inputs = [value, f"{name}.weight", f"{name}.bias"]
@@ -84,8 +87,8 @@ class GraphBuilder:
 
         Args:
             input_size: The side of the square picture, in pixels.
-            output: The only output's name.
-            width: It is (batch, width) float32.
+            output: The name of the only output, (batch, width) float32.
+            width: How many features the output has.
         """
         shape: list[str | int | None] = [BATCH_AXIS, input_size, input_size, 3]
         graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""Two frozen networks as one graph: the same pixels in, both embeddings side by side out."""
+"""Join frozen networks into one graph that concatenates their embeddings of the same pixels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, NORMALISED_EMBE
 
 
 def join_features(parts: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """Put the normalised embeddings of networks side by side, so that each counts alike.
+    """Concatenate the normalised embeddings of networks, so that all have the same weight.
 
     Args:
-        parts: From `pixels` (batch, size, size, 3) uint8, of one size, to a normalised embedding,
-            the only output.
+        parts: Graphs from `pixels` (batch, size, size, 3) uint8 to a normalised embedding, their
+            only output; all for one size.
 
     Returns:
-        From `pixels` to `normalised_embedding`, as wide as all of them together, of length one.
+        A graph from `pixels` to `normalised_embedding` (batch, features) float32 of length one,
+        with the features of all parts.
 
     Raises:
         ValueError: They take pictures of different sizes.

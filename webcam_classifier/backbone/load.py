@@ -1,4 +1,4 @@
-"""The frozen backbone by name: some without torch, any other exported once, cached."""
+"""Load a frozen backbone by its name; most need torch, once, and are then cached."""
 
 from __future__ import annotations
 
@@ -39,17 +39,15 @@ from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
 _logger = logging.getLogger(__name__)
 
 DEFAULT_BACKBONE = "squeezenet1_1"
-
-
 DEFAULT_INPUT_SIZE = 224  # pixels
 
 _LITES = {network.name: network for network in (LITE_0, LITE_1, LITE_2)}
 
 ONLY_FROZEN = tuple(_LITES)
-"""Networks whose layers can't be trained here: a head on their features is all."""
+"""Networks whose layers can't be fine-tuned here; only a head can be trained on them."""
 
 WITHOUT_TORCH = (DEFAULT_BACKBONE, *ONLY_FROZEN, f"{DEFAULT_BACKBONE}+{LITE_0.name}")
-"""Networks whose graphs are written here, with weights from a package index, the smallest first."""
+"""Networks that need no torch, with weights from a package index; the smallest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +55,11 @@ class Backbone:
     """A frozen network whose embeddings a head is fitted on.
 
     Attributes:
-        name: By torchvision.
+        name: Torchvision's, or one of `WITHOUT_TORCH`, or several joined by a plus.
         input_size: The side of the square picture that it takes, in pixels.
-        features: From `pixels` to the normalised embedding, its only output.
-        source: Where its weights came from, for the card.
+        features: A graph from `pixels` (batch, size, size, 3) uint8 BGR to `normalised_embedding`
+            (batch, width) float32.
+        source: Where its weights came from, for the model card.
     """
 
     name: str
@@ -75,11 +74,13 @@ class Backbone:
 
 
 def load_backbone(name: str, weights: str, input_size: int) -> Backbone:
-    """Load a frozen network, which only for names not in `WITHOUT_TORCH` needs torch, once.
+    """Load a frozen network.
+
+    Names that are not in `WITHOUT_TORCH` need torch the first time, to export the network.
 
     Args:
         name: One of `WITHOUT_TORCH`, or torchvision's name of the network; several with a plus
-            between them are joined, see `join_features`.
+            between them are joined by `join_features`.
         weights: `auto` or a file; see `train.py --help`.
         input_size: The side of the square picture, in pixels.
 
@@ -103,17 +104,17 @@ def _load_joined(name: str, weights: str, input_size: int) -> Backbone:
 
 
 def default_backbone() -> Backbone:
-    """The network that is used where none is named, at its usual size; see `load_backbone`."""
+    """Load the default network at its usual size; see `load_backbone`."""
     return load_backbone(DEFAULT_BACKBONE, "auto", DEFAULT_INPUT_SIZE)
 
 
 def is_only_frozen(name: str) -> bool:
-    """Whether a network's layers can't be trained here, as of those that are joined."""
+    """Whether a network's layers can't be fine-tuned here; those of joined ones can't either."""
     return name in ONLY_FROZEN or "+" in name
 
 
 def usual_input_size(name: str) -> int:
-    """The side of the pictures that a network was trained on, in pixels."""
+    """Return the side of the pictures that a network was trained on, in pixels."""
     return _LITES[name].input_size if name in _LITES else DEFAULT_INPUT_SIZE
 
 
@@ -122,8 +123,9 @@ class FrozenFeatures:
     """A backbone without its classifier.
 
     Attributes:
-        graph: From `pixels` to `embedding`, its only output.
-        source: Where the weights came from, for the card.
+        graph: From `pixels` (batch, size, size, 3) uint8 BGR to `embedding` (batch, features)
+            float32, its only output.
+        source: Where the weights came from, for the model card.
     """
 
     graph: onnx.ModelProto
@@ -183,7 +185,7 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
 
 
 def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
-    """Export with torch once, and keep the graph under a name that says what is in it."""
+    """Export a network with torch once, and cache the graph by a hash of its weights."""
     with needing_torch(f"Exporting the backbone {backbone!r}"):
         from webcam_classifier.finetune.network_export import EXPORT_SOURCES, export_features
         from webcam_classifier.finetune.torch_weights import load_pretrained

@@ -1,4 +1,4 @@
-"""What is said where torch is needed and not installed."""
+"""Explain to the user when torch is needed but not installed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from webcam_classifier.errors import UserError
 
 @contextmanager
 def needing_torch(what: str) -> Iterator[None]:
-    """Import modules that import torch inside of this.
+    """Turn a missing package into an error for the user, around imports that need torch.
 
     Args:
-        what: What needs it, as the beginning of a sentence.
+        what: What needs torch, as the subject of the sentence.
 
     Raises:
         UserError: Torch, or a package that comes with it, is not installed.

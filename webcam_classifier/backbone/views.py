@@ -1,4 +1,4 @@
-"""Random views of a picture, such as a camera might have given a moment or a step later."""
+"""Random views of a picture, as a camera might see it a moment later or from nearby."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from webcam_classifier.preprocess import prepare
 
 @dataclass(frozen=True)
 class ViewRange:
-    """How far a view may be from the picture.
+    """How much a view may differ from the picture.
 
     Attributes:
-        turn: Degrees to either side.
-        scales: Smallest and largest factor of size.
-        shift: Share of the side, to all sides.
-        gain: Share of brightness and of contrast, up and down.
-        tint: Share of one colour channel, up and down.
+        turn: Largest rotation to either side, in degrees.
+        scales: Smallest and largest scale factor.
+        shift: Largest shift in each direction, as a share of the side.
+        gain: Largest change of brightness and of contrast, as a share, up and down.
+        tint: Largest change of each colour channel, as a share, up and down.
     """
 
     turn: float
@@ -38,20 +38,20 @@ def random_view(
     reach: ViewRange,
     flip: bool,
 ) -> BgrImage:
-    """A picture as the camera might have seen it from elsewhere in another light.
+    """Return a picture as a camera might see it from a nearby place in another light.
 
-    Turned, scaled and shifted a little, mirrored half of the time where that is safe, and with
-    other brightness, contrast and tint. Never upside down: a thumb up is not a thumb down.
+    It is rotated, scaled and shifted a little, mirrored half of the time where that is safe, and
+    changed in brightness, contrast and tint. It is never upside down: thumbs up is not thumbs down.
 
     Args:
-        image: (height, width, 3) uint8; at least as large as `size` it keeps its detail.
+        image: (height, width, 3) uint8; smaller than `size`, it gets blurred.
         size: The side of the square that the graph takes, in pixels.
         generator: Where the randomness comes from.
-        reach: How far the view may be from the picture.
-        flip: Whether mirroring keeps the label, see `mirroring.decide_mirroring`.
+        reach: How much the view may differ from the picture.
+        flip: Whether mirroring keeps the label; see `mirroring.decide_mirroring`.
 
     Returns:
-        (size, size, 3) uint8, like `prepare` gives.
+        (size, size, 3) uint8, as from `prepare`.
     """
     height, width = image.shape[:2]
     angle = math.radians(generator.uniform(-reach.turn, reach.turn))

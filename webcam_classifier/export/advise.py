@@ -46,17 +46,17 @@ _GPUS = frozenset({"cuda", "coreml", "directml"})  # what fp16 is for
 
 @dataclass(frozen=True, eq=False)
 class Advice:
-    """What was measured and what follows.
+    """The measured candidates and the recommendation.
 
     Attributes:
         candidates: What was measured.
-        today: The model as it is, where it runs fastest.
-        chosen: What to take.
+        today: The model as it is, on its fastest runtime; one of the candidates.
+        chosen: The recommended candidate.
         truth_is_known: Whether accuracy could be measured.
-        origin: What the figures rest on, in words.
+        origin: Which pictures the figures were measured on, in words.
         problems: Which runtimes can't be used and why.
-        notes: What could not be tried, and what else to know.
-        make: The commands that make what was chosen.
+        notes: What could not be tried, and what else the user should know.
+        make: The commands that make the recommended model, a line each.
     """
 
     candidates: tuple[Candidate, ...]
@@ -69,7 +69,7 @@ class Advice:
     make: str
 
     def describe(self) -> str:
-        """Lay it out for the terminal."""
+        """Format it for the terminal."""
         known = self.truth_is_known
         best = frontier(self.candidates)
         return "\n".join(
@@ -118,18 +118,18 @@ class Advice:
 def advise(
     original: Classifier, dataset: Path | None, named: Path | None, providers: Sequence[str]
 ) -> Advice:
-    """Measure candidates: fewer bits, smaller pictures, and every runtime that is installed.
+    """Measure candidates: lower precision, smaller pictures, and every installed runtime.
 
     Nothing is left on the disk.
 
     Args:
         original: The model in full precision.
-        dataset: Where its pictures are now; None: as its card says.
-        named: Pictures to compare on instead; None takes those held back.
-        providers: What may run it, keys of `PROVIDERS`.
+        dataset: The folder of its pictures; None takes the one that its card names.
+        named: A folder of pictures to compare on instead; None takes those held back.
+        providers: Those to try, keys of `PROVIDERS`.
 
     Raises:
-        UserError: There are no pictures to compare on, or too few.
+        UserError: There are too few pictures to compare on, or nothing runs the model.
     """
     with temporary_folder() as folder:
         sized = sized_models(original, dataset, named, folder)
@@ -149,13 +149,16 @@ def advise(
 def _files(
     model: SizedModel, providers: Sequence[str], folder: Path, notes: list[str]
 ) -> list[TrialFile]:
-    """Return a model in every precision that this device may be faster with.
+    """Write a model in every precision that may be faster on this device.
 
     Args:
         model: In full precision.
-        providers: What may run it.
+        providers: Those to try, keys of `PROVIDERS`.
         folder: For the files.
-        notes: What can't be had is added here.
+        notes: Extended by what can't be converted.
+
+    Returns:
+        The original first, then the converted files.
     """
     classifier = Classifier(model.path)
     pictures = model.pictures
@@ -242,7 +245,7 @@ def _candidate(trial: Trial, expected: NDArray[np.int64], truths: NDArray[np.int
 
 
 def _not_tried(providers: Sequence[str]) -> list[str]:
-    """Say what might be faster still and was left out."""
+    """Say what was left out, though it might be faster still."""
     notes = []
     if "tensorrt" in providers:
         notes.append(

@@ -17,13 +17,13 @@ def plot_advice(advice: Advice, path: Path) -> None:
 
     Args:
         advice: What was measured.
-        path: Where the file belongs.
+        path: Of the file.
 
     Raises:
-        UserError: The place can't be written.
+        UserError: It can't be written.
     """
-    # A second, and only plots need it. Without pyplot, which has one drawing surface for the whole
-    # process and keeps every figure.
+    # Imported only here, because it takes a second. Not pyplot, which has global state and keeps
+    # every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

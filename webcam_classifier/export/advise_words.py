@@ -1,4 +1,4 @@
-"""What `--advise` says: the table, the recommendation, and the commands that make it."""
+"""The texts of `--advise`: the table, the recommendation, and the commands to follow it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def describe_table(
     origin: str,
     truth_is_known: bool,
 ) -> str:
-    """Lay out the candidates, the fastest first.
+    """Format the candidates as a table, the fastest first.
 
     Args:
         candidates: What was measured.
         best: The frontier among them, which is marked.
-        origin: What the figures rest on, in words.
+        origin: Which pictures the figures were measured on, in words.
         truth_is_known: Whether accuracy could be measured.
     """
     head = ["", "model", "runs on", "median", "best", "accuracy", "same answers", "size"]
@@ -52,11 +52,11 @@ def describe_table(
 
 
 def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known: bool) -> str:
-    """Say in a sentence what to take, and why.
+    """Say in a sentence what is recommended, and why.
 
     Args:
-        chosen: The one to take.
-        today: The model as it is, where it runs fastest.
+        chosen: The recommended candidate.
+        today: The model as it is, on its fastest runtime.
         truth_is_known: Whether accuracy could be measured.
     """
     if chosen is today:
@@ -84,11 +84,11 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
 
 
 def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate) -> str:
-    """Say what the pictures could not show; empty where there is nothing to add.
+    """Say what the pictures are too easy to show; empty if there is nothing to add.
 
     Args:
         candidates: What was measured.
-        chosen: The one to take.
+        chosen: The recommended candidate.
         today: The model as it is.
     """
     fastest = min(candidates, key=lambda one: one.milliseconds)
@@ -105,14 +105,14 @@ def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate
 def commands(
     chosen: Candidate, today: Candidate, model: Path, card: ModelCard, train_command: str
 ) -> str:
-    """Return the commands that make what was chosen, a line each.
+    """Return the commands that make the recommended model, a line each.
 
     Args:
-        chosen: What is to be made.
+        chosen: The recommended candidate.
         today: The model as it is.
         model: Its file.
         card: Its card.
-        train_command: The command that trained it; empty where it is not known.
+        train_command: The command that trained it; empty if it is not known.
     """
     lines, path = [], model
     if chosen.size != today.size:
@@ -131,7 +131,7 @@ def quoted(path: Path) -> str:
 
 
 def _retrain_command(train_command: str, card: ModelCard, size: int, folder: Path) -> str:
-    """Change the command that trained the model: another size, and a folder of its own."""
+    """Return the command that trained the model, with another input size and output folder."""
     words = shlex.split(train_command) or ["python", "train.py", card.dataset, "--mode", "head"]
     if not train_command and card.backbone != "squeezenet1_1":
         words += ["--backbone", card.backbone]
@@ -142,7 +142,7 @@ def _retrain_command(train_command: str, card: ModelCard, size: int, folder: Pat
 
 
 def _without(words: list[str], option: str) -> list[str]:
-    """Leave out an option with its value, also where both are one word."""
+    """Remove an option with its value, also in the form `--option=value`."""
     kept: list[str] = []
     skip = False
     for word in words:

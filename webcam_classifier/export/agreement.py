@@ -27,12 +27,12 @@ from webcam_classifier.progress import Stage, track
 from webcam_classifier.sequences import evenly_spaced
 
 FEWEST_EQUAL = 0.99
-"""Below this share of equal answers a converted model is not the same model."""
+"""The smallest share of equal answers for which a converted model may replace the original."""
 
 FEWEST_PICTURES = 10
-"""Fewer say nothing."""
+"""The fewest pictures to compare on."""
 
-_ROUNDS = 7  # of both models in turn, so that both meet the same disturbances
+_ROUNDS = 7  # in which both models alternate, so that both suffer the same disturbances
 _MOST_TRIED = 100  # pictures that each runtime is asked about
 _FASTER = 0.9  # of the original's time; less of a difference is noise
 
@@ -41,20 +41,22 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What came out when two models were asked about the same pictures.
+    """How the answers of an original and a converted model compare on the same pictures.
+
+    Pairs are of the original and the converted model, in this order.
 
     Attributes:
-        count: Pictures.
+        count: How many pictures.
         equal: Share of pictures with the same answer, 0 to 1.
-        largest_difference: Of any probability of any picture.
-        evaluations: Of the original and the converted, on test pictures; without any, of none.
-        trials: Of the original and the converted: how each did on each runtime.
-        fastest: Of both, on the runtime that `live.py` would choose for each.
+        largest_difference: Of any probability of any picture, 0 to 1.
+        evaluations: On the test pictures, of which there may be none.
+        trials: Their trials on each runtime.
+        fastest: Their trials on the runtime that `live.py` would choose.
         problems: Which runtimes can't be used and why.
-        sizes: Of both files, in bytes.
-        changed_sides: How many pictures are unknown to one of them alone; None where the original
-            knows no unknown.
-        inconclusive: Why these pictures show nothing, as a sentence; empty where they do.
+        sizes: Of the files, in bytes.
+        changed_sides: How many pictures are unknown to only one of them; None if the original has
+            no threshold of unknown.
+        inconclusive: Why these pictures show nothing, as a sentence; empty if they do.
     """
 
     count: int
@@ -70,12 +72,12 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the converted model may stand for the original."""
+        """Whether the converted model may replace the original."""
         return self.equal >= FEWEST_EQUAL and not self.inconclusive
 
     @property
     def time_ratio(self) -> float:
-        """Time of the converted model as a share of the original's, each where it is fastest."""
+        """Time of the converted model as a share of the original's, each on its fastest runtime."""
         return self.fastest[1].milliseconds / self.fastest[0].milliseconds
 
     @property
@@ -89,7 +91,7 @@ class Comparison:
         return round(self.equal * self.count)
 
     def describe_disagreement(self) -> str:
-        """Say in a sentence by how much they differ, or why that is unknown."""
+        """Say in a sentence how much they differ, or why that is unknown."""
         if self.inconclusive:
             return self.inconclusive
         return (
@@ -102,11 +104,11 @@ def why_inconclusive(answers: Probabilities, labels: tuple[str, ...]) -> str:
     """Say in a sentence why a comparison on pictures shows nothing.
 
     Args:
-        answers: The original's to these pictures, (pictures, labels).
-        labels: Their names.
+        answers: The original's probabilities for these pictures, (pictures, labels) float32.
+        labels: The names of the labels.
 
     Returns:
-        Empty where they serve.
+        The sentence; empty if the comparison is conclusive.
     """
     given = np.unique(answers.argmax(axis=1))
     if len(answers) < FEWEST_PICTURES:
@@ -120,8 +122,12 @@ def why_inconclusive(answers: Probabilities, labels: tuple[str, ...]) -> str:
 def ask(classifier: Classifier, compared: tuple[NDArray[np.uint8], ...]) -> Probabilities:
     """Run a model on prepared pictures.
 
+    Args:
+        classifier: The model.
+        compared: Each (size, size, 3) uint8.
+
     Returns:
-        (pictures, labels) float32.
+        Probabilities, (pictures, labels) float32.
     """
     return np.array([found.probabilities for found in _predict(classifier, compared)])
 
@@ -135,7 +141,7 @@ def _changed_sides(
     converted: list[Prediction],
     compared: tuple[NDArray[np.uint8], ...],
 ) -> int | None:
-    """Count the pictures that are unknown to one model alone."""
+    """Count the pictures that are unknown to only one of two models."""
     if original.card.unknown_threshold is None:
         return None
     before = _predict(original, compared)
@@ -145,11 +151,11 @@ def _changed_sides(
 
 
 def equal_share(first: Probabilities, second: Probabilities) -> float:
-    """The share of pictures to which both give the same label, 0 to 1.
+    """Return the share of pictures that two models give the same label, 0 to 1.
 
     Args:
-        first: The original's, (pictures, labels).
-        second: The converted model's; an answer that overflowed to no number equals none.
+        first: The original's probabilities, (pictures, labels) float32.
+        second: The converted model's; an answer that is not a number equals none.
     """
     same = first.argmax(axis=1) == second.argmax(axis=1)
     return float(np.mean(same & np.isfinite(second).all(axis=1)))
@@ -166,10 +172,10 @@ def compare(
 
     Args:
         original: The model as it was trained.
-        converted: The same in another form.
-        pictures: What they are asked about.
-        original_answers: What `original` says to them.
-        providers: What may run them when they are timed, keys of `PROVIDERS`.
+        converted: The same model in another form.
+        pictures: The pictures to compare on.
+        original_answers: The original's probabilities for them, (pictures, labels) float32.
+        providers: On what to time both, keys of `PROVIDERS`.
     """
     predictions = _predict(converted, pictures.compared)
     converted_answers = np.array([found.probabilities for found in predictions])
@@ -178,7 +184,7 @@ def compare(
         evaluate_answers(labels, pictures.truths[tested], answers[tested].argmax(axis=1))
         for answers in (original_answers, converted_answers)
     ]
-    # A probability that is not a number differs as much as one can.
+    # A probability that is not a number counts as the largest possible difference.
     differences = np.nan_to_num(np.abs(original_answers - converted_answers), nan=1.0)
     tried = evenly_spaced(pictures.compared, _MOST_TRIED)
     files = [TrialFile(model.path, model.card.precision, tried) for model in (original, converted)]
@@ -198,17 +204,17 @@ def compare(
 
 
 def describe_comparison(comparison: Comparison, pictures: CheckPictures, precision: str) -> str:
-    """Lay out both models' figures as a small table.
+    """Format both models' figures as a small table.
 
     Args:
         comparison: What was found.
-        pictures: What it rests on.
+        pictures: The pictures they were compared on.
         precision: The converted model's.
     """
     before, after = comparison.evaluations
     rows = [("", "fp32", precision if precision != "fp32" else "fp32, tidied", "ratio")]
     if before.count:
-        # What live shows follows from a threshold, which both models share.
+        # Briefly: what live shows depends on a threshold, which both models share.
         told = describe_accuracy_briefly(before), describe_accuracy_briefly(after)
         rows.append(("accuracy", *told, ""))
     large, small = (f"{size / 1e6:.2f} MB" for size in comparison.sizes)
@@ -229,7 +235,7 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out rows of as many cells each as lines with straight columns."""
+    """Format rows with the same number of cells as lines with aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -242,7 +248,7 @@ def verdict(comparison: Comparison, when_not_faster: str) -> str:
 
     Args:
         comparison: What was found.
-        when_not_faster: What to do where it is not.
+        when_not_faster: What to do if it is not faster.
     """
     if not comparison.agrees:
         return f"{comparison.describe_disagreement()} Keep fp32"
@@ -263,7 +269,7 @@ def verdict(comparison: Comparison, when_not_faster: str) -> str:
 
 
 def _time_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
-    """One row for each runtime, and one for what `live.py` would take."""
+    """Return a row for each runtime, and one for the runtimes that `live.py` would choose."""
     times = [
         {trial.runtime.describe(): trial.milliseconds for trial in trials}
         for trials in comparison.trials
@@ -285,6 +291,6 @@ def _time_row(name: str, before: float | None, after: float | None) -> tuple[str
 
 
 def _try_both(files: Sequence[TrialFile], providers: Sequence[str]) -> Trials:
-    """Try both files on all that the providers offer; on others they are only compared."""
+    """Try both files on these providers, and on the CPU for the comparison of answers."""
     pairs = [(file, runtime) for file in files for runtime in usable_runtimes(file, providers)]
     return try_files(pairs, _ROUNDS).on(providers)

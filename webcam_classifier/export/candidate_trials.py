@@ -1,4 +1,4 @@
-"""Time model files on this device, each in a process of its own, in alternating rounds."""
+"""Time model files on this device, each in its own process, in alternating rounds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TrialFile:
     Attributes:
         path: The file.
         precision: As its card says.
-        pictures: What it is asked about, each (size, size, 3) uint8.
+        pictures: The pictures to classify, each (size, size, 3) uint8.
     """
 
     path: Path
@@ -47,14 +47,14 @@ class TrialFile:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """How a model file did on one runtime.
+    """The answers and times of a model file on one runtime.
 
     Attributes:
         file: The file.
         runtime: What ran it.
         probabilities: (pictures, labels) float32.
         milliseconds: For one prepared picture, the median of all rounds' shortest runs.
-        best_milliseconds: The shortest of all.
+        best_milliseconds: The shortest of all runs.
         size_in_bytes: Of the file.
     """
 
@@ -68,30 +68,30 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """What came out.
+    """The trials of several files and runtimes.
 
     Attributes:
-        usable: In the order in which they were asked for.
-        problems: What can't be used and why, as half-sentences.
+        usable: The successful ones, in the order in which they were asked for.
+        problems: Which ones failed and why, each as a clause.
     """
 
     usable: tuple[Trial, ...]
     problems: tuple[str, ...]
 
     def of(self, file: TrialFile) -> tuple[Trial, ...]:
-        """The trials of one file."""
+        """Return the trials of one file."""
         return tuple(trial for trial in self.usable if trial.file is file)
 
     def on(self, providers: Sequence[str]) -> Trials:
-        """The trials on some providers: the processor may be there for comparison alone."""
+        """Return the trials on some providers: the CPU may have been just the reference."""
         wanted = (trial for trial in self.usable if trial.runtime.provider in providers)
         return Trials(tuple(wanted), self.problems)
 
     def fastest(self, file: TrialFile) -> Trial:
-        """The trial that `live.py` would choose for a file; see `choose_fastest`.
+        """Return the trial on the runtime that `live.py` would choose; see `choose_fastest`.
 
         Raises:
-            UserError: Nothing runs it.
+            UserError: The file has no successful trial.
         """
         times = {trial.runtime: trial.best_milliseconds for trial in self.of(file)}
         if not times:
@@ -101,9 +101,9 @@ class Trials:
 
 
 def usable_runtimes(file: TrialFile, names: Sequence[str]) -> list[ExecutionConfig]:
-    """List the runtimes that `live.py` would try a file on, the processor first.
+    """List the runtimes that `live.py` would try a file on, the CPU first.
 
-    TensorRT is left out: it would build an engine for minutes.
+    TensorRT is left out, because building an engine takes minutes.
 
     Args:
         file: The file.
@@ -117,15 +117,15 @@ def usable_runtimes(file: TrialFile, names: Sequence[str]) -> list[ExecutionConf
 def try_files(
     pairs: Sequence[tuple[TrialFile, ExecutionConfig]], rounds: int, is_told: bool = False
 ) -> Trials:
-    """Run files on runtimes, all of them side by side.
+    """Run files on runtimes, in alternating rounds.
 
-    Each file's first runtime is what its others are compared with, as `live.py` compares them with
-    the processor.
+    The answers of each file's first runtime are the reference for its others, as the CPU's are in
+    `live.py`.
 
     Args:
         pairs: What to try.
-        rounds: Of timing.
-        is_told: Whether progress is told.
+        rounds: How many rounds of timing.
+        is_told: Whether progress is reported.
     """
     usable: list[tuple[TrialFile, RuntimeTrial, Probabilities]] = []
     problems: list[str] = []
@@ -160,10 +160,10 @@ def try_files(
 
 @contextmanager
 def without_traces(paths: Sequence[Path]) -> Iterator[None]:
-    """Remove what providers keep of passing model files, at the end.
+    """Remove at the end of the context what was cached for temporary model files.
 
     Args:
-        paths: The files; what was kept of one before stays.
+        paths: The files; what was cached for one before stays.
     """
     folders = [runtime_folder(path) for path in paths]
     new = [folder for folder in folders if not folder.exists()]
@@ -182,7 +182,7 @@ def _not_used(file: TrialFile, trial: RuntimeTrial, problem: str) -> str:
 def _problem(
     trial: RuntimeTrial, answers: Probabilities | None, reference: Probabilities | None
 ) -> str:
-    """Say why a runtime can't be used; empty where it can."""
+    """Say why a runtime can't be used; empty if it can."""
     if answers is None or reference is None:
         return trial.problem or "there is nothing to compare it with"
     is_reduced = trial.runtime.is_reduced and answers is not reference
@@ -191,7 +191,7 @@ def _problem(
 
 @contextmanager
 def _stored(files: Sequence[TrialFile]) -> Iterator[dict[TrialFile, Path]]:
-    """Write each file's pictures where its processes find them."""
+    """Write each file's pictures to a .npy file for its processes."""
     with temporary_folder() as folder:
         stored = {file: folder / f"{number}.npy" for number, file in enumerate(files)}
         for file, path in stored.items():

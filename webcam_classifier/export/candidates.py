@@ -1,4 +1,4 @@
-"""Candidates for a device: the Pareto frontier of accuracy against latency, and which to take."""
+"""Choose among models for a device, by the Pareto frontier of accuracy against latency."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from numpy.typing import NDArray
 from webcam_classifier.evaluation.intervals import wilson_interval
 
 MUCH_FASTER = 0.75
-"""Of the time: less of a gain is not worth a model that is less right or another input size."""
+"""Share of the time: a smaller gain is not worth a less accurate model or another input size."""
 
 LARGEST_LOSS = 0.02
-"""Of the answers: more is never recommended, also where the pictures are too few to be sure."""
+"""Share of correct answers that a recommended model may lose, even if more is not significant."""
 
 NEARLY_ALL = 0.99
-"""From this accuracy on pictures are too easy to show what smaller ones would lose. Of one person's
-hands, all were classified correctly at 128 pixels; of another's 86 % at 224, and 48 % at 128."""
+"""From this accuracy on, the pictures are too easy to show what a smaller size loses. All pictures
+of one person's hands were classified correctly at 128 pixels; of another person's, 86 % were at
+224 pixels and 48 % at 128."""
 
-_Z_95 = 1.96  # standard deviations that hold 95 % of a normal distribution
+_Z_95 = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A way to run a model that was measured.
+    """A version of a model on a runtime, and what was measured of it.
 
     Attributes:
         precision: `fp32`, `fp16` or `int8`.
         size: The side of the square picture, in pixels.
-        runs_on: The runtime, for a person.
+        runs_on: The runtime, described for the user.
         milliseconds: For one prepared picture, the median of the rounds' shortest runs.
-        best_milliseconds: The shortest of all.
-        right: (pictures,) bool: which are classified correctly; where the truth is not known, as
-            the original classifies them.
-        same: (pictures,) bool: which are answered as the original does.
+        best_milliseconds: The shortest of all runs.
+        right: (pictures,) bool: which are classified correctly; if the truth is not known, which
+            are classified as by the original.
+        same: (pictures,) bool: which are classified as by the original.
         size_in_bytes: Of the file.
     """
 
@@ -51,27 +52,27 @@ class Candidate:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
+        """Share of correct answers, 0 to 1."""
         return float(self.right.mean())
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true accuracy lies with 95 % confidence, were the pictures independent."""
+        """The 95 % confidence interval of the accuracy, if the pictures were independent."""
         return wilson_interval(int(self.right.sum()), len(self.right))
 
     @property
     def agreement(self) -> float:
-        """Share of the answers that are the original's, 0 to 1."""
+        """Share of answers that equal the original's, 0 to 1."""
         return float(self.same.mean())
 
     @property
     def name(self) -> str:
-        """The model for a person, such as 'int8, 160 pixels'."""
+        """The model, described for the user, such as 'int8, 160 pixels'."""
         return f"{self.precision}, {self.size} pixels"
 
 
 def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The Pareto frontier: candidates that no other one beats in both accuracy and latency.
+    """Return the Pareto frontier: candidates that none beats in both accuracy and latency.
 
     Args:
         candidates: In any order.
@@ -87,14 +88,14 @@ def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def is_as_right(candidate: Candidate, best: Candidate) -> bool:
-    """Whether one is as right as another, as far as the same pictures can show.
+    """Whether a candidate is as accurate as another, as far as these pictures can show.
 
-    What counts is on how many pictures they differ: an interval round each figure alone would let
-    a loss pass that the pairs prove (the test of Q. McNemar, 1947).
+    The answers are paired, so the pictures on which they differ decide (the test of Q. McNemar,
+    1947). The intervals of the two accuracies would overlap even for some significant losses.
 
     Args:
         candidate: The one in question.
-        best: The more right one.
+        best: The more accurate one, measured on the same pictures.
     """
     lost = int((best.right & ~candidate.right).sum())
     won = int((candidate.right & ~best.right).sum())
@@ -103,13 +104,13 @@ def is_as_right(candidate: Candidate, best: Candidate) -> bool:
 
 
 def recommend(candidates: Sequence[Candidate], today: Candidate) -> Candidate:
-    """Choose: the model as it is, unless another is more right, or as right and much faster.
+    """Choose the model as it is, unless another is more accurate, or as accurate and much faster.
 
-    Another input size is chosen only where the pictures are hard enough to tell sizes apart.
+    Another input size is chosen only if the pictures are hard enough to tell sizes apart.
 
     Args:
         candidates: What was measured.
-        today: The model as it is, where it runs fastest; one of them.
+        today: The model as it is, on its fastest runtime; one of the candidates.
     """
     if today.accuracy >= NEARLY_ALL:
         candidates = [one for one in candidates if one.size == today.size]

@@ -1,4 +1,4 @@
-"""Find the real pictures that a converted model is calibrated with and compared on."""
+"""Find the pictures to calibrate a converted model with and to compare it on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from webcam_classifier.sequences import evenly_spaced
 from webcam_classifier.storage import explain_os_error
 
 UNKNOWN = -1
-"""The truth of a picture that accuracy is not measured on."""
+"""The truth of a picture on which accuracy is not measured."""
 
-MOST_FOR_CALIBRATION = 100  # 60 give the ranges of 192, within the noise of the answers
+MOST_FOR_CALIBRATION = 100  # even with 60 instead of 192 the answers hardly change
 _NAMED_IN_MESSAGES = 3
 _NAME_PICTURES = "Name a folder of pictures with --pictures FOLDER."
 
@@ -35,14 +35,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, eq=False)
 class CheckPictures:
-    """Pictures, as the graph takes them: (size, size, 3) uint8.
+    """Prepared pictures, each (size, size, 3) uint8.
 
     Attributes:
-        calibration: Training pictures; none of them is among the compared ones.
-        compared: What both models are asked about.
-        truths: (compared,) int64: an index into the labels for a test picture that was not learnt
-            from, else `UNKNOWN`.
-        origin: What the compared ones are, in words.
+        calibration: Pictures to measure ranges with; none of them is among the compared ones.
+        compared: Pictures that both models classify.
+        truths: (compared,) int64: the index of the label for a test picture that was not learnt
+            from, otherwise `UNKNOWN`.
+        origin: Which pictures are compared, in words.
         notes: What the user should know about pictures that could not be used.
     """
 
@@ -58,13 +58,14 @@ def find_pictures(
 ) -> CheckPictures:
     """Find pictures to calibrate with and to compare on.
 
-    Without `named`, those held back when the model was trained are compared on, validation and
-    test ones together: the more there are, the finer the share of equal answers is known.
+    Without `named`, models are compared on the pictures that were held back in training. Validation
+    and test pictures are taken together, because more pictures give a more precise share of equal
+    answers.
 
     Args:
-        model: The model file; its metrics.json stands beside it.
-        card: The model's.
-        dataset: Where the pictures are now that it was trained with; None: as the card says.
+        model: The model file; its metrics.json is beside it.
+        card: The model's card.
+        dataset: The folder of its pictures; None takes the one that the card names.
         named: A folder of pictures to take instead; every second one is for calibration.
 
     Raises:
@@ -102,7 +103,7 @@ def find_pictures(
 
 
 def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -> CheckPictures:
-    """Take every second picture to calibrate with, and compare on the others."""
+    """Take every second training picture to calibrate with, and compare on the others."""
     calibration = reader.read(
         evenly_spaced(split.training[::2], MOST_FOR_CALIBRATION), "training pictures"
     )
@@ -121,16 +122,17 @@ def _learnt_pictures(split: HeldBack, reader: _Reader, folder_was_named: bool) -
 
 @dataclass(frozen=True)
 class HeldBack:
-    """What metrics.json says of how a model was trained.
+    """How a model was trained, from its metrics.json.
 
     Attributes:
-        training: Pictures by their names below the data set.
+        training: Names of pictures, relative to the data set.
         validation: Likewise.
         test: Likewise.
-        test_folder: Another folder that was tested on; None where there was none.
-        test_was_learnt: Whether the file learnt from the test pictures after it was measured.
-        seed: Of that task.
-        command: Of that task; empty where it is not known.
+        test_folder: Another folder with the test pictures; None if they are of the data set.
+        test_was_learnt: Whether the model learnt from the test pictures too, after accuracy had
+            been measured.
+        seed: Of the training.
+        command: Of the training; empty if it is not known.
     """
 
     training: tuple[str, ...]
@@ -143,7 +145,7 @@ class HeldBack:
 
 
 class _Reader:
-    """Reads pictures of one folder, and remembers which could not be read."""
+    """Reads pictures of one folder, and notes which ones could not be read."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.folder = folder
@@ -152,7 +154,7 @@ class _Reader:
         self._lost: list[str] = []
 
     def read(self, names: Sequence[str], subject: str) -> dict[str, BgrImage]:
-        """Read and prepare the pictures that are there, by name."""
+        """Read and prepare pictures; return those that could be read, by name."""
         found: dict[str, BgrImage] = {}
         self._asked += len(names)
         for name in track(Stage.READ, names, subject=subject):
@@ -183,10 +185,10 @@ def read_split(path: Path, card: ModelCard) -> HeldBack:
 
     Args:
         path: Of metrics.json.
-        card: The model's.
+        card: The model's card.
 
     Raises:
-        UserError: The file is missing, damaged, or another model's.
+        UserError: The file is missing, damaged, or of another model.
     """
     if not path.is_file():
         raise UserError(
@@ -206,7 +208,7 @@ def read_split(path: Path, card: ModelCard) -> HeldBack:
             command=str(metrics.get("command", "")),
         )
         is_of_model = metrics["data_hash"] == card.data_hash
-        # Metrics made by hand or by an earlier version need not say it.
+        # Metrics made by hand or by an earlier version may not have it.
         is_of_model = is_of_model and metrics.get("created_at", card.created_at) == card.created_at
     except OSError as error:
         raise UserError(
@@ -261,7 +263,7 @@ def _left_aside(skipped: Sequence[SkippedFile]) -> Iterable[str]:
 
 
 def _list_test_folder(folder: Path) -> list[str]:
-    """Name what a folder of labels has to measure with: its test part, or all where it has none."""
+    """List the pictures of a folder's test part, or all pictures if it has no parts."""
     if not folder.is_dir():
         return []
     listed = list_dataset(folder).pictures
@@ -270,6 +272,6 @@ def _list_test_folder(folder: Path) -> list[str]:
 
 
 def _truth(name: str, labels: tuple[str, ...]) -> int:
-    # Of a folder that came split, the part comes first: test/cup/0001.jpg.
+    # In a folder that is split into parts, the part comes first: test/cup/0001.jpg.
     label = next((part for part in PurePosixPath(name).parts[:2] if part in labels), None)
     return UNKNOWN if label is None else labels.index(label)

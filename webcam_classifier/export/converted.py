@@ -1,4 +1,4 @@
-"""What converting a model gives."""
+"""The result of converting a model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Converted:
     """A model in another form, not yet checked.
 
     Attributes:
-        graph: From `pixels` to `probabilities`, as the original.
-        done: How it was made, in words, for the card's history.
+        graph: From `pixels` to `probabilities`, as in the original.
+        done: How it was converted, in words, for the card's history.
     """
 
     graph: onnx.ModelProto

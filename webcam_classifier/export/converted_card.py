@@ -1,4 +1,4 @@
-"""The card of a converted model: the original's, with what was done and found."""
+"""The card of a converted model: the original's, with the conversion and its check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def converted_card(
         card: The original's.
         precision: Of the converted model.
         done: How it was converted, in words.
-        comparison: What checking found; its accuracy replaces the original's where it has one.
+        comparison: The check; its accuracy, if it has one, replaces the original's.
     """
     if comparison is None:
         return replace(card, precision=precision, history=(*card.history, done))

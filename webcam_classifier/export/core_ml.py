@@ -1,6 +1,6 @@
-"""A model for Core ML. Its runtime is a part of macOS, so it is written here and not asked.
+"""Export a model to Core ML, without running it there: its runtime is a part of macOS.
 
-What is asked about the pictures is torch, from which Apple's own converter makes the program.
+The answers that are compared are those of the torch program that Apple's converter converts.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ PACKAGE_NAME = "model.mlpackage"
 
 
 def to_coreml(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
-    """Write a Core ML package, and ask the torch program that it was made from.
+    """Convert a model to a Core ML package, and run the torch program that it was converted from.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
         UserError: A package is not installed, or the model can't be converted.
@@ -82,8 +82,8 @@ def to_coreml(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
 
 
 def _converted(traced: Any, original: Classifier) -> bytes:  # noqa: ANN401 of torch, which may be absent
-    """The package, a folder, as a zip file: on any system it arrives on a Mac in one piece."""
-    # It draws progress bars, and warns of what runs on macOS alone and of each newer torch.
+    """Return the package, which is a folder, as a zip file, so that it can be copied to a Mac."""
+    # It prints progress bars, and warns about macOS-only features and every newer torch.
     with (
         temporary_folder() as place,
         warnings.catch_warnings(),
@@ -94,7 +94,9 @@ def _converted(traced: Any, original: Classifier) -> bytes:  # noqa: ANN401 of t
 
         try:
             _convert(coremltools, traced, original).save(str(place / PACKAGE_NAME))
-        except Exception as error:  # whatever it meets in a version of torch that it does not know
+        except (
+            Exception
+        ) as error:  # it may raise anything with a version of torch that it was not made for
             raise UserError(
                 f"coremltools {coremltools.__version__} can't convert {original.path} "
                 f"({summarise_error(error)}). Take a version of Python and torch that it was "
@@ -117,14 +119,14 @@ def _convert(coremltools: Any, traced: Any, original: Classifier) -> Any:  # noq
         convert_to="mlprogram",
         inputs=[image],
         outputs=[coremltools.TensorType(name=name) for name in outputs],
-        compute_precision=coremltools.precision.FLOAT32,  # in 16 bits the score of unknown moves
+        compute_precision=coremltools.precision.FLOAT32,  # float16 moves the score of unknown
         minimum_deployment_target=coremltools.target.iOS15,
         skip_model_load=True,
     )
 
 
 def _zipped(folder: Path) -> bytes:
-    """A folder as a zip file, in which it has its name."""
+    """Return a folder as a zip file, in which the folder keeps its name."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):

@@ -1,9 +1,9 @@
-"""A model for other tools' runtimes: each written, asked about real pictures by that runtime, kept.
+"""Export a model to other tools' formats, and run it on real pictures with their runtimes.
 
-- OpenVINO IR (`model.xml` and `model.bin`), run by the `openvino` package. It takes what our file
-  takes: pixels, uint8, blue green red. It is read by the ONNX frontend of the library itself;
-  the package's own converter would report its use.
-- ONNX as jetson-inference's `imagenet` takes it: one input in planes, red green blue, normalised as
+- OpenVINO IR (`model.xml` and `model.bin`), run by the `openvino` package. Its input is that of our
+  file: uint8 pixels in BGR order. The library's own ONNX frontend reads the model, because the
+  package's converter would send usage data.
+- ONNX for jetson-inference's `imagenet`: one input with channels first in RGB order, normalised as
   its `imageNet::preProcess` does for every ONNX model, and one output of probabilities
   (https://github.com/dusty-nv/jetson-inference/blob/master/c/imageNet.cpp).
 - TFLite (`tflite_format`), files for torch (`torch_formats`) and Core ML (`core_ml`).
@@ -56,13 +56,13 @@ _CHANNELS_FIRST = (1, 3, 1, 1)
 
 @dataclass(frozen=True)
 class ForeignFormat:
-    """A format.
+    """A format of another tool.
 
     Attributes:
         purpose: What it is for, in a few words.
-        write: Makes the files from the model, and asks their runtime about prepared pictures; the
-            folder is the one that they are going to be in.
-        takes: Precisions of models that it is written from.
+        write: Converts a model, and runs the result on prepared pictures. Its arguments are the
+            model, the pictures, and the folder where the files are going to be.
+        takes: The precisions of models that can be converted.
     """
 
     purpose: str
@@ -71,12 +71,12 @@ class ForeignFormat:
 
 
 def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
-    """Write OpenVINO IR, and ask it.
+    """Convert a model to OpenVINO IR, and run it.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
         UserError: The package is not installed, or can't read the model.
@@ -124,12 +124,12 @@ def to_openvino(original: Classifier, pictures: Sequence[BgrImage], folder: Path
 
 
 def to_jetson(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
-    """Write ONNX for jetson-inference, and ask it as `imagenet` would.
+    """Convert a model to ONNX for jetson-inference, and run it as `imagenet` would.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
         UserError: A label can't be a line of the list of labels.
@@ -160,7 +160,7 @@ def to_jetson(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
 
 
 def imagenet_command(folder: Path) -> str:
-    """The command that runs a model written by `to_jetson`, without where pictures come from."""
+    """Return the command that runs a model from `to_jetson`, without its source of pictures."""
     return (
         f"imagenet --model={folder / 'model.onnx'} --labels={folder / LABELS_NAME} "
         f"--input_blob={JETSON_INPUT} --output_blob={JETSON_OUTPUT}"
@@ -168,7 +168,7 @@ def imagenet_command(folder: Path) -> str:
 
 
 def as_imagenet_prepares(picture: BgrImage) -> NDArray[np.float32]:
-    """Do what `imageNet::preProcess` does to a picture of the right size.
+    """Preprocess a picture that has the right size as `imageNet::preProcess` does.
 
     Args:
         picture: (size, size, 3) uint8, blue green red.
@@ -182,14 +182,14 @@ def as_imagenet_prepares(picture: BgrImage) -> NDArray[np.float32]:
 
 
 def jetson_graph(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
-    """Let a model take what `imageNet::preProcess` gives, and answer with probabilities alone.
+    """Convert a model to take the output of `imageNet::preProcess`, and return probabilities only.
 
     Args:
-        model: Takes `pixels`, (N, size, size, 3) of blue green red from 0 to 255.
-        size: Of its pictures, in pixels.
+        model: Takes `pixels`, (N, size, size, 3) uint8 BGR.
+        size: The side of its pictures, in pixels.
 
     Returns:
-        Another model: from `input_0`, (1, 3, size, size) float32, to `output_0`, (1, labels).
+        A model from `input_0`, (1, 3, size, size) float32, to `output_0`, (1, labels) float32.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -240,4 +240,4 @@ FORMATS: Mapping[str, ForeignFormat] = {
     ),
     "coreml": ForeignFormat("Core ML, for apps on Apple's devices", to_coreml),
 }
-"""By the name that the command line takes."""
+"""By their names on the command line."""

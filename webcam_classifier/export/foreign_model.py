@@ -1,4 +1,4 @@
-"""A model for another tool's runtime: its files, its runtime's answers, and how they compare."""
+"""A model in another tool's format: its files, its runtime's answers, and their comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS_NAME = "labels.txt"
 CARD_NAME = "card.json"
 
 LARGEST_DIFFERENCE = 0.01
-"""Of a probability; formats that change no number stay a hundred times below it."""
+"""Of a probability; formats that keep all numbers stay a hundred times below it."""
 
 _LONGEST_LABEL = 500  # bytes; jetson-inference's imageNet reads lines of up to 511
 
@@ -29,11 +29,11 @@ class ForeignModel:
     """A model in another format.
 
     Attributes:
-        contents: Its files by name.
-        answers: Of its runtime to the pictures, (pictures, labels) float32.
-        scores: Of the unknown, (pictures,) float32; None where the format has no such output.
-        ran_on: What gave them, in words.
-        usage: How it is used, a line each.
+        contents: The content of its files by name.
+        answers: Its probabilities for the pictures, (pictures, labels) float32.
+        scores: Its scores of unknown, (pictures,) float32; None if it has no such output.
+        ran_on: The runtime that computed them, in words.
+        usage: How it is used, in lines of text.
     """
 
     contents: Mapping[str, bytes]
@@ -45,13 +45,14 @@ class ForeignModel:
 
 @dataclass(frozen=True)
 class ForeignComparison:
-    """How the answers of another runtime compare with ours.
+    """How the answers of another runtime differ from ours.
 
     Attributes:
-        count: Pictures.
+        count: How many pictures.
         equal: Share of pictures with the same answer, 0 to 1.
-        largest_difference: Of any probability.
-        changed_sides: Pictures that are unknown to one of them alone; None where that is not known.
+        largest_difference: Of any probability, 0 to 1.
+        changed_sides: How many pictures are unknown to only one of them; None if the format or the
+            model has no score of unknown.
     """
 
     count: int
@@ -61,7 +62,7 @@ class ForeignComparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the file may stand for the model."""
+        """Whether the file may be used instead of the model."""
         return (
             self.equal >= FEWEST_EQUAL
             and self.largest_difference <= LARGEST_DIFFERENCE
@@ -69,7 +70,7 @@ class ForeignComparison:
         )
 
     def describe(self) -> str:
-        """Say it in a line."""
+        """Describe it in a line."""
         sides = self.changed_sides
         unknown = "" if sides is None else f", unknown to one of them alone: {sides}"
         return (
@@ -79,18 +80,18 @@ class ForeignComparison:
 
 
 def compare_answers(ours: Sequence[Prediction], theirs: ForeignModel) -> ForeignComparison:
-    """Compare another runtime's answers with ours, to the same pictures.
+    """Compare another runtime's answers with ours for the same pictures.
 
     Args:
-        ours: One for each picture.
-        theirs: What is no number in them differs as much as one can.
+        ours: One for each picture; at least one.
+        theirs: The other runtime's; a value that is not a number counts as the largest difference.
     """
     before = np.array([one.probabilities for one in ours], dtype=np.float32)
     difference = np.nan_to_num(np.abs(before - theirs.answers), nan=1.0)
     changed = None
     threshold = ours[0].unknown_threshold
     if theirs.scores is not None and threshold is not None:
-        # Written so that a score that is no number is on the other side of one that is known.
+        # A score that is not a number compares as false, and so counts as unknown.
         known = theirs.scores <= threshold
         changed = sum(bool(one.is_unknown == side) for one, side in zip(ours, known, strict=True))
     return ForeignComparison(
@@ -99,7 +100,7 @@ def compare_answers(ours: Sequence[Prediction], theirs: ForeignModel) -> Foreign
 
 
 def what_it_takes(original: Classifier) -> str:
-    """Say what goes into the network and what comes out, for who writes a program around it.
+    """Describe the inputs and outputs of the network for somebody who writes a program with it.
 
     Args:
         original: The model.
@@ -117,10 +118,10 @@ def what_it_takes(original: Classifier) -> str:
 
 
 def label_list(original: Classifier) -> bytes:
-    """Labels, a line each, in the order of the probabilities.
+    """Return the content of labels.txt: a label per line, in the order of the probabilities.
 
     Raises:
-        UserError: A label can't be a line.
+        UserError: A label is too long or has a line break.
     """
     labels = original.card.labels
     for label in labels:
@@ -133,7 +134,7 @@ def label_list(original: Classifier) -> bytes:
 
 
 def card_for_others(original: Classifier) -> bytes:
-    """What another program should know: labels, and the threshold of the unknown."""
+    """Return the content of card.json: labels, threshold of unknown and others, for programs."""
     card = original.card
     return json.dumps(
         {

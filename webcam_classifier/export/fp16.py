@@ -1,4 +1,4 @@
-"""Convert to 16-bit floats: half the size, and faster where a GPU has units for them."""
+"""Convert to 16-bit floats: half the size, and faster on GPUs with units for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def to_fp16(source: Path) -> Converted:
-    """Turn a network's body to float16; its last layers stay float32.
+    """Convert a network's body to float16; its last layers stay float32.
 
     The pixels stay uint8 and the probabilities float32, so the model is used as before.
 
@@ -62,7 +62,7 @@ def _halve_constants(
 
 
 def _widen_before(graph: onnx.GraphProto, body: list[onnx.NodeProto], last: frozenset[str]) -> None:
-    """Put a cast to float32 between the body and the last layers."""
+    """Insert casts to float32 between the body and the last layers."""
     made_by_body = {name for node in body for name in node.output}
     last_nodes = [node for node in graph.node if node.name in last]
     crossing = {name for node in last_nodes for name in node.input if name in made_by_body}

@@ -1,4 +1,4 @@
-"""Write a model again with the same numbers, in a tidied graph."""
+"""Rewrite a model with the same numbers in a tidied graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webcam_classifier.runtime.tidy_graph import tidy_graph
 
 
 def to_fp32(source: Path) -> Converted:
-    """Write a graph again, tidied.
+    """Rewrite a graph, tidied by `tidy_graph`.
 
     Args:
         source: A model file.

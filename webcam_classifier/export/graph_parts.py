@@ -1,4 +1,4 @@
-"""Tell a network's body, which may lose precision, from its last layers, which must not."""
+"""Separate a network's body, which may lose precision, from its last layers, which must not."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _BODY_KINDS = frozenset({"Conv", "Relu", "Clip", "HardSwish", "MaxPool", "Concat
 
 
 def last_layers(graph: onnx.GraphProto) -> frozenset[str]:
-    """Find the nodes from the last feature map or hidden layer to the output.
+    """Find the nodes from the last feature map or hidden layer to the outputs.
 
-    They are the pooling, whatever is done to the embedding, the head, the softmax, and the score
-    of unknown: little work, but small differences in it change the answer.
+    They are the pooling, the normalisation of the embedding, the head, the softmax, and the score
+    of unknown. They take little time, but small differences in them change the answer.
 
     Args:
         graph: A classifier; every node has a name.
@@ -38,7 +38,7 @@ def last_layers(graph: onnx.GraphProto) -> frozenset[str]:
             continue
         if node.op_type == "Gemm" and not is_of_unknown:
             if head_seen:
-                continue  # a hidden layer of AlexNet's kind: it holds most of the weights
+                continue  # a hidden layer, as in AlexNet, which has most of the weights
             head_seen = True
         found.add(node.name)
         waiting.extend(node.input)

@@ -1,8 +1,8 @@
-"""Quantise to 8-bit integers: a quarter of the size, and faster on CPUs made for it.
+"""Quantise to 8-bit integers: a quarter of the size, and faster on CPUs with instructions for it.
 
-Ranges of the activations are measured on training pictures (static quantisation); each output
-channel of a layer has a scale of its own. The last layers stay float. Where its answers differ from
-the original's, the layers that lose most are left float, until they do not.
+Ranges of activations are measured on training pictures (static quantisation), and each output
+channel of a layer has its own scale. The last layers stay float. If too many answers differ from
+the original's, more and more of the layers that lose most are left float.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _logger = logging.getLogger(__name__)
 
 _KINDS = ("Conv", "Gemm", "Relu", "Clip", "MaxPool", "Concat", "Add", "Flatten")
 _FEWEST_FOR_CALIBRATION = 10
-_LEFT_FLOAT = (0, 1, 2, 4, 8)  # how many layers, one attempt after the other
+_LEFT_FLOAT = (0, 1, 2, 4, 8)  # how many layers, in successive attempts
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,11 @@ def to_int8(
 
     Args:
         original: The model.
-        pictures: What to calibrate with, and what to compare on.
-        original_answers: To the compared pictures, (pictures, labels).
+        pictures: To calibrate with and to compare on.
+        original_answers: Its probabilities for the compared pictures, (pictures, labels) float32.
+
+    Returns:
+        The attempt with the most equal answers; the caller decides whether they are enough.
 
     Raises:
         UserError: There are too few pictures to calibrate with.
@@ -91,10 +94,10 @@ def to_int8(
 
 
 def has_integer_dot_products() -> bool:
-    """Whether this processor multiplies unsigned by signed bytes without overflowing.
+    """Whether this CPU multiplies unsigned by signed 8-bit integers without overflow.
 
-    x86 processors without VNNI add pairs of products in 16 bits, which can overflow with 8-bit
-    weights; 7-bit ones can't. Where the processor is unknown, it is taken for one of those.
+    x86 CPUs without VNNI add pairs of products in 16 bits, which can overflow with 8-bit weights,
+    but not with 7-bit ones. An x86 CPU whose features are unknown is taken for one of them.
     """
     if platform.machine().lower() not in {"x86_64", "amd64", "i686", "i386"}:
         return True
@@ -115,9 +118,9 @@ def _done(count: int, narrow: bool, left_float: tuple[str, ...]) -> str:
 
 
 def _prepared(source: Path, folder: Path) -> onnx.ModelProto:
-    """Fold and infer shapes, as the quantiser wants it, and give every node a name."""
+    """Fold constants and infer shapes, as the quantiser needs it, and name every node."""
     path = folder / "prepared.onnx"
-    # Its symbolic shape inference is for transformers, and would need another package.
+    # Symbolic shape inference is meant for transformers, and needs another package.
     quant_pre_process(str(source), str(path), skip_symbolic_shape=True)
     model = onnx.load(path)
     for index, node in enumerate(model.graph.node):
@@ -126,7 +129,7 @@ def _prepared(source: Path, folder: Path) -> onnx.ModelProto:
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
-    """Hands the quantiser one picture after the other."""
+    """Passes the quantiser one picture after the other."""
 
     def __init__(self, pictures: tuple[BgrImage, ...]) -> None:
         self._remaining: Iterator[BgrImage] = track(Stage.CALIBRATE, pictures)
@@ -159,7 +162,7 @@ def _quantise(
     narrow: bool,
     left_float: tuple[str, ...],
 ) -> onnx.ModelProto:
-    """Quantise with unsigned activations and signed weights: fast on x86, and right on ARM."""
+    """Quantise to unsigned activations and signed weights: fast on x86, and correct on ARM."""
     source = onnx.ModelProto()
     source.CopyFrom(prepared)  # the quantiser changes what it is given
     kept = last_layers(source.graph) | _with_activation(source.graph, left_float)
@@ -188,7 +191,7 @@ def _quantise(
 
 
 def _with_activation(graph: onnx.GraphProto, layers: tuple[str, ...]) -> frozenset[str]:
-    """Add the activation behind each layer: both become one node when they run."""
+    """Add the activation after each layer, with which it is fused at run time."""
     outputs = {name for node in graph.node if node.name in layers for name in node.output}
     followers = {
         node.name

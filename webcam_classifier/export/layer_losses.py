@@ -18,17 +18,17 @@ _LAYERS = ("Conv", "Gemm")
 def layers_by_loss(
     prepared: onnx.ModelProto, quantised: onnx.ModelProto, pictures: tuple[BgrImage, ...]
 ) -> list[str]:
-    """Rank layers by how much each adds to the error of what passes through it.
+    """Rank layers by how much each adds to the relative error of its input.
 
-    The first convolution comes first whatever it adds: it is cheap, and all others build on it.
+    The first convolution always comes first: it is cheap, and all others depend on it.
 
     Args:
-        prepared: Before quantisation, every node with a name.
-        quantised: After it, with the same names of values.
-        pictures: Prepared ones.
+        prepared: The graph before quantisation; every node has a name.
+        quantised: The graph after it, with the same names of values.
+        pictures: Prepared pictures, each (size, size, 3) uint8.
 
     Returns:
-        Names of convolutions and hidden layers, the worst first.
+        Names of convolutions and fully connected layers, the worst first.
     """
     there = {name for node in quantised.graph.node for name in node.output}
     layers = [
@@ -54,14 +54,14 @@ def layers_by_loss(
 
 
 def _session(model: onnx.ModelProto, values: list[str]) -> onnxruntime.InferenceSession:
-    """Open a graph that gives some of its inner values."""
+    """Open a graph with some of its inner values as additional outputs."""
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     opened.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in values
     )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # it would warn of each output without a shape
+    options.log_severity_level = 4  # it would warn about each output without a shape
     return onnxruntime.InferenceSession(
         opened.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
     )
