@@ -49,14 +49,12 @@ _ARCHIVES = {
         "image",
         "0.8.5",
         "sha512-u6BLQ8RBn38BKee7mmAl+HS9qWgM/2YmUbQYy21eQfqhb7E8xT5LDp7QqEU31rtgEIMDwB/OG8cjmSiuHpqb7A==",
-        "Apache-2.0",
         "teachablemachine",
     ): "dist/teachablemachine-image.min.js",
     NpmArchive(
         "tfjs",
         "1.3.1",
         "sha512-eJ8+WYRYYx6o3R4daV3T46ZHI/FN0+wslNnobh6d2Sp/T8PfaFpdR38nRrYtxnz33A80B2pMk4VxzoVivS4/jA==",
-        "Apache-2.0",
         "tensorflow",
     ): "dist/tf.min.js",
 }

@@ -30,7 +30,7 @@ from webcam_classifier.model.classifier import Classifier
 
 _PAGE = Path(export_package.__file__).parent / "page"
 _SMALL = b"an archive"
-_SMALL_ARCHIVE = NpmArchive("small", "1.2.3", integrity(_SMALL), "MIT")
+_SMALL_ARCHIVE = NpmArchive("small", "1.2.3", integrity(_SMALL))
 
 
 @pytest.fixture

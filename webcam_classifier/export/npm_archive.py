@@ -1,7 +1,7 @@
-"""Fetch a package's archive from npm as the user's npm is set up to, and run nothing of it.
+"""Fetch a package's archive with the user's npm, without running the package's code.
 
-`npm pack` downloads and writes the archive alone: it runs no script of a package that comes from a
-registry. Registry, proxy, certificates and tokens are those of npm's own configuration.
+`npm pack` only downloads the archive: it runs no script of a package from a registry. Registry,
+proxy, certificates and tokens are those of npm's configuration.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _logger = logging.getLogger(__name__)
 
 _WITHIN = 600.0  # seconds
 _MOST_BYTES = 64_000_000  # of one file in an archive
-_MOST_WORDS = 300  # characters of what npm says
+_LONGEST_OUTPUT = 300  # characters of what npm printed
 
-# Linux's prctl(2): PR_SET_PDEATHSIG, which outlives the exec. The parent may have ended before it.
+# Linux's prctl(2) with PR_SET_PDEATHSIG survives the exec. The parent may have ended before it.
 _START_BOUND = """
 import os, signal, sys
 try:
@@ -45,42 +45,40 @@ if os.getppid() == int(sys.argv[1]):
 
 @dataclass(frozen=True)
 class NpmArchive:
-    """An archive of which the content is known.
+    """An archive with its known hash.
 
     Attributes:
         package: Its name in the registry, without its scope.
-        version: Of it.
+        version: Of the package.
         integrity: `sha512-` and the hash of the archive in base64, as npm's lock files write it.
-        licence: Its SPDX name.
         scope: Of the package, without the @; empty where it has none.
     """
 
     package: str
     version: str
     integrity: str
-    licence: str
     scope: str = ""
 
     @property
     def name(self) -> str:
-        """Package and version, as npm is asked for them."""
+        """Package and version, as an argument for npm."""
         scope = f"@{self.scope}/" if self.scope else ""
         return f"{scope}{self.package}@{self.version}"
 
     @property
     def file_name(self) -> str:
-        """What `npm pack` calls it."""
+        """The name of the file that `npm pack` writes."""
         scope = f"{self.scope}-" if self.scope else ""
         return f"{scope}{self.package}-{self.version}.tgz"
 
 
 def fetch_npm_archive(archive: NpmArchive) -> bytes:
-    """Return an archive: from the cache, else through npm, once.
+    """Return the content of an archive, from the cache or else through npm.
 
-    What is in the cache is taken only where its hash is the pinned one.
+    A cached file whose hash is not the pinned one is fetched again.
 
     Raises:
-        UserError: It is not in the cache and can't be fetched, or what came is another file.
+        UserError: It is not in the cache and can't be fetched, or npm returned another file.
     """
     cached = cache_folder() / archive.file_name
     content = read_cached_file(cached)
@@ -104,19 +102,22 @@ def fetch_npm_archive(archive: NpmArchive) -> bytes:
 
 
 def integrity(content: bytes) -> str:
-    """Return the hash of a file as npm writes it: sha512 in base64, with its name in front."""
+    """Return the hash of a file in npm's notation: `sha512-` and the hash in base64."""
     return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
 
 
 def read_members(archive: bytes, names: Collection[str]) -> dict[str, bytes]:
-    """Read files out of an archive, in one pass; nothing is unpacked.
+    """Read files of an archive in one pass; nothing is unpacked.
 
     Args:
         archive: The content of a .tgz.
-        names: Of the files, below the archive's folder `package/`.
+        names: Of the files, relative to the archive's folder `package/`.
+
+    Returns:
+        The content of the files by name.
 
     Raises:
-        UserError: One is missing, no regular file, or too large.
+        UserError: A file is missing, not a regular one, or too large.
     """
     found: dict[str, bytes] = {}
     try:
@@ -147,7 +148,7 @@ def _pack(archive: NpmArchive, cached: Path) -> bytes:
     with temporary_folder() as folder:
         command = [npm, "pack", archive.name, "--loglevel=error"]
         try:
-            # It is run elsewhere: a package.json of the user's folder says nothing about this.
+            # Run in another folder, where no package.json of the user affects it.
             done = subprocess.run(
                 _bound([*command, "--ignore-scripts", "--pack-destination", str(folder)]),
                 cwd=folder,
@@ -164,7 +165,7 @@ def _pack(archive: NpmArchive, cached: Path) -> bytes:
             ) from error
         written = folder / archive.file_name
         if done.returncode != 0 or not written.is_file():
-            said = " ".join(done.stderr.split())[:_MOST_WORDS] or f"exit code {done.returncode}"
+            said = " ".join(done.stderr.split())[:_LONGEST_OUTPUT] or f"exit code {done.returncode}"
             raise UserError(
                 f"npm could not fetch {archive.name} ({said}). Connect this "
                 f"machine to its registry once, or {_by_hand(archive, cached)}"
@@ -173,7 +174,7 @@ def _pack(archive: NpmArchive, cached: Path) -> bytes:
 
 
 def _bound(command: Sequence[str]) -> list[str]:
-    """Have a command end with this process, where the system can: a killed one ends no child."""
+    """Wrap a command so that on Linux it ends with this process, even if this one is killed."""
     if sys.platform != "linux":
         return [*command]
     return [sys.executable, "-I", "-S", "-c", _START_BOUND, str(os.getpid()), *command]

@@ -1,4 +1,4 @@
-"""Serve a folder with a page to this machine alone, to try it before it is given away."""
+"""Serve a folder with a web page to this machine only, to try the page before publishing it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webcam_classifier.export.web_page import PAGE_POLICY
 _HOST = "127.0.0.1"
 
 _HEADERS = {
-    # Isolation: WebAssembly may use threads only in pages that share memory with no other site.
+    # Isolation from other sites, without which browsers deny threads to WebAssembly.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -30,11 +30,13 @@ _HEADERS = {
 
 @contextmanager
 def page_server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
-    """Open a server for a folder; `serve_forever` answers until `shutdown` is called elsewhere.
+    """Open a server for a folder, which is closed at the end of the context.
+
+    Its `serve_forever` answers requests until another thread calls `shutdown`.
 
     Args:
         folder: With the page.
-        port: 0 takes a free one.
+        port: 0 takes any free one.
 
     Raises:
         UserError: The port is taken or not allowed.
@@ -53,16 +55,16 @@ def page_server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
 
 
 def page_link(server: ThreadingHTTPServer) -> str:
-    """The address of the page."""
+    """Return the address of the page."""
     return f"http://{_HOST}:{server.server_address[1]}/"
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Answers with the folder's files, and with no list of them."""
+    """Answers with the folder's files, but lists none."""
 
     extensions_map = {  # noqa: RUF012 the base class's attribute
         **SimpleHTTPRequestHandler.extensions_map,
-        # Some systems know other types for these, and a browser then refuses to run them.
+        # Some systems register other types for these, which browsers refuse to run.
         ".js": "text/javascript",
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
@@ -72,7 +74,7 @@ class _Handler(SimpleHTTPRequestHandler):
     }
 
     def parse_request(self) -> bool:
-        """Refuse requests that name another host: a page of elsewhere would have sent them."""
+        """Refuse requests for another host, such as a DNS rebinding attack by a page elsewhere."""
         if not super().parse_request():
             return False
         host = self.headers.get("Host", "").partition(":")[0]  # without a port where it is 80
@@ -82,14 +84,14 @@ class _Handler(SimpleHTTPRequestHandler):
         return True
 
     def list_directory(self, path: str | PathLike[str]) -> None:  # noqa: ARG002
-        """Refuse: a page has one folder, with its index."""
+        """Refuse: the page has one folder, which has an index.html."""
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
-        """Add what every answer says."""
+        """Add the headers of every answer."""
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of each request."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The forms that a model can be written in: one line each."""
+"""The precisions that a model can be converted to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from webcam_classifier.model.classifier import Classifier
 
 @dataclass(frozen=True)
 class Precision:
-    """One form.
+    """A precision.
 
     Attributes:
         purpose: What it is good for, in a few words.
-        convert: Makes the graph from the original, the pictures, and the original's answers.
-        when_not_faster: What to do where it turns out not to be.
+        convert: Converts the original, given the pictures and the original's answers to them.
+        when_not_faster: What to do if the converted model is not faster.
     """
 
     purpose: str
@@ -46,4 +46,4 @@ PRECISIONS = {
         "keep fp32 on it, unless the smaller file counts",
     ),
 }
-"""By the name that the command line takes and the card carries."""
+"""By their names on the command line and in the model card."""

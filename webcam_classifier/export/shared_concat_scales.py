@@ -1,4 +1,4 @@
-"""Quantise concatenated maps with one scale, so that a Concat only copies bytes."""
+"""Quantise concatenated maps with one scale, so that a Concat only copies values."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import onnx
 def share_concat_scales(graph: onnx.GraphProto) -> None:
     """Quantise the inputs of each Concat with the scale of its output, in place.
 
-    The quantiser gives each input a scale of its own, so that each byte is requantised by a look-up
-    in the Concat, and is rounded a second time. Of SqueezeNet's time in int8 that was an eighth.
+    The quantiser gives each input its own scale, so that the Concat requantises each value, which
+    rounds it a second time and took an eighth of SqueezeNet's time in int8.
 
     Args:
-        graph: A quantised graph with its pairs of nodes that quantise and dequantise.
+        graph: A quantised graph with pairs of QuantizeLinear and DequantizeLinear.
     """
     makers = {output: node for node in graph.node for output in node.output}
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    # The last ones first: what is concatenated twice then has one scale all the way.
+    # The last ones first, so that a map that is concatenated twice keeps one scale throughout.
     for concat in reversed(graph.node):
         if concat.op_type != "Concat":
             continue
@@ -35,7 +35,7 @@ def share_concat_scales(graph: onnx.GraphProto) -> None:
 def _pair(
     value: str, makers: dict[str, onnx.NodeProto], readers: dict[str, list[onnx.NodeProto]]
 ) -> tuple[onnx.NodeProto, ...]:
-    """The pair of nodes that quantises and dequantises a value for one reader; else empty."""
+    """Return the nodes that quantise and dequantise a value; empty if it has other readers."""
     dequantise = makers.get(value)
     if dequantise is None or dequantise.op_type != "DequantizeLinear":
         return ()

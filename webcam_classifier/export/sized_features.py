@@ -1,4 +1,4 @@
-"""Change a network's input size, where its graph allows it: its weights stay as they are."""
+"""Change a network's input size, if its graph allows that, without changing its weights."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from webcam_classifier.model_card import INPUT_NAME
 
 
 def features_at(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
-    """Take the features out of a classifier, for pictures of another size.
+    """Extract the features of a classifier, for pictures of another size.
 
     Args:
         model: A classifier's graph.
         size: The side of the square picture, in pixels.
 
     Returns:
-        From `pixels` (batch, size, size, 3) uint8 to `embedding`, with the model's weights.
+        A graph from `pixels` (batch, size, size, 3) uint8 to `embedding` (batch, features) float32.
 
     Raises:
-        UserError: The network is made for its size alone.
+        UserError: The network works for its own size only.
     """
     if not any(EMBEDDING_NAME in node.output for node in model.graph.node):
         raise UserError("The graph has no embedding that a new head could be fitted on.")
@@ -52,7 +52,7 @@ def features_at(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
 
 
 def _refit_middle(graph: onnx.GraphProto) -> None:
-    """Where places of the feature map count differently, fit that to a map of another size."""
+    """Replace the weights of the places of a feature map by those for a map of another size."""
     sides = {value.name: _side(value) for value in graph.value_info}
     constants = {constant.name: constant for constant in graph.initializer}
     for node in graph.node:

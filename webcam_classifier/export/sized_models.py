@@ -1,4 +1,4 @@
-"""Retrain a head for smaller pictures, by the same recipe and measured on the same pictures."""
+"""Retrain a head for smaller pictures with the same recipe, to be tested on the same pictures."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _MOST_COMPARED = 400  # pictures: the interval of a share of 0.95 is then 0.04 w
 
 @dataclass(frozen=True, eq=False)
 class SizedModel:
-    """A model in full precision, and what it is measured with.
+    """A model in full precision, and the pictures to measure it with.
 
     Attributes:
-        path: The file; it has not learnt from the pictures with a truth.
+        path: The file. It has not learnt from pictures with a known truth.
         size: The side of the square picture, in pixels.
-        pictures: To calibrate with and to compare on, of that size.
+        pictures: Of that size, to calibrate with and to compare on.
     """
 
     path: Path
@@ -63,12 +63,12 @@ class SizedModel:
 
 @dataclass(frozen=True, eq=False)
 class SizedModels:
-    """What can be had.
+    """A model at several input sizes.
 
     Attributes:
-        models: The model at its own size first.
-        notes: What could not be had and why, and what else should be known.
-        command: That trained the model; empty where it is not known.
+        models: The model at its own size comes first.
+        notes: Which sizes are missing and why, and what else the user should know.
+        command: The command that trained the model; empty if it is not known.
     """
 
     models: tuple[SizedModel, ...]
@@ -81,13 +81,14 @@ def sized_models(
 ) -> SizedModels:
     """Return the model as it is, and retrained for smaller pictures.
 
-    Where the file has learnt from the test pictures after it was measured, the one that stands for
-    it has not.
+    If the model learnt from the test pictures after it had been measured, it is replaced by one
+    that did not.
 
     Args:
         original: The model.
-        dataset: Where its pictures are now; None: as its card says.
-        named: Pictures to compare on instead, without smaller sizes; None takes those held back.
+        dataset: The folder of its pictures; None takes the one that its card names.
+        named: A folder of pictures to compare on instead, which rules out smaller sizes; None
+            takes those held back.
         folder: For the files.
 
     Raises:
@@ -140,7 +141,7 @@ def _training_task(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTa
     """Reconstruct the task that a model was trained with.
 
     Raises:
-        UserError: Its pictures are gone, or others by now.
+        UserError: Its pictures are missing or have changed.
     """
     if not dataset.is_dir():
         raise UserError(
@@ -159,7 +160,7 @@ def _training_task(card: ModelCard, held: HeldBack, dataset: Path) -> TrainingTa
             load_labelled_pictures(Path(held.test_folder), card.input_size, card.crop)
         )
     split, _ = split_data_set(pictures, hold_test=test is None)
-    if held.test or test is not None:  # else all were learnt from, and some are held back now
+    if held.test or test is not None:  # otherwise it learnt from all, and some are held back now
         split = _split_as_before(split, pictures, held)
     if not len(pictures.at(split.test) if test is None else test):
         raise UserError("No test pictures can be held back.")
@@ -183,7 +184,7 @@ def _places(pictures: LabelledPictures, names: Sequence[str]) -> NDArray[np.int6
 def _trained(
     original: Classifier, task: TrainingTask, held: HeldBack, size: int, folder: Path
 ) -> SizedModel:
-    """Train a head for pictures of a size, or take the file itself where that is the same."""
+    """Train a head for pictures of a size, or take the file itself if it has this size."""
     card = original.card
     pictures = _pictures(task, size)
     if size == card.input_size and not held.test_was_learnt:
@@ -199,7 +200,7 @@ def _trained(
 
 
 def _pictures(task: TrainingTask, size: int) -> CheckPictures:
-    """Return the test pictures and some training ones, as the graph takes them."""
+    """Return the test pictures and some training pictures, prepared for the graph."""
     test = task.test_pictures or task.pictures.at(task.split.test)
     known = task.pictures.labels
     places = evenly_spaced(range(len(test)), _MOST_COMPARED)

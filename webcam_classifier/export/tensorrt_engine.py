@@ -1,4 +1,4 @@
-"""Build TensorRT's engine for a model ahead of its first use. Not yet run on such a device."""
+"""Build TensorRT's engine for a model before its first use. Not run on such a device yet."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Choose = Callable[[Path, str, int, Say], RuntimeChoice]
 
 
 def build_engine(model: Path, say: Say, choose: Choose = choose_runtime) -> RuntimeChoice:
-    """Build the engines of a model for this GPU, where `live.py` looks for them.
+    """Build the engines of a model for this GPU in the cache folder, where `live.py` finds them.
 
-    Both are built that `live.py` would try, with the file's own numbers and with fp16; their
-    answers are compared with the processor's.
+    There are two, as `live.py` would try them: in the file's precision and with fp16. Their answers
+    are compared with the CPU's.
 
     Args:
         model: The model file.
-        say: Told what takes time before it begins.
-        choose: What opens the model on TensorRT, and with that builds.
+        say: Called with a line of text before something that takes time.
+        choose: Opens the model on TensorRT, which builds the engines.
 
     Returns:
         The faster one of those with correct answers.
 
     Raises:
-        UserError: TensorRT is missing, can't run this model, or answers otherwise.
+        UserError: TensorRT is missing, can't run this model, or gives other answers than the CPU.
     """
     if choose is choose_runtime and TENSORRT not in installed_providers():
         raise UserError(
@@ -62,7 +62,7 @@ def build_engine(model: Path, say: Say, choose: Choose = choose_runtime) -> Runt
 
 @contextmanager
 def _time_on_show(what: str) -> Iterator[None]:
-    """Show on a terminal how long something takes that can't say how far it is."""
+    """Show on a terminal how long something takes that can't report its progress."""
     done = threading.Event()
 
     def show() -> None:
@@ -85,5 +85,5 @@ def _time_on_show(what: str) -> Iterator[None]:
 
 
 def _command(text: str) -> None:
-    """Write a command to the terminal; a stream of `cli.console` would show it as an escape."""
+    """Write a control sequence to the terminal, which streams of `cli.console` would escape."""
     getattr(sys.stderr, "commands", sys.stderr.write)(text)

@@ -1,4 +1,4 @@
-"""A model as a TFLite file, asked by LiteRT's own runtime."""
+"""Export a model to TFLite, and run it with LiteRT."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ FILE_NAME = "model.tflite"
 
 
 def to_tflite(original: Classifier, pictures: Sequence[BgrImage], folder: Path) -> ForeignModel:
-    """Write a TFLite file, and ask it.
+    """Convert a model to TFLite, and run it.
 
-    A model in int8 becomes a file in int8: each number of its layers stays as it is.
+    An int8 model becomes an int8 file with the same integers.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
-        UserError: The package is not installed, or the model has what can't be written.
+        UserError: The package is not installed, or the model can't be converted.
     """
     if importlib.util.find_spec(LITERT_LIBRARY) is None:
         raise UserError(

@@ -1,7 +1,7 @@
-"""A model as a file that torch alone runs, asked by torch.
+"""Export a model to files that torch runs without other packages, and run them.
 
-`torch.export` is what torch develops; TorchScript is deprecated, and remains what libtorch in C++
-and older versions of torch load, such as those for Jetsons.
+`torch.export` is the format that torch develops. TorchScript is deprecated, but it is what libtorch
+in C++ loads, and older versions of torch such as those for Jetsons.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ EXPORTED_NAME, SCRIPT_NAME = "model.pt2", "model.torchscript.pt"
 def to_torch_export(
     original: Classifier, pictures: Sequence[BgrImage], folder: Path
 ) -> ForeignModel:
-    """Write a program of torch.export, and ask it.
+    """Convert a model to a program of torch.export, and run it.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
-        UserError: Torch is not installed, or the model has what can't be written.
+        UserError: Torch is not installed, or the model can't be converted.
     """
     labels = label_list(original)
     with needing_torch("--format torch-export"):
@@ -60,15 +60,15 @@ def to_torch_export(
 def to_torchscript(
     original: Classifier, pictures: Sequence[BgrImage], folder: Path
 ) -> ForeignModel:
-    """Write TorchScript, and ask it.
+    """Convert a model to TorchScript, and run it.
 
     Args:
         original: The model.
         pictures: (size, size, 3) uint8 each, prepared.
-        folder: Where the files are going to be.
+        folder: Where the files are going to be, for the usage text.
 
     Raises:
-        UserError: Torch is not installed, or the model has what can't be written.
+        UserError: Torch is not installed, or the model can't be converted.
     """
     labels = label_list(original)
     with needing_torch("--format torchscript"):
@@ -93,7 +93,7 @@ def _asked(
     loaded: Any,  # noqa: ANN401 of torch, which may be absent
     usage: tuple[str, ...],
 ) -> ForeignModel:
-    """Ask what was read back from the file, and put the card beside it."""
+    """Run the program that was loaded from the written file, and add the card."""
     from webcam_classifier.finetune import torch_programs
 
     answers, scores = torch_programs.ask_program(loaded, track(Stage.COMPARE, pictures))

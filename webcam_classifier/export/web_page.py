@@ -1,8 +1,9 @@
-"""A model as a page that runs it in the browser: static files in a folder, or in one zip file.
+"""Write a web page that runs a model in the browser: static files in a folder or a zip file.
 
-The page runs the very model file, with onnxruntime-web. What is outside the graph, the crop and
-the resize of `preprocess.prepare`, is written in JavaScript to OpenCV's arithmetic. At its start
-the page asks the model about a drawn picture and compares the answer with the one written here.
+The page runs the model file itself with onnxruntime-web. What is outside the graph (the crop, and
+the resizing of `preprocess.prepare`) is written in JavaScript with the same arithmetic as OpenCV.
+When it starts, the page runs the model on a drawn picture and compares the answer with the one
+that is stored here.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ ONNXRUNTIME_WEB = NpmArchive(
     "onnxruntime-web",
     "1.30.0",
     "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
-    "MIT",
 )
 
 PAGE_POLICY = (
@@ -40,7 +40,7 @@ PAGE_POLICY = (
     "connect-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'"
 )
-"""What the page and its workers may do: nothing from another host, nothing inline."""
+"""The content security policy of the page and its workers: no other hosts, nothing inline."""
 
 _DESCRIPTION = "model.json"
 _FORMAT = "webcam-classifier page"
@@ -53,7 +53,7 @@ _RUNTIME_FILES = (
     "ort-wasm-simd-threaded.asyncify.mjs",
     "ort-wasm-simd-threaded.asyncify.wasm",
 )
-_CHECK_SIDES = (500, 373)  # width and height; odd, so that cropping and resizing are checked too
+_CHECK_SIDES = (500, 373)  # width, height; unequal, so that cropping and resizing are checked too
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class WebPage:
     """A page that was written.
 
     Attributes:
-        folder: Where it is: a folder, or a zip file.
-        byte_count: Of all its files; a browser loads the half of it that it runs.
-        version: Changes with any of its files.
+        folder: The folder or zip file.
+        byte_count: Of all its files, of which a browser loads only the half that it runs.
+        version: A hash of its files.
     """
 
     folder: Path
@@ -72,16 +72,17 @@ class WebPage:
 
 
 def write_web_page(classifier: Classifier, folder: Path, title: str, smoothing: float) -> WebPage:
-    """Write a page that runs a model; a page that was written there before is replaced whole.
+    """Write a page that runs a model to a folder, replacing a former page there.
 
     Args:
-        classifier: The model, which gives the answer that the page compares itself with.
+        classifier: The model, whose answer the page compares its own with.
         folder: A new or empty folder, or one with such a page.
-        title: What the page calls itself.
-        smoothing: The time constant of the label, in seconds; 0 takes each frame as it is.
+        title: Of the page.
+        smoothing: The time constant of the label, in seconds; 0 shows each frame's own label.
 
     Raises:
-        UserError: The folder holds something else or can't be written, or the runtime can't be had.
+        UserError: The folder holds other files or can't be written, or the runtime can't be
+            fetched.
     """
     check_page_folder(folder)
     files, version = _page_files(classifier, title, smoothing)
@@ -90,16 +91,16 @@ def write_web_page(classifier: Classifier, folder: Path, title: str, smoothing: 
 
 
 def write_web_page_zip(classifier: Classifier, file: Path, title: str, smoothing: float) -> WebPage:
-    """Write the same files as one zip file; one that was written there before is replaced.
+    """Write a page that runs a model to a zip file, replacing a former page there.
 
     Args:
-        classifier: As for `write_web_page`, like the rest.
+        classifier: See `write_web_page`.
         file: A new file, or one with such a page.
-        title: What the page calls itself.
-        smoothing: The time constant of the label, in seconds.
+        title: See `write_web_page`.
+        smoothing: See `write_web_page`.
 
     Raises:
-        UserError: The file is something else or can't be written, or the runtime can't be had.
+        UserError: The file is something else or can't be written, or the runtime can't be fetched.
     """
     check_page_zip(file)
     files, version = _page_files(classifier, title, smoothing)
@@ -118,7 +119,7 @@ def write_web_page_zip(classifier: Classifier, file: Path, title: str, smoothing
 def _page_files(
     classifier: Classifier, title: str, smoothing: float
 ) -> tuple[dict[str, bytes], str]:
-    """All files of a page by their names, and the name of their version."""
+    """Return all files of a page by name, and their version."""
     runtime = read_members(
         fetch_npm_archive(ONNXRUNTIME_WEB), [f"dist/{name}" for name in _RUNTIME_FILES]
     )
@@ -131,14 +132,14 @@ def _page_files(
     kept = sorted(set(files) - {"index.html", "service_worker.js"})
     files |= {name.removeprefix("dist/"): content for name, content in runtime.items()}
     version = _version(files)
-    # The page itself is kept under the folder's own address.
+    # The service worker caches the page itself under the folder's own address.
     shown = {"VERSION": version, "FILES": ["./", *kept], "POLICY": PAGE_POLICY}
     files["version.js"] = f"self.PAGE = {json.dumps(shown)};\n".encode()
     return files, version
 
 
 def check_page_folder(folder: Path) -> None:
-    """Find out before the work starts whether a page may be written to a folder.
+    """Check before long work that a page may be written to a folder.
 
     Raises:
         UserError: It holds something other than such a page, or can't be written to.
@@ -158,7 +159,7 @@ def check_page_folder(folder: Path) -> None:
 
 
 def check_page_zip(file: Path) -> None:
-    """Find out before the work starts whether a page may be written to a zip file.
+    """Check before long work that a page may be written to a zip file.
 
     Raises:
         UserError: It is something other than such a page, or can't be written.
@@ -180,14 +181,16 @@ def check_page_zip(file: Path) -> None:
 
 
 def check_picture(width: int, height: int) -> BgrImage:
-    """Draw the picture that a page compares its answer on, as `model_worker.js` draws it.
+    """Draw the picture for which a page compares its answer, as `model_worker.js` draws it.
+
+    It is computed in integers, so that it is the same everywhere.
 
     Args:
         width: In pixels.
-        height: Likewise.
+        height: In pixels.
 
     Returns:
-        (height, width, 3) uint8, blue green red: whole numbers alone, the same everywhere.
+        (height, width, 3) uint8 BGR.
     """
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     channels = [x * (number + 1) + y * (3 - number) + (x * y >> 6) for number in range(3)]
@@ -197,7 +200,7 @@ def check_picture(width: int, height: int) -> BgrImage:
 def _description(
     classifier: Classifier, model: bytes, title: str, smoothing: float
 ) -> dict[str, object]:
-    """What the page knows of its model."""
+    """Return the content of model.json: what the page knows about its model."""
     card = classifier.card
     width, height = _CHECK_SIDES
     answer = classifier.classify(check_picture(width, height))
@@ -223,7 +226,7 @@ def _description(
 
 
 def _manifest(title: str) -> dict[str, object]:
-    """What a phone needs to know to put the page among its apps."""
+    """Return the web app manifest, with which phones install the page as an app."""
     icon = {"src": "icon.svg", "type": "image/svg+xml", "sizes": "any", "purpose": "any"}
     return {
         "name": title,
@@ -238,7 +241,7 @@ def _manifest(title: str) -> dict[str, object]:
 
 
 def _licences(template: str, weights: str) -> bytes:
-    """Whose the parts of the page are."""
+    """Return the licences of the parts of the page."""
     return (
         template.replace("@WEIGHTS@", weights)
         .replace("@VERSION@", ONNXRUNTIME_WEB.version)
@@ -252,7 +255,7 @@ def _json(fields: dict[str, object]) -> bytes:
 
 
 def _version(files: dict[str, bytes]) -> str:
-    """A name for exactly these files."""
+    """Return a hash of all files."""
     content = hashlib.sha256()
     for name in sorted(files):
         content.update(f"{name} {len(files[name])}\n".encode())

@@ -1,11 +1,12 @@
-"""Where on a picture a model found its label: what it would say without each place.
+"""Where in a picture a model found its label: how sure it would be without each place.
 
-A convolutional network ends in a map of features, (channels, height, width), whose mean over all
-places is what the head answers. To leave a place out of that mean costs nothing, so the head is
-asked once without each place: where it is less sure of the label then, the label was found there.
+A convolutional network ends in a feature map, (channels, height, width), and its head classifies
+the mean over all places. Leaving a place out of that mean costs nothing, so the head is run once
+without each place. Where it is then less sure of the label, it had found the label.
+
 With a linear head this is the class activation map (B. Zhou et al., "Learning Deep Features for
-Discriminative Localization", 2016), and it stays exact with what stands between mean and head.
-Networks that are joined have a map each, whose answers are added.
+Discriminative Localization", 2016). Unlike that map, it is exact even if there are other operators
+between mean and head. Joined networks have a map each, and what is found on them is added.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ _MAP_RANK = 4  # (batch, channels, height, width)
 
 
 class ActivationMap:
-    """Tells where a model found a label; one thread at a time may use it.
+    """Finds where a model found a label. One thread at a time may use it.
 
     Args:
         graph: From pixels to probabilities.
         name: What errors call the model.
 
     Raises:
-        UserError: Its network does not average a map of features, as AlexNet's and VGG's don't, or
-            it does not end in a softmax.
+        UserError: Its network does not average a feature map (AlexNet and VGG do not), or does not
+            end in a softmax.
     """
 
     def __init__(self, graph: onnx.ModelProto, name: str) -> None:
@@ -56,7 +57,7 @@ class ActivationMap:
         self._map_of = [maps.index(node.input[0]) for node in averages]
         self._to_answer = _open(parts.extract_model(self._means, [logits]))
         taken = {one.name: one for one in self._to_answer.get_inputs()}
-        # Where a mean keeps the axes of the map.
+        # If a mean keeps the axes of the map.
         self._ones = [(1,) * (len(taken[mean].shape) - 2) for mean in self._means]
         is_half = taken[self._means[0]].type == "tensor(float16)"
         self._number = np.float16 if is_half else np.float32
@@ -74,15 +75,15 @@ class ActivationMap:
         return cls(onnx.load(path), str(path))
 
     def heat(self, prepared: BgrImage, label: int) -> NDArray[np.float32]:
-        """How much each place speaks for a label.
+        """Compute how much each place contributes to a label.
 
         Args:
-            prepared: (size, size, 3) uint8, from `preprocess.prepare`.
-            label: Its index among the model's labels.
+            prepared: (size, size, 3) uint8 BGR, from `preprocess.prepare`.
+            label: The index of the label among the model's labels, of which there are at least two.
 
         Returns:
-            (height, width) float32 of the map, 0 to 1: the drop of the label's log odds without
-            the place, as a share of the largest. All 0 where no place speaks for it.
+            (height, width) float32 of the feature map, 0 to 1: how much the log odds of the label
+            drop without the place, relative to the largest drop. All 0 if they drop nowhere.
         """
         maps = self._to_maps.run(None, {INPUT_NAME: prepared[np.newaxis]})
         by_place = [_by_place(maps[number]) for number in self._map_of]
@@ -95,11 +96,11 @@ class ActivationMap:
             log_odds = self._log_odds(rows, label)
             height, width = maps[self._map_of[number]].shape[2:]
             drop = np.maximum(log_odds[0] - log_odds[1:], 0.0).reshape(height, width)
-            drops.append(drop * drop.size)  # of an equal area, whatever the map's places are
+            drops.append(drop * drop.size)  # for the same area of the picture on every map
         return _together(drops)
 
     def _log_odds(self, means: Sequence[NDArray[np.float32]], label: int) -> NDArray[np.float64]:
-        """The label's log odds, for rows of means of every map."""
+        """Compute the log odds of the label, (rows,), from the means of each map, (rows, channels)."""
         fed = {
             name: rows.reshape(*rows.shape, *ones).astype(self._number)
             for name, rows, ones in zip(self._means, means, self._ones, strict=True)
@@ -111,13 +112,13 @@ class ActivationMap:
 
 
 def _by_place(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """A map of features (1, channels, height, width) as (places, channels)."""
+    """Reshape a feature map (1, channels, height, width) to (places, channels)."""
     channels = features.shape[1]
     return np.asarray(features[0].reshape(channels, -1).T, dtype=np.float32)
 
 
 def _together(drops: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
-    """Add what was found on maps of several sizes, on the finest of them, from 0 to 1."""
+    """Add up the drops on maps of several sizes, at the finest of them, and scale them to 0 to 1."""
     height, width = max((drop.shape for drop in drops), key=lambda shape: shape[0] * shape[1])
     total = np.sum([cv2.resize(drop, (width, height)) for drop in drops], axis=0)
     most = total.max()
@@ -125,9 +126,9 @@ def _together(drops: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
 
 
 def _last_averages(model: onnx.ModelProto, logits: str) -> list[onnx.NodeProto]:
-    """The nodes that average a map over all its places, with no other one between them and logits.
+    """Return the nodes that average a map over all its places, each the last one before the logits.
 
-    Networks that are joined have one each. None where pixels come to the logits without one.
+    Joined networks have one each. Empty if the pixels reach the logits without such a node.
     """
     ranks = {one.name: len(one.type.tensor_type.shape.dim) for one in model.graph.value_info}
     made_by = {name: node for node in model.graph.node for name in node.output}
@@ -139,11 +140,11 @@ def _last_averages(model: onnx.ModelProto, logits: str) -> list[onnx.NodeProto]:
         if name == INPUT_NAME:
             return []
         node = made_by.get(name)
-        if node is None or name in seen:  # a weight, or reached by another way
+        if node is None or name in seen:  # a weight, or already seen
             continue
         seen.add(name)
         if ranks.get(node.input[0] if node.input else "") == _MAP_RANK and (
-            # What torch exports says the same with a mean over the last two axes.
+            # Torch exports it as a mean over the last two axes.
             node.op_type == "GlobalAveragePool" or _mean_axes(node, model) in ({2, 3}, {-2, -1})
         ):
             averages.append(node)
@@ -153,7 +154,7 @@ def _last_averages(model: onnx.ModelProto, logits: str) -> list[onnx.NodeProto]:
 
 
 def _mean_axes(node: onnx.NodeProto, model: onnx.ModelProto) -> set[int]:
-    """The axes that a `ReduceMean` averages: an attribute, from opset 18 on an input."""
+    """Return the axes of a `ReduceMean`: an attribute, or an input from opset 18 on."""
     if node.op_type != "ReduceMean":
         return set()
     for attribute in node.attribute:
@@ -166,7 +167,11 @@ def _mean_axes(node: onnx.NodeProto, model: onnx.ModelProto) -> set[int]:
 
 
 def _logits(model: onnx.ModelProto) -> str:
-    """What the last softmax takes: probabilities themselves say nothing where one rounds to 1."""
+    """Return the name of the logits, because the probabilities say nothing once one rounds to 1.
+
+    Raises:
+        UserError: The graph does not end in a softmax.
+    """
     made_by = {name: node for node in model.graph.node for name in node.output}
     name = OUTPUT_NAME
     while name in made_by and made_by[name].op_type in ("Cast", "Identity"):
@@ -179,7 +184,7 @@ def _logits(model: onnx.ModelProto) -> str:
 
 def _open(part: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # it runs beside the loop, which goes first
+    options.intra_op_num_threads = 1  # it runs beside the live loop, which has priority
     return onnxruntime.InferenceSession(
         part.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
     )

@@ -34,20 +34,20 @@ _NOTHING = np.zeros(0, dtype=np.float32)
 
 
 class Head(Protocol):
-    """What answers an embedding, such as `head.fitted_head.FittedHead`."""
+    """Classifies embeddings, such as `head.fitted_head.FittedHead`."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it tells apart."""
+        """The labels it can give."""
 
     def answer(self, embedding: NDArray[np.float32]) -> Prediction:
-        """Answer an embedding, (features,) float32, normalised."""
+        """Classify a normalised embedding, (features,) float32."""
 
 
 class Classifier:
     """Runs a model file on pictures, with the one preprocessing that training used.
 
-    One thread at a time may use it: it prepares all pictures in one place.
+    One thread at a time may use it, because all pictures are prepared in the same buffer.
 
     >>> from pathlib import Path
     >>> from webcam_classifier import Classifier, read_picture
@@ -57,22 +57,21 @@ class Classifier:
 
     Args:
         path: A model file with a card, as `train.py` and `export` write it.
-        runtime: What runs it, such as `runtime.choice.choose_runtime` gives.
-        unknown: How readily it says unknown, one of `model_card.UNKNOWN_LEVELS`.
+        runtime: How to run it, such as from `runtime.choice.choose_runtime`.
+        unknown: How readily it answers unknown, one of `model_card.UNKNOWN_LEVELS`.
 
     Attributes:
         path: Of the model file.
-        card: What travels in it.
-        crop: The part of a picture that is looked at: the card's, unless another is assigned;
-            None is all of it. Any thread may assign it between two frames: a picture that was
-            prepared before is answered, and its `Prediction.crop` tells, as what it was.
-        head: Answers in the place of the model's own head, where the graph gives the normalised
-            embedding; None leaves it to the model. It may be changed between two frames by any
-            thread: to assign it is all, and no frame waits for it.
+        card: The card in it.
+        crop: The part of a picture that is classified; None is all of it. It is the card's unless
+            another one is assigned, which any thread may do. The crop with which a picture was
+            prepared is in `Prediction.crop`.
+        head: Classifies instead of the model's own head, if the graph has the normalised embedding
+            as an output; None uses the model's own. Any thread may assign it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or has no card.
-        ProviderError: The runtime can't be had.
+        ProviderError: The runtime is not available.
         ValueError: There is no such level of `unknown`.
     """
 
@@ -92,16 +91,16 @@ class Classifier:
     def of_features(
         cls, path: Path, card: ModelCard, runtime: ExecutionConfig = ON_ALL_CORES
     ) -> Classifier:
-        """Run a feature graph with whatever head is assigned; without one there are no labels.
+        """Return a classifier of a feature graph, which has no labels until a head is assigned.
 
         Args:
             path: The file of a graph from `pixels` to the normalised embedding.
-            card: Says the size of the pictures; it has no labels.
-            runtime: What runs the graph.
+            card: With the size of the pictures, and without labels.
+            runtime: How to run the graph.
 
         Raises:
             ModelError: The file can't be used.
-            ProviderError: The runtime can't be had.
+            ProviderError: The runtime is not available.
         """
         classifier = cls.__new__(cls)
         classifier._set_up(path, open_session(path, runtime), card, UNKNOWN_NORMAL)
@@ -119,11 +118,11 @@ class Classifier:
 
     @property
     def runtime(self) -> str:
-        """What runs the graph, with its version, for a person."""
+        """The library with its version and the runtime, described for the user."""
         return f"{self._session.library} {self._session.runtime.describe()}"
 
     def classify(self, image: BgrImage) -> Prediction:
-        """Say what is on a picture of any size.
+        """Classify a picture of any size.
 
         Args:
             image: (height, width, 3) uint8, blue green red.
@@ -134,7 +133,7 @@ class Classifier:
         return self.classify_prepared(self.prepare(image))
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """Crop and resize a picture to what the graph takes: the first half of `classify`.
+        """Crop and resize a picture for the graph: the first half of `classify`.
 
         Args:
             image: (height, width, 3) uint8, blue green red.
@@ -155,7 +154,7 @@ class Classifier:
             prepared: (input_size, input_size, 3) uint8, from `prepare`.
 
         Raises:
-            ModelError: The graph fails, or what it gives are no probabilities.
+            ModelError: The graph fails, or its outputs are no probabilities.
         """
         found = self._run(self._session, prepared)
         head = self.head
@@ -177,21 +176,22 @@ class Classifier:
         )
 
     def warm_up(self) -> None:
-        """Run the graph once on a grey picture: the first run of a session is a slow one."""
+        """Run the graph once on a grey picture, because the first run of a session is slow."""
         self.classify_prepared(self._grey_picture())
 
     def change_runtime(self, runtime: ExecutionConfig) -> None:
-        """Run the same file on something else from the next picture on; any thread may call it.
+        """Run the same file on another runtime from the next picture on; any thread may call it.
 
-        What is new is opened and warmed up beside the present one, and takes its place by one
-        assignment: no picture waits for it, and one under way is answered by what it began with.
+        The new session is opened and warmed up before it replaces the present one. No picture waits
+        for it, and a picture that is being classified is not affected. After an error the present
+        runtime stays.
 
         Args:
-            runtime: What runs it, of which the answers were compared before.
+            runtime: How to run the file; its answers must have been compared before.
 
         Raises:
-            ModelError: The file was changed since it was opened, or can't be run so.
-            ProviderError: The runtime can't be had. Here as above, all stays as it was.
+            ModelError: The file has changed since it was opened, or can't be run.
+            ProviderError: The runtime is not available.
         """
         check_stranger(self.path)
         session = open_session(self.path, runtime)
@@ -217,7 +217,7 @@ class Classifier:
 
 
 def find_model(path: Path) -> Path:
-    """Find the model file that a user means by a file or by the folder that it was trained into.
+    """Return the model file for a path that may be the folder it was trained into.
 
     >>> from pathlib import Path
     >>> from webcam_classifier import find_model
@@ -228,7 +228,8 @@ def find_model(path: Path) -> Path:
         path: `models/NAME/model.onnx` or `models/NAME`.
 
     Returns:
-        The file in the folder; what is no folder as it is, whether it exists or not.
+        The file in the folder; a path that is not a folder is returned as it is, even if nothing
+        is there.
 
     Raises:
         ModelError: It is a folder without a model in it.
@@ -246,13 +247,13 @@ def find_model(path: Path) -> Path:
 
 
 def newest_model(folder: Path) -> Path:
-    """Find the model that was trained last.
+    """Return the most recently written model file of a folder.
 
     Args:
-        folder: Where the models are, each as `NAME/model.onnx`.
+        folder: With models as `NAME/model.onnx`.
 
     Returns:
-        The file that was written last.
+        The file.
 
     Raises:
         ModelError: There is none.

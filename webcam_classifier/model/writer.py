@@ -1,4 +1,4 @@
-"""Put a card onto a graph, and the graph onto the disk, whole and checked."""
+"""Write a graph with its model card to a checked model file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 
 def model_bytes(graph: onnx.ModelProto, card: ModelCard) -> bytes:
-    """One file that carries everything.
+    """Return the content of a model file, and note it as made here, see `note_as_ours`.
 
     Args:
         graph: From `pixels` (batch, size, size, 3) uint8 to `probabilities` (batch, labels).
-        card: Replaces a card that the graph may have.
+        card: Replaces any card that the graph has.
+
+    Returns:
+        The content.
 
     Raises:
         onnx.checker.ValidationError: The graph is not valid ONNX.
@@ -34,15 +37,15 @@ def model_bytes(graph: onnx.ModelProto, card: ModelCard) -> bytes:
 
 
 def write_model(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Write one file that carries everything.
+    """Write a model file.
 
     Args:
         graph: See `model_bytes`.
-        card: Likewise.
-        path: Where the file belongs.
+        card: See `model_bytes`.
+        path: Of the file.
 
     Raises:
-        UserError: The place can't be written.
+        UserError: It can't be written.
         onnx.checker.ValidationError: The graph is not valid ONNX.
     """
     content = model_bytes(graph, card)
