@@ -85,7 +85,7 @@ def load_backbone(name: str, weights: str, input_size: int) -> Backbone:
         input_size: The side of the square picture, in pixels.
 
     Raises:
-        UserError: The name is unknown, the weights can't be had, or torch is missing.
+        UserError: The name is unknown, the weights can't be fetched or read, or torch is missing.
     """
     if "+" in name:
         return _load_joined(name, weights, input_size)
@@ -143,7 +143,7 @@ def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatu
         input_size: The side of the square picture, in pixels.
 
     Raises:
-        UserError: The name is unknown, the weights can't be had, or torch is missing.
+        UserError: The name is unknown, the weights can't be fetched or read, or torch is missing.
     """
     if weights == "none":
         raise UserError(
