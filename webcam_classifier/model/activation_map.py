@@ -100,7 +100,7 @@ class ActivationMap:
         return _together(drops)
 
     def _log_odds(self, means: Sequence[NDArray[np.float32]], label: int) -> NDArray[np.float64]:
-        """Compute the log odds of the label, (rows,), from the means of each map, (rows, channels)."""
+        """Compute the log odds of the label, (rows,), from each map's means, (rows, channels)."""
         fed = {
             name: rows.reshape(*rows.shape, *ones).astype(self._number)
             for name, rows, ones in zip(self._means, means, self._ones, strict=True)
@@ -118,7 +118,7 @@ def _by_place(features: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _together(drops: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
-    """Add up the drops on maps of several sizes, at the finest of them, and scale them to 0 to 1."""
+    """Add the drops on maps of several sizes, on the finest one, and scale them to 0 to 1."""
     height, width = max((drop.shape for drop in drops), key=lambda shape: shape[0] * shape[1])
     total = np.sum([cv2.resize(drop, (width, height)) for drop in drops], axis=0)
     most = total.max()
