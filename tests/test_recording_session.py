@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -182,6 +183,24 @@ def test_labels_and_pictures_change_without_a_model_too(tmp_path: Path) -> None:
         assert session.remove_label("cup") == 0
         assert counts(session) == {"pencil": 0}
     assert len(list((tmp_path / ".removed").glob("*/pencil/*.jpg"))) == 1
+
+
+def test_a_change_that_fails_is_told_as_far_as_it_went(tmp_path: Path) -> None:
+    with RecordingSession(tmp_path, ["cup", "pen"], rate=math.inf) as session:
+        session.start_recording("cup")
+        assert session.state().recording == "cup"
+        with pytest.raises(UserError):
+            session.rename_label("cup", "pen")
+        assert session.state().recording is None  # it ended first
+
+        def files_of_which_one_fails() -> Iterator[tuple[str, bytes]]:
+            yield "first.jpg", encode_snapshot(sharp(1))
+            raise UserError("The archive is damaged. Send another one.")
+
+        assert counts(session) == {"cup": 0, "pen": 0}
+        with pytest.raises(UserError, match="damaged"):
+            session.add_pictures("pen", files_of_which_one_fails())
+        assert counts(session) == {"cup": 0, "pen": 1}
 
 
 def test_a_disk_that_fails_is_told_until_it_is_mended(tmp_path: Path) -> None:

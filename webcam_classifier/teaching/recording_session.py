@@ -168,8 +168,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: The folder can't be written.
         """
-        self._edits.set_crop(crop, self._look_at)
-        self._changed()
+        self._change(lambda: self._edits.set_crop(crop, self._look_at))
 
     def undo(self) -> UndoneBurst | None:
         """Take the last burst back: from the disk, and from all that was made of it.
@@ -182,10 +181,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: A file can't be removed.
         """
-        try:
-            return self._edits.undo()
-        finally:
-            self._changed()
+        return self._change(self._edits.undo)
 
     def add_label(self, name: str) -> str:
         """Add a label without pictures; its folder comes with its first picture.
@@ -196,9 +192,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: It can't be a folder's name, or is there already.
         """
-        label = self._edits.add_label(name)
-        self._changed()
-        return label
+        return self._change(lambda: self._edits.add_label(name))
 
     def rename_label(self, old: str, new: str) -> str:
         """Rename a label with its folder. What is being recorded ends.
@@ -210,9 +204,7 @@ class RecordingSession(Closing):
             UserError: There is no such label, the new name can't be a folder's or is taken, or
                 the folder can't be renamed.
         """
-        label = self._edits.rename_label(old, new)
-        self._changed()
-        return label
+        return self._change(lambda: self._edits.rename_label(old, new))
 
     def remove_label(self, name: str) -> int:
         """Take a label away; its pictures are moved to `.removed`. What is being recorded ends.
@@ -223,9 +215,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: There is no such label, or the folder can't be moved.
         """
-        count = self._edits.remove_label(name)
-        self._changed()
-        return count
+        return self._change(lambda: self._edits.remove_label(name))
 
     def remove_picture(self, label: str, name: str) -> None:
         """Take one picture away; it is moved to `.removed`. What is being recorded ends.
@@ -327,9 +317,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: There is no such label, or the disk can't be written.
         """
-        refused = self._edits.add_pictures(label, files)
-        self._changed()
-        return refused
+        return self._change(lambda: self._edits.add_pictures(label, files))
 
     def choose_frames(self, label: str) -> ChosenFrames:
         """Begin a burst of frames that are chosen out of a video; see `add_frame`.
@@ -430,9 +418,10 @@ class RecordingSession(Closing):
         self._recording.recorder.close()
 
     def _change(self, change: Callable[[], _Done]) -> _Done:
+        """Make a change and tell of it, even if it failed: part of it may be done."""
         try:
             return change()
-        finally:  # a part of it may be done where it failed
+        finally:
             self._changed()
 
     def _changed(self) -> None:
