@@ -110,6 +110,31 @@ def test_a_name_that_is_taken_and_a_label_that_empties_lose_nothing(tmp_path: Pa
     assert {path: path.read_bytes() for path in tmp_path.glob("*/*.jpg")} == before
 
 
+def test_a_name_that_was_taken_meanwhile_is_known_by_its_new_one(tmp_path: Path) -> None:
+    save(tmp_path / "red" / "more" / "1.jpg", picture(COLOURS["red"], 1))
+    save(tmp_path / "blue" / "1.jpg", picture(COLOURS["blue"], 2))
+    with RecordingSession(tmp_path) as session:
+        session.remove_pictures([("red", "more/1.jpg")])
+        save(tmp_path / "red" / "more" / "1.jpg", picture(COLOURS["red"], 3))
+        session.undo_moves()
+        assert session.picture_names("red") == ("more/1-2.jpg",)
+        assert session.picture_path("red", "more/1-2.jpg").is_file()
+
+
+def test_a_file_that_is_gone_does_not_keep_others_from_coming_back(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = files(tmp_path)
+    with RecordingSession(tmp_path) as session:
+        session.move_pictures(LATE, "blue")
+        gone = session.picture_path("blue", LATE[1][1])
+        gone.unlink()
+        with pytest.raises(UserError, match="not there any more"):
+            session.undo_moves()
+        assert session.undo_moves() == UndoableMoves(1, "blue")
+        assert session.undoable_moves is None
+    assert files(tmp_path) == before - {f"red/{LATE[1][1]}"}
+
+
 def test_what_is_not_there_is_refused_and_nothing_else_is_moved(tmp_path: Path) -> None:
     fill(tmp_path)
     before = files(tmp_path)

@@ -142,26 +142,46 @@ class PictureMoves:
         return len(moves.moves)
 
     def undo(self) -> UndoableMoves | None:
-        """Move the pictures back that were moved last; None where none were.
+        """Move the pictures that were moved last back to where they were.
+
+        A picture gets another name if a file has taken its old one in the meantime.
+
+        Returns:
+            What was moved back; None if there was nothing to undo.
 
         Raises:
-            UserError: A file can't be moved back; those after it were, and it can be tried again.
+            UserError: A file can't be moved back, or is gone. A file that is gone is forgotten, so
+                the next call goes on with the others.
         """
         told = self.undoable
         if told is None:
             return None
         last = self._done[-1]
         while last.moves:
-            move = last.moves[-1]
-            if move.target.exists() or not move.source.exists():
-                _move_file(move.target, _free(move.source))
-            if move.after is not None:
-                self._dataset.remove(move.after.label, [move.after.key])
-            if move.before is not None:
-                self._dataset.add([move.before])
-            last.moves.pop()
+            self._take_back(last.moves[-1], last)
         self._done.pop()
         return told
+
+    def _take_back(self, move: _Move, moves: _Moves) -> None:
+        """Move one picture back, and forget its move."""
+        place = move.source
+        is_gone = not move.target.exists() and not move.source.exists()
+        if move.target.exists():
+            place = _free(move.source)
+            _move_file(move.target, place)
+        if move.after is not None:
+            self._dataset.remove(move.after.label, [move.after.key])
+        moves.moves.pop()
+        if is_gone:
+            if not moves.moves:
+                self._done.remove(moves)
+            raise UserError(
+                f"{move.target} is not there any more, so it can't be moved back. Undo again for "
+                "the pictures that were moved before it."
+            )
+        if move.before is not None:
+            name = f"{move.before.name.rpartition('/')[0]}/{place.name}".lstrip("/")
+            self._dataset.add([replace(move.before, name=name)])
 
     def _note(self, moves: _Moves, move: _Move) -> None:
         if not moves.moves:
