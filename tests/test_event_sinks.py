@@ -404,15 +404,17 @@ def test_events_that_follow_one_another_share_a_clip(tmp_path: Path) -> None:
 
 def test_the_oldest_clips_go_and_other_files_stay(tmp_path: Path) -> None:
     (tmp_path / "20010101-000000-old-run.mp4").write_bytes(bytes(5000))
-    (tmp_path / "holiday.mp4").write_bytes(bytes(50_000))
+    others = {"holiday.mp4", "2025-01-31 12-00-00.mp4", "20250131_120000.mp4"}  # a phone's, say
+    for name in others:
+        (tmp_path / name).write_bytes(bytes(50_000))
     with Clips(tmp_path, print, seconds=0.5, size_limit=4000) as sink:
         give_frames(sink, 0, 20)
         change(sink, 0, 20)
         give_frames(sink, 20, 20)
     names = {path.name for path in tmp_path.glob("*.mp4")}
     assert "20010101-000000-old-run.mp4" not in names
-    assert "holiday.mp4" in names
-    assert len(names) == 2
+    assert others < names
+    assert len(names) == len(others) + 1
 
 
 def test_a_folder_that_can_not_be_written_later_is_one_sentence(tmp_path: Path) -> None:
@@ -426,6 +428,20 @@ def test_a_folder_that_can_not_be_written_later_is_one_sentence(tmp_path: Path) 
         wait_until(lambda: sink.counts.pending == 0)
     assert len(said) == 1
     assert "clips" in said[0]
+
+
+def test_a_clip_that_can_not_be_written_costs_the_next_one_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    with Clips(folder, print, seconds=0.2) as sink:
+        folder.write_text("a file in its place")
+        change(sink, 0, 0)
+        give_frames(sink, 0, 2)
+        change(sink, 1, 100)  # ends the clip before it, which fails
+        wait_until(lambda: sink.counts.pending == 0)
+        folder.unlink()
+        give_frames(sink, 100, 20)
+    (clip,) = folder.glob("*.mp4")
+    assert clip.name.endswith("-run-000001.mp4")
 
 
 def test_a_full_disk_is_one_sentence_and_clips_go_on_once_there_is_space(tmp_path: Path) -> None:

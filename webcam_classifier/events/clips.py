@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from webcam_classifier.storage import check_writable, explain_os_error
 
 _LONGEST = 60.0  # seconds of one clip: events that follow one another share it
 _QUEUE_LIMIT = 30  # frames that wait to be compressed
+_CLIP_NAME = re.compile(r"\d{8}-\d{6}-.+-.+\.mp4")  # other videos in the folder are never deleted
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,19 +97,15 @@ class Clips(QueuedSink["Frame | Event"]):
             DeliveryError: The clip can't be written.
         """
         now = item.captured_at if isinstance(item, Frame) else item.monotonic
-        clip = self._clip
-        if clip is not None and now > clip.until:
-            self._clip = None
-            self._write(clip)
+        ended = None
+        if self._clip is not None and now > self._clip.until:
+            ended, self._clip = self._clip, None
         if isinstance(item, Event):
             self._begin(item)
-            return
-        picture = _Picture(item.index, item.captured_at, jpeg(item.image))
-        self._recent.append(picture)
-        while self._recent[0].captured_at < now - self._seconds:
-            self._recent.popleft()
-        if self._clip is not None:
-            self._clip.pictures.append(picture)
+        else:
+            self._keep(item)
+        if ended is not None:  # last, so that an error here doesn't lose the new frame or event
+            self._write(ended)
 
     def note_success(self, item: Frame | Event) -> None:
         """A frame that was taken says nothing about whether clips can be written."""
@@ -121,6 +119,15 @@ class Clips(QueuedSink["Frame | Event"]):
                 self._write(clip)
             except DeliveryError as error:
                 self._fail(str(error))
+
+    def _keep(self, frame: Frame) -> None:
+        """Add a frame to those of the last seconds, and to the clip that is being gathered."""
+        picture = _Picture(frame.index, frame.captured_at, jpeg(frame.image))
+        self._recent.append(picture)
+        while self._recent[0].captured_at < frame.captured_at - self._seconds:
+            self._recent.popleft()
+        if self._clip is not None:
+            self._clip.pictures.append(picture)
 
     def _begin(self, event: Event) -> None:
         until = event.monotonic + self._seconds
@@ -165,10 +172,13 @@ class Clips(QueuedSink["Frame | Event"]):
         return min(120.0, max(1.0, count / seconds)) if count and seconds > 0 else 1.0
 
     def _remove_oldest(self) -> None:
-        clips = sorted(self._folder.glob("[0-9]*.mp4")) if self._folder.is_dir() else []
-        sizes = {path: path.stat().st_size for path in clips}
+        sizes: dict[Path, int] = {}
+        for path in sorted(self._folder.glob("*.mp4")):
+            if _CLIP_NAME.fullmatch(path.name):
+                with suppress(FileNotFoundError):  # somebody has just removed it
+                    sizes[path] = path.stat().st_size
         total = sum(sizes.values())
-        for path in clips[:-1]:
+        for path in list(sizes)[:-1]:
             if total <= self._size_limit:
                 break
             path.unlink(missing_ok=True)
