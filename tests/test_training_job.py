@@ -288,6 +288,25 @@ def test_a_cancelled_job_leaves_what_was_there(
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"
 
 
+def test_a_job_that_is_cancelled_too_late_is_done(
+    colours: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+
+    def cancel_after_the_result() -> None:
+        state = jobs.state()
+        if state is not None and state.is_running and state.result is not None:
+            jobs.cancel()
+
+    jobs = TrainingJobs(cancel_after_the_result)
+    with jobs:
+        jobs.teach("head", colours, tmp_path / "model", input_size=64)
+        ended = jobs.wait(60.0)
+    assert ended is not None
+    assert ended.status == "done"
+    assert (tmp_path / "model" / "model.onnx").is_file()
+
+
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_a_cancelled_job_ends_what_it_has_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -284,11 +284,13 @@ class TrainingJobs:
         code = process.finish()
         with self._lock:
             self._process = None
-            if self._is_cancelled:
-                state = replace(state, status="cancelled", message="cancelled", error="")
-            elif code == 0:
+            # A result is told once everything is written: a kill after that came too late.
+            is_done = code == 0 or (self._is_cancelled and state.result is not None)
+            if is_done:
                 message = "done" if state.result is None else state.result.message
                 state = replace(state, status="done", progress=1.0, message=message, error="")
+            elif self._is_cancelled:
+                state = replace(state, status="cancelled", message="cancelled", error="")
             else:
                 error = state.error or _describe_end(code, process.log)
                 state = replace(state, status="failed", message="failed", error=error)
