@@ -42,7 +42,15 @@ def begin(model: Path) -> Classifier:
     return Classifier(model, choice.runtime)
 
 
-def test_what_the_search_found_is_taken_over_said_and_remembered(model: Path) -> None:
+def test_what_the_search_found_is_taken_over_said_and_remembered(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A library that prints to the search's standard output, as some do while they load.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'webcam_classifier.cli.runtime_search' in sys.orig_argv: print('[I] a library says')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     classifier = begin(model)
     said: list[str] = []
     with RuntimeSearch(classifier, 0, said.append) as search:

@@ -43,3 +43,25 @@ def test_a_script_that_is_stopped_while_it_loads_says_so(name: str, by: str, cod
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == code, done.stderr
+
+
+_MISTAKE = """
+import time
+from webcam_classifier.camera.connection import Connection
+from webcam_classifier.cli.console import run_script
+
+def main():
+    connection = Connection(lambda: time.sleep(60), lambda *_: None, lambda *_: None)
+    connection.let_go()
+    raise ValueError("a mistake of ours")
+
+run_script(main)
+"""
+
+
+def test_a_mistake_beside_a_camera_that_hangs_is_no_success() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _MISTAKE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "ValueError: a mistake of ours" in done.stderr
+    assert done.returncode == 1

@@ -97,6 +97,9 @@ def run_script(main: Callable[[], None]) -> None:
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
+    except BaseException:  # a mistake of ours: the interpreter prints it and ends with 1
+        exit_code = 1
+        raise
 
 
 def run_command(name: str) -> None:

@@ -139,10 +139,12 @@ class RuntimeSearch:
             self._change(found)
 
     def _listen(self, process: subprocess.Popen[str]) -> RuntimeChoice | None:
-        """Say on what the process says, and return its choice; None where it gives none."""
+        """Pass on what the process says, and return its choice; None if it makes none."""
         assert process.stdout is not None
         for line in process.stdout:
-            said: dict[str, Any] = json.loads(line)
+            said = _message(line)
+            if said is None:
+                continue
             if "choice" in said:
                 fields = said["choice"]
                 return RuntimeChoice(ExecutionConfig(**fields["runtime"]), str(fields["reason"]))
@@ -197,6 +199,15 @@ class SearchesInTurn:
                     pass
             if self._is_over.is_set():
                 return
+
+
+def _message(line: str) -> dict[str, Any] | None:
+    """Read a line of `_tell`; None for anything else, which a library may print there too."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and ("say" in said or "choice" in said) else None
 
 
 def _end(process: subprocess.Popen[str]) -> None:
