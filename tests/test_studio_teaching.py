@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -10,13 +11,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 
 from tests.display_server import wait_for
+from tests.stage import Stage, open_session
 from tests.studio_server import (
     ROOT,
     SMALL_CAMERA,
@@ -28,6 +32,9 @@ from tests.studio_server import (
 )
 from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot
 from webcam_classifier.frame import BgrImage
+from webcam_classifier.web import teacher
+from webcam_classifier.web.studio import Studio
+from webcam_classifier.web.viewers import Viewer
 
 COLOURS = {"blue": (220, 40, 40), "green": (40, 200, 40), "red": (40, 40, 220)}
 ENDED = ("done", "failed", "cancelled")
@@ -204,6 +211,34 @@ def test_one_page_teaches_at_a_time_and_frees_the_role_when_it_goes(tmp_path: Pa
         assert studio.change("POST", "/api/labels", {"name": "hat"}, second.client).status == 200
         second.say(type="release")
         second.until(lambda page: page.state["teacher"] is None)
+
+
+def test_a_recording_ends_when_another_page_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page that began it may not end it any more."""
+    monkeypatch.setattr(teacher, "_LEFT_AFTER", 0.0)  # seconds without a word from the teacher
+
+    async def take_over(studio: Studio) -> None:
+        first, second = (Viewer(unconnected_socket(), studio.state) for _ in range(2))
+        for viewer in (first, second):
+            studio.viewers.enter(viewer)
+        await studio.obey(first, {"type": "record", "label": "cup", "on": True})
+        assert studio.session.is_recording
+        await studio.obey(second, {"type": "claim"})
+        await studio.obey(first, {"type": "record", "label": "cup", "on": False})
+        assert studio.teacher.holder == second.client
+        assert not studio.session.is_recording
+
+    with open_session(tmp_path / "data", ["cup"]) as session:
+        asyncio.run(take_over(Studio(session, tmp_path / "models", Stage)))
+
+
+def unconnected_socket() -> WebSocket:
+    async def never(*_: object) -> Any:  # noqa: ANN401 as ASGI has it
+        raise AssertionError("nothing is sent or received")
+
+    return WebSocket({"type": "websocket"}, never, never)
 
 
 def test_nobody_is_sent_a_picture_before_the_last_was_shown_nor_holds_others_up(

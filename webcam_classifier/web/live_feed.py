@@ -23,7 +23,7 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_fields
 from webcam_classifier.web.event_loop import call_in_loop
 from webcam_classifier.web.limits import PICTURE_BYTES
-from webcam_classifier.web.live_hub import DEVICE, CameraFacts
+from webcam_classifier.web.live_hub import DEVICE, NO_PICTURE, CameraFacts
 from webcam_classifier.web.live_messages import (
     camera_message,
     crop_message,
@@ -240,7 +240,7 @@ class LiveFeed(Sink):
         return CameraFacts(
             DEVICE,
             self._watched.description,
-            problem=(status.reason or "The camera sends nothing.") if status.is_stale else None,
+            problem=(status.reason or NO_PICTURE) if status.is_stale else None,
             is_live=status.state == "live",
             last_picture_at=status.last_picture_at if status.is_stale else None,
         )

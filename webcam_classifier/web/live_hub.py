@@ -35,7 +35,8 @@ _SMOOTHING = 0.2  # seconds; steadies what is shown, and lets a new label throug
 _LOOK_EVERY = 0.05  # seconds between two looks at whether another camera is wanted
 _TRY_AGAIN_AFTER = 3.0  # seconds after a camera failed
 _END_WITHIN = 1.5  # seconds
-_NO_PICTURE = "The camera sends nothing."
+NO_PICTURE = "The camera sends nothing."
+"""What is said of a camera that gives no picture and no reason."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class LiveHub:
             kind,
             camera.description,
             camera.is_device,
-            problem=(status.reason or _NO_PICTURE) if status.is_stale else None,
+            problem=(status.reason or NO_PICTURE) if status.is_stale else None,
             is_live=status.state == "live",
             last_picture_at=None if status.state == "live" else self._last_picture_at,
         )

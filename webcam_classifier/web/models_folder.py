@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from webcam_classifier.model_card import CARD_KEY, REPORT_NAME, ModelCard, ModelError, read_card
+from webcam_classifier.model_card import CARD_KEY, REPORT_NAME, ModelCard, read_card
 
 _MODEL_NAME = re.compile(r"model(\.[a-z0-9]+)?\.onnx")
 
@@ -56,27 +56,26 @@ class ModelsFolder:
 
     def refresh(self) -> None:
         """Look at the folder again; files that did not change are not read again."""
-        names = sorted(path.name for path in self.folder.glob("model*.onnx"))
-        found = []
-        for name in sorted(
-            filter(_MODEL_NAME.fullmatch, names), key=lambda name: (len(name), name)
-        ):
-            path = self.folder / name
-            facts = path.stat()
+        paths = [
+            path for path in self.folder.glob("model*.onnx") if _MODEL_NAME.fullmatch(path.name)
+        ]
+        known: dict[tuple[Path, int, int], ModelFile | None] = {}
+        for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
+            try:
+                facts = path.stat()
+            except FileNotFoundError:  # removed since the folder was listed
+                continue
             key = path, facts.st_mtime_ns, facts.st_size
-            if key not in self._known:
-                self._known[key] = _read(path, facts.st_size)
-            found.append(self._known[key])
-        self.files = tuple(file for file in found if file is not None)
+            known[key] = self._known[key] if key in self._known else _read(path, facts.st_size)
+        self._known = known
+        self.files = tuple(file for file in known.values() if file is not None)
 
 
 def _read(path: Path, size: int) -> ModelFile | None:
-    """Read the card of a model file; None where it is none of ours."""
+    """Read the card of a model file; None if it is not one of ours, or damaged."""
     try:
         graph = onnx.load(path, load_external_data=False)
         card = next(entry.value for entry in graph.metadata_props if entry.key == CARD_KEY)
         return ModelFile(path, size, read_card(card, path))
-    except (ModelError, StopIteration):
-        return None
-    except Exception:  # protobuf's errors share no public base; a damaged file is no model
+    except Exception:  # protobuf's errors, among others, share no public base
         return None

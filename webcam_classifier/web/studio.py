@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +32,8 @@ from webcam_classifier.web.watched_classifier import WatchedClassifier
 
 if TYPE_CHECKING:
     from webcam_classifier.teaching.review import Suspect
+
+_logger = logging.getLogger(__name__)
 
 
 class Studio:
@@ -190,8 +193,7 @@ class Studio:
         """Do what a page says over its WebSocket."""
         kind = message["type"]
         if kind == "claim":
-            if not self.teacher.claim(viewer.client):
-                viewer.refuse(SOMEBODY_TEACHES)
+            await self._claim(viewer)
         elif kind == "release":
             await self._leave_role(viewer.client)
         elif kind == "record":
@@ -213,6 +215,14 @@ class Studio:
         else:
             await asyncio.to_thread(self.watched.watch_model, self.models.folder / MODEL_NAME)
         self.viewers.tell_state()
+
+    async def _claim(self, viewer: Viewer) -> None:
+        before = self.teacher.holder
+        if not self.teacher.claim(viewer.client):
+            viewer.refuse(SOMEBODY_TEACHES)
+        elif before not in (None, viewer.client):
+            # Whoever taught before may no longer change anything, not even end a recording.
+            await asyncio.to_thread(self.session.stop_recording)
 
     def _shelf_count(self) -> int:
         try:
@@ -250,11 +260,15 @@ class Studio:
         self.viewers.tell_state()
 
     async def _refresh(self) -> None:
-        """Look at what a job has written; a model that is watched is the new one from now on."""
+        """Look at what a job has written; if a model labels, the new one does from now on."""
         await asyncio.to_thread(self.models.refresh)
         if self.watched.is_model:
-            with suppress(UserError):  # then the one before goes on
+            try:
                 await self.watch("model")
+            except UserError as error:
+                _logger.warning(
+                    "the live picture is still labelled by the earlier model: %s", error
+                )
         self.viewers.tell_state()
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
