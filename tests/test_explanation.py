@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -105,6 +106,7 @@ def test_evaluate_saves_each_picture_by_what_was_said_of_it(
         place = tmp_path / "asked" / path.relative_to(hands)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(path.read_bytes())
+    cv2.imwrite(str(place.with_suffix(".png")), read_picture(place))  # only its ending differs
     arguments = [str(taught_model), str(tmp_path / "asked"), "--json", str(lines)]
     evaluate.main([*arguments, "--explain", str(folder)])
     saved, _ = list_pictures(folder)

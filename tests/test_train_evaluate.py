@@ -341,3 +341,9 @@ def test_labels_one_level_too_high_are_warned_about(
     assert f"train.py {tmp_path / 'data' / 'anna'}" in printed
     train.main([str(tmp_path / "data" / "anna"), *command, "--output", str(tmp_path / "one")])
     assert "hold folders of the same names" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("progress", [["--progress", "told.jsonl"], ["--progress=told.jsonl"]])
+def test_the_command_in_a_model_is_the_one_that_a_person_would_type(progress: list[str]) -> None:
+    command = train.command_of(["my dataset", *progress, "--mode", "head"])
+    assert command == "python train.py 'my dataset' --mode head"

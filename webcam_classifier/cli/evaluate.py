@@ -176,15 +176,20 @@ def save_explanations(
     from webcam_classifier.ui.explanation import Explanation
 
     explanation = Explanation(classifier, is_cropped=True)
+    written: set[Path] = set()
     for place, prediction in enumerate(track(Stage.EXPLAIN, measured.predictions)):
         truth = pictures.labels[pictures.label_indices[place]]
         said = "unknown" if prediction.is_unknown else prediction.label
         verdict = Path("right") / truth if said == truth else Path("wrong") / f"{truth}_as_{said}"
-        name = Path(pictures.names[place]).with_suffix(".jpg").name
+        name = Path(pictures.names[place]).name
+        path = folder / verdict / Path(name).with_suffix(".jpg")
+        if path in written:  # `a.png` beside `a.jpg`, or in another folder of the same label
+            path = folder / verdict / f"{place + 1}_{name}.jpg"
+        written.add(path)
         image = pictures.images[place]
         drawn = fit_view(image, mirrored=False)
         explanation.draw(drawn, image, prediction)
-        write_atomically(folder / verdict / name, encode_snapshot(drawn))
+        write_atomically(path, encode_snapshot(drawn))
 
 
 def ask(classifier: Classifier, path: Path) -> Prediction:

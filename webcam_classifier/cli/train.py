@@ -274,8 +274,8 @@ def build_parser() -> CommandParser:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """Return the command line, without what a program adds to it that follows the progress."""
-    kept = list(arguments)
+    """Return the command line, without the --progress that a program adds to follow it."""
+    kept = [one for one in arguments if not one.startswith("--progress=")]
     if "--progress" in kept:
         place = kept.index("--progress")
         del kept[place : place + 2]
