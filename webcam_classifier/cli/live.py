@@ -23,42 +23,30 @@ writes models/NAME/model.onnx, m mirrors the view, q or Escape quits.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import crop_of_source
-from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import build_parser as build_live_parser
 from webcam_classifier.cli.live_arguments import parse
+from webcam_classifier.cli.live_model import open_live_model
+from webcam_classifier.cli.live_outputs import build_loop, open_outputs
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.live_regions import watch_regions
-from webcam_classifier.cli.live_show import (
-    all_of,
-    describe_card,
-    drawn,
-    open_show,
-    run,
-    say,
-    say_status,
-    smoothing,
-)
+from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.live_teach import teach
 from webcam_classifier.cli.output_arguments import MODELS
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
-from webcam_classifier.cli.serving import check_is_no_picture, open_serving
 from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.crop import Crop
-from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
-from webcam_classifier.model_card import UNKNOWN_NORMAL
 from webcam_classifier.runtime.choice import choose_runtime
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
-from webcam_classifier.ui.show import source_facts
 
 
 @library_messages()
@@ -82,79 +70,56 @@ def build_parser() -> CommandParser:
 
 
 def watch(options: argparse.Namespace) -> None:
-    """Label with a model.
+    """Label with one model.
 
     Args:
         options: From `parse`.
     """
     path = newest_model(MODELS) if options.model is None else find_model(options.model)
     choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
-    crop: Crop | None = None  # in place of what a model looks at
-
-    def opened(path: Path, runtime: ExecutionConfig) -> Classifier:
-        classifier = Classifier(path, runtime, unknown=options.unknown or UNKNOWN_NORMAL)
-        classifier.crop = crop or classifier.crop
-        classifier.warm_up()
-        return classifier
-
-    def reopened(path: Path) -> Classifier:
-        chosen, _ = first_runtime(path, options.provider, options.threads, say)
-        return opened(path, chosen.runtime)
-
-    classifier = opened(path, choice.runtime)
+    classifier = open_live_model(path, choice.runtime, options)
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
         if others_are_left and not camera.is_live:
-            # What is stored waits, and is labelled from its beginning to its end by one runtime.
+            # A file can wait, and all of it is labelled by one runtime.
             choice = choose_runtime(path, options.provider, options.threads, say)
             classifier.change_runtime(choice.runtime)
         say(f"model  {path}: {describe_card(classifier.card)}")
         say(f"source {camera.description}\nruns on {classifier.runtime} ({choice.reason})")
-        source = source_facts(options.source, camera)
         crop = crop_of_source(options.crop, options.source, capture_settings(options), camera)
         classifier.crop = crop or classifier.crop
         if classifier.crop is not None:
             say(f"looks at {classifier.crop.describe()}")
-        switch = ModelSwitch(classifier, options.models, reopened, say)
-        show = open_show(options, source, camera.is_device, stack, switch)
-        check_is_no_picture(options, source)
-        served = open_serving(
+        switch = ModelSwitch(classifier, options.models, _reopener(options, crop), say)
+        outputs = open_outputs(
             options,
-            say,
-            stack,
-            camera=camera,
-            labelling=switch,
-            beside=lambda path: opened(path, ExecutionConfig(CPU, 1)),
-            draw=lambda image, labelled, status: drawn(options, image, labelled, status, switch),
-        )
-        events = open_events(
-            options,
-            say,
-            stack,
-            labels={"": classifier.card.labels},
-            models={"": str(path)},
-            source=source,
-            served=served,
-        )
-        on_status = [say_status if show.terminal is None else show.terminal.show_status]
-        if events is not None:
-            on_status.append(events.take_status)
-            events.change_model_with(switch.request)
-        loop = LiveLoop(
             camera,
-            classifier,
-            smoothing=smoothing(options, camera),
-            file_rate=source.file_rate,
-            frame_limit=options.frames,
-            record=None if events is None else events.take,
-            on_status=all_of(on_status),
+            stack,
+            switch,
+            lambda file: open_live_model(file, ExecutionConfig(CPU, 1), options, crop),
         )
+        loop = build_loop(options, camera, classifier, outputs)
         switch.use_loop(loop)
         if others_are_left and camera.is_live:
+            stack.enter_context(_search_for(classifier, switch, options.threads))
+        run(loop, outputs.show, camera, outputs.source)
 
-            def say_of_first(line: str) -> None:
-                if switch.classifier is classifier:  # else the search is about a model of before
-                    say(line)
 
-            stack.enter_context(RuntimeSearch(classifier, options.threads, say_of_first))
-        run(loop, show, camera, source)
+def _reopener(options: argparse.Namespace, crop: Crop | None) -> Callable[[Path], Classifier]:
+    """Return what opens another model in place of the first one, on the runtime known for it."""
+
+    def reopen(path: Path) -> Classifier:
+        choice, _ = first_runtime(path, options.provider, options.threads, say)
+        return open_live_model(path, choice.runtime, options, crop)
+
+    return reopen
+
+
+def _search_for(classifier: Classifier, switch: ModelSwitch, threads: int) -> RuntimeSearch:
+    """Search for a faster runtime, and say nothing more once another model has taken over."""
+
+    def say_of_first(line: str) -> None:
+        if switch.classifier is classifier:
+            say(line)
+
+    return RuntimeSearch(classifier, threads, say_of_first)

@@ -11,38 +11,26 @@ from pathlib import Path
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
-from webcam_classifier.cli.event_sinks import open_events
-from webcam_classifier.cli.live_show import (
-    all_of,
-    describe_card,
-    drawn,
-    open_show,
-    run,
-    say,
-    say_status,
-    smoothing,
-)
+from webcam_classifier.cli.live_model import open_live_model
+from webcam_classifier.cli.live_outputs import build_loop, open_outputs
+from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.region_argument import RegionArgument
 from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
-from webcam_classifier.cli.serving import check_is_no_picture, open_serving
 from webcam_classifier.cli.source_arguments import capture_settings
 from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
-from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.live.region import PartClassifier, Region
 from webcam_classifier.model.classifier import Classifier, find_model
-from webcam_classifier.model_card import UNKNOWN_NORMAL
 from webcam_classifier.runtime.choice import choose_runtime
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeChoice
-from webcam_classifier.ui.show import source_facts
 
 
 @dataclass(eq=False)
 class _OpenModel:
-    """A model file that one region or more look through.
+    """A model file that one or more regions use.
 
     Attributes:
-        classifier: Warmed up.
+        classifier: Opened and warmed up.
         choice: What it runs on, and why.
         others_are_left: Whether other runtimes are still to be tried.
     """
@@ -59,10 +47,11 @@ def watch_regions(options: argparse.Namespace) -> None:
         options: From `parse`, with regions.
 
     Raises:
-        UserError: A region's model can't be used, or its part is none of the picture; it is named.
+        UserError: A region's model can't be used, or its part is not within the picture. The
+            sentence names the region.
     """
     asked: Sequence[RegionArgument] = options.region
-    models: dict[Path, _OpenModel] = {}  # a file that several name is opened once
+    models: dict[Path, _OpenModel] = {}  # a file that several regions name is opened once
     files = {region.name: _open(region, options, models) for region in asked}
     with ExitStack() as stack:
         camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
@@ -92,50 +81,26 @@ def _label(
     camera: Camera,
     stack: ExitStack,
 ) -> None:
-    """Open what labels go to, and run the loop."""
-    source = source_facts(options.source, camera)
-    show = open_show(options, source, camera.is_device, stack, None)
-    check_is_no_picture(options, source)
-    served = open_serving(
+    """Open what the labels go to, and run the loop."""
+    outputs = open_outputs(
         options,
-        say,
-        stack,
-        camera=camera,
-        labelling=parts,
-        beside=lambda path: _opened(path, ExecutionConfig(CPU, 1), options),
-        draw=lambda image, labelled, status: drawn(options, image, labelled, status, None),
-    )
-    events = open_events(
-        options,
-        say,
-        stack,
-        labels={name: part.model.card.labels for name, part in parts.items()},
-        models={name: str(part.model.path) for name, part in parts.items()},
-        source=source,
-        served=served,
-    )
-    on_status = [say_status if show.terminal is None else show.terminal.show_status]
-    if events is not None:
-        on_status.append(events.take_status)
-    loop = LiveLoop(
         camera,
-        [Region(name, part, str(part.model.path)) for name, part in parts.items()],
-        smoothing=smoothing(options, camera),
-        file_rate=source.file_rate,
-        frame_limit=options.frames,
-        record=None if events is None else events.take,
-        on_status=all_of(on_status),
+        stack,
+        parts,
+        lambda path: open_live_model(path, ExecutionConfig(CPU, 1), options),
     )
+    regions = [Region(name, part, str(part.model.path)) for name, part in parts.items()]
+    loop = build_loop(options, camera, regions, outputs)
     left = [model.classifier for model in models.values() if model.others_are_left]
     if left and camera.is_live:
         stack.enter_context(SearchesInTurn(left, options.threads, say))
-    run(loop, show, camera, source)
+    run(loop, outputs.show, camera, outputs.source)
 
 
 def _open(
     region: RegionArgument, options: argparse.Namespace, models: dict[Path, _OpenModel]
 ) -> _OpenModel:
-    """Open a region's model, unless another region has.
+    """Open a region's model, or return it if another region has opened it already.
 
     Raises:
         UserError: It can't be used.
@@ -145,19 +110,13 @@ def _open(
         key = path.resolve()
         if key not in models:
             choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
-            classifier = _opened(path, choice.runtime, options)
+            classifier = open_live_model(path, choice.runtime, options)
             models[key] = _OpenModel(classifier, choice, others_are_left)
         return models[key]
 
 
-def _opened(path: Path, runtime: ExecutionConfig, options: argparse.Namespace) -> Classifier:
-    classifier = Classifier(path, runtime, unknown=options.unknown or UNKNOWN_NORMAL)
-    classifier.warm_up()
-    return classifier
-
-
 def _choose_for_all(models: Mapping[Path, _OpenModel], options: argparse.Namespace) -> None:
-    """Try all runtimes first: what is stored waits, and is labelled by one from end to end."""
+    """Try all runtimes first: a file can wait, and all of it is labelled by one runtime."""
     for model in models.values():
         if model.others_are_left:
             path = model.classifier.path
@@ -169,14 +128,14 @@ def _choose_for_all(models: Mapping[Path, _OpenModel], options: argparse.Namespa
 def _crop_of(
     region: RegionArgument, classifier: Classifier, options: argparse.Namespace, camera: Camera
 ) -> Crop | None:
-    """The part that a region is: as it was asked for, or as its model was trained."""
+    """Return a region's part of the picture: as asked for, or as its model was trained."""
     asked = crop_of_source(region.crop, options.source, capture_settings(options), camera)
     return asked or classifier.card.crop
 
 
 @contextmanager
 def _named(region: RegionArgument) -> Iterator[None]:
-    """Say which region's model is at fault."""
+    """Name the region in an error about its model."""
     try:
         yield
     except UserError as error:
