@@ -35,6 +35,7 @@ from webcam_classifier.dataset.picture_files import decode_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.web.server import _is_about_us
+from webcam_classifier.web.streams import EventStreams
 
 ENDS_WITHIN = 2.0  # seconds; what is asked of Ctrl-C
 CROP = Crop(0.125, 0.25, 0.5, 0.5)
@@ -503,3 +504,17 @@ def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
     assert before_the_end == []
     own = (server.origin, f"blob:{server.origin}")
     assert all(address.startswith(own) for address in addresses), addresses
+
+
+def test_the_last_events_still_reach_a_client_as_the_server_ends() -> None:
+    async def read() -> list[bytes]:
+        streams = EventStreams()
+        stream = streams.stream(b"first", "", 0)
+        read = [await anext(stream)]
+        streams.offer("change", {"label": "cup"}, "run-1")
+        streams.end()
+        return [*read, *[message async for message in stream]]
+
+    first, last = asyncio.run(read())
+    assert first == b"first"
+    assert b"cup" in last

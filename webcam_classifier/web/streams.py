@@ -185,9 +185,7 @@ class _EventClient:
                 await asyncio.wait_for(self._woken.wait(), _ALIVE_EVERY)
             except asyncio.TimeoutError:
                 return b": alive\n\n"
-        if self._is_over:
-            return None
-        return self._waiting.popleft()
+        return self._waiting.popleft() if self._waiting else None
 
 
 def sse_message(kind: str, fields: Mapping[str, object], identifier: str = "") -> bytes:

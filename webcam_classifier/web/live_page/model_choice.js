@@ -41,9 +41,10 @@ export class ModelChoice {
       body: JSON.stringify({ name }),
     }).catch(() => null);
     this.#select.disabled = false;
-    const problem = answer === null ? texts.watch.away : (await answer.json()).error;
-    setText(this.#problem, problem ?? "");
-    this.#problem.hidden = !problem;
-    await this.#refresh(); // after a mistake, what labelled before goes on
+    const said = (await answer?.json().catch(() => null)) ?? {};
+    const problem = answer?.ok ? "" : (said.error ?? texts.watch.away);
+    setText(this.#problem, problem);
+    this.#problem.hidden = problem === "";
+    await this.#refresh(); // after a mistake, the model before goes on labelling
   }
 }
