@@ -29,7 +29,8 @@ from webcam_classifier.cli.console import run_script
 from webcam_classifier.events.clips import Clips
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import JsonLines
-from webcam_classifier.events.mqtt import MqttSink, parse_broker
+from webcam_classifier.events.mqtt import MqttSink
+from webcam_classifier.events.mqtt_broker import parse_broker
 from webcam_classifier.events.prometheus import PrometheusSink
 from webcam_classifier.events.run_command import CommandSink
 from webcam_classifier.events.serial_port import SerialPort

@@ -33,7 +33,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from webcam_classifier import Classifier, UserError, find_model
 from webcam_classifier.dataset.picture_files import decode_picture
-from webcam_classifier.events.mqtt import Broker, parse_broker
+from webcam_classifier.events.mqtt_broker import Broker, parse_broker
 
 AGREEING = 3
 """Answers in a row that make a state, as in Frigate."""

@@ -14,7 +14,8 @@ import pytest
 
 from webcam_classifier.camera.device_list import CameraReport
 from webcam_classifier.cli import device_checks, doctor
-from webcam_classifier.cli.device_checks import Check, Status
+from webcam_classifier.cli.check import Check, Status
+from webcam_classifier.cli.provider_checks import check_providers
 from webcam_classifier.runtime.providers import installed_providers
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +53,7 @@ def test_what_has_no_package_for_a_processor_is_not_advised(
 
 
 def test_every_provider_is_tried() -> None:
-    checks = {check.name: check for check in device_checks.check_providers()}
+    checks = {check.name: check for check in check_providers()}
     assert set(checks) == {f"provider {name}" for name in installed_providers()}
     assert checks["provider cpu"].status is Status.FINE
 

@@ -17,7 +17,8 @@ from benchmarks.mosquitto import Mosquitto, Subscriber
 from tests.labelled_frames import an_event
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event_queue import EventQueue, open_event_queue
-from webcam_classifier.events.mqtt import MqttSink, parse_broker
+from webcam_classifier.events.mqtt import MqttSink
+from webcam_classifier.events.mqtt_broker import parse_broker
 from webcam_classifier.events.mqtt_topics import Topics, discovery
 
 LABELS = ("cup", "hand")
@@ -126,7 +127,8 @@ def test_the_will_says_offline_when_the_program_is_killed(
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from webcam_classifier.events.mqtt import MqttSink, parse_broker\n"
+        "from webcam_classifier.events.mqtt import MqttSink\n"
+        "from webcam_classifier.events.mqtt_broker import parse_broker\n"
         "MqttSink(parse_broker(sys.argv[1]), print, ['cup'], Path(sys.argv[2]))\n"
         "time.sleep(600)\n"
     )

@@ -32,7 +32,8 @@ from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event
 from webcam_classifier.events.event_stream import EventStream
-from webcam_classifier.events.mqtt import MqttSink, parse_broker
+from webcam_classifier.events.mqtt import MqttSink
+from webcam_classifier.events.mqtt_broker import parse_broker
 from webcam_classifier.events.mqtt_topics import Topics, discovery
 from webcam_classifier.events.prometheus import PrometheusSink
 from webcam_classifier.events.serial_port import SerialPort

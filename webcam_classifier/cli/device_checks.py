@@ -11,14 +11,13 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webcam_classifier.cache_folder import cache_folder
+from webcam_classifier.cli.check import Check, Status
+from webcam_classifier.cli.provider_checks import check_providers
 from webcam_classifier.command_names import PROGRAM, install_command
 from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.device_name import is_x86
@@ -63,38 +62,11 @@ _SCRIPTS = (
 )
 """Scripts with a letter of each, and Debian's package of fonts that has it."""
 
-_SIDE, _CHANNELS = 16, 8  # of the graph that providers are tried with
-
-
-class Status(Enum):
-    """How a check came out."""
-
-    FINE = "ok"
-    NOTE = "note"  # something optional is missing
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What, in a word or two.
-        status: How it came out.
-        found: What there is.
-        advice: What to do about it; empty where there is nothing to do.
-    """
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
-
 
 def all_checks() -> list[Check]:
     """Look at everything; takes some seconds, and switches each camera on for one."""
     checks: list[Check] = []
-    looks: Mapping[str, Callable[[], list[Check]]] = {
+    checkers: Mapping[str, Callable[[], list[Check]]] = {
         "Python": check_python,
         "packages": check_packages,
         "extras": check_extras,
@@ -108,9 +80,9 @@ def all_checks() -> list[Check]:
         "cache folder": check_cache,
         "disk": check_disk,
     }
-    for name, look in looks.items():
+    for name, check in checkers.items():
         try:
-            checks += look()
+            checks += check()
         except ImportError as error:  # also a library of the system that OpenCV lacks
             checks.append(Check(name, Status.NOTE, f"can't be checked: {error}"))
     return checks
@@ -237,32 +209,6 @@ def check_video_backends() -> list[Check]:
     return checks
 
 
-def check_providers() -> list[Check]:
-    """What a graph really runs on: a small one is run on each provider and compared."""
-    import numpy as np
-
-    from webcam_classifier.runtime.providers import CPU, ExecutionConfig, installed_providers
-    from webcam_classifier.runtime.trial import RuntimeTrial
-
-    checks = []
-    with tempfile.TemporaryDirectory() as folder:
-        model, pictures = _write_trial(Path(folder))
-        expected = None
-        for name in installed_providers():
-            with RuntimeTrial(model, ExecutionConfig(name), pictures, "answer") as trial:
-                answers = trial.answers()
-            if answers is None:
-                checks.append(_unusable(name, trial.problem))
-                continue
-            expected = answers if expected is None else expected
-            if np.allclose(answers, expected, rtol=1e-2, atol=1e-2):
-                words = "runs, with the processor's answers" if name != CPU else "runs"
-                checks.append(Check(f"provider {name}", Status.FINE, words))
-            else:
-                checks.append(_unusable(name, "its answers differ from the processor's"))
-    return checks
-
-
 def check_cameras() -> list[Check]:
     """Which cameras there are, and why one can't be used."""
     from webcam_classifier.camera.device_list import list_cameras
@@ -334,51 +280,6 @@ def without_home(text: str) -> str:
     """Write the home folder as ~, so that a report does not name its owner."""
     home = str(Path.home())
     return text if home == os.sep else text.replace(home, "~")
-
-
-def _unusable(name: str, problem: str) -> Check:
-    from webcam_classifier.runtime.providers import CPU, PROVIDERS
-
-    remedy = PROVIDERS[name].remedy
-    advice = f"live goes on with another one. {remedy}".strip()
-    status = Status.PROBLEM if name == CPU else Status.NOTE
-    return Check(f"provider {name}", status, f"installed, but can't be used: {problem}", advice)
-
-
-def _write_trial(folder: Path) -> tuple[Path, Path]:
-    """Write a convolution with its usual neighbours, and two pictures of noise."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper
-
-    generator = np.random.default_rng(0)
-    kernel = generator.normal(size=(_CHANNELS, 3, 3, 3)).astype(np.float32)
-    nodes = [
-        helper.make_node("Cast", ["pixels"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Mul", ["planes", "scale"], ["scaled"]),
-        helper.make_node("Conv", ["scaled", "kernel"], ["features"]),
-        helper.make_node("Relu", ["features"], ["positive"]),
-        helper.make_node("GlobalAveragePool", ["positive"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["answer"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "provider_check",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", _SIDE, _SIDE, 3])],
-        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", _CHANNELS])],
-        [
-            onnx.numpy_helper.from_array(kernel, "kernel"),
-            onnx.numpy_helper.from_array(np.array(1 / 255, np.float32), "scale"),
-        ],
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name=PROGRAM
-    )
-    path, pictures = folder / "check.onnx", folder / "pictures.npy"
-    path.write_bytes(model.SerializeToString())
-    np.save(pictures, generator.integers(0, 256, (2, _SIDE, _SIDE, 3), dtype=np.uint8))
-    return path, pictures
 
 
 def _version(package: str) -> str | None:

@@ -14,8 +14,9 @@ import json
 import sys
 from collections.abc import Sequence
 
+from webcam_classifier.cli.check import Check, Status
 from webcam_classifier.cli.command_parser import CommandParser
-from webcam_classifier.cli.device_checks import Check, Status, all_checks, without_home
+from webcam_classifier.cli.device_checks import all_checks, without_home
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.version import __version__

@@ -118,7 +118,8 @@ def _open(
                 time_limit=options.command_limit,
             )
     if options.mqtt:
-        from webcam_classifier.events.mqtt import MqttSink, default_queue_path, parse_broker
+        from webcam_classifier.events.mqtt import MqttSink
+        from webcam_classifier.events.mqtt_broker import default_queue_path, parse_broker
 
         for url in options.mqtt:
             broker = parse_broker(url)

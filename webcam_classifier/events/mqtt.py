@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE, Event, jpeg
 from webcam_classifier.events.event_queue import Pending, open_event_queue
+from webcam_classifier.events.mqtt_broker import Broker
 from webcam_classifier.events.mqtt_topics import (
     OFFLINE,
     ONLINE,
@@ -23,7 +19,6 @@ from webcam_classifier.events.mqtt_topics import (
     camera_discovery,
     discovery,
 )
-from webcam_classifier.events.shown_address import without_user_info
 from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.visible_text import json_line
@@ -34,82 +29,12 @@ if TYPE_CHECKING:  # at run time it is loaded where a broker is used: not everyb
     from paho.mqtt.reasoncodes import ReasonCode
 
 QUEUE_LIMIT = 100_000  # events on the disk
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _KEEPALIVE = 15  # seconds; a broker that hangs is noticed after one and a half of it
 _CONNECT_SECONDS = 5.0
 _QUEUE_PAUSE = 1.0  # seconds after the queue on the disk failed
 _LONGEST_PAUSE = 10  # seconds between two tries to connect
 
 _OBEYED = ("pause", "resume", "snapshot", "model NAME")
-
-
-@dataclass(frozen=True)
-class Broker:
-    """What `mqtt[s]://[user:password@]host[:port]/topic` says.
-
-    Attributes:
-        host: Name or address.
-        port: TCP.
-        topic: The base of all topics.
-        user: Empty where there is none.
-        password: Empty where there is none.
-        is_encrypted: Whether TLS is used.
-    """
-
-    host: str
-    port: int
-    topic: str
-    user: str
-    password: str
-    is_encrypted: bool
-
-    def __repr__(self) -> str:
-        return f"Broker({self.shown})"
-
-    @property
-    def shown(self) -> str:
-        """The address for a person, without user and password."""
-        scheme = "mqtts" if self.is_encrypted else "mqtt"
-        return f"{scheme}://{self.host}:{self.port}/{self.topic}"
-
-
-def parse_broker(url: str) -> Broker:
-    """Read the address of a broker and a topic.
-
-    Args:
-        url: As a person gave it.
-
-    Raises:
-        UserError: It is none, or names no topic that can be published to.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        parts, host, port = urlsplit(""), None, None
-    topic = unquote(parts.path).strip("/")
-    has_more = bool(parts.query or parts.fragment) or url.endswith(("#", "?"))
-    if parts.scheme not in _PORTS or not host or not topic or has_more or set("#+\0") & set(topic):
-        raise UserError(
-            f"--mqtt {without_user_info(url)} names no broker and topic. It looks like "
-            "mqtt://example.org/home/door, or mqtts://user:password@example.org/home/door."
-        )
-    return Broker(
-        host,
-        port or _PORTS[parts.scheme],
-        topic,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-        parts.scheme == "mqtts",
-    )
-
-
-def default_queue_path(broker: Broker) -> Path:
-    """Where the queue of a broker and topic is, following the XDG convention for states."""
-    base = os.environ.get("XDG_STATE_HOME")
-    folder = (Path(base) if base else Path.home() / ".local" / "state") / "webcam-classifier"
-    plain = re.sub(r"[^a-zA-Z0-9._-]+", "_", f"{broker.host}-{broker.topic}")[:80]
-    return folder / f"mqtt-{plain}-{hashlib.sha256(broker.shown.encode()).hexdigest()[:8]}.db"
 
 
 class MqttSink(Sink):

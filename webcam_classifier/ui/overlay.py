@@ -63,14 +63,23 @@ def draw_prediction(
     """
     drawn: BgrImage = image.copy()
     height, width = drawn.shape[:2]
-    base = min(height, 0.75 * width)
-    small = max(SMALLEST_TEXT, round(0.034 * base))
+    small = small_text_size(height, width)
     if status or help_line:
         draw_upper_band(drawn, help_line, status, small)
     panel_top = _draw_panel(drawn, prediction, top, small)
     if notice:
         draw_notice(drawn, notice, panel_top, small)
     return drawn
+
+
+def small_text_size(height: int, width: int) -> int:
+    """Return the size of small text on a picture, in pixels.
+
+    Args:
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+    """
+    return max(SMALLEST_TEXT, round(0.034 * min(height, 0.75 * width)))
 
 
 def draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> int:

@@ -15,6 +15,7 @@ from webcam_classifier.ui.overlay import (
     draw_upper_band,
     fit_text,
     judge,
+    small_text_size,
 )
 
 Box = tuple[int, int, int, int]
@@ -45,7 +46,7 @@ def draw_regions(
     """
     drawn: BgrImage = image.copy()
     height, width = drawn.shape[:2]
-    small = max(SMALLEST_TEXT, round(0.034 * min(height, 0.75 * width)))
+    small = small_text_size(height, width)
     first = draw_upper_band(drawn, help_line, status, small) if status or help_line else 0
     plates: list[Box] = []
     for region in labelled.regions:

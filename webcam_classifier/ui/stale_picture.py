@@ -10,9 +10,8 @@ from webcam_classifier.display.shapes import AMBER, PALE, darken
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.ui import window_words
-from webcam_classifier.ui.overlay import fit_text
+from webcam_classifier.ui.overlay import fit_text, small_text_size
 
-_SMALLEST_TEXT = 11  # pixels
 _BRIGHTNESS = 0.55  # of the greyed picture
 
 
@@ -31,7 +30,7 @@ def draw_stale_picture(image: BgrImage, words: str, reason: str, help_line: str 
     grey = cv2.convertScaleAbs(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), alpha=_BRIGHTNESS)
     drawn = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
     height, width = drawn.shape[:2]
-    small = max(_SMALLEST_TEXT, round(0.034 * min(height, 0.75 * width)))
+    small = small_text_size(height, width)
     room = width - 4 * small
     lines = [(*fit_text(words, 2 * small, True, room, small), True, AMBER)]
     if reason:

@@ -8,7 +8,7 @@ import { Freshness } from "/page/freshness.js";
 import { ReadingPace, likeliest } from "/page/reading_pace.js";
 import { TryDialog } from "/page/try_dialog.js";
 import { acceptDrops } from "/page/drop.js";
-import { clockTime, percent } from "/page/words.js";
+import { SURE_FROM, clockTime, percent } from "/page/words.js";
 import { ModelChoice } from "./model_choice.js";
 import { classify } from "./posted.js";
 import { RegionList } from "./region_list.js";
@@ -16,7 +16,6 @@ import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").Prediction} Prediction */
 
-const SURE_FROM = 0.7; // as in the window of live.py
 const TOO_LATE = 1000; // milliseconds that a picture waited to be shown
 const CHANGES = 12; // that are listed
 

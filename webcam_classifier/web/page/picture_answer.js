@@ -2,11 +2,10 @@
 
 import { make, setText } from "./elements.js";
 import { texts } from "./texts.js";
-import { colourOf, percent } from "./words.js";
+import { SURE_FROM, colourOf, percent } from "./words.js";
 
 /** @typedef {import("./types.js").PictureAnswer} Answer */
 
-const SURE_FROM = 0.7; // as in the window of live.py
 const MOST_BARS = 5; // that are shown at once
 
 export class PictureAnswer {

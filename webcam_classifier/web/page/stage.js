@@ -4,13 +4,12 @@ import { find, make, setText } from "./elements.js";
 import { announce } from "./notices.js";
 import { likeliest } from "./reading_pace.js";
 import { texts } from "./texts.js";
-import { colourOf, percent } from "./words.js";
+import { SURE_FROM, colourOf, percent } from "./words.js";
 import { nextStep } from "./guidance.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Prediction} Prediction */
 
-const SURE_FROM = 0.7; // as in the window of live.py
 const KEYS = 9; // of labels, see keyboard.js
 const STEADY = 1200; // milliseconds that a label stays before a screen reader says it
 const OUTSIDE = "rgb(0 0 0 / 0.6)"; // over what is not looked at

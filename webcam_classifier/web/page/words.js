@@ -2,6 +2,9 @@
 
 export { duration, fileSize, many, percent } from "./texts.js";
 
+/** The confidence from which an answer is shown as sure, as in the window of live.py. */
+export const SURE_FROM = 0.7;
+
 const COLOURS = 9;
 
 /**
