@@ -22,7 +22,7 @@ class Check:
         name: What, in a word or two.
         status: How it came out.
         found: What there is.
-        advice: What to do about it; empty where there is nothing to do.
+        advice: What to do about it; empty if there is nothing to do.
     """
 
     name: str

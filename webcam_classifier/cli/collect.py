@@ -131,7 +131,7 @@ def record(
 
 
 def record_in_window(camera: Camera, session: RecordingSession) -> bool:
-    """Record until the user quits or the source ends; tells whether it ended by itself.
+    """Record until the user quits or the source ends; returns whether it ended by itself.
 
     Raises:
         UserError: A snapshot could not be written, or the camera was unplugged.

@@ -57,7 +57,7 @@ class SafeStream:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let standard output and standard error show every text, as long as the context lasts."""
+    """Let standard output and standard error show every text, while the context is open."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, SafeStream(stream)) for stream in streams)
     try:

@@ -51,7 +51,7 @@ def decide_crop(asked: CropArgument | None, dataset: Dataset) -> Crop | None:
         dataset: Refreshed. A part in pixels is one of its first readable picture.
 
     Returns:
-        None where it is all of each picture.
+        None if it is all of each picture.
 
     Raises:
         UserError: It is no part of these pictures, or the data set's own can't be read.
@@ -74,7 +74,7 @@ def crop_of_source(
         camera: What was opened: of a live one a frame is taken, of a file nothing is lost.
 
     Returns:
-        None where nothing was asked for.
+        None if nothing was asked for.
 
     Raises:
         UserError: It is no part of these pictures.

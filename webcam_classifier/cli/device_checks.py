@@ -283,7 +283,7 @@ def without_home(text: str) -> str:
 
 
 def _version(package: str) -> str | None:
-    """Name a package with its version, or what stands in for it; None where there is neither."""
+    """Name a package with its version, or what stands in for it; None if there is neither."""
     for name in (package, *_SAME_MODULE.get(package, ())):
         if _has_pip(name):
             return f"{name} {importlib.metadata.version(name)}"

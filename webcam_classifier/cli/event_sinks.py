@@ -40,7 +40,7 @@ def open_events(
         served: Another one that is open.
 
     Returns:
-        The stream; None where nothing was asked for.
+        The stream; None if nothing was asked for.
 
     Raises:
         UserError: A file can't be written, an address is none, or a package is missing.

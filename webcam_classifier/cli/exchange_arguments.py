@@ -38,7 +38,7 @@ def add_exchange_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def exchange(options: argparse.Namespace) -> bool:
-    """Do what --import or --export asks for; tells whether one of them was given.
+    """Do what --import or --export asks for; returns whether one of them was given.
 
     Raises:
         UserError: It can't be done.

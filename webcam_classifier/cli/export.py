@@ -128,7 +128,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
 
 
 def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
-    """Measure, recommend, and write the figures where that was asked for."""
+    """Measure, recommend, and write the figures if that was asked for."""
     # Loaded only now: it trains heads, and converting needs nothing of that.
     from webcam_classifier.export.advise import advise
 

@@ -62,7 +62,7 @@ def check_web_arguments(parser: argparse.ArgumentParser, options: argparse.Names
 
 
 def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
-    """Write the page, say how it is used, and show it where that was asked for.
+    """Write the page, say how it is used, and show it if that was asked for.
 
     Raises:
         UserError: The folder holds something else, or the browsers' runtime can't be had.

@@ -23,7 +23,7 @@ class _PlainLines(logging.Handler):
 
 @contextmanager
 def library_messages() -> Iterator[None]:
-    """Show what the library logs on stderr, as long as the context lasts; also a decorator."""
+    """Show what the library logs on stderr, while the context is open; also a decorator."""
     logger = logging.getLogger(webcam_classifier.__name__)
     if any(isinstance(handler, _PlainLines) for handler in logger.handlers):
         yield  # one script calls another

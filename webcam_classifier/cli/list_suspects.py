@@ -137,7 +137,7 @@ def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
 
 
 def describe_note(note: ShelfNote | None) -> str:
-    """Say why a picture was kept; empty where nothing is noted."""
+    """Say why a picture was kept; empty if nothing is noted."""
     if note is None:
         return ""
     guess = f"perhaps {note.guess}, {100 * note.confidence:.0f} %"

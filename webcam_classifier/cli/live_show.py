@@ -76,7 +76,7 @@ def open_show(
         source: What is known of the source.
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
-        switch: Holds the model, which may become another one; None where regions have theirs.
+        switch: Holds the model, which may become another one; None if regions have theirs.
 
     Raises:
         UserError: The video file can't be written.
@@ -133,7 +133,7 @@ def drawn(
 def open_video(
     options: argparse.Namespace, source: SourceFacts, stack: ExitStack
 ) -> VideoFile | None:
-    """Open the video file, where one is wanted.
+    """Open the video file, if one is wanted.
 
     Args:
         options: From `parse`.
@@ -165,7 +165,7 @@ def open_window(
     stack: ExitStack,
     switch: ModelSwitch | None,
 ) -> LiveWindow | None:
-    """Open the window, where one is wanted and there is a display; say so where there is none.
+    """Open the window, if one is wanted and there is a display; say so if there is none.
 
     Args:
         options: From `parse`.
@@ -233,7 +233,7 @@ def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts
 
 
 def say_saved(path: Path) -> None:
-    """Say where the video is, where there is one."""
+    """Say where the video is, if there is one."""
     if path.is_file():
         say(f"saved  {path}")
 

@@ -105,7 +105,7 @@ def _read(text: str) -> RegionArgument:
 
 
 def _name_problem(name: str) -> str | None:
-    """Say why it can't be a part of a topic and of a line in a terminal; None where it can."""
+    """Say why it can't be a part of a topic and of a line in a terminal; None if it can."""
     forbidden = [letter for letter in name if letter in _FORBIDDEN]
     if forbidden:
         return f"has {forbidden[0]!r} in it"

@@ -65,7 +65,7 @@ def first_runtime(model: Path, wanted: str, threads: int, say: Say) -> tuple[Run
 
 
 class RuntimeSearch:
-    """Tries runtimes as long as the context lasts, and changes a classifier's to the best.
+    """Tries runtimes while the context is open, and changes a classifier's to the best.
 
     What it does is said: what is tried, and what the classifier runs on in the end.
 
@@ -98,7 +98,7 @@ class RuntimeSearch:
         self._thread.join()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the end of the search, so many seconds at the most; return whether it came."""
+        """Wait for the end of the search, so many seconds at most; return whether it came."""
         return self._has_ended.wait(timeout)
 
     def _run(self) -> None:
@@ -163,7 +163,7 @@ class RuntimeSearch:
 
 
 class SearchesInTurn:
-    """Searches for several classifiers, one after another, as long as the context lasts.
+    """Searches for several classifiers, one after another, while the context is open.
 
     Trials at the same time would measure each other.
 

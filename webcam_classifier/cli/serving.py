@@ -48,7 +48,7 @@ def open_serving(
     beside: Callable[[Path], Classifier],
     draw: Draw,
 ) -> LiveFeed | None:
-    """Listen and serve, where that is wanted.
+    """Listen and serve, if that is wanted.
 
     Args:
         options: With what `add_serve_arguments` added.
@@ -60,7 +60,7 @@ def open_serving(
         draw: Draws a picture with what is seen in it, and a line on how fast and how old.
 
     Returns:
-        What takes the labelled frames and events; None where nothing is served.
+        What takes the labelled frames and events; None if nothing is served.
 
     Raises:
         UserError: The address can't be had, or a package is missing.

@@ -107,7 +107,7 @@ def describe_links(
     Args:
         found: The links, the likeliest first.
         own: Those to the server itself, without a token.
-        origin: Of the proxy that the links lead to, where there is one.
+        origin: Of the proxy that the links lead to, if there is one.
         is_own_machine: Whether no other machine reaches the server.
     """
     lines = [f"open   {link}" for link in found]

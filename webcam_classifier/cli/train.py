@@ -293,7 +293,7 @@ def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> 
 
 
 def prepare_backbone(options: argparse.Namespace) -> Backbone | None:
-    """Load the frozen network; None where training starts without one."""
+    """Load the frozen network; None if training starts without one."""
     if options.mode == "finetune":
         head_init = training_settings(options).head_init
         if options.weights == "none" or not head_init or rank() > 0:

@@ -57,7 +57,7 @@ class Clips(QueuedSink["Frame | Event"]):
     it. When all clips take more than the limit, the oldest go.
 
     Args:
-        folder: Where they are written; it is made where it is missing.
+        folder: Where they are written; it is made if it is missing.
         tell: Gets a sentence when a clip can't be written, as on a full disk.
         seconds: Kept before an event, and after it.
         size_limit: Bytes of all clips together.

@@ -9,10 +9,10 @@ CLIP_SECONDS = 3.0
 """How much of the time before an event, and after it, a clip keeps."""
 
 CLIPS_SIZE_LIMIT = 1_000_000_000
-"""Bytes that all clips of a folder take together, at the most."""
+"""Bytes that all clips of a folder take together, at most."""
 
 UNCERTAIN_RATE = 6.0
-"""Pictures an hour that are kept because the model was not sure of them, at the most."""
+"""Pictures an hour that are kept because the model was not sure of them, at most."""
 
 UNCERTAIN_LIMIT = 500
-"""Pictures that a folder of them holds, at the most."""
+"""Pictures that a folder of them holds, at most."""

@@ -35,8 +35,8 @@ class Event:
         age: Seconds from the capture of the frame to its label.
         source: Where the frames come from, as the user named it, without a password.
         model: The model's file.
-        image: (height, width, 3) uint8, blue green red; None where no picture is wanted.
-        region: The name of the region whose label changed; empty where there is one model.
+        image: (height, width, 3) uint8, blue green red; None if no picture is wanted.
+        region: The name of the region whose label changed; empty if there is one model.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Event:
         }
 
     def fields_with_picture(self) -> dict[str, object]:
-        """The same, with the picture as a JPEG in base64 where there is one."""
+        """The same, with the picture as a JPEG in base64 if there is one."""
         picture = (
             {} if self.image is None else {"jpeg": base64.b64encode(jpeg(self.image)).decode()}
         )

@@ -24,7 +24,7 @@ class Pending:
     Attributes:
         number: Its place in the queue; larger ones are younger.
         payload: What is to be sent.
-        picture: A JPEG; None where there is none.
+        picture: A JPEG; None if there is none.
     """
 
     number: int
@@ -39,7 +39,7 @@ class EventQueue:
 
     Args:
         path: Of the file; None keeps the queue in memory.
-        limit: How many wait at the most; the oldest go first.
+        limit: How many wait at most; the oldest go first.
 
     Raises:
         OSError: The file can't be written, is another program's, or is in use.
@@ -108,7 +108,7 @@ class EventQueue:
             self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     def oldest(self) -> Pending | None:
-        """The event that is next; None where none waits.
+        """The event that is next; None if none waits.
 
         Raises:
             OSError: The file can't be read.
@@ -151,10 +151,10 @@ def open_event_queue(path: Path, limit: int) -> tuple[EventQueue, str]:
 
     Args:
         path: Of the file.
-        limit: How many events wait at the most.
+        limit: How many events wait at most.
 
     Returns:
-        The queue, and a sentence that says why it is in memory; empty where it is on the disk.
+        The queue, and a sentence that says why it is in memory; empty if it is on the disk.
     """
     try:
         return EventQueue(path, limit), ""

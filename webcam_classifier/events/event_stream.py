@@ -199,7 +199,7 @@ class EventStream:
 
 
 def steady_label(steady: Prediction) -> str | None:
-    """The label that an event is about; None where nothing is known yet."""
+    """The label that an event is about; None if nothing is known yet."""
     if not steady.labels:
         return None
     return UNKNOWN_NAME if steady.is_unknown else steady.label

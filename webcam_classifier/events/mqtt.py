@@ -50,7 +50,7 @@ class MqttSink(Sink):
         labels: Of the model, for Home Assistant; or those of each region by its name. Events of
             a region go to topics below its name.
         queue_path: Of the queue on the disk.
-        limit: How many events wait at the most.
+        limit: How many events wait at most.
 
     Raises:
         UserError: paho-mqtt is not installed.
@@ -121,7 +121,7 @@ class MqttSink(Sink):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Publish what is pending, for some seconds at the most; the rest stays on the disk."""
+        """Publish what is pending, for some seconds at most; the rest stays on the disk."""
         with self._changed:
             if self._closing:
                 return

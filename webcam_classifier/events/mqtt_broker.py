@@ -23,8 +23,8 @@ class Broker:
         host: Name or address.
         port: TCP.
         topic: The base of all topics.
-        user: Empty where there is none.
-        password: Empty where there is none.
+        user: Empty if there is none.
+        password: Empty if there is none.
         is_encrypted: Whether TLS is used.
     """
 

@@ -21,7 +21,7 @@ _PAUSE = 0.5  # seconds before the port is opened again
 class SerialPort(QueuedSink[Event]):
     r"""Writes a line for each event: the label, a tab, the confidence, a line feed, in UTF-8.
 
-    `thumbs_up\t0.97\n`; the confidence is empty where there is none. Where there are regions, the
+    `thumbs_up\t0.97\n`; the confidence is empty if there is none. Where there are regions, the
     region's name and a tab come first. A port that was unplugged is opened again.
 
     Args:

@@ -86,7 +86,7 @@ class QueueSettings:
     """How a queue and its threads behave.
 
     Attributes:
-        limit: How many items wait at the most.
+        limit: How many items wait at most.
         tries: How often one item is tried; None goes on for ever.
         workers: How many items are under way at once.
         first_pause: Seconds before the second try; each further pause is twice as long.
@@ -197,7 +197,7 @@ class QueuedSink(Sink, Generic[Item]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Deliver what is pending, for some seconds at the most, and say what could not be."""
+        """Deliver what is pending, for some seconds at most, and say what could not be."""
         with self._changed:
             if self._closing:
                 return

@@ -45,10 +45,10 @@ class UncertainPictures(QueuedSink[_Candidate]):
     kept until somebody takes pictures out of it: nothing is removed here.
 
     Args:
-        folder: Where they are kept; it is made where it is missing.
+        folder: Where they are kept; it is made if it is missing.
         tell: Gets a sentence when they can't be written, or the folder is full.
-        rate: Pictures an hour, at the most.
-        limit: Pictures in the folder, at the most.
+        rate: Pictures an hour, at most.
+        limit: Pictures in the folder, at most.
 
     Raises:
         UserError: The folder can't be written.
@@ -171,7 +171,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
 
 
 def _reason(labelled: LabelledFrame) -> str:
-    """Why a frame may be worth keeping; empty where it is not."""
+    """Why a frame may be worth keeping; empty if it is not."""
     steady, raw = labelled.steady, labelled.prediction
     if steady.is_unknown:
         return "unknown" if raw.is_unknown else ""

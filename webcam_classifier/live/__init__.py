@@ -1,1 +1,1 @@
-"""The loop from a frame to its label on the screen, and the runtime it takes."""
+"""The loop from a frame to its label, and the switch to another model while it runs."""

@@ -1,12 +1,12 @@
 """The loop from frame to label: newest frame, preprocessing, inference, recording.
 
-It runs in a thread of its own. The main thread, the only one that a window may be served from,
-takes the labelled frames over one at a time and draws, saves and shows them. Of a live source it
-gets the newest one, and those that it was too slow for are counted as dropped: drawing gives
-way, inference never does. Of a file it gets every one, and the loop waits for it.
+It runs in its own thread. The main thread, the only one that may serve a window, takes the labelled
+frames one at a time and draws, saves and shows them. From a live source it gets the newest frame,
+and those it was too slow for are counted as dropped: drawing never slows inference down. From a
+file it gets every frame, and the loop waits for it.
 
-Measured with SqueezeNet 1.1 at 640x480 and 30 frames a second on two x86 cores that had other
-work too, the label was at most 21 ms old in 95 % of the frames without a window and 20 ms with one
+Measured with SqueezeNet 1.1 at 640x480 and 30 frames a second on two x86 cores that were also busy
+otherwise, the label was at most 21 ms old in 95 % of the frames without a window and 20 ms with one
 (`python live.py --source demo --frames 150`, with and without --no-window).
 """
 
@@ -23,25 +23,25 @@ from webcam_classifier.live.region import FrameClassifier, Region, RegionLabelle
 from webcam_classifier.live.timing import Durations, FrameCounter
 from webcam_classifier.prediction import Prediction
 
-_JOIN_FOR = 5.0  # seconds that an inference under way may take to end
+_JOIN_FOR = 5.0  # seconds to wait at the end for an inference in progress
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
-    """A frame with what the model says about it.
+    """A frame with the model's prediction.
 
     Attributes:
-        frame: As the source gave it.
-        prediction: What the model says about this frame alone; this is what is recorded.
-        steady: The same, smoothed over time; this is what is drawn. Its label is that of the
-            filter, its confidence that of the frames since the label changed.
-        labelled_at: Seconds on the monotonic clock: when the label was known; of several regions,
-            when all were.
+        frame: The frame from the source.
+        prediction: The prediction for this frame alone, which is what is recorded.
+        steady: The prediction smoothed over time, which is what is drawn. Its label is the
+            filter's; its confidence is averaged over the frames since the label changed.
+        labelled_at: When the label was known, in seconds on the monotonic clock; with several
+            regions, when all labels were.
         inference_seconds: How long the graph ran.
-        frames_per_second: Labelled lately.
-        model: The file of the model that labelled it, where the loop was told.
-        region: The name of the region that this is about; empty where there is one model.
-        beside: The same frame with what the other regions say, which have none beside them.
+        frames_per_second: The recent rate of labelled frames.
+        model: The path of the model that labelled it; empty if the loop was not told.
+        region: The name of the region; empty if one model labels the whole picture.
+        beside: The same frame as labelled for the other regions; theirs is empty.
     """
 
     frame: Frame
@@ -56,7 +56,7 @@ class LabelledFrame:
 
     @property
     def regions(self) -> tuple[LabelledFrame, ...]:
-        """What each region says, in the loop's order; with one model, this alone."""
+        """The labelled frame of each region, in the loop's order; with one model, only this one."""
         return (self, *self.beside)
 
     @property
@@ -66,7 +66,7 @@ class LabelledFrame:
 
 
 class LiveLoop:
-    """Labels the frames of a camera in a thread, as long as the context lasts.
+    """Labels the frames of a camera in a thread, while the context is open.
 
     >>> from pathlib import Path
     >>> from webcam_classifier import Classifier, LiveLoop, open_camera
@@ -77,18 +77,18 @@ class LiveLoop:
     ((480, 640, 3), True)
 
     Args:
-        camera: Read from the thread. A live one is closed at the end, which wakes a read that
-            waits for a frame; a file is left to its owner.
-        classifier: Used from the thread alone; see `change_classifier`. Or one region or more,
-            with different names, which are asked about each frame one after another.
-        smoothing: Seconds that a clear change takes to be believed, about; 0 is off.
-        file_rate: Frames a second of a video file, which is read faster than it was taken; None
+        camera: Read from the thread. A live camera is closed at the end, which wakes a read that
+            waits for a frame; a file is closed by its owner.
+        classifier: Used from the thread only; see `change_classifier`. Or one or more regions with
+            different names, whose classifiers run one after another on each frame.
+        smoothing: Roughly how many seconds a clear change takes to be accepted; 0 is off.
+        file_rate: Frames a second of a video file, which is read faster than it was recorded; None
             for other sources.
-        frame_limit: How many frames to label; None goes on to the end of the source.
+        frame_limit: How many frames to label; None continues to the end of the source.
         record: Called in the thread with every labelled frame, before the next one is read.
-        on_status: Called with the camera's status whenever its state became another one: before
-            the first frame after a gap is recorded, and after the last one before it. It is
-            called from the thread, or from `results`.
+        on_status: Called with the camera's status whenever its state changes: after the last frame
+            before a gap, and before the first frame after the gap is recorded. It is called from
+            the thread, or from `results`.
     """
 
     def __init__(
@@ -114,9 +114,9 @@ class LiveLoop:
         self._frame_limit = frame_limit
         self._record = record
         self._on_status = on_status
-        self._told: str = "live"  # the state that was told last
+        self._told: str = "live"  # the state that was announced last
         self._is_labelling = threading.Lock()  # held from reading a frame to its recording
-        self._captured_at: float | None = None  # of the frame before
+        self._captured_at: float | None = None  # of the previous frame
         self._newest: LabelledFrame | None = None
         self._ended = False
         self._error: BaseException | None = None
@@ -132,43 +132,44 @@ class LiveLoop:
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
-        if self._camera.is_live:  # a file's reader doesn't wait, and must not lose it under way
+        if self._camera.is_live:  # reading a file never waits, and must not be cut off
             self._camera.close()
         self._thread.join(_JOIN_FOR)
 
     @property
     def status(self) -> CameraStatus:
-        """How the camera is doing; what was seen before is no longer true where it is stale."""
+        """The camera's status; if it is stale, earlier labels no longer hold."""
         return self._camera.status
 
     def change_classifier(self, classifier: FrameClassifier, model: str = "") -> None:
-        """Label with another classifier from the next frame on; any thread may call it.
+        """Label with another classifier from the next frame on; any thread may call this.
 
-        A frame under way is labelled by the one before, and none waits or is dropped. Steady
-        labels begin anew: what the one before believed is no evidence for this one.
+        A frame in progress is labelled by the old classifier, and no frame waits or is dropped.
+        Smoothing starts again, because the old predictions say nothing about the new model.
 
         Args:
-            classifier: Opened and warmed up, as the next frame is given to it at once.
-            model: Its file, for labelled frames.
+            classifier: Opened and warmed up, since it gets the next frame at once.
+            model: The path of its file, for `LabelledFrame.model`.
 
         Raises:
-            ValueError: There are several regions, and this says none.
+            ValueError: The loop has several regions.
         """
         if len(self._labellers) > 1:
             raise ValueError("a loop over several regions keeps its classifiers")
         self._labellers[0].change_classifier(classifier, model)
 
     def results(self, wait: float) -> Iterator[LabelledFrame | None]:
-        """Yield labelled frames as they come, to the end of the source.
+        """Yield labelled frames as they come, until the source ends.
 
-        Nothing is yielded of a frame from before a gap: what it shows may have gone.
+        While the camera gives no picture, None is yielded instead of an older frame, since what it
+        shows may be gone.
 
         Args:
-            wait: Seconds; where nothing came for so long, None is yielded, so that a window can
-                be served in the meantime.
+            wait: Seconds after which None is yielded if there is no new frame, so that a window can
+                be served.
 
         Raises:
-            Exception: Whatever ended the thread before its time.
+            Exception: The error that ended the thread.
         """
         while True:
             with self._changed:
@@ -201,7 +202,7 @@ class LiveLoop:
                         self._record(labelled)
                 if not is_stale:
                     self._hand_over(labelled)
-        except BaseException as error:  # whatever it is, the main thread raises it
+        except BaseException as error:  # raised again by `results`
             self._error = error
         finally:
             with self._changed:
@@ -241,7 +242,7 @@ class LiveLoop:
         return replace(first, beside=tuple(beside)) if beside else first
 
     def _look_at_camera(self) -> None:
-        """Tell how the camera is doing, where no frame is on its way that it would come before."""
+        """Announce the camera's status, unless a frame from before the change is being labelled."""
         if self._is_labelling.acquire(blocking=False):
             try:
                 self._tell_status()

@@ -1,4 +1,4 @@
-"""Change the model of a running loop to another file of one folder."""
+"""Switch a running loop to another model file of one folder."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _MOST_NAMED = 20  # models, in a sentence
 
 
 class ClassifierHolder(Protocol):
-    """What labels with a classifier that may be changed; `LiveLoop` is one."""
+    """Something that labels with a classifier that can be changed, such as `LiveLoop`."""
 
     def change_classifier(self, classifier: FrameClassifier, model: str = "") -> None:
         """Label with another classifier from the next frame on."""
 
 
 class ModelSwitch:
-    """Changes the model of a loop by its name, to a file of one folder and to nothing else.
+    """Switches a loop to another model by its name, which must be a file of one folder.
 
-    A model in `FOLDER/NAME/model.onnx` is called `NAME`; any other by its path in the folder,
-    such as `NAME/model.int8.onnx`. A name is looked up among the files that are there, and is
-    never a part of a path.
+    The model `FOLDER/NAME/model.onnx` is called `NAME`; any other is called by its path in the
+    folder, such as `NAME/model.int8.onnx`. A name is looked up among the files that exist, and
+    never becomes part of a path.
 
     Args:
-        classifier: What the loop labels with at first.
-        folder: Where models are chosen from; None for none.
-        opened: Opens a model file and warms it up; called beside the loop.
-        say: Gets a sentence about each change, from any thread.
+        classifier: The loop's first classifier.
+        folder: The folder to choose from; None if there is nothing to choose.
+        opened: Opens a model file and warms it up; called while the loop goes on.
+        say: Called from any thread with a sentence about each change.
 
     Attributes:
-        classifier: What the loop labels with now.
+        classifier: The loop's current classifier.
     """
 
     def __init__(
@@ -58,29 +58,29 @@ class ModelSwitch:
         self._is_changing = threading.Lock()
 
     def use_loop(self, loop: ClassifierHolder) -> None:
-        """Say whose classifier is changed."""
+        """Set the loop whose classifier is changed."""
         self._loop = loop
         loop.change_classifier(self.classifier, str(self.classifier.path))
 
     def on_change(self, call: Callable[[Crop | None], None]) -> None:
-        """Have something called, in any thread, with the part that another model looks at."""
+        """Have a function called, in any thread, with the crop of each new model."""
         self._on_change = call
 
     @property
     def names(self) -> Sequence[str]:
-        """What may be chosen now."""
+        """The names that can be chosen now."""
         return sorted(self._found())
 
     @property
     def name(self) -> str | None:
-        """What is chosen now; None where it is of another folder."""
+        """The name of the current model; None if it is in another folder."""
         path = self.classifier.path.resolve()
         return next(
             (name for name, found in self._found().items() if found.resolve() == path), None
         )
 
     def request(self, name: str) -> None:
-        """Change to a model, beside whoever asks; a mistake is said, and changes nothing."""
+        """Change to a model in a thread; an error is reported by `say`, and changes nothing."""
 
         def change() -> None:
             try:
@@ -91,14 +91,14 @@ class ModelSwitch:
         threading.Thread(target=change, name="model-switch", daemon=True).start()
 
     def change(self, name: str) -> None:
-        """Change to a model; the loop goes on with the one before until it is ready.
+        """Change to a model; the loop goes on with the current one until the new one is ready.
 
         Args:
             name: One of `names`.
 
         Raises:
-            UserError: There is no such model, it can't be used, or another change is under way.
-                All stays as it was.
+            UserError: There is no such model, it can't be used, or another change is in progress.
+                Nothing has changed.
         """
         if not self._is_changing.acquire(blocking=False):
             raise UserError(
@@ -141,7 +141,7 @@ class ModelSwitch:
         return {
             _name_of(path.relative_to(self._folder)): path
             for path in paths
-            # A link may lead out of the folder, or nowhere; a pipe would be waited for.
+            # A link may lead out of the folder or nowhere, and opening a pipe would block.
             if path.is_file() and path.resolve().is_relative_to(root)
         }
 

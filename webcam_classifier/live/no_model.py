@@ -1,4 +1,4 @@
-"""A classifier that knows no label: for a loop that only brings frames to who records them."""
+"""A classifier without labels, for a loop that only records frames."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _NOTHING = Prediction((), np.empty(0, np.float32))
 
 
 class NoModel:
-    """What `LiveLoop` takes where no model is there; see `FrameClassifier`."""
+    """What `LiveLoop` takes if there is no model; see `FrameClassifier`."""
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """The picture as it is."""
+        """Return the picture as it is."""
         return image
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:  # noqa: ARG002  as promised
-        """A prediction without labels."""
+        """Return a prediction without labels."""
         return _NOTHING

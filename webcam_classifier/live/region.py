@@ -1,6 +1,6 @@
-"""A region: a part of the picture with a name, labelled by a model, with a steady label of its own.
+"""A region: a named part of the picture with its own model and its own smoothed label.
 
-The whole picture with its one model is a region without a name.
+A whole picture labelled by one model is a region without a name.
 """
 
 from __future__ import annotations
@@ -14,33 +14,40 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.smoothing import SteadyPrediction, smooth
 from webcam_classifier.prediction import Prediction
 
-if TYPE_CHECKING:  # recording needs nothing that runs a model
+if TYPE_CHECKING:  # recording does not need what runs a model
     from webcam_classifier.model.classifier import Classifier
 
 
 class FrameClassifier(Protocol):
-    """What labels pictures, in two steps that are timed apart; `Classifier` is one."""
+    """Labels pictures in two steps that are timed separately; `Classifier` does."""
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """Bring a picture of any size to the size that is classified."""
+        """Resize a picture to the input size of the model.
+
+        Args:
+            image: (height, width, 3) uint8, of any size.
+
+        Returns:
+            What `classify_prepared` takes; for a model (input size, input size, 3) uint8.
+        """
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
-        """Say what is on a prepared picture; its labels may be others than those before."""
+        """Classify a prepared picture; its labels may differ from those of earlier predictions."""
 
 
 class PartClassifier:
     """Labels one part of each picture with a model that other parts may share.
 
-    Parts that share a model are asked one after another, from one thread: a model file that
-    several regions name is opened once.
+    A model file that several regions use is opened once. So the parts that share it must be
+    classified one after another, from one thread.
 
     Args:
-        model: Its own crop is changed with every picture.
-        crop: The part; None is all of the picture.
+        model: The model; its crop is set for each picture.
+        crop: The part; None is the whole picture.
 
     Attributes:
-        model: What is asked.
-        crop: As it was given.
+        model: The model.
+        crop: The part.
     """
 
     def __init__(self, model: Classifier, crop: Crop | None) -> None:
@@ -48,23 +55,23 @@ class PartClassifier:
         self.crop = crop
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """Cut out the part and bring it to the size that is classified."""
+        """Cut out the part and resize it to the input size of the model."""
         self.model.crop = self.crop
         return self.model.prepare(image)
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
-        """Say what is on the part that was prepared last."""
+        """Classify a part from `prepare`."""
         return self.model.classify_prepared(prepared)
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """What labels a part of the picture.
+    """A part of the picture and its classifier.
 
     Attributes:
-        name: Empty where one model labels the picture.
-        classifier: Looks at its part of each frame.
-        model: Its file, for labelled frames.
+        name: Empty if one model labels the whole picture.
+        classifier: Labels this part of each frame.
+        model: The path of its file, for `LabelledFrame.model`.
     """
 
     name: str
@@ -74,11 +81,11 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a model says about one frame.
+    """The prediction for one frame, and how long it took.
 
     Attributes:
-        prediction: About this frame alone.
-        model: Its file.
+        prediction: For this frame alone.
+        model: The path of the model file.
         preprocessing_seconds: How long the crop and the resize took.
         inference_seconds: How long the graph ran.
     """
@@ -90,34 +97,34 @@ class Answer:
 
 
 class RegionLabeller:
-    """Labels one region frame after frame; used from one thread, except `change_classifier`.
+    """Labels one region, frame after frame; used from one thread, except `change_classifier`.
 
     Args:
-        region: What labels it.
-        smoothing: Seconds that a clear change takes to be believed, about; 0 is off.
+        region: The region.
+        smoothing: Roughly how many seconds a clear change takes to be accepted; 0 is off.
 
     Attributes:
-        name: Of the region.
+        name: The name of the region.
     """
 
     def __init__(self, region: Region, smoothing: float) -> None:
         self.name = region.name
-        self._current = region  # changed by one assignment: no lock
+        self._current = region  # replaced in one assignment, so it needs no lock
         self._labelled_by = region
         self._smoothing = smoothing
         self._steady: SteadyPrediction | None = None
 
     def change_classifier(self, classifier: FrameClassifier, model: str) -> None:
-        """Label with another classifier from the next frame on; any thread may call it."""
+        """Label with another classifier from the next frame on; any thread may call this."""
         self._current = Region(self.name, classifier, model)
 
     def ask(self, image: BgrImage) -> Answer:
-        """Ask the model about a frame.
+        """Classify a frame.
 
         Args:
             image: (height, width, 3) uint8, the whole frame.
         """
-        region = self._current  # one for both steps: it may change between them
+        region = self._current  # the same for both steps, although it may change in between
         if region is not self._labelled_by:
             self._labelled_by, self._steady = region, None
         started_at = time.monotonic()
@@ -128,15 +135,15 @@ class RegionLabeller:
         return Answer(prediction, region.model, prepared_at - started_at, inference)
 
     def forget(self) -> None:
-        """Begin anew: whatever was there may have gone."""
+        """Restart smoothing, because what was seen before may be gone."""
         self._steady = None
 
     def steadied(self, prediction: Prediction, at: float) -> Prediction:
-        """Take one more prediction into account, and say what all so far come to.
+        """Take one more prediction into account, and return the smoothed one.
 
         Args:
-            prediction: Of the newest frame.
-            at: Seconds, in the time that the label lasts in.
+            prediction: For the newest frame.
+            at: When the frame was captured, in seconds; for a file, in the time of the video.
         """
         self._steady = smooth(self._steady, prediction, at, self._smoothing)
         return self._steady.prediction

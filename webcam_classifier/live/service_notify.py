@@ -1,4 +1,4 @@
-"""Tell systemd that the loop runs: sd_notify's datagrams, with which its watchdog is fed.
+"""Tell systemd that the loop is running, with sd_notify datagrams that feed its watchdog.
 
 The protocol is that of sd_notify(3), https://www.freedesktop.org/software/systemd/man/sd_notify.html.
 """
@@ -16,24 +16,24 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.model_card import UNKNOWN_NAME
 
-_LONGEST_NUMBER = 18  # digits of microseconds: 30,000 years
+_LONGEST_NUMBER = 18  # digits of a number of microseconds: 30,000 years
 _STATUS_EVERY = 5.0  # seconds; `systemctl status` shows the last one
-_SHARE_OF_LIMIT = 0.25  # of the watchdog's time: how often it is fed
+_SHARE_OF_LIMIT = 0.25  # of the watchdog's limit: the time between two messages to it
 
 _logger = logging.getLogger(__name__)
 
 
 class ServiceNotifier(Closing):
-    """Says `READY=1` once, `WATCHDOG=1` while the loop does its work, and `STATUS=` what it sees.
+    """Sends `READY=1` once, `WATCHDOG=1` while the loop is working, and `STATUS=` with the label.
 
-    The watchdog is fed in two cases only: a label has just come to the thread that shows it, or
-    the camera says that it gives no picture. So a loop or an inference that hangs is restarted,
-    and a camera that is away is not: it is being opened again, and a restart would do no better.
-    `--give-up` ends the program where a camera stays away, if that is wanted.
+    The watchdog is fed in two cases only: a label has just reached the thread that shows it, or the
+    camera reports that it gives no picture. So a loop or an inference that hangs is restarted. A
+    missing camera is not a reason to restart: it is being reopened, and a restart would do no
+    better. To end the program when a camera stays away, use `--give-up`.
 
     Args:
-        address: Of the socket; `@` begins an abstract one.
-        watchdog_seconds: After how long a silent service is restarted; None where it is not.
+        address: The socket's address; an abstract one begins with `@`.
+        watchdog_seconds: The time after which a silent service is restarted; None if it is not.
     """
 
     def __init__(self, address: str, watchdog_seconds: float | None) -> None:
@@ -47,11 +47,11 @@ class ServiceNotifier(Closing):
         self._has_failed = False
 
     def turn(self, labelled: LabelledFrame | None, status: CameraStatus) -> None:
-        """Take note of one turn of the loop that shows labels; returns at once.
+        """Note one turn of the loop that shows labels; returns at once.
 
         Args:
-            labelled: What came in it; None where nothing did.
-            status: Of the camera.
+            labelled: The labelled frame of this turn; None if there is none.
+            status: The status of the camera.
         """
         if labelled is None and not status.is_stale:
             return
@@ -71,7 +71,7 @@ class ServiceNotifier(Closing):
             self._send("\n".join(lines))
 
     def close(self) -> None:
-        """Say that the end is wanted; the service manager waits for it from now on."""
+        """Tell the service manager that the service is stopping."""
         if self._socket.fileno() != -1:
             self._send("STOPPING=1")
             self._socket.close()
@@ -86,10 +86,10 @@ class ServiceNotifier(Closing):
 
 
 def notifier_of() -> ServiceNotifier | None:
-    """Find out from the environment whether a service manager wants to be told.
+    """Return a notifier if the environment says that a service manager expects notifications.
 
     Returns:
-        What tells it; None where the program is no service.
+        The notifier; None if the program does not run as a service.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):

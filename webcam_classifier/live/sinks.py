@@ -1,4 +1,4 @@
-"""Say labels in words at the terminal."""
+"""Print labels to the terminal."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from webcam_classifier.prediction import Prediction
 
 
 def percent(probability: float) -> str:
-    """Write a probability as a person reads it, with one decimal: `97.3 %`."""
+    """Format a probability, 0 to 1, as a percentage: `97.3 %`."""
     return f"{100 * probability:.1f} %"
 
 
 class TerminalLines:
-    """Says what is seen in words: every picture, or of a stream whenever the label changes.
-
-    Smoothing says when the label changes; the confidence is that of the frames themselves.
+    """Prints a line for every picture, and for a stream whenever the smoothed label changes.
 
     Args:
         stream: Where to write.
-        top: How many labels of a picture are named.
+        top: How many labels to name for a picture.
     """
 
     def __init__(self, stream: TextIO, top: int) -> None:
@@ -33,7 +31,7 @@ class TerminalLines:
         self._started_at: float | None = None
 
     def show(self, labelled: LabelledFrame) -> None:
-        """Write a line about a frame and each of its regions, where there is something new."""
+        """Write a line for each region of a frame whose label is new."""
         for region in labelled.regions:
             self._show(region)
 
@@ -52,8 +50,8 @@ class TerminalLines:
             self._write_at(labelled.frame.captured_at, f"{place}{label}{sure}")
 
     def show_status(self, status: CameraStatus) -> None:
-        """Write a line where pictures stop coming, and one where they come again."""
-        self._labels.clear()  # what is seen after a gap is said again
+        """Write a line when pictures stop coming, and when they come again."""
+        self._labels.clear()  # the label after a gap is printed again
         self._write_at(status.since, status_sentence(status))
 
     def _write_at(self, at: float, words: str) -> None:
@@ -67,9 +65,13 @@ class TerminalLines:
 
 
 def top_labels(prediction: Prediction, count: int) -> str:
-    """Name the likeliest labels: `thumbs_up 97.3 %, thumbs_down 2.7 %`.
+    """List the likeliest labels: `thumbs_up 97.3 %, thumbs_down 2.7 %`.
 
-    Of what is unknown they are only a guess: `unknown (thumbs_up 97.3 %, thumbs_down 2.7 %)`.
+    If the picture is unknown, they are only a guess: `unknown (thumbs_up 97.3 %)`.
+
+    Args:
+        prediction: For the picture.
+        count: How many labels to list.
     """
     top = prediction.top_shown(count)
     named = ", ".join(f"{label} {percent(probability)}" for label, probability in top)

@@ -1,10 +1,10 @@
 """Make a steady label out of predictions that jitter from frame to frame.
 
-A hidden Markov filter in continuous time: its states are the labels and unknown, which change now
-and then by themselves, and each frame is evidence as long as the time that it stands for. So it is
-as steady at 10 frames a second as at 60. The constants are the best of those that
-`benchmarks/steadiness.py` tried; on the same sequences an exponential average changes wrongly a
-hundred times as often at the same delay.
+This is a hidden Markov filter in continuous time. Its states are the labels and unknown, which
+change now and then by themselves, and a frame counts as evidence in proportion to the time that it
+stands for. So it is as steady at 10 frames a second as at 60. The constants are the best of those
+that `benchmarks/steadiness.py` tried; on the same sequences, an exponential average with the same
+delay makes a hundred times as many wrong changes.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from numpy.typing import NDArray
 
 from webcam_classifier.prediction import Prediction
 
-# All times are shares of the seconds that smoothing takes.
-_CHANGE_RATE = 0.15  # how often what is shown changes by itself, in the filter's view
-_SURE_TIME = 0.073  # in which sure frames make a label e times as likely
-_LONGEST_FRAME = 0.5  # that a frame counts for; without it, 10 a second change wrongly more often
-_SURE_LOG_RATIO = 1.5  # of two probabilities; from there on a frame is as sure as it can be
-_SCORE_SLOPE = 2.0  # log odds of unknown, for each 1 of the score above its threshold
-_SCORE_REACH = 1.0  # to both sides of the threshold; a covered lens may have twenty times of it
+# All times are in units of the smoothing time.
+_CHANGE_RATE = 0.15  # how often the filter expects the true label to change
+_SURE_TIME = 0.073  # in this time, confident frames make a label e times as likely
+_LONGEST_FRAME = 0.5  # the most a frame counts for; without it, 10 a second are less steady
+_SURE_LOG_RATIO = 1.5  # log ratio of two probabilities from which a frame counts in full
+_SCORE_SLOPE = 2.0  # log odds of unknown per unit of the score above its threshold
+_SCORE_REACH = 1.0  # the score is clipped to this distance from the threshold; it may be 20
 _UNKNOWN_WEIGHT = 0.15  # a hand that moves is blurred, and looks unknown for a moment
 _SETTLED = 0.9  # how likely another label must be before it takes over
-_AVERAGE_TIME = 2.0  # over which the probabilities are averaged that are shown
+_AVERAGE_TIME = 2.0  # time constant of the average of the probabilities shown
 
 Belief = NDArray[np.float64]
-"""(labels + 1,): how likely each label is by all frames so far, and unknown at the end."""
+"""(labels + 1,) float64: how likely each label is given all frames so far; the last is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class SteadyPrediction:
-    """What the predictions so far come to.
+    """The state of the filter after the predictions so far.
 
     Attributes:
-        prediction: The steady label, and how sure the frames have been since it took over.
-        belief: Which label it is, by all frames so far.
-        at: Seconds on the monotonic clock: when the latest of them was captured.
+        prediction: The steady label, with the probabilities averaged since it took over.
+        belief: How likely each label is, given all frames so far.
+        at: When the latest frame was captured, in seconds.
     """
 
     prediction: Prediction
@@ -54,11 +54,11 @@ def smooth(
 
     Args:
         before: What this function returned last; None at the start.
-        prediction: Of the same model as those before; where the labels are others, it begins anew.
-        at: Seconds on the monotonic clock: when its picture was captured.
-        seconds: How long a clear change takes to be believed, about; unknown takes two to three
-            times as long.
-            0 takes each prediction as it is.
+        prediction: For the next frame; if its labels differ from the earlier ones, the filter
+            starts again.
+        at: When the frame was captured, in seconds.
+        seconds: Roughly how long a clear change takes to be accepted; a change to unknown takes two
+            to three times as long. 0 takes each prediction as it is.
     """
     if before is None or seconds <= 0 or before.prediction.labels != prediction.labels:
         states = len(prediction.labels) + 1
@@ -70,23 +70,23 @@ def smooth(
     steady, likeliest = _state(before.prediction), int(np.argmax(belief))
     is_new = likeliest != steady and belief[likeliest] >= _SETTLED
     if is_new and _state(prediction) == likeliest:
-        # At the moment of a change an average would have about a half, however sure the frames.
+        # At a change, an average would be near one half, however confident the frames are.
         return SteadyPrediction(prediction, belief, at)
     average = _mix(before.prediction, prediction, math.exp(-elapsed / _AVERAGE_TIME))
-    # Where the frames have begun to say something else, how sure they were stands still.
+    # If the frames begin to disagree with the label, its confidence is kept as it was.
     shown = average if _state(average) == steady else before.prediction
     return SteadyPrediction(shown, belief, at)
 
 
 def _state(prediction: Prediction) -> int:
-    """The place of the label; after the last one for unknown, and where there are no labels."""
+    """Return the index of the label; that after the last one for unknown or without labels."""
     if prediction.is_unknown or not prediction.labels:
         return len(prediction.labels)
     return int(np.argmax(prediction.probabilities))
 
 
 def _update(belief: Belief, prediction: Prediction, elapsed: float) -> Belief:
-    """Let time pass, and weigh in a frame that stands for it."""
+    """Let time pass, then apply the evidence of a frame that stands for that time."""
     states = len(belief)
     if states == 1:
         return belief
@@ -98,16 +98,16 @@ def _update(belief: Belief, prediction: Prediction, elapsed: float) -> Belief:
 
 
 def _evidence(prediction: Prediction) -> Belief:
-    """How much a frame speaks for each state, against the best: -1 to 0 for labels."""
+    """Return a frame's evidence for each state, relative to the best label: -1 to 0 for labels."""
     probabilities = np.maximum(prediction.probabilities.astype(np.float64), 1e-9)
     labels = np.log(probabilities / probabilities.max()) / _SURE_LOG_RATIO
     labels = np.maximum(labels, -1.0)
     score, threshold = prediction.unknown_score, prediction.unknown_threshold
     if score is None or threshold is None:
         return np.append(labels, -1.0)
-    above = 1.0 if math.isnan(score) else score - threshold  # what is not a number is unknown
+    above = 1.0 if math.isnan(score) else score - threshold  # not a number counts as unknown
     log_odds = _SCORE_SLOPE * min(max(above, -_SCORE_REACH), _SCORE_REACH)
-    # What is of no label says nothing about which label it is.
+    # The more a frame looks unknown, the less it says about which label it is.
     labels *= 1 / (1 + math.exp(log_odds))
     unknown = min(max(log_odds / _SURE_LOG_RATIO, -1.0), 1.0)
     return np.append(labels, unknown * _UNKNOWN_WEIGHT if unknown > 0 else unknown)
@@ -123,7 +123,7 @@ def _mix(before: Prediction, prediction: Prediction, kept: float) -> Prediction:
 
 
 def _average_score(before: Prediction, prediction: Prediction, kept: float) -> float | None:
-    """Average the scores of unknown, so that one outlier can't outvote all before it."""
+    """Average the unknown scores, clipped so that one outlier can't outweigh all earlier frames."""
     old, new, threshold = (
         before.unknown_score,
         prediction.unknown_score,

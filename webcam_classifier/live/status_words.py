@@ -1,4 +1,4 @@
-"""Say how a camera is doing: as a sentence for the terminal, as fields for a line of JSON."""
+"""Describe a camera's status: as a sentence for the terminal, and as fields for JSON."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from webcam_classifier.camera.protocol import CameraStatus
 
 
 def status_sentence(status: CameraStatus) -> str:
-    """Say in a line what became of the picture.
+    """Return a line that says that the camera is back, or why it gives no picture.
 
     Args:
-        status: One that differs from the one before by its state.
+        status: A status whose state has just changed.
     """
     if not status.is_stale:
         return "the camera is back"
@@ -19,11 +19,11 @@ def status_sentence(status: CameraStatus) -> str:
 
 
 def status_fields(status: CameraStatus, clock_offset: float) -> dict[str, object]:
-    """Write a status as fields of a line of JSON, which has no label.
+    """Return a status as the fields of a line of JSON.
 
     Args:
-        status: One that differs from the one before by its state.
-        clock_offset: Seconds from the monotonic clock to the time of day.
+        status: A status whose state has just changed.
+        clock_offset: Seconds to add to the monotonic clock to get the time since 1970.
     """
     began_at = datetime.fromtimestamp(clock_offset + status.since, timezone.utc)
     fields: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""How fast a run is: frames a second, dropped frames, and the time that each stage takes."""
+"""Measure a run: frames per second, dropped frames, and the time each stage takes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_KEPT_DURATIONS = 20_000  # eleven minutes at 30 frames a second; a run of days stays small
-_RECENT_FRAMES = 31  # 30 intervals: one second of a common camera
+_KEPT_DURATIONS = 20_000  # eleven minutes at 30 frames a second; bounds the memory of long runs
+_RECENT_FRAMES = 31  # 30 intervals: one second of most cameras
 
 
 class Durations:
@@ -18,17 +18,24 @@ class Durations:
         self._seconds: deque[float] = deque(maxlen=_KEPT_DURATIONS)
 
     def add(self, seconds: float) -> None:
-        """Take note of one duration."""
+        """Add a duration.
+
+        Args:
+            seconds: The duration.
+        """
         self._seconds.append(seconds)
 
     def __len__(self) -> int:
         return len(self._seconds)
 
     def percentile(self, percent: float) -> float:
-        """Return the duration that `percent` of the noted ones stay below.
+        """Return a percentile of the durations.
+
+        Args:
+            percent: 0 to 100.
 
         Returns:
-            Milliseconds; not a number where none was noted.
+            Milliseconds; not a number if there are no durations.
         """
         if not self._seconds:
             return float("nan")
@@ -36,7 +43,7 @@ class Durations:
 
 
 class FrameCounter:
-    """Counts frames as they are labelled, and those that were dropped in between."""
+    """Counts labelled frames, and frames of the source that were dropped between them."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -49,7 +56,7 @@ class FrameCounter:
         """Count one frame.
 
         Args:
-            index: `Frame.index`; a gap to the one before counts as dropped.
+            index: `Frame.index`; skipped numbers count as dropped frames.
             at: Seconds on the monotonic clock.
         """
         if self.frames == 0:
@@ -61,7 +68,7 @@ class FrameCounter:
         self._recent.append(at)
 
     def restart(self) -> None:
-        """Measure the recent rate anew, after a gap."""
+        """Restart the measurement of the recent rate, after a gap."""
         self._recent.clear()
 
     @property
@@ -87,9 +94,9 @@ def describe_run(
     """Say in a few lines how fast a run was.
 
     Args:
-        counter: Of its frames.
-        dropped_frames: How many frames drawing was too slow for.
-        stages: By name; stages without any duration are left out.
+        counter: The counter of its frames.
+        dropped_frames: How many labelled frames drawing was too slow for.
+        stages: The durations by stage; stages without any are left out.
     """
     not_drawn = f", {dropped_frames} labelled but not drawn" if dropped_frames else ""
     lines = [

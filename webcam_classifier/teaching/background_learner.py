@@ -1,8 +1,9 @@
-"""Keep a head up to date in the background: at once, and then thoroughly.
+"""Keep a head up to date in the background: quickly at first, then thoroughly.
 
-One thread fits the head again whenever a picture came or went, which takes milliseconds. Another
-one, which gives way to everything else, embeds files and views of them, and calibrates. Neither
-holds a lock while it works, so that no frame waits for them. What fails is told and tried again.
+One thread refits the head whenever a picture was added or removed, which takes milliseconds. A
+second thread, at the lowest priority, embeds files and augmented views of them, and calibrates.
+Neither holds a lock while it works, so no frame waits for them. Errors are reported, and the work
+is tried again.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from webcam_classifier.storage import explain_os_error
 
 _QUIET_FOR = 0.3  # seconds without a change before it is worth calibrating
 _CALIBRATE_EVERY = 3.0  # seconds, while changes go on
-_CALIBRATING_SHARE = 0.25  # of the time, at the most, while changes go on
-_REFRESH_EVERY = 2.0  # seconds; for pictures that came or went by other hands
-_TELL_EVERY = 0.25  # seconds, while many pictures are embedded
+_CALIBRATING_SHARE = 0.25  # of the time, at most, while changes go on
+_REFRESH_EVERY = 2.0  # seconds; finds pictures that other programs added or removed
+_TELL_EVERY = 0.25  # seconds between reports while many pictures are embedded
 _IDLE_FOR = 0.1  # seconds
-_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds before what failed is tried again; the last one repeats
+_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds before a retry; the last one repeats
 
 _log = logging.getLogger(__name__)
 
@@ -40,15 +41,14 @@ class BackgroundLearner:
     """Keeps a classifier's head up to date with a data set.
 
     Args:
-        dataset: What to learn from.
-        classifier: Whose head changes.
-        learner: Follows the data set.
-        embedder: Embeds files.
-        refresh: Called now and then in a thread: brings in what happened in the folder, and tells
-            whether anything may have.
+        dataset: The pictures to learn from.
+        classifier: Gets each new head.
+        learner: Fits the heads.
+        embedder: Embeds picture files.
+        refresh: Called regularly from a thread: updates the data set from its folder, and returns
+            whether anything may have changed.
         on_change: Called from the threads whenever something was learnt.
-        on_loaded: Called once in a thread, when much was loaded that stays.
-
+        on_loaded: Called once from a thread, when most of what stays in memory has been loaded.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class BackgroundLearner:
         self._calibrating_took = 0.0  # seconds
         self._refreshed_at = time.monotonic()
         self._stop = False
-        self._problems: dict[str, str] = {}  # by the thread that has it
+        self._problems: dict[str, str] = {}  # by the name of the thread
         self._threads = [
             threading.Thread(target=self._keep_at, args=[work, name], name=name, daemon=True)
             for name, work in (("fitting", self._fit_changes), ("calibrating", self._calibrate))
         ]
 
     def __enter__(self) -> BackgroundLearner:
-        """Learn what there is, and go on in the background."""
+        """Fit the head to the pictures there are, and start the threads."""
         self._fit()
         for thread in self._threads:
             thread.start()
@@ -95,31 +95,34 @@ class BackgroundLearner:
             thread.join()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until nothing is left to be found out; tells whether that is so.
+        """Wait until head and calibration are up to date.
 
         Args:
             timeout: Seconds.
+
+        Returns:
+            Whether they are.
         """
         with self._dataset.changed:
             return self._dataset.changed.wait_for(lambda: self.is_current, timeout)
 
     def begin_anew(self) -> None:
-        """Unlearn everything, as the data set is about another part of the pictures from now on.
+        """Forget everything learnt, because the data set's crop has changed.
 
-        `Dataset.changed` must be held, from before the part changed until afterwards.
+        `Dataset.changed` must be held from before the change of the crop until after this call.
         """
         self._learner.adopt(None)
         self._classifier.head = None
 
     @property
     def problem(self) -> str:
-        """What keeps it from learning now, in a sentence or two; empty where nothing does."""
+        """Why it can't learn at the moment, in a sentence or two; empty if it can."""
         with self._dataset.changed:
             return next(filter(None, self._problems.values()), "")
 
     @property
     def is_current(self) -> bool:
-        """Whether head and calibration are of the pictures that there are now."""
+        """Whether head and calibration are up to date with the data set."""
         with self._dataset.changed:
             if self.problem or self._is_behind:
                 return False
@@ -127,7 +130,7 @@ class BackgroundLearner:
 
     @property
     def pending(self) -> int:
-        """How many pictures were not embedded as often as they should be."""
+        """How many pictures, or views of them, are still to be embedded."""
         views = self._learner.views
         return sum(not picture.is_embedded(views) for picture in self._dataset.every())
 
@@ -136,17 +139,17 @@ class BackgroundLearner:
         return self._fitted_from != (self._dataset.version, self._learner.calibration)
 
     def _keep_at(self, work: Callable[[], None], name: str) -> None:
-        """Do something until the end; what fails is told, and tried again after a pause."""
+        """Repeat some work until the end; an error is reported, and the work tried again later."""
         failures = 0
         while not self._stop:
             try:
                 work()
-            except Exception as error:  # whatever it is: learning must not end for good
+            except Exception as error:  # whatever it is, learning must go on
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
                 problem = _described(error, self._dataset.folder)
-                if not failures:  # what lasts is told once
-                    is_ours = not isinstance(error, OSError | UserError)
-                    _log.warning("%s", problem, exc_info=is_ours)
+                if not failures:  # an error that lasts is logged once
+                    is_our_mistake = not isinstance(error, OSError | UserError)
+                    _log.warning("%s", problem, exc_info=is_our_mistake)
                 failures += 1
                 self._tell_problem(name, problem)
                 with self._dataset.changed:
@@ -163,7 +166,7 @@ class BackgroundLearner:
         self._on_change()
 
     def _fit_changes(self) -> None:
-        """Wait for a change, and fit the head again."""
+        """Wait for a change, and refit the head."""
         with self._dataset.changed:
             self._dataset.changed.wait_for(lambda: self._stop or self._is_behind)
             if self._stop:
@@ -178,8 +181,8 @@ class BackgroundLearner:
             self._learner.set_pictures(self._dataset.by_label())
         head = self._learner.fit()
         with self._dataset.changed:
-            # What was renamed or removed meanwhile, or is of another part of the pictures, must
-            # not come back: it is fitted again at once.
+            # A head with a label that was renamed or removed in the meantime, or for another crop,
+            # is dropped: the next one follows at once.
             is_known = head is None or set(head.labels).issubset(self._dataset.labels)
             if is_known and crop == self._dataset.crop:
                 self._classifier.head = head
@@ -187,7 +190,7 @@ class BackgroundLearner:
             self._dataset.changed.notify_all()
 
     def _calibrate(self) -> None:
-        """Do the next thing that takes longer: look at the folder, calibrate, or embed files."""
+        """Do the next piece of slow work: check the folder, calibrate, or embed files."""
         lower_thread_priority()
         if time.monotonic() - self._refreshed_at >= _REFRESH_EVERY:
             if self._refresh():
@@ -226,7 +229,11 @@ class BackgroundLearner:
         return is_quiet or now - self._calibrated_at >= pause
 
     def _adapt_views(self) -> bool:
-        """Have all views embedded again, where the labels no longer allow those that there are."""
+        """Have all views embedded again if mirroring should be switched on or off.
+
+        Returns:
+            Whether it was.
+        """
         if not self._embedder.adapt(check_mirroring(self._dataset, self._embedder).mirrored):
             return False
         every = self._dataset.every()
@@ -234,7 +241,7 @@ class BackgroundLearner:
         return True
 
     def _embed_some(self, waiting: Sequence[Picture], views: int) -> None:
-        """Embed files for a moment, so that it is told how far that is."""
+        """Embed files for a moment, then return so that progress can be shown."""
         until = time.monotonic() + _TELL_EVERY
         for _ in self._embedder.embed(waiting, views):
             if self._stop or time.monotonic() >= until:
@@ -256,7 +263,7 @@ def _is_name(name: object) -> bool:
 
 
 def _waiting(pictures: Mapping[str, Collection[Picture]], views: int) -> Sequence[Picture]:
-    """What is to be embedded: of all labels in turn, so that all are known soon."""
+    """Return the pictures to embed, taking the labels in turn so that all are known soon."""
     new = [
         [picture for picture in own if picture.is_on_disk and not picture.is_embedded(views)]
         for own in pictures.values()

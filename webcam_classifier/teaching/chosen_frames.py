@@ -1,4 +1,4 @@
-"""A burst of frames that somebody chose out of a video: one stretch of it, under one label."""
+"""A burst of frames chosen from a video: one stretch of it, for one label."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from webcam_classifier.frame import BgrImage
 
 @dataclass(frozen=True)
 class ChosenFrame:
-    """What became of one frame.
+    """The outcome for one frame.
 
     Attributes:
-        name: Of its file below the label's folder; empty where it was left out.
-        reason: Why it was left out, in a few words; empty where it was not.
+        name: The file's path below the label's folder; empty if the frame was left out.
+        reason: Why it was left out, in a few words; empty if it was not.
     """
 
     name: str
@@ -23,11 +23,11 @@ class ChosenFrame:
 
 
 class ChosenFrames:
-    """One burst, and what its frames are held to.
+    """One burst, and the quality check for its frames.
 
     Args:
-        label: What they show.
-        keep_all: Whether dark, bright, blurred and repeated ones are taken too.
+        label: What the frames show.
+        keep_all: Whether to take dark, bright, blurred and repeated frames too.
     """
 
     def __init__(self, label: str, keep_all: bool) -> None:
@@ -35,7 +35,7 @@ class ChosenFrames:
         self._quality = None if keep_all else SnapshotQuality()
 
     def problem(self, image: BgrImage) -> str:
-        """Say why a frame is not worth taking; empty where it is.
+        """Return why a frame is not worth taking; empty if it is.
 
         Args:
             image: (height, width, 3) uint8.
@@ -44,6 +44,6 @@ class ChosenFrames:
         return "" if problem is None else problem.value
 
     def keep(self, image: BgrImage) -> None:
-        """Compare the frames that follow with this one, which was taken."""
+        """Note that a frame was taken: the next ones are compared with it."""
         if self._quality is not None:
             self._quality.keep("", image)

@@ -1,4 +1,4 @@
-"""Say in words and numbers how recording and teaching go."""
+"""Describe the progress of recording and teaching in words and numbers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.teaching.state import NEWEST, LabelState
 
-_UNBALANCED_BELOW = 1 / 3  # of the label that has most
-_UNBALANCED_FROM = 20  # pictures; before, the labels are simply not all recorded yet
+_UNBALANCED_BELOW = 1 / 3  # of the pictures of the largest label
+_UNBALANCED_FROM = 20  # pictures of the largest label; before that, recording has just begun
 
 
 def describe_labels(dataset: Dataset) -> tuple[LabelState, ...]:
     """Describe all labels, in the order in which they are shown.
 
     Args:
-        dataset: It.
+        dataset: The data set.
     """
     counts = dataset.counts()
     behind = labels_behind(counts)
@@ -34,10 +34,10 @@ def describe_labels(dataset: Dataset) -> tuple[LabelState, ...]:
 
 
 def describe_warnings(dataset: Dataset) -> tuple[str, ...]:
-    """Say what a person should mend, a sentence each.
+    """Describe each problem that a person should fix, in a sentence.
 
     Args:
-        dataset: It.
+        dataset: The data set.
     """
     found = []
     imbalance = describe_imbalance(dataset.counts())
@@ -76,7 +76,7 @@ def labels_behind(counts: Mapping[str, int]) -> list[str]:
 
 
 def describe_imbalance(counts: Mapping[str, int]) -> str:
-    """Say which label has far fewer pictures than another; empty where none has.
+    """Say which label has far fewer pictures than another; empty if none has.
 
     Args:
         counts: Pictures by label, in the labels' order.
@@ -89,7 +89,7 @@ def describe_imbalance(counts: Mapping[str, int]) -> str:
 
 
 def describe_lack(counts: Mapping[str, int]) -> str:
-    """Say what is missing before anything can be measured; empty where nothing is.
+    """Say what is missing before anything can be measured; empty if nothing is.
 
     Args:
         counts: Pictures by label, in the labels' order.

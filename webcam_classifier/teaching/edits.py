@@ -1,4 +1,4 @@
-"""What a person changes in the folder while recording: labels, pictures, and the last burst."""
+"""Changes that a person makes to the data set while recording: to labels, pictures and bursts."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from webcam_classifier.teaching.state import Refusal
 
 
 class Edits:
-    """Changes the folder and what is known of it together, one change at a time.
+    """Changes the folder and its index together, one change at a time.
 
-    No frame waits for a change. `RecordingSession` says what each of them does.
+    No frame waits for a change. `RecordingSession` documents each method.
 
     Args:
-        dataset: The folder and what is known of it.
-        recording: Ends where a change needs that.
-        forget: Called with pictures that are gone.
+        dataset: The index of the folder.
+        recording: Stopped by changes that can't be made while recording.
+        forget: Called with pictures that were removed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Edits:
         return self._moves.undoable
 
     def check_known(self, label: str) -> None:
-        """Raise a `UserError` where there is no such label."""
+        """Raise a `UserError` if there is no such label."""
         if label not in self._dataset.labels:
             raise UserError(f"There is no label {label!r}. Add it first.")
 
@@ -70,7 +70,7 @@ class Edits:
         return undone
 
     def set_crop(self, crop: Crop, look_at: Callable[[Crop | None], None]) -> None:
-        """Choose another part of the pictures: in the folder first, then in what is known of it."""
+        """Choose another crop: in the folder first, then in the index."""
         chosen = None if crop.is_whole else crop
         with self._changing:
             write_crop(self._dataset.folder, crop)
@@ -95,7 +95,7 @@ class Edits:
         return label
 
     def remove_label(self, name: str) -> int:
-        """Take a label away; give how many pictures it had."""
+        """Move a label away; returns how many pictures it had."""
         with self._while_nothing_is_recorded(name):
             move_away(self._dataset.folder, name)
             self._recording.recorder.rename_label(name, None)
@@ -107,7 +107,7 @@ class Edits:
             return self._moves.move(self._known(pictures), to)
 
     def remove_pictures(self, pictures: Iterable[tuple[str, str]]) -> int:
-        """Take pictures away."""
+        """Move pictures out of the way."""
         with self._while_nothing_is_recorded(None):
             return self._moves.remove(self._known(pictures))
 
@@ -117,17 +117,17 @@ class Edits:
             return self._moves.take_in(files, to)
 
     def remove_files(self, folder: Path, files: Sequence[Path]) -> int:
-        """Take pictures of another folder away."""
+        """Move pictures of another folder out of the way."""
         with self._while_nothing_is_recorded(None):
             return self._moves.remove_files(folder, files)
 
     def undo_moves(self) -> UndoableMoves | None:
-        """Move the pictures back that were moved or taken away last."""
+        """Move back the pictures that were moved or removed last."""
         with self._while_nothing_is_recorded(None):
             return self._moves.undo()
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
-        """Add pictures from elsewhere, and give those that were refused."""
+        """Add pictures from elsewhere, and return those that were refused."""
         self.check_known(label)
         known = {content: picture.label for content, picture in self._dataset.contents().items()}
         burst = Burst(label)
@@ -141,7 +141,7 @@ class Edits:
                 refused.append(Refusal(name, problem))
                 continue
             known[content_hash] = label
-            if burst.is_undone:  # while files still come: what follows can be undone as well
+            if burst.is_undone:  # while files were still coming: the rest can be undone as well
                 burst = Burst(label)
             with self._changing:
                 self.check_known(label)
@@ -152,7 +152,7 @@ class Edits:
         return tuple(refused)
 
     def add_frame(self, frames: ChosenFrames, image: BgrImage, content: bytes) -> ChosenFrame:
-        """Add a frame to a burst, unless it is not worth that."""
+        """Add a frame to a burst, if it is worth taking."""
         content_hash = hashlib.sha256(content).hexdigest()
         there = self._dataset.contents().get(content_hash)
         problem = frames.problem(image)
@@ -181,7 +181,7 @@ class Edits:
         label: str | None,
         look_at: Callable[[Crop | None], None],
     ) -> Imported:
-        """Add what another tool wrote: all of it, or nothing."""
+        """Import another tool's data set: all of it, or nothing."""
         with self._while_nothing_is_recorded(label):
             found = self._imported(source, name, label, is_rehearsal=False)
             by_label: dict[str, list[str]] = {}
@@ -190,7 +190,7 @@ class Edits:
                 by_label.setdefault(folder, []).append(file)
             for folder, files in by_label.items():
                 self._recording.recorder.adopt(folder, files)
-            # What fails from here on is tried again, and told, with the next look at the folder.
+            # If this fails, the next refresh tries it again and reports the error.
             with suppress(UserError, OSError):
                 self._dataset.refresh()
                 crop = find_crop(self._dataset.folder)
@@ -199,7 +199,7 @@ class Edits:
         return found
 
     def picture_path(self, label: str, name: str) -> Path:
-        """Give the file of a picture that is known."""
+        """Return the file of a picture that is in the index."""
         if self._dataset.get(label, name) is None:
             raise UserError(
                 f"There is no picture {name!r} of {label!r}. It may have just been removed."
@@ -232,7 +232,7 @@ class Edits:
         return import_source(source, name, self._dataset.folder, options)
 
     def _known(self, pictures: Iterable[tuple[str, str]]) -> list[Picture]:
-        """What is known of pictures, by label and name."""
+        """Return the index's entries for pictures, given by label and name."""
         found = []
         for label, name in dict.fromkeys(pictures):
             self.picture_path(label, name)
@@ -246,10 +246,10 @@ class Edits:
 
     @contextmanager
     def _while_nothing_is_recorded(self, label: str | None) -> Iterator[None]:
-        """Change a label's folder, which every snapshot was written to and none is taken for.
+        """Stop recording and wait until every snapshot is written, then let a folder be changed.
 
         Args:
-            label: It has to be there; None is about several, or none.
+            label: The label whose folder is changed, which must exist; None for several or none.
         """
         with self._changing:
             if label is not None:

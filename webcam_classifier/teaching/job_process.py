@@ -1,4 +1,4 @@
-"""The process of a job: a command that gives way to everything, and ends when this process does."""
+"""The process of a job: a low-priority command that ends when this process does."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.priority import NICENESS
 from webcam_classifier.progress import Event, from_json
 
-_LOG_LINES = 200  # of the end of what it prints
-_LOG_WAIT = 1.0  # seconds for the rest of it, once the process has ended
+_LOG_LINES = 200  # kept, from the end of its output
+_LOG_WAIT = 1.0  # seconds to wait for the last lines, once the process has ended
 _INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
 
 
 class JobProcess:
-    """A command of this package as a child process, whose events are read while it goes on.
+    """A command of this package as a child process, whose events are read while it runs.
 
-    It lives no longer than this process, however this one ends: see `ending_with_parent`.
+    The child ends with this process, however this one ends: see `ending_with_parent`.
 
     Args:
-        command: One of `webcam_classifier.cli`, with its arguments.
+        command: A command of `webcam_classifier.cli`, with its arguments.
 
     Raises:
-        UserError: It can't be started.
+        UserError: The process can't be started.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._log_lock = threading.Lock()
         self._started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
-        # Linux takes the thread that starts a process for its parent, so one does that stays.
+        # To Linux, the parent is the thread that starts the process: it must live as long as this.
         self._log_reader = threading.Thread(
             target=self._run, args=[command], name="job-log", daemon=True
         )
@@ -61,22 +61,22 @@ class JobProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def events(self) -> Iterator[Event]:
-        """Yield its events as they come, to its end; those that are not known are passed over."""
+        """Yield its events as they come, until it ends; unknown kinds of event are skipped."""
         for line in _lines(self._process.stdout):
             try:
                 event = from_json(line)
             except ValueError:
-                self._add_to_log(line)  # nothing of ours, but it may say why it ends
+                self._add_to_log(line)  # not an event, but it may say why the process ends
                 continue
             if event is not None:
                 yield event
 
     def kill(self) -> None:
-        """End it at once, with what it has started; only whole files are left."""
+        """Kill it and everything it started; no half-written file is left in place."""
         if sys.platform == "win32":
             self._process.kill()
         elif self._process.poll() is None:
@@ -84,15 +84,17 @@ class JobProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def finish(self) -> int:
-        """Wait for its end, remove its temporary files, and return its exit code.
+        """Wait until it has ended, remove its temporary files, and return its exit code.
 
-        Called once, after the last of its events.
+        To be called once, after its last event.
         """
         code = self._process.wait()
         self._log_reader.join(_LOG_WAIT)
         if self._process.stdin is not None:
             self._process.stdin.close()
-        shutil.rmtree(self._folder, ignore_errors=True)  # it does so itself unless it was killed
+        shutil.rmtree(
+            self._folder, ignore_errors=True
+        )  # the process does so itself unless it was killed
         return code
 
     @property
@@ -104,7 +106,7 @@ class JobProcess:
     def _run(self, command: Sequence[str]) -> None:
         """Start the process, and read what it prints to its end."""
         try:
-            # Named here and made there, so that nothing is left by an end of this process between.
+            # Named here but created by the child, so that a kill in between leaves nothing behind.
             self._folder = temporary_folder_path()
             ours = ["-m", "webcam_classifier.cli", "--events"]
             ours += ["--ends-with-parent", str(self._folder)]
@@ -112,7 +114,7 @@ class JobProcess:
                 [sys.executable, *ours, *command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 env=_environment(),
-                start_new_session=True,  # so that `kill` reaches what it has started, too
+                start_new_session=True,  # so that `kill` reaches its own children too
             )  # fmt: skip
         except OSError as error:
             self._started.put(error)
@@ -136,7 +138,7 @@ def _lines(stream: IO[bytes] | None) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Have the child find this very package, print UTF-8, and import nothing from where it runs."""
+    """Have the child find this package, print UTF-8, and import nothing from its working folder."""
     environment = os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONSAFEPATH": "1"}
     root = Path(webcam_classifier.__file__).resolve().parents[1]
     if root.name not in _INSTALLED_IN:

@@ -1,4 +1,4 @@
-"""Move pictures to other labels or out of the way, several at once, and take that back."""
+"""Move pictures to other labels or out of the way, several at once, and undo that."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from webcam_classifier.storage import explain_os_error, write_atomically
 
 @dataclass(frozen=True)
 class UndoableMoves:
-    """What would be taken back, or was.
+    """Moves that can be undone, or that were.
 
     Attributes:
         count: How many pictures were moved.
-        to: The label that they were moved to; None where they were removed.
+        to: The label they were moved to; None if they were removed.
     """
 
     count: int
@@ -29,13 +29,13 @@ class UndoableMoves:
 
 @dataclass(frozen=True, eq=False)
 class _Move:
-    """One picture's way.
+    """The move of one picture.
 
     Attributes:
-        source: Where its file was.
+        source: Where the file was.
         target: Where it is now.
-        before: What the data set knew of it; None where it was not in there.
-        after: What it knows of it now; None where it is not in there any more.
+        before: Its entry in the index before the move; None if it had none.
+        after: Its entry after the move; None if it has none.
     """
 
     source: Path
@@ -46,7 +46,7 @@ class _Move:
 
 @dataclass(eq=False)
 class _Moves:
-    """What was moved at once."""
+    """Pictures that were moved together, and are moved back together."""
 
     to: str | None
     moves: list[_Move] = field(default_factory=list)
@@ -55,13 +55,13 @@ class _Moves:
 class PictureMoves:
     """Moves pictures, and remembers how to move them back. Nothing is ever deleted.
 
-    A picture keeps its name, which says of what burst it is, unless its new label has one of that
-    name. Whoever calls it sees to it that nothing else changes the folder meanwhile.
+    A picture keeps its name, which identifies its burst, unless its new label has a picture of that
+    name. The caller ensures that nothing else changes the folder in the meantime.
 
     Args:
-        dataset: The folder and what is known of it.
-        forget: Called with pictures that are not in the data set any more.
-        left: Called with the label and name of each picture that is not where it was recorded.
+        dataset: The index of the folder.
+        forget: Called with pictures that are no longer in the data set.
+        left: Called with the label and name of each picture that left its label's folder.
     """
 
     def __init__(
@@ -77,14 +77,17 @@ class PictureMoves:
 
     @property
     def undoable(self) -> UndoableMoves | None:
-        """What `undo` would take back."""
+        """The moves that `undo` would take back."""
         if not self._done:
             return None
         last = self._done[-1]
         return UndoableMoves(len(last.moves), last.to)
 
     def move(self, pictures: Sequence[Picture], to: str) -> int:
-        """Move pictures of the data set to another of its labels; returns how many were.
+        """Move pictures of the data set to another of its labels.
+
+        Returns:
+            How many were moved.
 
         Raises:
             UserError: A file can't be moved; those before it were.
@@ -102,11 +105,14 @@ class PictureMoves:
         return len(moves.moves)
 
     def take_in(self, files: Sequence[Path], to: str) -> int:
-        """Move pictures from elsewhere to a label; returns how many were.
+        """Move pictures from elsewhere to a label.
+
+        Returns:
+            How many were moved.
 
         Raises:
-            UserError: A file is no picture, and none was moved; or it can't be moved, and those
-                before it were.
+            UserError: A file is not a picture, so none was moved; or a file can't be moved, and
+                those before it were.
         """
         for source in files:
             _check_picture(source)
@@ -118,7 +124,10 @@ class PictureMoves:
         return len(moves.moves)
 
     def remove(self, pictures: Sequence[Picture]) -> int:
-        """Move pictures of the data set out of the way; returns how many were.
+        """Move pictures of the data set out of the way.
+
+        Returns:
+            How many were moved.
 
         Raises:
             UserError: A file can't be moved; those before it were.
@@ -131,7 +140,10 @@ class PictureMoves:
         return len(moves.moves)
 
     def remove_files(self, folder: Path, files: Sequence[Path]) -> int:
-        """Move pictures of another folder out of the way, within it; returns how many were.
+        """Move pictures of another folder out of the way, within that folder.
+
+        Returns:
+            How many were moved.
 
         Raises:
             UserError: A file can't be moved; those before it were.
@@ -163,7 +175,7 @@ class PictureMoves:
         return told
 
     def _take_back(self, move: _Move, moves: _Moves) -> None:
-        """Move one picture back, and forget its move."""
+        """Move one picture back, and drop its move from the list."""
         place = move.source
         is_gone = not move.target.exists() and not move.source.exists()
         if move.target.exists():
@@ -197,7 +209,7 @@ class PictureMoves:
 
 
 def _free(path: Path) -> Path:
-    """A path that nothing is at: this one, or one with a number before its ending."""
+    """Return a path that is free: this one, or one with a number before the ending."""
     number, found = 2, path
     while found.exists():
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")
@@ -222,7 +234,7 @@ def _move_file(source: Path, target: Path) -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            write_atomically(target, source.read_bytes())  # on another disk
+            write_atomically(target, source.read_bytes())  # it is on another disk
             source.unlink()
     except FileNotFoundError as error:
         raise UserError(f"{source} is not there any more. Look again at what there is.") from error

@@ -1,4 +1,4 @@
-"""Which of the frames that are seen become snapshots, and what became of them."""
+"""Choose which frames become snapshots, and keep track of their saving."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.state import Skip
 
 DISK_TOO_SLOW = "taken faster than the disk writes"
-"""Why a snapshot is skipped that nothing is wrong with."""
+"""Why a snapshot is skipped although its picture is fine."""
 
 LATE_RELEASE = 0.2
-"""Seconds before a key is let go whose pictures are not taken: by then the hand is often down
-already, and what the camera sees is of no label or of the next one."""
+"""Seconds before the release of a key from which no picture is taken: people often lower the hand
+before they release the key, and the camera then sees no label, or the next one."""
 
-_TOLD_LATE = 0.1  # seconds at the most before it is known that a key may be up
-_HELD_BACK_AT_MOST = 16  # pictures; 15 MB at 640x480. A camera gives fewer in that time
+_TOLD_LATE = 0.1  # seconds at most until a release of the key is noticed
+_HELD_BACK_AT_MOST = 16  # pictures, 15 MB at 640x480; a camera gives fewer in that time
 
 
 @dataclass(frozen=True, eq=False)
 class _HeldBack:
-    """A picture that is a snapshot once the key was held for long enough after it."""
+    """A picture that becomes a snapshot if the key is held long enough after it.
+
+    Attributes:
+        captured_at: Seconds on the monotonic clock.
+        image: (height, width, 3) uint8.
+        prediction: What the model said about it, if there is one.
+    """
 
     captured_at: float
     image: BgrImage
@@ -45,22 +51,22 @@ class _HeldBack:
 class Recording:
     """Takes snapshots while a label is recorded; all methods may be called from any thread.
 
-    What was captured in the last `LATE_RELEASE` seconds of a recording without a number of
-    pictures is dropped when it is stopped. So each picture of it waits for that long, but for its
-    first one, which a tap on a key is meant to give.
+    A recording without a limit drops the pictures of its last `LATE_RELEASE` seconds when it is
+    stopped. So each of its pictures is held back that long before it is saved. The first one is
+    saved at once: a tap on the key is meant to give a picture.
 
     Args:
-        dataset: Where snapshots are known from the moment they are taken, and then saved.
+        dataset: Lists snapshots from the moment they are taken, before they are on the disk.
         rate: Snapshots a second; infinity takes every frame.
-        keep_all: Take dark, bright, blurred and repeated ones too.
-        on_change: Called from any thread whenever something changed that a person is told.
+        keep_all: Whether to take dark, bright, blurred and repeated frames too.
+        on_change: Called from any thread whenever something changed that a person is shown.
 
     Attributes:
-        recorder: Saves them.
+        recorder: Saves the snapshots.
         skipped: How many frames were not taken, by reason.
-        last_skip: The last of them; None once one was taken after it.
-        corrections: Snapshots that were answered with another label when they were taken.
-        problem: Why snapshots could not be saved; empty once one was saved after it.
+        last_skip: The last frame that was not taken; None once one was taken after it.
+        corrections: How many snapshots the model had given another label when they were taken.
+        problem: Why snapshots could not be saved; empty once one was saved again.
     """
 
     def __init__(
@@ -82,14 +88,14 @@ class Recording:
         self._lock = threading.Lock()
         self._label: str | None = None
         self._at_most: int | None = None
-        self._taken = 0  # of the burst
+        self._taken = 0  # pictures of the burst
         self._held_back: deque[_HeldBack] = deque()
-        self._last_index = -1  # of a frame; no frame is taken twice
+        self._last_index = -1  # of the last frame; none is taken twice
         self._is_held_up = False
 
     @property
     def label(self) -> str | None:
-        """What is being recorded."""
+        """The label that is being recorded; None if none is."""
         return self._label
 
     def start(self, label: str, at_most: int | None) -> None:
@@ -106,27 +112,27 @@ class Recording:
             self._label, self._taken = label, 0
 
     def stop(self, released_at: float | None = None) -> None:
-        """Take no more frames, and drop those of the last moment before the key was let go.
+        """Take no more frames, and drop those from just before the key was released.
 
         Args:
-            released_at: Seconds on the monotonic clock: when that was; None is now.
+            released_at: When the key was released, in seconds on the monotonic clock; None is now.
         """
         with self._lock:
             self._let_go(time.monotonic() if released_at is None else released_at)
 
     def end(self) -> None:
-        """Take no more frames, and keep all that were taken: no key was let go."""
+        """Take no more frames, and keep all that were taken: no key was released."""
         with self._lock:
             self._let_go(float("inf"))
 
     @contextmanager
     def held_up(self) -> Iterator[None]:
-        """Stop, and take nothing and have everything written as long as the context lasts."""
+        """Stop, write what is waiting, and take nothing while the context is open."""
         with self._lock:
             self._let_go(time.monotonic())
             self._is_held_up = True
         try:
-            with suppress(UserError):  # noted: what was given up is in nobody's way
+            with suppress(UserError):  # noted below; snapshots that failed are not in the way
                 self.recorder.flush()
             self._note_failure()
             yield
@@ -134,15 +140,15 @@ class Recording:
             self._is_held_up = False
 
     def take(self, frame: Frame, prediction: Prediction | None = None, wait: bool = False) -> bool:
-        """Take a frame where its time has come.
+        """Take a frame if a snapshot is due.
 
         Args:
-            frame: What was seen.
-            prediction: What was answered; what the network made of the frame is learnt at once.
-            wait: Whether to wait where the disk does not keep up, rather than to skip the frame.
+            frame: The frame.
+            prediction: What the model said about it; its embedding is learnt from at once.
+            wait: Whether to wait for a slow disk rather than skip the frame.
 
         Returns:
-            Whether it is a snapshot now, or will be unless the key is let go at once.
+            Whether it is a snapshot now, or will be unless the key is released at once.
         """
         with self._lock:
             label, now = self._label, time.monotonic()
@@ -163,12 +169,16 @@ class Recording:
         return is_taken
 
     def forget_last(self, label: str) -> None:
-        """Forget what the last picture of a label looked like, as it is gone."""
+        """Forget what the last picture of a label looked like, because it was removed."""
         if self._quality is not None:
             self._quality.forget(label)
 
     def _judge(self, label: str, taken: _HeldBack, now: float, waits: bool) -> bool:
-        """Save a picture or let it wait; tells False where it is not worth that."""
+        """Save a picture or hold it back.
+
+        Returns:
+            False if it was skipped, or could not be saved.
+        """
         problem = None if self._quality is None else self._quality.problem(label, taken.image)
         if problem is not None:
             self._skip(problem.value, now)
@@ -185,14 +195,14 @@ class Recording:
         return True
 
     def _take_held_back(self, until: float) -> None:
-        """Save what waits and was captured up to a moment."""
+        """Save the pictures held back that were captured up to a moment."""
         while self._held_back and self._held_back[0].captured_at <= until:
             taken = self._held_back.popleft()
             if self._label is not None:
                 self._save(self._label, taken, time.monotonic())
 
     def _let_go(self, released_at: float) -> None:
-        """End the burst: save what was captured in time, and drop the rest."""
+        """End the burst: save what was captured early enough, and drop the rest."""
         self._take_held_back(released_at - LATE_RELEASE)
         if self._held_back and self._label is not None:
             self.forget_last(self._label)
@@ -204,7 +214,11 @@ class Recording:
         self.last_skip = Skip(reason, now)
 
     def _save(self, label: str, taken: _HeldBack, now: float) -> bool:
-        """Save a picture, or take note of why it was not."""
+        """Save a picture, or note why it was not saved.
+
+        Returns:
+            Whether it is being saved.
+        """
         try:
             path = self._hand_over(label, taken)
         except UserError as error:
@@ -215,15 +229,19 @@ class Recording:
         return path is not None
 
     def _hand_over(self, label: str, taken: _HeldBack) -> Path | None:
-        """Give a picture to the writer; None where the disk does not keep up."""
+        """Pass a picture to the writer.
+
+        Returns:
+            Its future path; None if the disk does not keep up.
+        """
         prediction = taken.prediction
         is_corrected, embedding = False, None
         if prediction is not None:
             is_corrected = label in prediction.labels and prediction.label != label
             embedding = prediction.embedding
-        with self._dataset.changed:  # it must be known before it is written
+        with self._dataset.changed:  # it must be in the index before it is written
             if prediction is not None and prediction.crop != self._dataset.crop:
-                embedding = None  # of a part that was looked at until a moment ago
+                embedding = None  # of the crop before this one
             path = self.recorder.save(taken.image, is_corrected)
             if path is None:
                 return None
@@ -240,7 +258,7 @@ class Recording:
     def _is_writing_well(self) -> bool:
         try:
             self.recorder.check()
-        except UserError:  # which saving a picture meets as well
+        except UserError:  # saving a picture raises it as well
             return False
         return True
 
@@ -251,7 +269,12 @@ class Recording:
             self.problem = str(error)
 
     def _done(self, path: Path, content: bytes | None) -> None:
-        """Learn in the writer's thread what became of a snapshot."""
+        """Note, in the writer's thread, whether a snapshot was saved.
+
+        Args:
+            path: Its path.
+            content: Of the file; None if it was not saved.
+        """
         label, name = path.parent.name, path.name
         if content is None:
             self._dataset.remove(label, [name])

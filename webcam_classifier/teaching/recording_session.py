@@ -1,4 +1,4 @@
-"""Record into a folder while a camera is watched: what a person does, and what they are told."""
+"""Record snapshots into a folder: everything a person can do, and the state they are shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Done = TypeVar("_Done")
 
 
 class RecordingSession(Closing):
-    """Records snapshots into a folder of pictures that may be empty, and changes what is there.
+    """Records snapshots into a folder, which may be empty, and changes the pictures in it.
 
     >>> with RecordingSession(Path("dataset"), ["cup", "none"]) as session:
     ...     session.start_recording("cup", at_most=1)
@@ -41,18 +41,18 @@ class RecordingSession(Closing):
     1
 
     All methods may be called from any thread. Pictures are on the disk a moment after they were
-    taken, and nothing else is lost by a kill.
+    taken; if the process is killed, only those still on their way are lost.
 
     Args:
-        dataset: One folder for each label; it may be missing or empty.
-        labels: To be shown first, in this order; they need no pictures yet. The folder's other
-            labels follow.
+        dataset: The data set, with one folder for each label; it may be missing or empty.
+        labels: Shown first, in this order; they need no pictures yet. The folder's other labels
+            follow.
         rate: Snapshots a second while a label is recorded; infinity takes every frame.
-        keep_all: Record dark, bright, blurred and repeated pictures too.
+        keep_all: Whether to record dark, bright, blurred and repeated pictures too.
 
     Raises:
-        UserError: A label can't be a folder's name, or the folder can't be written or came split
-            into parts.
+        UserError: A label can't be the name of a folder, or the data set can't be written or is
+            split into parts such as train and test.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RecordingSession(Closing):
         self._edits = Edits(self._dataset, self._recording, self._forget)
 
     def __len__(self) -> int:
-        """How many pictures there are, those on their way to the disk included."""
+        """How many pictures there are, including those on their way to the disk."""
         return len(self._dataset)
 
     @property
@@ -96,23 +96,23 @@ class RecordingSession(Closing):
         return self._recording.label is not None
 
     def observe(self, labelled: LabelledFrame) -> None:
-        """Take a frame in, and record it if its time has come: the hook of `LiveLoop`.
+        """Record a labelled frame if a snapshot is due; the `record` hook of `LiveLoop`.
 
         It must be called in the loop's thread, before the next frame is labelled.
 
         Args:
-            labelled: With what was answered; an answer without an embedding does as well, and is
-                learnt from a little later.
+            labelled: The frame and its prediction. Without an embedding, it is learnt from a
+                little later.
         """
         self.take(labelled.frame, labelled.prediction)
 
     def take(self, frame: Frame, prediction: Prediction | None = None, wait: bool = False) -> bool:
-        """Take a frame in, and record it if its time has come.
+        """Record a frame if a snapshot is due.
 
         Args:
-            frame: What was seen; its image must not be changed afterwards.
-            prediction: What was answered, by a model.
-            wait: Whether to wait where the disk does not keep up, rather than to skip the frame.
+            frame: The frame; its image must not be changed afterwards.
+            prediction: What a model said about it, if there is a model.
+            wait: Whether to wait for a slow disk rather than skip the frame.
 
         Returns:
             Whether it was recorded, or will be unless the recording is stopped at once.
@@ -120,21 +120,21 @@ class RecordingSession(Closing):
         return self._recording.take(frame, prediction, wait)
 
     def check(self) -> None:
-        """Raise the `UserError` that keeps snapshots from being saved, where there is one."""
+        """Raise a `UserError` if snapshots can't be saved at the moment."""
         if self._recording.problem:
             raise UserError(self._recording.problem)
 
     def start_recording(self, label: str, at_most: int | None = None) -> None:
-        """Record the frames that come from now on, until `stop_recording`.
+        """Record frames from now on, until `stop_recording`.
 
-        The first one is recorded at once; without a number of pictures, each further one a moment
-        later, as `stop_recording` drops the last ones. A label that is being recorded goes on with
-        its burst, and only `at_most` changes; another one begins a burst of its own.
+        The first frame is saved at once. Without a limit, the others are saved a moment later,
+        because `stop_recording` drops the last ones. If the label is already being recorded, its
+        burst goes on and only the limit changes; another label begins a new burst.
 
         Args:
-            label: One of the state's.
-            at_most: Pause after so many snapshots of the burst: 1 for a key that was tapped, until
-                it turns out that it is held. None has no end.
+            label: A label of the state.
+            at_most: Pause after this many snapshots of the burst: 1 for a key that was pressed,
+                until it turns out that it is held. None is no limit.
 
         Raises:
             UserError: There is no such label.
@@ -144,26 +144,26 @@ class RecordingSession(Closing):
         self._changed()
 
     def stop_recording(self, released_at: float | None = None) -> None:
-        """End the burst; nothing happens where none is recorded.
+        """End the burst; nothing happens if none is recorded.
 
-        Of a recording without a number of pictures, what was captured in the last
-        `LATE_RELEASE` seconds is dropped, but never its first picture: a key is let go late, and
-        what is seen by then would be taught as this label.
+        A recording without a limit drops the pictures of its last `LATE_RELEASE` seconds, but never
+        its first one: people release the key late, and what the camera sees by then would be taught
+        as this label.
 
         Args:
-            released_at: Seconds on the monotonic clock: when the key was let go; None is now.
+            released_at: When the key was released, in seconds on the monotonic clock; None is now.
         """
         if self._recording.label is not None:
             self._recording.stop(released_at)
             self._changed()
 
     def set_crop(self, crop: Crop) -> None:
-        """Choose the part of the pictures that the data set is about; pictures stay whole.
+        """Choose the part of each picture that the data set uses; the files stay whole.
 
-        Where a model learns from them, all of them are analysed again.
+        If a model learns from the pictures, all of them are embedded again.
 
         Args:
-            crop: The part; the whole picture takes an earlier choice back.
+            crop: The part; the whole picture undoes an earlier choice.
 
         Raises:
             UserError: The folder can't be written.
@@ -171,12 +171,12 @@ class RecordingSession(Closing):
         self._change(lambda: self._edits.set_crop(crop, self._look_at))
 
     def undo(self) -> UndoneBurst | None:
-        """Take the last burst back: from the disk, and from all that was made of it.
+        """Undo the last burst: delete its pictures, and forget what was learnt from them.
 
-        A burst that is being recorded ends.
+        Recording stops.
 
         Returns:
-            What was taken back, or None where nothing of this run is left.
+            The burst that was undone; None if no burst of this run is left.
 
         Raises:
             UserError: A file can't be removed.
@@ -190,24 +190,24 @@ class RecordingSession(Closing):
             The name in Unicode's composed form.
 
         Raises:
-            UserError: It can't be a folder's name, or is there already.
+            UserError: It can't be the name of a folder, or exists already.
         """
         return self._change(lambda: self._edits.add_label(name))
 
     def rename_label(self, old: str, new: str) -> str:
-        """Rename a label with its folder. What is being recorded ends.
+        """Rename a label and its folder. Recording stops.
 
         Returns:
             The new name in Unicode's composed form.
 
         Raises:
-            UserError: There is no such label, the new name can't be a folder's or is taken, or
-                the folder can't be renamed.
+            UserError: There is no such label, the new name is taken or can't be the name of a
+                folder, or the folder can't be renamed.
         """
         return self._change(lambda: self._edits.rename_label(old, new))
 
     def remove_label(self, name: str) -> int:
-        """Take a label away; its pictures are moved to `.removed`. What is being recorded ends.
+        """Remove a label; its pictures are moved to `.removed`. Recording stops.
 
         Returns:
             How many pictures were moved.
@@ -218,11 +218,11 @@ class RecordingSession(Closing):
         return self._change(lambda: self._edits.remove_label(name))
 
     def remove_picture(self, label: str, name: str) -> None:
-        """Take one picture away; it is moved to `.removed`. What is being recorded ends.
+        """Remove a picture; it is moved to `.removed`. Recording stops.
 
         Args:
             label: Its label.
-            name: As `LabelState.newest` and `picture_names` give it.
+            name: As in `LabelState.newest` and `picture_names`.
 
         Raises:
             UserError: There is no such picture, or it can't be moved.
@@ -230,7 +230,7 @@ class RecordingSession(Closing):
         self.remove_pictures([(label, name)])
 
     def remove_pictures(self, pictures: Iterable[tuple[str, str]]) -> int:
-        """Take pictures away; they are moved to `.removed`. What is being recorded ends.
+        """Remove pictures; they are moved to `.removed`. Recording stops.
 
         Args:
             pictures: Their labels and names.
@@ -244,11 +244,11 @@ class RecordingSession(Closing):
         return self._change(lambda: self._edits.remove_pictures(pictures))
 
     def move_pictures(self, pictures: Iterable[tuple[str, str]], to: str) -> int:
-        """Move pictures to another label; each stays of the burst that it was recorded in.
+        """Move pictures to another label; each stays part of the burst it was recorded in.
 
         Args:
             pictures: Their labels and names.
-            to: The label; what is of it already stays.
+            to: The label; pictures that have it already are left alone.
 
         Returns:
             How many were moved; `undo_moves` moves them back.
@@ -262,7 +262,7 @@ class RecordingSession(Closing):
         """Move pictures from elsewhere to a label.
 
         Args:
-            files: On any disk; their names stay where they are free.
+            files: On any disk; they keep their names if those are free.
             to: The label.
 
         Returns:
@@ -277,8 +277,8 @@ class RecordingSession(Closing):
         """Move pictures of another folder to `.removed` in it.
 
         Args:
-            folder: It.
-            files: Directly in it.
+            folder: The folder.
+            files: Pictures directly in it.
 
         Returns:
             How many were moved; `undo_moves` moves them back.
@@ -290,17 +290,17 @@ class RecordingSession(Closing):
 
     @property
     def undoable_moves(self) -> UndoableMoves | None:
-        """The pictures that `undo_moves` would move back."""
+        """The moves that `undo_moves` would undo; None if there are none."""
         return self._edits.undoable_moves
 
     def undo_moves(self) -> UndoableMoves | None:
-        """Move the pictures back that were moved or taken away last in this run.
+        """Move back the pictures that were moved or removed last in this run.
 
         Returns:
-            What was moved back; None where nothing was.
+            What was moved back; None if there was nothing to undo.
 
         Raises:
-            UserError: A file can't be moved back.
+            UserError: A file can't be moved back, or is gone.
         """
         return self._change(self._edits.undo_moves)
 
@@ -308,19 +308,20 @@ class RecordingSession(Closing):
         """Add pictures from elsewhere, as one burst that `undo` takes back.
 
         Args:
-            label: Theirs.
-            files: Each with its name, which is only used to tell of it, and its content.
+            label: The label they get.
+            files: Name and content of each file; the name is only used in messages.
 
         Returns:
-            Those that were not added.
+            The files that were not added, and why.
 
         Raises:
-            UserError: There is no such label, or the disk can't be written.
+            UserError: There is no such label, or the disk can't be written. Pictures that were
+                added before stay.
         """
         return self._change(lambda: self._edits.add_pictures(label, files))
 
     def choose_frames(self, label: str) -> ChosenFrames:
-        """Begin a burst of frames that are chosen out of a video; see `add_frame`.
+        """Begin a burst of frames chosen from a video; see `add_frame`.
 
         Raises:
             UserError: There is no such label.
@@ -329,17 +330,18 @@ class RecordingSession(Closing):
         return ChosenFrames(label, self._keeps_all)
 
     def add_frame(self, frames: ChosenFrames, image: BgrImage, content: bytes) -> ChosenFrame:
-        """Add a frame to a burst that `undo` takes back, unless it is not worth that.
+        """Add a frame to a burst that `undo` takes back.
 
-        Left out is what a camera's recording leaves out, and what is in the data set already.
+        Frames that a recording from a camera would skip are left out, and so are pictures that the
+        data set already has.
 
         Args:
-            frames: From `choose_frames`.
+            frames: The burst, from `choose_frames`.
             image: (height, width, 3) uint8.
-            content: The same as a file.
+            content: The same picture as the content of a file.
 
         Raises:
-            UserError: The label is gone, the burst was taken back, or the disk can't be written.
+            UserError: The label is gone, the burst was undone, or the disk can't be written.
         """
         return self._change(lambda: self._edits.add_frame(frames, image, content))
 
@@ -347,9 +349,9 @@ class RecordingSession(Closing):
         """Find out what `read_in` would add; nothing changes.
 
         Args:
-            source: What another tool wrote, open.
-            name: How a person knows it.
-            label: What all of its pictures show; None believes it.
+            source: What another tool wrote, opened.
+            name: What a person calls it, for messages.
+            label: The label of all its pictures; None takes the labels it has.
 
         Raises:
             UserError: As `read_in` does.
@@ -357,24 +359,24 @@ class RecordingSession(Closing):
         return self._edits.rehearse_import(source, name, label)
 
     def read_in(self, source: Source, name: str, label: str | None = None) -> Imported:
-        """Add what another tool wrote, as `import_dataset` does: all of it, or nothing.
+        """Import another tool's data set, as `import_dataset` does: all of it, or nothing.
 
-        Parts, such as `train` and `test`, are taken for one whole. What is being recorded ends.
-        `undo` takes it back, label by label.
+        Parts such as `train` and `test` are merged. Recording stops. `undo` takes the import back,
+        label by label.
 
         Args:
-            source: As for `rehearse_import`, as are the others.
+            source: As for `rehearse_import`.
             name: As for `rehearse_import`.
-            label: As for `rehearse_import`; it must be there.
+            label: As for `rehearse_import`; it must exist.
 
         Raises:
-            UserError: The source is refused, its labels can't be folders beside those that there
-                are, or the disk can't be written.
+            UserError: The source is refused, its labels can't be folders beside the existing ones,
+                or the disk can't be written.
         """
         return self._change(lambda: self._edits.read_in(source, name, label, self._look_at))
 
     def picture_names(self, label: str) -> tuple[str, ...]:
-        """Name all pictures of a label, newest first.
+        """Return the names of all pictures of a label, newest first.
 
         Raises:
             UserError: There is no such label.
@@ -383,7 +385,7 @@ class RecordingSession(Closing):
         return self._dataset.names(label)
 
     def picture_path(self, label: str, name: str) -> Path:
-        """Tell the file of a picture, which is always one that the session knows of.
+        """Return the file of a picture, which is always one that the session knows.
 
         Raises:
             UserError: There is no such picture.
@@ -391,7 +393,7 @@ class RecordingSession(Closing):
         return self._edits.picture_path(label, name)
 
     def state(self) -> RecordingState:
-        """All that is known now of what is recorded; cheap enough to ask for with every frame."""
+        """Return the state of the recording; cheap enough to be called for every frame."""
         with self._telling:
             version = self._version
             if self._state is None or self._state.version != version:
@@ -399,7 +401,7 @@ class RecordingSession(Closing):
             return self._state
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Have a function called whenever what the session tells has changed.
+        """Have a function called whenever the state has changed.
 
         Args:
             callback: Called from any thread; it must be quick, and must not call the session.
@@ -409,7 +411,7 @@ class RecordingSession(Closing):
     def close(self) -> None:
         """Write what is still waiting, and stop; a second call does nothing.
 
-        A recording that was not stopped keeps its last pictures: no key was let go.
+        A recording that was not stopped keeps its last pictures: no key was released.
 
         Raises:
             UserError: A snapshot could not be written.
@@ -418,7 +420,7 @@ class RecordingSession(Closing):
         self._recording.recorder.close()
 
     def _change(self, change: Callable[[], _Done]) -> _Done:
-        """Make a change and tell of it, even if it failed: part of it may be done."""
+        """Make a change and announce it, even if it failed: part of it may have been done."""
         try:
             return change()
         finally:
@@ -431,10 +433,10 @@ class RecordingSession(Closing):
             callback()
 
     def _forget(self, pictures: Sequence[Picture]) -> None:
-        """Let go of what was made of pictures that are gone; there is nothing where none learns."""
+        """Forget what was learnt from pictures that were removed; here, nothing was."""
 
     def _look_at(self, crop: Crop | None) -> None:
-        """Look at another part of the pictures from now on."""
+        """Use another part of the pictures from now on."""
         self._dataset.look_at(crop)
 
     def _describe(self, version: int) -> RecordingState:

@@ -1,4 +1,4 @@
-"""Find the snapshots that somebody should look at: wrongly filed, copies, too blurred to teach."""
+"""Find the snapshots that somebody should check: wrong labels, near copies, bad quality."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ Reason = Literal["label", "copy", "quality"]
 
 @dataclass(frozen=True)
 class Suspect:
-    """A snapshot that somebody should look at.
+    """A snapshot that somebody should check.
 
     Attributes:
-        label: The label that it is filed under.
+        label: Its label.
         name: Its path below the label's folder.
-        reason: `label`: it looks like another one. `copy`: it is nearly the same as another
+        reason: `label`: it looks like another label. `copy`: it is nearly the same as another
             snapshot of its label. `quality`: it is too dark, too bright or blurred.
-        about: The label that it looks like, the name of what it is a copy of, or what is wrong
+        about: The label it looks like, the name of the snapshot it is a copy of, or what is wrong
             with it.
-        probability: Of that label, by heads that never saw its burst, 0 to 1; None for others.
+        probability: For `label`, the probability of the other label according to heads that never
+            saw its burst, 0 to 1; otherwise None.
     """
 
     label: str
@@ -41,26 +42,26 @@ class Suspect:
 
 
 class Review:
-    """Looks through a data set; what was found out about a file's sharpness is remembered.
+    """Checks a data set; the result of a file's quality check is remembered by its content.
 
     Args:
-        dataset: Its index.
+        dataset: The index of the data set.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._problems: dict[str, str] = {}  # by the content's hash; empty where there is none
+        self._problems: dict[str, str] = {}  # by the content's hash; empty if there is none
 
     def suspects(
         self,
         calibration: Calibration | None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> tuple[Suspect, ...]:
-        """Find what to look at: wrong labels first, the surest of them at the beginning.
+        """Return the suspects: wrong labels first, the most certain ones at the top.
 
         Args:
-            calibration: Of the pictures, for the labels; None looks at the pictures alone.
-            is_cancelled: Asked between files; true leaves the rest of them out.
+            calibration: Needed to find wrong labels; None only checks the pictures themselves.
+            is_cancelled: Called between files; true leaves out the rest of them.
 
         Returns:
             Each picture at most once, and only what is still there.
@@ -87,7 +88,7 @@ class Review:
                     return
                 try:
                     judged = snapshot_problem(read_picture(self._dataset.path(picture)))
-                except (PictureError, OSError):  # it has just gone
+                except (PictureError, OSError):  # it was removed a moment ago
                     continue
                 problem = "" if judged is None else judged.value
                 self._problems[picture.content_hash] = problem
@@ -107,7 +108,7 @@ def _wrong_labels(calibration: Calibration | None) -> Iterator[Suspect]:
 
 
 def _copies(pictures: Sequence[Picture]) -> Iterator[Suspect]:
-    """Pictures that are nearly the same as an earlier one of their label."""
+    """Yield pictures that are nearly the same as an earlier one of their label."""
     by_label: dict[str, list[Picture]] = {}
     for picture in pictures:
         by_label.setdefault(picture.label, []).append(picture)
@@ -118,7 +119,7 @@ def _copies(pictures: Sequence[Picture]) -> Iterator[Suspect]:
         bits = np.array([one.fingerprint for one in known], dtype=np.bool_)
         comparison = PictureComparison(np.array([one.small for one in known], dtype=np.uint8))
         groups = group_near_duplicates(bits)
-        kept: dict[int, list[int]] = {}  # by group; what the others of it are copies of
+        kept: dict[int, list[int]] = {}  # by group: pictures that are copies of no earlier one
         for place, group in enumerate(groups.tolist()):
             earlier = np.array(kept.setdefault(group, []), dtype=np.int64)
             near = earlier[are_near_duplicates(bits[[place]], bits[earlier])[0]]

@@ -1,4 +1,4 @@
-"""Teach while a camera is watched: record, and learn from what is recorded."""
+"""Teach with a live camera: record snapshots, and learn from them at once."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TELL_EVERY = 0.2  # seconds, while pictures are waited for
+_TELL_EVERY = 0.2  # seconds between reports while waiting for pictures
 
 
 class TeachingSession(RecordingSession):
-    """Records, learns, and answers, from a folder of pictures that may be empty.
+    """Records, learns and classifies, starting from a folder of pictures that may be empty.
 
     >>> with TeachingSession(Path("dataset"), backbone, ["cup", "none"]) as session:
     ...     with LiveLoop(camera, session.classifier, record=session.observe) as loop:
@@ -48,22 +48,22 @@ class TeachingSession(RecordingSession):
     ...         for labelled in loop.results(wait=0.02):
     ...             labels, learnt = session.state().labels, session.learning_state().learnt
 
-    No method waits for something to be learnt, but `wait_until_learnt`. What is undone or removed
-    is forgotten with the next frames.
+    Only `wait_until_learnt` and `write` wait for something to be learnt. Pictures that are undone
+    or removed are forgotten within the next few frames.
 
     Args:
-        dataset: One folder for each label; it may be missing or empty.
+        dataset: As for `RecordingSession`.
         backbone: The frozen network.
-        labels: As for `RecordingSession`, as are `rate` and `keep_all`.
+        labels: As for `RecordingSession`.
         runtime: What runs the network.
-        rate: Snapshots a second.
-        keep_all: Whether to record bad pictures too.
-        on_loaded: Called when much was loaded that stays, here and once in a thread; a process may
-            then have the garbage collector pass it over.
+        rate: As for `RecordingSession`.
+        keep_all: As for `RecordingSession`.
+        on_loaded: Called here and once from a thread, when most of what stays in memory has been
+            loaded; a process may then exempt it from garbage collection.
 
     Raises:
         UserError: As for `RecordingSession`, or the cache folder can't be written.
-        ProviderError: The runtime can't be had.
+        ProviderError: The runtime is not available.
     """
 
     def __init__(
@@ -105,37 +105,37 @@ class TeachingSession(RecordingSession):
 
     @property
     def classifier(self) -> Classifier:
-        """What labels the frames: for `LiveLoop`, and used by its thread alone."""
+        """The classifier for `LiveLoop`; only the loop's thread may use it."""
         return self._classifier
 
     def learning_state(self) -> LearningState:
-        """All that is known now of what is learnt; as `state`, it is told of by `on_change`."""
+        """Return the state of learning; like `state`, its changes are announced by `on_change`."""
         with self._telling:
             if self._learning is None or self._learning[0] != self._version:
                 self._learning = self._version, self._describe_learning()
             return self._learning[1]
 
     def wait_until_learnt(self, timeout: float) -> bool:
-        """Wait until all that is on the disk is learnt, with views and a measured accuracy.
+        """Wait until all pictures on the disk are learnt, with their views and a measured accuracy.
 
         Args:
             timeout: Seconds.
 
         Returns:
-            Whether it is.
+            Whether they are.
         """
         return self._background.wait(timeout)
 
     def review(self, is_cancelled: Callable[[], bool] = lambda: False) -> tuple[Suspect, ...]:
-        """Find the snapshots that somebody should look at, among those that are learnt.
+        """Find the snapshots that somebody should check, among those that are learnt.
 
-        Takes some seconds with a thousand of them, and more at the first time, when each file is
-        read. `wait_until_learnt` before it leaves none out.
+        It takes a few seconds for a thousand snapshots, and longer the first time, when each file
+        is read. To include all of them, call `wait_until_learnt` first.
 
         Args:
-            is_cancelled: Asked between files; true leaves the rest of them out.
+            is_cancelled: Called between files; true leaves out the rest of them.
         """
-        # Loaded only now: it is seldom asked for.
+        # Imported only now: it is rarely used.
         from webcam_classifier.teaching.review import Review
 
         if self._review is None:
@@ -143,23 +143,22 @@ class TeachingSession(RecordingSession):
         return self._review.suspects(self._learner.calibration, is_cancelled)
 
     def write(self, output: Path, is_cancelled: Callable[[], bool] = lambda: False) -> Result:
-        """Write a model of the pictures that there are, as `train.py --mode head` does.
+        """Write a model of the current pictures, the same that `train.py --mode head` writes.
 
-        It is the learner's own head. This takes some seconds, and holds up neither the picture nor
-        the learning; what is recorded meanwhile is not in the model. Progress is told.
+        This takes a few seconds, and holds up neither the live picture nor learning. Pictures that
+        are recorded in the meantime are not in the model. Progress events are sent.
 
         Args:
             output: The folder for model, metrics and report.
-            is_cancelled: Asked while pictures are waited for; true writes nothing.
+            is_cancelled: Called while waiting for pictures to be embedded; true writes nothing.
 
         Returns:
-            What it came to.
+            The outcome, with its figures.
 
         Raises:
-            UserError: There are too few pictures, or the folder can't be written, or it was
-                cancelled.
+            UserError: There are too few pictures, the folder can't be written, or it was cancelled.
         """
-        # Loaded only now: drawing and analysing take longer to load than all else.
+        # Imported only now: what draws the report takes longer to load than everything else.
         from webcam_classifier.training.former_model import FormerModel
         from webcam_classifier.training.save_live_model import save_live_model
 
@@ -172,10 +171,10 @@ class TeachingSession(RecordingSession):
         )
 
     def _calibrated(self, is_cancelled: Callable[[], bool]) -> tuple[Calibration, Crop | None]:
-        """Wait until the pictures of this moment are calibrated, and tell how far that is.
+        """Wait until the current pictures are calibrated, and send progress events.
 
         Returns:
-            The calibration, and the part of the pictures that it is about.
+            The calibration, and the crop it is for.
         """
         wanted = {(one.label, one.key) for one in self._dataset.every()}
         counter = Counter(Stage.EMBED, len(wanted))
@@ -183,7 +182,7 @@ class TeachingSession(RecordingSession):
         while not is_cancelled():
             check_enough(self._dataset)  # pictures may be removed meanwhile
             self._background.wait(_TELL_EVERY)
-            with self._dataset.changed:  # they change together
+            with self._dataset.changed:  # so that the two belong together
                 calibration, crop = self._learner.calibration, self._dataset.crop
             known = set[tuple[str, str]]()
             if calibration is not None:
@@ -194,7 +193,7 @@ class TeachingSession(RecordingSession):
             while done < min(embedded, len(wanted)):
                 done += 1
                 counter.advance()
-            # What was removed meanwhile is not waited for.
+            # Pictures that were removed in the meantime are not waited for.
             if calibration is not None and (wanted & there) <= known <= there:
                 counter.finish()
                 return calibration, crop
@@ -243,7 +242,7 @@ class TeachingSession(RecordingSession):
 
 
 def feature_card(backbone: Backbone, dataset: Dataset) -> ModelCard:
-    """The card of a network that any head may be put on."""
+    """Return the card of a network without a head."""
     return ModelCard(
         labels=(),
         input_size=backbone.input_size,
@@ -258,15 +257,15 @@ def feature_card(backbone: Backbone, dataset: Dataset) -> ModelCard:
 
 
 def feature_file(features: onnx.ModelProto) -> Path:
-    """The file of a graph, which runtimes open; it is written where it is not there yet.
+    """Return a file with a graph in it, since runtimes open files; it is kept in the cache folder.
+
+    If the cache folder can't be written, it is a temporary file that this process removes.
 
     Args:
-        features: From `pixels` to the normalised embedding.
-
-    Where the cache folder can't be written, it is a temporary file, as long as this process lasts.
+        features: The graph from `pixels` to the normalised embedding.
 
     Raises:
-        UserError: That can't be written either.
+        UserError: The temporary file can't be written either.
     """
     content = features.SerializeToString(deterministic=True)
     name = f"features-{hashlib.sha256(content).hexdigest()[:24]}.onnx"
@@ -276,7 +275,7 @@ def feature_file(features: onnx.ModelProto) -> Path:
             return path
         _log.warning("%s was damaged, and is rebuilt.", path)
     except OSError:
-        pass  # not there yet, or not to be read
+        pass  # it does not exist yet, or can't be read
     try:
         write_atomically(path, content)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What a person is told while recording and teaching: values that never change."""
+"""The state that a person is shown while recording and teaching, as immutable values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.evaluation.metrics import Evaluation
 
 NEWEST = 12
-"""How many of a label's newest pictures are named."""
+"""How many of a label's newest pictures are listed."""
 
 
 @dataclass(frozen=True)
 class LabelState:
-    """A label, as it is on the disk.
+    """A label and its pictures.
 
     Attributes:
-        name: Of its folder.
-        count: Its pictures, those on their way to the disk included.
-        newest: Names of its newest pictures, newest first, `NEWEST` at the most. A name is the
-            path below the label's folder, with forward slashes.
-        is_behind: Whether it has far fewer pictures than another.
-        recordings: How many times it was recorded; None where that is not known, as for pictures
+        name: The label, which is the name of its folder.
+        count: How many pictures it has, including those on their way to the disk.
+        newest: Names of its newest pictures, newest first, at most `NEWEST`. A name is the path
+            below the label's folder, with forward slashes.
+        is_behind: Whether it has far fewer pictures than another label.
+        recordings: How many times it was recorded; None if that is not known, as for pictures
             from elsewhere.
     """
 
@@ -37,15 +37,15 @@ class LabelState:
 
 @dataclass(frozen=True, eq=False)
 class LearntAccuracy:
-    """How right the head is on pictures of which it saw neither them nor their burst.
+    """The accuracy of the head on bursts that it did not learn from.
 
-    It is cross-validated: each burst is left out in turn, and asked about. It is the figure that
-    `train.py --mode head` writes for the same pictures.
+    It is cross-validated: each burst is left out in turn and classified by a head fitted to the
+    others. `train.py --mode head` writes the same figure for the same pictures.
 
     Attributes:
         evaluation: The figures.
-        rests_on: What kept asked pictures apart from what was learnt, in words.
-        is_current: Whether it is about the pictures that there are now; else it is a moment old.
+        rests_on: How the pictures that were classified were kept apart from those learnt, in words.
+        is_current: Whether it is for the current pictures; otherwise it is a moment old.
     """
 
     evaluation: Evaluation
@@ -68,19 +68,19 @@ class Skip:
 
 @dataclass(frozen=True, eq=False)
 class RecordingState:
-    """All that is known at a moment of what is recorded.
+    """The state of a recording session at one moment.
 
     Attributes:
-        version: Grows with every change.
+        version: Counts the changes.
         dataset: The folder of the pictures.
-        labels: In the order in which they are shown: as they were given, then as they were added.
-        recording: The label that is being recorded.
-        skipped: How many frames were not recorded in this run, by reason, most first.
-        last_skip: The last of them; None once a frame was recorded after it.
-        warnings: What a person should mend, a sentence each.
-        undoable: The burst that `undo` would take back.
-        problem: What went wrong while saving, and is not mended yet; empty else.
-        crop: The part of the picture that the data set is about; None is all of it.
+        labels: In the order shown: those given at the start, then the others as they were added.
+        recording: The label that is being recorded; None if none is.
+        skipped: How many frames were not recorded in this run, by reason, most frequent first.
+        last_skip: The last frame that was not recorded; None once one was recorded after it.
+        warnings: Problems that a person should fix, a sentence each.
+        undoable: The burst that `undo` would take back; None if there is none.
+        problem: Why snapshots can't be saved at the moment; empty if they can.
+        crop: The part of the picture that the data set uses; None is all of it.
     """
 
     version: int
@@ -97,19 +97,19 @@ class RecordingState:
 
 @dataclass(frozen=True, eq=False)
 class LearningState:
-    """All that is known at a moment of what is learnt.
+    """The state of learning at one moment.
 
     Attributes:
-        backbone: The network that gives the features, by its torchvision name.
-        input_size: The side of the square that it sees, in pixels.
+        backbone: The network that computes the embeddings, by its torchvision name.
+        input_size: The side of its square input, in pixels.
         runtime: What runs it, with its version, for a person.
-        learnt_labels: The labels that the head tells apart; none before two have a picture.
-        learnt: Pictures that the head has learnt from.
-        pending: Pictures that it has not, or of which it knows no views yet; 0 when all is learnt.
-        corrections: Snapshots of this run that were taken while another label was answered.
-        accuracy: The last one that was measured; None before there is one.
-        accuracy_advice: What is missing before there is one; empty where nothing is.
-        problem: What keeps it from learning now, and is not mended yet; empty else.
+        learnt_labels: The labels that the head knows; none until two labels have a picture.
+        learnt: How many pictures the head has learnt from.
+        pending: How many pictures, or their views, are still to be learnt; 0 when all are.
+        corrections: Snapshots of this run for which the model had answered another label.
+        accuracy: The last accuracy that was measured; None before the first.
+        accuracy_advice: What is missing to measure an accuracy; empty if nothing is.
+        problem: Why it can't learn at the moment; empty if it can.
     """
 
     backbone: str
@@ -125,7 +125,7 @@ class LearningState:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is something to predict: two labels with a picture each."""
+        """Whether it can classify: at least two labels have a picture."""
         return bool(self.learnt_labels)
 
 
@@ -134,8 +134,8 @@ class Refusal:
     """A file that was not added.
 
     Attributes:
-        name: As it was given.
-        reason: A few words.
+        name: The name it was sent with.
+        reason: Why, in a few words.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Write, train and export beside the live picture: in a thread, or in processes that give way.
+"""Save, train and export beside the live picture: in a thread, or in low-priority processes.
 
-What they write is what a person would have got from the same command, and where one is killed,
-what was there before stays.
+They write what the same command would have written for a person. If one is killed, earlier files
+stay as they were.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from webcam_classifier.progress import (
 from webcam_classifier.stage_captions import describe_progress
 from webcam_classifier.teaching.job_process import JobProcess
 
-if TYPE_CHECKING:  # what learns takes a moment to load, which a state of a job does not need
+if TYPE_CHECKING:  # what learns is slow to load, and the state of a job does not need it
     from webcam_classifier.teaching.session import TeachingSession
 
 JobKind = Literal["head", "finetune", "export", "page", "dataset"]
@@ -46,23 +46,23 @@ _SHARES: Mapping[JobKind, Mapping[Stage, tuple[float, float]]] = {
     "page": {},
     "dataset": {Stage.READ: (0.0, 0.99)},
 }
-"""From where to where the progress goes in a stage; those not named don't move it."""
+"""The part of the whole progress, 0 to 1, that each stage covers; other stages don't move it."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How a job goes.
+    """The state of a job.
 
     Attributes:
         number: Counts the jobs of this run, from 1.
-        kind: What is done.
-        status: Whether it goes on, and else how it ended.
-        progress: 0 to 1, never falling; None where that can't be told.
-        message: What is being done, or what came out, in a line.
-        history: The epochs so far, where layers are trained.
-        error: Why it failed, in the sentences of the command; empty else.
-        output: The folder, or for an export the file, that is written.
-        result: What came out, with its figures; None before the end.
+        kind: What the job does.
+        status: Whether it is running, or how it ended.
+        progress: 0 to 1, never falling; None if it is not known.
+        message: What it is doing, or its result, in one line.
+        history: The epochs so far, if layers are trained.
+        error: Why it failed, in the words of the command; empty if it did not.
+        output: The folder that is written, or for an export the file.
+        result: The result, with its figures; None before the end.
     """
 
     number: int
@@ -77,12 +77,12 @@ class JobState:
 
     @property
     def is_running(self) -> bool:
-        """Whether it goes on."""
+        """Whether it is still running."""
         return self.status == "running"
 
 
 class TrainingJobs:
-    """Runs one job at a time, and remembers the last; all methods may be called from any thread.
+    """Runs one job at a time, and remembers the last one. Methods may be called from any thread.
 
     >>> with TrainingJobs() as jobs:
     ...     jobs.teach("head", Path("dataset"), Path("models/cups"))
@@ -112,15 +112,15 @@ class TrainingJobs:
         backbone: str | None = None,
         input_size: int | None = None,
     ) -> JobState:
-        """Begin to train as `train.py DATASET --mode KIND --output OUTPUT` does.
+        """Start to train as `train.py DATASET --mode KIND --output OUTPUT` does.
 
         Args:
-            kind: A head, or layers as well, which needs torch.
-            dataset: The pictures.
+            kind: `head` fits a head; `finetune` trains layers too, which needs torch.
+            dataset: The folder of the pictures.
             output: The folder of the model.
-            epochs: Of fine-tuning; None leaves it to train.py.
-            backbone: Likewise.
-            input_size: Likewise, in pixels.
+            epochs: For fine-tuning; None takes the default of train.py.
+            backbone: None takes the default of train.py.
+            input_size: In pixels; None takes the default of train.py.
 
         Raises:
             UserError: Another job is running, or no process can be started.
@@ -132,10 +132,10 @@ class TrainingJobs:
         return self._begin(kind, command, output)
 
     def write(self, session: TeachingSession, output: Path) -> JobState:
-        """Begin to write the model that a session has learnt, in a thread; see its `write`.
+        """Start to write the model that a session has learnt, in a thread; see its `write`.
 
         Args:
-            session: What was learnt.
+            session: The session.
             output: The folder of the model.
 
         Raises:
@@ -156,13 +156,13 @@ class TrainingJobs:
         precision: Literal["fp32", "fp16", "int8"],
         pictures: Path | None = None,
     ) -> JobState:
-        """Begin to export as `python -m export MODEL --precision PRECISION` does.
+        """Start to export as `python -m export MODEL --precision PRECISION` does.
 
         Args:
             model: The model file, or its folder.
-            precision: Of the numbers.
-            pictures: The two are compared on these; None takes those that were held back, which
-                after a short recording are too few.
+            precision: The number format of the new file.
+            pictures: A folder of pictures on which old and new model are compared; None takes the
+                held-back ones, which are too few after a short recording.
 
         Raises:
             UserError: Another job is running.
@@ -174,7 +174,7 @@ class TrainingJobs:
         return self._begin("export", command, output)
 
     def write_page(self, model: Path, output: Path) -> JobState:
-        """Begin to write a page for browsers as `python -m export MODEL --web OUTPUT` does.
+        """Start to write a page for browsers as `python -m export MODEL --web OUTPUT` does.
 
         Args:
             model: The model file.
@@ -186,7 +186,7 @@ class TrainingJobs:
         return self._begin("page", ["export", str(model), "--web", str(output)], output)
 
     def write_dataset(self, dataset: Path, output: Path) -> JobState:
-        """Begin to write a data set as `collect.py --dataset DATASET --export OUTPUT` does.
+        """Start to write a data set as `collect.py --dataset DATASET --export OUTPUT` does.
 
         Args:
             dataset: The folder.
@@ -199,25 +199,25 @@ class TrainingJobs:
         return self._begin("dataset", command, output)
 
     def cancel(self) -> None:
-        """End the running job; what was there before it stays as it was."""
+        """Cancel the running job; earlier files stay as they were."""
         with self._lock:
             self._is_cancelled = self._state is not None and self._state.is_running
             if self._process is not None:
-                # Not asked to end: asked, a training keeps what it has so far.
+                # It is killed because a training that is asked to end keeps what it has so far.
                 self._process.kill()
 
     def state(self) -> JobState | None:
-        """How the last job goes or went; None before the first."""
+        """Return the state of the last job; None before the first."""
         return self._state
 
     def wait(self, timeout: float) -> JobState | None:
-        """Wait for the end of the running job, so many seconds at the most; return its state."""
+        """Wait until the running job ends, or for `timeout` seconds, and return its state."""
         if self._thread is not None:
             self._thread.join(timeout)
         return self._state
 
     def close(self) -> None:
-        """End a running job."""
+        """Cancel a running job and wait for its end."""
         self.cancel()
         if self._thread is not None:
             self._thread.join()
@@ -249,7 +249,7 @@ class TrainingJobs:
         return state
 
     def _begun(self, kind: JobKind, output: Path) -> JobState:
-        """The state of a job that begins, unless another one is running."""
+        """Set and return the state of a job that starts, unless another one is running."""
         if self._state is not None and self._state.is_running:
             raise UserError("Something is being trained or exported. Wait, or cancel it first.")
         number = 1 if self._state is None else self._state.number + 1
@@ -265,7 +265,7 @@ class TrainingJobs:
         try:
             with listening(hear):
                 result = session.write(state.output, lambda: self._is_cancelled)
-        except Exception as error:  # whatever it is, somebody waits for the end of the job
+        except Exception as error:  # whatever it is, the job must end
             message = str(error) if isinstance(error, UserError) else repr(error)
             ended = replace(state, status="failed", message="failed", error=message)
             if self._is_cancelled:
@@ -284,7 +284,7 @@ class TrainingJobs:
         code = process.finish()
         with self._lock:
             self._process = None
-            # A result is told once everything is written: a kill after that came too late.
+            # The result is sent once everything is written: a kill after that came too late.
             is_done = code == 0 or (self._is_cancelled and state.result is not None)
             if is_done:
                 message = "done" if state.result is None else state.result.message
@@ -299,7 +299,7 @@ class TrainingJobs:
 
 
 def _after(state: JobState, event: Event) -> JobState:
-    """What the state is once an event was told."""
+    """Return the state after an event."""
     if isinstance(event, Epoch):
         return replace(state, history=(*state.history, event))
     if isinstance(event, Note):
@@ -312,7 +312,7 @@ def _after(state: JobState, event: Event) -> JobState:
 
 
 def _share(state: JobState, event: Progress) -> float | None:
-    """How much of the whole job is done."""
+    """Return the progress of the whole job, 0 to 1; None if it is not known."""
     shares = _SHARES[state.kind]
     if not event.total or event.stage not in shares:
         return state.progress
@@ -322,7 +322,7 @@ def _share(state: JobState, event: Progress) -> float | None:
 
 
 def _describe_end(code: int, log: Sequence[str]) -> str:
-    """Say why a process ended that did not say so itself."""
+    """Say why a process ended, if it sent no event that says so."""
     said = next((line for line in reversed(log) if line.strip()), "")
     if said:
         return said.removeprefix("error: ")

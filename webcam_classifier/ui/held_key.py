@@ -32,7 +32,7 @@ class HeldKey:
             now: Seconds on the monotonic clock.
 
         Returns:
-            True where the key went down anew, False where it is still held.
+            True if the key went down anew, False if it is still held.
         """
         is_new = self.held(now) != name
         # Only quick codes are a repeating key; slower ones may be taps, and wait for another.
@@ -43,14 +43,14 @@ class HeldKey:
 
     @property
     def let_go_at(self) -> float | None:
-        """When the key was seen down last; None where it may have been tapped, not held.
+        """When the key was seen down last; None if it may have been tapped, not held.
 
         A window tells of a key's end only by repeats that stop coming, a quarter of a second late.
         """
         return self._seen_at if self._repeats >= _SURELY_HELD else None
 
     def held(self, now: float) -> str:
-        """Name the key that is down, as far as can be told; empty where none is.
+        """Name the key that is down, as far as can be told; empty if none is.
 
         Args:
             now: Seconds on the monotonic clock.

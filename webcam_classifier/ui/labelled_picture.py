@@ -23,7 +23,7 @@ def draw_labelled(
     Args:
         image: (height, width, 3) uint8, of the frame, of any size; stays as it is.
         labelled: What is seen.
-        top: How many labels get a bar, where there is one model.
+        top: How many labels get a bar, if there is one model.
         mirrored: Whether the picture is the frame's mirror image.
         status: See `draw_prediction`, like the rest.
         help_line: The keys.

@@ -205,7 +205,7 @@ def save_snapshot(labelled: LabelledFrame, top: int, folder: Path) -> tuple[Path
     Args:
         labelled: The frame with its label.
         top: How many labels get a bar.
-        folder: Made where it is missing.
+        folder: Made if it is missing.
 
     Returns:
         The raw picture's file and the annotated one's, named by the time in UTC.

@@ -156,7 +156,7 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
 
     Args:
         prediction: With labels.
-        key: What records the likeliest label; empty where nothing does.
+        key: What records the likeliest label; empty if nothing does.
     """
     if prediction.is_unknown:
         words = window_words.guess(prediction.shown_label, key)
@@ -167,7 +167,7 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
 
 
 def bar_colour(prediction: Prediction, verdict: Verdict, is_best: bool) -> Colour:
-    """Give the bar of the best label the verdict's colour, and none where all is unknown."""
+    """Give the bar of the best label the verdict's colour, and none if all is unknown."""
     return DIM if prediction.is_unknown else verdict.colour if is_best else PALE
 
 

@@ -51,18 +51,18 @@ class RecordView:
     Attributes:
         rows: The labels, in order.
         bars: How their counts compare, or their probabilities; one for each row.
-        recording: What is being recorded, in a few words; empty where nothing is.
+        recording: What is being recorded, in a few words; empty if nothing is.
         message: What should be mended, or has just been done.
-        is_warning: Whether the message is about something to be mended.
+        is_warning: Whether the message is about something to be fixed.
         skipped: What was not recorded; it stands beside the message where there is room.
         keys: What can be pressed.
         entry: A name that is being typed, or None.
         verdict: What is seen, or what to do next as long as nothing can be told, in a band at the
             lower edge; None leaves it out, as there is nothing to tell where no model is taught.
         facts: At the right of the verdict, three lines at most: the first one counts most.
-        steps: How to begin, each with its key; none where something was recorded.
+        steps: How to begin, each with its key; none if something was recorded.
         status: How fast, how old.
-        progress: How far the work in the background is, 0 to 1; None where there is none.
+        progress: How far the work in the background is, 0 to 1; None if there is none.
     """
 
     rows: Sequence[LabelRow]

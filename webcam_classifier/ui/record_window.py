@@ -208,7 +208,7 @@ class RecordWindow:
         if outcome is not None:
             told, is_done = outcome
             self._tell(told, now, is_warning=not is_done, lasts=_OUTCOME_FOR)
-            # Somebody who wanted to leave with a model stays where there is none.
+            # Somebody who wanted to leave with a model stays if there is none.
             self.wants_end = self.wants_end or (self._ends_when_written and is_done)
             self._ends_when_written = False
 

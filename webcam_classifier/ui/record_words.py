@@ -44,7 +44,7 @@ class Message:
 
     Attributes:
         text: The line.
-        is_warning: Whether it is about something to be mended.
+        is_warning: Whether it is about something to be fixed.
         at: Seconds on the monotonic clock: since when.
         until: Likewise: when it has been said long enough.
     """
@@ -87,7 +87,7 @@ def choose_message(
 
 
 def describe_recordings(state: RecordingState) -> str:
-    """Say what to record next, or that it is enough; empty where names don't tell recordings.
+    """Say what to record next, or that it is enough; empty if names don't tell recordings.
 
     Args:
         state: Of the session.
@@ -119,7 +119,7 @@ def label_rows(state: RecordingState, chosen: int, recording: str) -> list[Label
     Args:
         state: Of the session.
         chosen: Index of the label that the space bar records.
-        recording: The label that is being recorded; empty where none is.
+        recording: The label that is being recorded; empty if none is.
     """
     return [
         LabelRow(
@@ -262,7 +262,7 @@ def describe_undone(undone: UndoneBurst | None) -> str:
 
 
 def describe_skipped(state: RecordingState) -> str:
-    """List how many frames were not recorded, by reason; empty where none was left out."""
+    """List how many frames were not recorded, by reason; empty if none was left out."""
     return ", ".join(f"{count} {reason}" for reason, count in state.skipped.items())
 
 

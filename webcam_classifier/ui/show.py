@@ -36,7 +36,7 @@ class SourceFacts:
     Attributes:
         is_live: It goes on by itself.
         are_pictures: Its frames are single pictures, each with a name.
-        file_rate: Frames a second at which a video file plays; None where nothing tells.
+        file_rate: Frames a second at which a video file plays; None if nothing tells.
         frame_count: How many frames there are, where that is known.
     """
 
@@ -97,7 +97,7 @@ class Show:
         source: Where the frames come from.
         terminal: Says in words what is seen.
         video: Gets every drawn frame.
-        draw: Draws what the video gets; needed where there is one.
+        draw: Draws what the video gets; needed if there is one.
         window: Shows them.
         notifier: Tells the service manager that labels come; closed at the end.
     """

@@ -32,7 +32,7 @@ def guess(label: str, key: str) -> str:
 
     Args:
         label: The likeliest.
-        key: What records it; empty where nothing does.
+        key: What records it; empty if nothing does.
     """
     return f"perhaps {label}; hold {key} to correct it" if key else f"perhaps {label}"
 
@@ -79,7 +79,7 @@ def no_picture_for(seconds: float) -> str:
 
 
 def frame_of(number: int, total: int | None) -> str:
-    """Which frame of a file it is; the total is None or 0 where it is not known."""
+    """Which frame of a file it is; the total is None or 0 if it is not known."""
     return f"frame {number} of {total}" if total else f"frame {number}"
 
 

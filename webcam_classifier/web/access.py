@@ -41,7 +41,7 @@ class Access:
     Attributes:
         names: By which it may be called besides loopback's, in lower case. There are some where
             other machines can reach it, and then any address of its own will do as well.
-        token: Required for everything; None where everybody on this machine may.
+        token: Required for everything; None if everybody on this machine may.
         cookie: The name of the cookie that holds the token. Cookies know no ports, so it has one.
         origin: The one origin whose pages may change anything, as `addresses.parse_origin` gives
             it: that of a reverse proxy in front of the server. None is the server's own address.

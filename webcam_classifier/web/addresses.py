@@ -73,7 +73,7 @@ def parse_origin(text: str) -> str:
     'https://camera.example'
 
     Args:
-        text: Scheme and host, with a port where it is not the usual one.
+        text: Scheme and host, with a port if it is not the usual one.
 
     Returns:
         The same as browsers state it in an Origin header.
@@ -137,7 +137,7 @@ def links(listener: socket.socket, token: str | None, origin: str | None = None)
 
     Args:
         listener: Where the server listens.
-        token: Part of the links, where there is one.
+        token: Part of the links, if there is one.
         origin: Of a proxy in front, which people use instead.
     """
     address, port = listener.getsockname()[:2]

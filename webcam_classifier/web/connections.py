@@ -87,7 +87,7 @@ class Connections:
         self._open.pop(connection, None)
 
     def _surplus(self, new: Connection) -> Connection | None:
-        """Which has to go, now that there is a new one; None where none has to."""
+        """Which has to go, now that there is a new one; None if none has to."""
         limits = self._limits
         own = [one for one in self._open if one.address == new.address]
         own_strangers = [one for one in own if one.is_stranger]

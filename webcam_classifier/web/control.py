@@ -13,7 +13,7 @@ _CLIENT = "x-studio-client"
 
 
 def client_of(request: Request) -> str | None:
-    """Return the id of the page that a request comes from; None where its header does not say."""
+    """Return the id of the page that a request comes from; None if its header does not say."""
     return request.headers.get(_CLIENT)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from webcam_classifier.cache_folder import cache_folder
 
 _BYTES = 32
-_SHORTEST = 40  # characters that a token of 32 bytes has at the least
+_SHORTEST = 40  # characters that a token of 32 bytes has at least
 _FORGOTTEN_AFTER = 12 * 3600.0  # seconds since the last start or end of a server on that port
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -68,7 +68,7 @@ class Watched:
         model: Says which file labels now.
         labels: Says which labels it has.
         crop: Says which part of the picture it looks at.
-        regions: The model's file of each region; none where one model labels the picture.
+        regions: The model's file of each region; none if one model labels the picture.
     """
 
     source: str
@@ -83,7 +83,7 @@ class Watched:
 class LiveFeed(Sink):
     """Takes what the loop labels and hands the newest to everybody who watches.
 
-    Its threads run as long as the context lasts. The server's event loop is told of by `use_loop`.
+    Its threads run while the context is open. The server's event loop is told of by `use_loop`.
 
     Args:
         name: What it is, for a person.
@@ -121,7 +121,7 @@ class LiveFeed(Sink):
         return SinkCounts(delivered=self._sent, dropped=self.events.dropped)
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Say which event loop serves those who watch; None where none does any more."""
+        """Say which event loop serves those who watch; None if none does any more."""
         self._loop = loop
 
     def take_frame(self, labelled: LabelledFrame) -> None:
@@ -203,7 +203,7 @@ class LiveFeed(Sink):
         return None if newest is None else self._overlay(newest, fitting(newest.frame.image))
 
     def _regions(self, newest: LabelledFrame | None) -> dict[str, Any]:
-        """Say what each region says; nothing where there is no frame that holds now."""
+        """Say what each region says; nothing if there is no frame that holds now."""
         seen = {} if newest is None else {one.region: _seen(one) for one in newest.regions}
         return {
             name: {**seen.get(name, _NOTHING_SEEN), "model": model}

@@ -47,7 +47,7 @@ class CameraFacts:
         kind: One of `KINDS`.
         description: What it is; empty while there is none.
         is_device: Whether somebody may stand in front of it, who wants to see a mirror.
-        problem: Why there is no picture; None where there is one, or none is wanted.
+        problem: Why there is no picture; None if there is one, or none is wanted.
         is_live: Whether pictures come. Else what was seen last is no longer what is there.
         last_picture_at: Seconds on the monotonic clock: when the last picture was captured, by
             whichever camera; None before the first, and while pictures come.
@@ -62,7 +62,7 @@ class CameraFacts:
 
 
 class LiveHub:
-    """Labels the frames of the chosen camera as long as the context lasts.
+    """Labels the frames of the chosen camera while the context is open.
 
     Args:
         classifier: Used from the loop's thread alone.

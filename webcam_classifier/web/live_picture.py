@@ -21,7 +21,7 @@ class LivePicture:
     Attributes:
         number: Counts the frames of all cameras, from 1.
         labelled: What the loop gave.
-        jpeg: Scaled down where it is large; None where nobody waited.
+        jpeg: Scaled down where it is large; None if nobody waited.
         width: Of the JPEG, in pixels.
         height: Of the JPEG, in pixels.
     """
@@ -52,7 +52,7 @@ def with_picture(number: int, labelled: LabelledFrame, image: BgrImage) -> LiveP
 
 
 def encoded(image: BgrImage) -> bytes | None:
-    """Compress a picture as a JPEG; None where that fails."""
+    """Compress a picture as a JPEG; None if that fails."""
     done, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return content.tobytes() if done else None
 

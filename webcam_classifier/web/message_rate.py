@@ -24,7 +24,7 @@ class MessageRate:
         self._at = clock()
 
     def allows_another(self) -> bool:
-        """Count a message; tells whether it is still within the rate."""
+        """Count a message; returns whether it is still within the rate."""
         now = self._clock()
         self._left = min(self._at_once, self._left + (now - self._at) * self._a_second)
         self._at = now

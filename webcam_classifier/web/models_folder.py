@@ -46,7 +46,7 @@ class ModelsFolder:
 
     @property
     def report(self) -> Path | None:
-        """The report on the model, where there is one."""
+        """The report on the model, if there is one."""
         path = self.folder / REPORT_NAME
         return path if path.is_file() else None
 

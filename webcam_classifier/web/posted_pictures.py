@@ -42,7 +42,7 @@ class PostedPictures:
 
         Returns:
             Width and height, and the answer of the one model, or `regions` by their names. `model`
-            is its file; None where a head answers that is being taught.
+            is its file; None if a head answers that is being taught.
 
         Raises:
             UserError: It is too large or no picture, or a model file was changed.

@@ -95,7 +95,7 @@ def _no_room(error: OSError) -> HTTPException:
 
 
 def _temporary_folder() -> str:
-    """Name the folder for temporary files, also where there is none that can be used."""
+    """Name the folder for temporary files, also if there is none that can be used."""
     try:
         return tempfile.gettempdir()
     except OSError:
@@ -143,7 +143,7 @@ def one_of(fields: dict[str, Any], name: str, values: tuple[Value, ...]) -> Valu
 
 
 def epochs_of(fields: dict[str, Any]) -> int | None:
-    """Return the number of epochs; None where it was left open.
+    """Return the number of epochs; None if it was left open.
 
     Raises:
         UserError: It is not a number of epochs that anybody would want.

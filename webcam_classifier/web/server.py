@@ -47,7 +47,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
 
 
 class BackgroundServer:
-    """Serves in a thread as long as the context lasts, beside what the process is about.
+    """Serves in a thread while the context is open, beside what the process is about.
 
     Args:
         app: From `build_site`.

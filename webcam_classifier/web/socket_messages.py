@@ -55,7 +55,7 @@ async def received(socket: WebSocket) -> str | bytes | None:
 
 
 def parsed(text: str) -> dict[str, Any] | None:
-    """Read a message, which is a JSON object with a `type`; None where it is none."""
+    """Read a message, which is a JSON object with a `type`; None if it is none."""
     if len(text) > _LONGEST_MESSAGE:
         return None
     try:

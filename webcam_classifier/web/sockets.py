@@ -136,7 +136,7 @@ class _CameraLink:
                 captured_at = self._clock.our_time(_seconds(told.get("captured")), now)
 
     async def _take_frame(self, content: bytes, captured_at: float | None) -> bool:
-        """Take a frame that was asked for; tells whether the camera goes on."""
+        """Take a frame that was asked for; returns whether the camera goes on."""
         if not self._has_credit:
             return True  # not worth decoding
         self._has_credit = False

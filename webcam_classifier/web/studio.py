@@ -46,7 +46,7 @@ class Studio:
         session: What records and learns; left to its owner.
         models: The folder that models are trained into.
         open_device: Opens this machine's own camera.
-        shelf: The folder of pictures that wait for a label; None where there is none.
+        shelf: The folder of pictures that wait for a label; None if there is none.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Studio:
         self._open.close()
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Say which event loop serves the page; None where none does any more."""
+        """Say which event loop serves the page; None if none does any more."""
         self._loop = loop
 
     def state(self, client: str | None) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Studio:
         self.jobs.write_page(model, folder / PAGE_ZIP)
 
     def packed(self, number: int) -> Path | None:
-        """Return the zip file that a job wrote; None where another one was begun since.
+        """Return the zip file that a job wrote; None if another one was begun since.
 
         Args:
             number: Of the job.

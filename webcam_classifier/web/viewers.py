@@ -28,7 +28,7 @@ from webcam_classifier.web.socket_messages import (
     serve_both_ways,
 )
 
-_STATE_EVERY = 0.1  # seconds between two states at the least
+_STATE_EVERY = 0.1  # seconds between two states at least
 _MOST = 32  # pages that are open at once
 _ALIVE_EVERY = 1.0  # seconds
 _MESSAGES_A_SECOND = 150.0  # of a page, which says that it has shown a picture for each frame
