@@ -1,1 +1,1 @@
-"""Changes of the steady label as events, and where they go: files, commands, brokers, servers."""
+"""Changes of the steady label as events, and their sinks: files, commands, brokers, servers."""

@@ -1,4 +1,4 @@
-"""Keep a short video of each event: some seconds before it and after it."""
+"""Save a short video of each event, from some seconds before it to some seconds after it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from webcam_classifier.frame import Frame
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.storage import check_writable, explain_os_error
 
-_LONGEST = 60.0  # seconds of one clip: events that follow one another share it
-_QUEUE_LIMIT = 30  # frames that wait to be compressed
+_LONGEST = 60.0  # seconds of one clip, which events in quick succession share
+_QUEUE_LIMIT = 30  # frames waiting to be compressed
 _CLIP_NAME = re.compile(r"\d{8}-\d{6}-.+-.+\.mp4")  # other videos in the folder are never deleted
 
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """A frame of the last seconds, small."""
+    """A frame of the last seconds, compressed as a JPEG."""
 
     index: int
     captured_at: float
@@ -40,7 +40,7 @@ class _Picture:
 
 @dataclass(eq=False)
 class _Clip:
-    """One that is being gathered."""
+    """A clip whose frames are being collected."""
 
     event: Event
     name: str
@@ -50,17 +50,17 @@ class _Clip:
 
 
 class Clips(QueuedSink["Frame | Event"]):
-    """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event, of a region -REGION-LABEL-ID.
+    """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event, or ...-REGION-LABEL-ID.mp4.
 
-    Frames are kept as JPEGs for some seconds, and compressed beside the loop; where that is too
-    slow, frames are left out and counted. An event that comes before a clip has ended lengthens
-    it. When all clips take more than the limit, the oldest go.
+    Frames are compressed outside of the loop and kept as JPEGs for some seconds; if that is too
+    slow, frames are dropped and counted. An event during a clip makes the clip longer. When the
+    clips take more than the limit, the oldest are deleted.
 
     Args:
-        folder: Where they are written; it is made if it is missing.
-        tell: Gets a sentence when a clip can't be written, as on a full disk.
-        seconds: Kept before an event, and after it.
-        size_limit: Bytes of all clips together.
+        folder: Where the clips are written; created if it is missing.
+        tell: Called with a sentence when a clip can't be written, as on a full disk.
+        seconds: How much to keep before an event, and after it.
+        size_limit: The limit for all clips together, in bytes.
 
     Raises:
         UserError: The folder can't be written.
@@ -91,7 +91,7 @@ class Clips(QueuedSink["Frame | Event"]):
         self.offer(event)
 
     def deliver(self, item: Frame | Event) -> None:
-        """Take a frame or an event, and write the clip that it ends.
+        """Take a frame or an event, and write the clip that has ended by then.
 
         Raises:
             DeliveryError: The clip can't be written.
@@ -108,10 +108,10 @@ class Clips(QueuedSink["Frame | Event"]):
             self._write(ended)
 
     def note_success(self, item: Frame | Event) -> None:
-        """A frame that was taken says nothing about whether clips can be written."""
+        """Do nothing: taking a frame says nothing about whether clips can be written."""
 
     def close(self) -> None:
-        """Write the clip that is being gathered, as long as it is."""
+        """Write the clip that is being collected, as far as it got."""
         super().close()
         clip, self._clip = self._clip, None
         if clip is not None and not self.counts.pending:
@@ -121,7 +121,7 @@ class Clips(QueuedSink["Frame | Event"]):
                 self._fail(str(error))
 
     def _keep(self, frame: Frame) -> None:
-        """Add a frame to those of the last seconds, and to the clip that is being gathered."""
+        """Add a frame to those of the last seconds, and to the clip that is being collected."""
         picture = _Picture(frame.index, frame.captured_at, jpeg(frame.image))
         self._recent.append(picture)
         while self._recent[0].captured_at < frame.captured_at - self._seconds:
@@ -134,7 +134,7 @@ class Clips(QueuedSink["Frame | Event"]):
         if self._clip is not None:
             self._clip.until = min(until, self._clip.started_at + _LONGEST)
             return
-        at = datetime.fromtimestamp(event.wall_time)  # in a person's own time
+        at = datetime.fromtimestamp(event.wall_time)  # local time
         told = f"{event.region}-{event.label}" if event.region else event.label
         label = re.sub(r"[^\w-]+", "_", told)[:40]
         name = f"{at:%Y%m%d-%H%M%S}-{label}-{event.id}.mp4"
@@ -147,7 +147,7 @@ class Clips(QueuedSink["Frame | Event"]):
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._remove_oldest()
-            # OpenCV says nothing of a full disk. The video takes less than the pictures did.
+            # OpenCV does not report a full disk. The video is smaller than the pictures are.
             if shutil.disk_usage(self._folder).free < sum(
                 len(picture.content) for picture in clip.pictures
             ):
@@ -160,7 +160,7 @@ class Clips(QueuedSink["Frame | Event"]):
             self._remove_oldest()
             super().note_success(clip.event)
         except (UserError, OSError) as error:
-            # Each clip has a name of its own, and the reason is to be said once.
+            # Without the clip's own name, so that the same reason is reported only once.
             reason = str(error if isinstance(error, UserError) else explain_os_error(error, path))
             reason = reason.replace(str(path), str(self._folder))
             raise DeliveryError(f"{self.name}: {reason}", may_retry=False) from error

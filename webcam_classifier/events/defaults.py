@@ -1,18 +1,18 @@
-"""What the command line has to know of sinks before it loads any."""
+"""Default settings of the sinks, which the command line needs before it imports any."""
 
 from __future__ import annotations
 
 SECRET_VARIABLE = "WEBCAM_CLASSIFIER_WEBHOOK_SECRET"
-"""The environment variable that holds the secret of a webhook's signature."""
+"""The environment variable with the secret that webhooks are signed with."""
 
 CLIP_SECONDS = 3.0
-"""How much of the time before an event, and after it, a clip keeps."""
+"""Seconds that a clip keeps before an event, and after it."""
 
 CLIPS_SIZE_LIMIT = 1_000_000_000
-"""Bytes that all clips of a folder take together, at most."""
+"""The limit for all clips of a folder together, in bytes."""
 
 UNCERTAIN_RATE = 6.0
-"""Pictures an hour that are kept because the model was not sure of them, at most."""
+"""At most this many uncertain pictures are kept an hour."""
 
 UNCERTAIN_LIMIT = 500
-"""Pictures that a folder of them holds, at most."""
+"""At most this many uncertain pictures are kept in a folder."""

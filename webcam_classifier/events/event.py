@@ -12,7 +12,7 @@ import numpy as np
 from webcam_classifier.frame import BgrImage
 
 NO_PICTURE = "no_picture"
-"""The label of an event that tells that the source gives no pictures."""
+"""The label of an event that says that the source gives no pictures."""
 
 _JPEG_QUALITY = 85
 
@@ -22,19 +22,19 @@ class Event:
     """A change of the steady label.
 
     Attributes:
-        id: Of this event alone: of its run and its number. An event that is delivered twice has
-            the same id both times.
-        number: Counts the events of a run, from 0; a gap says that one was lost.
-        wall_time: Seconds since 1970 in UTC when the frame was captured, by the clock as it stood
-            when the event was made.
-        monotonic: Seconds on the monotonic clock when the frame was captured.
+        id: A unique id, made of the run and the number. An event that is delivered twice has the
+            same id both times.
+        number: Counts the events of a run, from 0; a gap means that one was lost.
+        wall_time: When the frame was captured, in seconds since 1970 (UTC), according to the system
+            clock at the time of the event.
+        monotonic: When the frame was captured, in seconds on the monotonic clock.
         label: The new label, `unknown`, or `NO_PICTURE`.
-        confidence: The probability of it, 0 to 1; None of `unknown` and `NO_PICTURE`.
-        previous_label: The label before; None of the first event.
-        previous_seconds: How long that one lasted; None of the first event.
+        confidence: Its probability, 0 to 1; None for `unknown` and `NO_PICTURE`.
+        previous_label: The label before; None for the first event.
+        previous_seconds: How long the previous label lasted; None for the first event.
         age: Seconds from the capture of the frame to its label.
         source: Where the frames come from, as the user named it, without a password.
-        model: The model's file.
+        model: The path of the model file.
         image: (height, width, 3) uint8, blue green red; None if no picture is wanted.
         region: The name of the region whose label changed; empty if there is one model.
     """
@@ -59,7 +59,7 @@ class Event:
         return iso_time(self.wall_time)
 
     def fields(self) -> dict[str, object]:
-        """What travels as JSON, without the picture."""
+        """Return the fields to send as JSON, without the picture."""
         return {
             "event": "change",
             "id": self.id,
@@ -77,7 +77,7 @@ class Event:
         }
 
     def fields_with_picture(self) -> dict[str, object]:
-        """The same, with the picture as a JPEG in base64 if there is one."""
+        """Return the same fields, with the picture as a base64-encoded JPEG if there is one."""
         picture = (
             {} if self.image is None else {"jpeg": base64.b64encode(jpeg(self.image)).decode()}
         )

@@ -1,4 +1,4 @@
-"""Events on the disk: what a broker has not taken yet survives the end of the program."""
+"""A queue of events on the disk, so that undelivered events survive the end of the program."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SCHEMA = (
 
 @dataclass(frozen=True)
 class Pending:
-    """An event that waits.
+    """An event waiting in the queue.
 
     Attributes:
-        number: Its place in the queue; larger ones are younger.
-        payload: What is to be sent.
+        number: Its position in the queue; newer events have larger numbers.
+        payload: The message to send.
         picture: A JPEG; None if there is none.
     """
 
@@ -35,14 +35,15 @@ class Pending:
 class EventQueue:
     """The events that are not delivered yet, oldest first; threads may share it.
 
-    One program at a time uses a file. When `add` has returned, an event outlives this program.
+    Only one program at a time can use a file. Once `add` has returned, the event survives the end
+    of this program.
 
     Args:
-        path: Of the file; None keeps the queue in memory.
-        limit: How many wait at most; the oldest go first.
+        path: The file; None keeps the queue in memory.
+        limit: How many events wait at most; the oldest are dropped first.
 
     Raises:
-        OSError: The file can't be written, is another program's, or is in use.
+        OSError: The file can't be written, is not a queue, or is used by another program.
     """
 
     def __init__(self, path: Path | None, limit: int) -> None:
@@ -58,11 +59,11 @@ class EventQueue:
                 check_same_thread=False,
                 isolation_level=None,
             )
-            # Held until the program ends, in whatever way: two programs would send all twice.
+            # Held until the program ends, however it ends: two programs would send all events twice.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
-            # A commit is with the operating system at once, and so outlives a killed program;
-            # `flush` brings it onto the disk, so that it outlives a power cut.
+            # A commit reaches the operating system at once, so it survives a killed program;
+            # `flush` writes it to the disk, so that it survives a power cut.
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("BEGIN EXCLUSIVE")
             self._connection.execute(_SCHEMA)
@@ -74,13 +75,17 @@ class EventQueue:
         return self._count
 
     def add(self, payload: bytes, picture: bytes | None) -> int:
-        """Put an event at the end.
+        """Append an event.
+
+        Args:
+            payload: The message to send.
+            picture: A JPEG; None if there is none.
 
         Returns:
-            How many old ones were dropped for it.
+            How many old events were dropped for it.
 
         Raises:
-            OSError: It can't be written: the disk is full.
+            OSError: It can't be written, as on a full disk.
         """
         with self._lock, _told_as_os_error():
             self._connection.execute(
@@ -99,7 +104,7 @@ class EventQueue:
             return surplus
 
     def flush(self) -> None:
-        """Have what was added outlive a power cut as well, which takes some milliseconds.
+        """Write everything to the disk, so that it survives a power cut; takes some milliseconds.
 
         Raises:
             OSError: It can't be written.
@@ -108,7 +113,7 @@ class EventQueue:
             self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     def oldest(self) -> Pending | None:
-        """The event that is next; None if none waits.
+        """Return the next event to deliver; None if none is waiting.
 
         Raises:
             OSError: The file can't be read.
@@ -120,10 +125,10 @@ class EventQueue:
         return None if row is None else Pending(int(row[0]), bytes(row[1]), row[2])
 
     def remove(self, number: int) -> None:
-        """Take out an event that was delivered.
+        """Remove an event that was delivered.
 
         Args:
-            number: Its place in the queue.
+            number: Its position in the queue.
 
         Raises:
             OSError: The file can't be written.
@@ -133,7 +138,7 @@ class EventQueue:
             self._count -= removed.rowcount
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -147,10 +152,10 @@ def _told_as_os_error() -> Iterator[None]:
 
 
 def open_event_queue(path: Path, limit: int) -> tuple[EventQueue, str]:
-    """Open the queue on the disk, or one in memory where that can't be.
+    """Open the queue on the disk, or one in memory if that fails.
 
     Args:
-        path: Of the file.
+        path: The file.
         limit: How many events wait at most.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From labelled frames to events, and to every sink."""
+"""Turn labelled frames into events, and pass both to the sinks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from webcam_classifier.prediction import Prediction
 
 @dataclass(eq=False)
 class _Told:
-    """What was told last of a region.
+    """The last event of a region.
 
     Attributes:
-        model: The model's file.
-        label: Of its newest event; None before the first.
-        since: Seconds, in the time that labels last in: when it took over.
-        is_model_new: Whether the next frame is an event whatever its label.
+        model: The path of the model file.
+        label: The label of the last event; None before the first.
+        since: When that label began, in seconds; for a file, in the time of the video.
+        is_model_new: Whether the next frame makes an event even if its label is the same.
     """
 
     model: str
@@ -36,18 +36,18 @@ class _Told:
 
 
 class EventStream:
-    """Watches the steady label of each region, and tells the sinks of frames and of each change.
+    """Watches the steady label of each region, and passes frames and changes to the sinks.
 
     >>> stream = EventStream([], source="demo", model="models/cups/model.onnx")
 
     Args:
-        sinks: Each gets every frame and every event, and returns at once.
+        sinks: Each gets every frame and every event, and must return at once.
         source: Where the frames come from, for the events.
-        model: The model's file, for events of frames that name none; or the file of each region
-            by its name.
-        file_rate: Frames a second of a video file, whose labels last in its own time; None for
-            other sources.
-        with_pictures: Whether events carry their frame's picture.
+        model: The path of the model file, for frames that don't name one; or that of each region by
+            its name.
+        file_rate: Frames a second of a video file, in whose time labels last; None for other
+            sources.
+        with_pictures: Whether events carry the picture of their frame.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class EventStream:
         return None if newest is None else newest.frame.image
 
     def pause(self) -> None:
-        """Make no events until `resume`; frames go on to the sinks that take them."""
+        """Make no events until `resume`; the sinks still get frames."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Make events again; where the label changed meanwhile, that is the first.
+        """Make events again, the first one if the label has changed in the meantime.
 
-        Where no picture comes any more, nothing else would ever say so.
+        If the camera gives no picture, that is the event: no frame would come to make it.
         """
         with self._lock:
             self._is_paused = False
@@ -95,26 +95,26 @@ class EventStream:
                 self._tell_no_picture()
 
     def change_model_with(self, request: Callable[[str], None]) -> None:
-        """Say what asks for another model by its name, and returns at once."""
+        """Set the function that requests another model by its name; it must return at once."""
         self._change_model = request
 
     def change_model(self, name: str) -> None:
-        """Ask for another model; what becomes of it is told at the terminal.
+        """Request another model; the outcome is printed to the terminal.
 
         Raises:
-            UserError: There is none to choose from.
+            UserError: There are no models to choose from.
         """
         if self._change_model is None:
             raise UserError("There are no other models here to change to.")
         self._change_model(name)
 
     def take(self, labelled: LabelledFrame) -> None:
-        """Take a labelled frame; `LiveLoop` calls it with each of them.
+        """Take a labelled frame; the `record` hook of `LiveLoop`.
 
-        The first frame of another model is an event, whatever its label.
+        The first frame of another model makes an event, whatever its label.
 
         Raises:
-            UserError: A file that every frame is written to can't be written any more.
+            UserError: A file that every frame is written to can no longer be written.
         """
         frame = labelled.frame
         self._newest = labelled
@@ -135,10 +135,13 @@ class EventStream:
             )
 
     def take_status(self, status: CameraStatus) -> None:
-        """Take note of how the source is doing: an event where it gives no pictures any more.
+        """Take a change of the source's status; if it gives no pictures, that makes an event.
 
-        There is one of each region. The next frame ends that. `LiveLoop` calls it when the state
-        changes.
+        There is one event for each region, and the next frame makes another. This is the
+        `on_status` hook of `LiveLoop`.
+
+        Args:
+            status: The new status.
         """
         for sink in self.sinks:
             sink.take_status(status)
@@ -179,7 +182,7 @@ class EventStream:
             event = Event(
                 id=f"{self._run_id}-{self._number:06d}",
                 number=self._number,
-                # Anew each time: the wall clock may be set while this runs.
+                # Computed each time, because the system clock may be set while this runs.
                 wall_time=time.time() - (time.monotonic() - captured_at),
                 monotonic=captured_at,
                 label=label,
@@ -199,7 +202,7 @@ class EventStream:
 
 
 def steady_label(steady: Prediction) -> str | None:
-    """The label that an event is about; None if nothing is known yet."""
+    """Return the label that an event is about; None if the model has no labels yet."""
     if not steady.labels:
         return None
     return UNKNOWN_NAME if steady.is_unknown else steady.label

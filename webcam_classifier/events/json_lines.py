@@ -1,4 +1,4 @@
-"""JSON lines for programs: of every labelled frame, or of events alone, rotated by size."""
+"""JSON lines for programs: for every labelled frame, or only for events; rotated by size."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from webcam_classifier.visible_text import json_line
 
 STANDARD_OUTPUT = "-"
 KEPT_FILES = 5
-"""How many full files are kept beside the one that is written: FILE.1 is the youngest."""
+"""How many full files are kept beside the current one; FILE.1 is the newest."""
 
 _FILE_DRAIN_SECONDS = 60.0
 
 
 class JsonLines(QueuedSink[bytes]):
-    """Writes lines of JSON, each whole and at once.
+    """Writes lines of JSON, each one whole and at once.
 
-    A line is one write call, so whoever reads along, or after a kill, finds no half line. An
-    older file is replaced: one file is one run.
+    A line is written in one call, so a reader finds no partial line, not even after the program was
+    killed. An older file is replaced: one file is one run.
 
     Args:
-        place: A file, or `-` for the standard output.
-        tell: Gets a sentence when lines are dropped, as nobody reads the standard output.
-        events_only: Write events, and not every frame.
-        size_limit: Bytes at which a file is full and a new one begins; None never. It has no use
-            for the standard output.
-        waits: Hold up the frames where writing is slower, instead of dropping lines: for files.
+        place: A file, or `-` for standard output.
+        tell: Called with a sentence when lines are dropped, because nobody reads standard output.
+        events_only: Whether to write only events, not every frame.
+        size_limit: The size in bytes at which a new file is begun; None never does. Standard output
+            has no limit.
+        waits: Whether frames wait for slow writing instead of lines being dropped, as for a video
+            file.
 
     Raises:
         UserError: The file can't be written.
@@ -76,11 +77,11 @@ class JsonLines(QueuedSink[bytes]):
         )
 
     def take_frame(self, labelled: LabelledFrame) -> None:
-        """Write the line of one frame, or one for each region; a label not known yet is null.
+        """Write the line of a frame, or one for each region; a label not known yet is null.
 
         Raises:
-            UserError: An earlier line could not be written: the disk is full.
-            BrokenPipeError: Nobody reads the standard output any more.
+            UserError: An earlier line could not be written, as on a full disk.
+            BrokenPipeError: Nobody reads standard output any more.
         """
         self._check()
         if not self._events_only:
@@ -88,23 +89,23 @@ class JsonLines(QueuedSink[bytes]):
                 self.offer(_line(frame_fields(region)))
 
     def take_event(self, event: Event) -> None:
-        """Write the line of an event, where events are what is written."""
+        """Write the line of an event, if events are written."""
         if self._events_only:
             self.offer(_line(event.fields_with_picture()))
 
     def take_status(self, status: CameraStatus) -> None:
-        """Write a line where the camera stops giving pictures, and one where it does again.
+        """Write a line when the camera stops giving pictures, and when it gives them again.
 
         Raises:
-            UserError: An earlier line could not be written: the disk is full.
-            BrokenPipeError: Nobody reads the standard output any more.
+            UserError: An earlier line could not be written, as on a full disk.
+            BrokenPipeError: Nobody reads standard output any more.
         """
         self._check()
         if not self._events_only:
             self.offer(_line(status_fields(status, time.time() - time.monotonic())))
 
     def deliver(self, item: bytes) -> None:
-        """Write one line; what fails is raised by the next call of `take_frame` or `close`."""
+        """Write one line; an error is raised by the next call of `take_frame` or `close`."""
         if self._error is not None:
             return
         try:
@@ -123,8 +124,8 @@ class JsonLines(QueuedSink[bytes]):
         """Write what is pending.
 
         Raises:
-            UserError: A line could not be written: the disk is full.
-            BrokenPipeError: Nobody reads the standard output any more.
+            UserError: A line could not be written, as on a full disk.
+            BrokenPipeError: Nobody reads standard output any more.
         """
         super().close()
         if self.counts.pending == 0:  # else a thread is still writing
@@ -151,12 +152,12 @@ class JsonLines(QueuedSink[bytes]):
 
 
 def frame_fields(labelled: LabelledFrame) -> dict[str, object]:
-    """What a line says of a frame: its own prediction, and the steady label beside it."""
+    """Return the fields of a frame's line: its own prediction, and the steady label."""
     frame, prediction = labelled.frame, labelled.prediction
     fields: dict[str, object] = {
         "index": frame.index,
         **({"region": labelled.region} if labelled.region else {}),
-        # Anew each time: the wall clock may be set while this runs.
+        # Computed each time, because the system clock may be set while this runs.
         "time": iso_time(time.time() - (time.monotonic() - frame.captured_at)),
         "captured_at": round(frame.captured_at, 6),
         "label": prediction.label if prediction.labels else None,

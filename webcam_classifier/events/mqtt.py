@@ -1,4 +1,4 @@
-"""Send events to an MQTT broker, at least once and in order, over its restarts and ours."""
+"""Send events to an MQTT broker, in order and at least once, across its restarts and ours."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCou
 from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.visible_text import json_line
 
-if TYPE_CHECKING:  # at run time it is loaded where a broker is used: not everybody has it
+if TYPE_CHECKING:  # an optional package, imported only if a broker is used
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 QUEUE_LIMIT = 100_000  # events on the disk
-_KEEPALIVE = 15  # seconds; a broker that hangs is noticed after one and a half of it
+_KEEPALIVE = 15  # seconds; a broker that hangs is noticed after one and a half times this
 _CONNECT_SECONDS = 5.0
 _QUEUE_PAUSE = 1.0  # seconds after the queue on the disk failed
 _LONGEST_PAUSE = 10  # seconds between two tries to connect
@@ -38,18 +38,18 @@ _OBEYED = ("pause", "resume", "snapshot", "model NAME")
 
 
 class MqttSink(Sink):
-    """Publishes events, one after another, each until the broker has acknowledged it (QoS 1).
+    """Publishes events one after another, waiting until the broker acknowledges each (QoS 1).
 
-    An event is on the disk before it is published, and is removed once it is acknowledged. What
-    was under way when the broker or this program was killed is sent again, with the same id.
+    An event is written to the disk before it is published, and removed once it is acknowledged. If
+    the broker or this program is killed in between, the event is sent again, with the same id.
 
     Args:
-        broker: Where to.
-        tell: Gets a sentence when the broker can't be reached or refuses, and for a command that
-            is none.
-        labels: Of the model, for Home Assistant; or those of each region by its name. Events of
-            a region go to topics below its name.
-        queue_path: Of the queue on the disk.
+        broker: The broker and the base of the topics.
+        tell: Called with a sentence when the broker can't be reached or refuses, or when an unknown
+            command arrives.
+        labels: The labels of the model, for Home Assistant; or those of each region by its name.
+            Events of a region go to topics below its name.
+        queue_path: The file of the queue.
         limit: How many events wait at most.
 
     Raises:
@@ -93,20 +93,20 @@ class MqttSink(Sink):
 
     @property
     def counts(self) -> SinkCounts:
-        """What it did so far; pending is what is on the disk, of earlier runs too."""
+        """The counts so far; pending events include those of earlier runs on the disk."""
         with self._changed:
             pending = len(self._arrived) + self._is_saving + len(self._queue)
             reconnects = max(0, self._connections - 1)
             return SinkCounts(self._delivered, self._dropped, self._retried, pending, reconnects)
 
     def obey_with(self, controls: Controls) -> None:
-        """Carry out commands with this."""
+        """Set what carries out commands."""
         self._controls = controls
 
     def take_labels(self, labels: Sequence[str]) -> None:
-        """Tell Home Assistant which labels there are from now on."""
+        """Tell Home Assistant the labels of the new model."""
         self._labels = {"": labels}
-        if self._client.is_connected():  # else it is told once it is
+        if self._client.is_connected():  # otherwise once it is
             self._discover(self._client)
 
     def take_event(self, event: Event) -> None:
@@ -142,7 +142,7 @@ class MqttSink(Sink):
                 self._changed.wait_for(lambda: last in self._acknowledged, 1.0)
             self._client.disconnect()
         stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
-        stopping.start()  # a connection that is being made would hold up the end
+        stopping.start()  # in a thread, because a connection attempt would delay the end
         stopping.join(1.0)
         if pending := self.counts.pending:
             self._tell(f"{self.name}: {pending} events wait for the next start")
@@ -203,8 +203,8 @@ class MqttSink(Sink):
         )
         gone = self._discovered - found.keys()
         if "" not in self._labels:
-            found.update([camera_discovery(self._topics)])  # of a snapshot that is asked for
-            # What one model said here before would be kept as if it still held.
+            found.update([camera_discovery(self._topics)])  # for the `snapshot` command
+            # Retained messages of an earlier run with one model would look as if they still held.
             one_model = dict(discovery(self._topics, _told_labels(())))
             gone |= {self._topics.state, *one_model} - found.keys()
         self._discovered = frozenset(found)
@@ -239,7 +239,7 @@ class MqttSink(Sink):
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:  # noqa: ANN401  paho's own
         if message.retain:
-            return  # a command is for now, not for every start
+            return  # a retained command would be carried out at every start
         command = message.payload.decode(errors="replace").strip()
         controls = self._controls
         if controls is None:
@@ -264,12 +264,12 @@ class MqttSink(Sink):
             )
 
     def _say(self, sentence: str) -> None:
-        if sentence != self._said:  # once, not with every try
+        if sentence != self._said:  # once, not at every attempt
             self._said = sentence
             self._tell(sentence)
 
     def _save(self) -> None:
-        """Bring what arrived onto the disk."""
+        """Write arriving events to the disk."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._arrived or self._closing)
@@ -289,7 +289,7 @@ class MqttSink(Sink):
                 self._is_saving = False
                 self._dropped += dropped
                 self._changed.notify_all()
-                is_last = not self._arrived  # else the next one first: it must not wait in memory
+                is_last = not self._arrived  # otherwise save the next one first
             if is_last:
                 try:
                     self._queue.flush()
@@ -304,7 +304,7 @@ class MqttSink(Sink):
                     lambda: (
                         self._closed.is_set() or (len(self._queue) and self._client.is_connected())
                     ),
-                    timeout=0.2,  # paho tells nobody that waits here that it is connected
+                    timeout=0.2,  # paho does not notify this condition when it connects
                 )
             if self._closed.is_set():
                 return
@@ -317,14 +317,18 @@ class MqttSink(Sink):
                     with self._changed:
                         self._delivered += 1
                         self._changed.notify_all()
-            except OSError as error:  # it is sent again, with the same id
+            except OSError as error:  # the event is sent again, with the same id
                 self._say(f"{self.name}: the queue on the disk can't be used: {error}")
                 self._closed.wait(_QUEUE_PAUSE)
 
     def _is_acknowledged(self, pending: Pending) -> bool:
-        """Send an event, and wait until the broker has all of it, over as many reconnects."""
+        """Send an event, and wait until the broker has acknowledged all of it.
+
+        Returns:
+            False if the sink was closed before that.
+        """
         connections = self._connections
-        # It may be of an earlier run, which had other regions.
+        # The event may be from an earlier run with other regions.
         topics = self._topics.of_region(json.loads(pending.payload).get("region", ""))
         with self._changed:
             self._acknowledged.clear()

@@ -1,4 +1,4 @@
-"""The address of an MQTT broker and a topic, and where its queue is kept."""
+"""The address of an MQTT broker, and the file of the queue for it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True)
 class Broker:
-    """What `mqtt[s]://[user:password@]host[:port]/topic` says.
+    """A broker and a topic, from `mqtt[s]://[user:password@]host[:port]/topic`.
 
     Attributes:
         host: Name or address.
-        port: TCP.
+        port: TCP port.
         topic: The base of all topics.
         user: Empty if there is none.
         password: Empty if there is none.
@@ -46,13 +46,13 @@ class Broker:
 
 
 def parse_broker(url: str) -> Broker:
-    """Read the address of a broker and a topic.
+    """Parse the address of a broker and a topic.
 
     Args:
-        url: As a person gave it.
+        url: As given by the user.
 
     Raises:
-        UserError: It is none, or names no topic that can be published to.
+        UserError: It is not such an address, or names no topic that can be published to.
     """
     try:
         parts = urlsplit(url)
@@ -77,7 +77,7 @@ def parse_broker(url: str) -> Broker:
 
 
 def default_queue_path(broker: Broker) -> Path:
-    """Where the queue of a broker and topic is, following the XDG convention for states."""
+    """Return the file of the queue for a broker and topic, in the XDG folder for state data."""
     base = os.environ.get("XDG_STATE_HOME")
     folder = (Path(base) if base else Path.home() / ".local" / "state") / "webcam-classifier"
     plain = re.sub(r"[^a-zA-Z0-9._-]+", "_", f"{broker.host}-{broker.topic}")[:80]

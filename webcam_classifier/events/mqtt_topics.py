@@ -1,4 +1,4 @@
-"""The topics of the MQTT sink, and what Home Assistant has to be told to show them by itself.
+"""The topics of the MQTT sink, and the messages with which Home Assistant discovers them.
 
 Discovery is Home Assistant's own format:
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
@@ -29,32 +29,32 @@ class Topics:
     base: str
 
     def of_region(self, name: str) -> Topics:
-        """The topics of a region's events; those of the whole camera where there is no name."""
+        """Return the topics of a region's events; without a name, those of the whole camera."""
         return Topics(f"{self.base}/{name}") if name else self
 
     @property
     def event(self) -> str:
-        """Each event as JSON, once it happens; not retained."""
+        """Each event as JSON, when it happens; not retained."""
         return f"{self.base}/event"
 
     @property
     def state(self) -> str:
-        """The newest event, retained: who subscribes later knows the label at once."""
+        """The newest event, retained, so that later subscribers know the label at once."""
         return f"{self.base}/state"
 
     @property
     def availability(self) -> str:
-        """`online` or `offline`, retained; the broker says offline when the program is gone."""
+        """`online` or `offline`, retained; the broker publishes `offline` if the program dies."""
         return f"{self.base}/availability"
 
     @property
     def picture(self) -> str:
-        """A JPEG, retained: of the newest event that carries one, or of a `snapshot`."""
+        """A JPEG, retained: of the newest event with a picture, or from a `snapshot` command."""
         return f"{self.base}/picture"
 
     @property
     def command(self) -> str:
-        """Obeyed: `pause`, `resume`, `snapshot`, and `model NAME`."""
+        """Takes the commands `pause`, `resume`, `snapshot`, and `model NAME`."""
         return f"{self.base}/command"
 
 
@@ -63,13 +63,14 @@ def discovery(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield topics and retained payloads that make the camera appear in Home Assistant.
 
-    It gets a sensor for the label, one for its confidence, a binary sensor for each label, and a
+    There is a sensor for the label, one for its confidence, a binary sensor for each label, and a
     camera with the newest picture. Those of all regions belong to one device.
 
     Args:
-        topics: Of the sink.
-        labels: Those that can be told, `unknown` and `no_picture` among them.
-        region: Whose labels they are, where there are several; its name comes before theirs.
+        topics: The topics of the sink.
+        labels: All labels that events can have, including `unknown` and `no_picture`.
+        region: The name of the region, which is put before the names of the entities; empty if
+            there is one model.
     """
     told = topics.of_region(region)
     prefix = f"{region} " if region else ""
@@ -78,7 +79,7 @@ def discovery(
 
 
 def camera_discovery(topics: Topics) -> tuple[str, bytes]:
-    """The same of the picture alone, where what has labels are regions."""
+    """Return topic and payload of the camera's picture, for a camera with regions."""
     return _entity(topics, *_picture(topics, ""))
 
 
@@ -108,7 +109,7 @@ def _entity(
 def _entities(
     topics: Topics, labels: Sequence[str], prefix: str
 ) -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """Yield kind, key and settings of each."""
+    """Yield kind, key and settings of each entity."""
     sensor: dict[str, object] = {
         "name": _named(prefix, "Label"),
         "icon": "mdi:tag",
@@ -129,7 +130,7 @@ def _entities(
     }
     yield "sensor", "confidence", confidence
     for label in labels:
-        # JSON's strings are Jinja's as well.
+        # A JSON string is also a valid Jinja string.
         quoted = json.dumps(label, ensure_ascii=False)
         is_label: dict[str, object] = {
             "name": f"{prefix}{label}",
@@ -149,7 +150,7 @@ def _named(prefix: str, name: str) -> str:
 
 
 def _identifier(text: str) -> str:
-    """What Home Assistant takes in a topic and an id; other letters leave a trace of their own."""
+    """Make an identifier that Home Assistant accepts; a hash keeps changed ones distinct."""
     plain = re.sub(r"[^a-zA-Z0-9_-]+", "_", text)
     if plain == text:
         return plain

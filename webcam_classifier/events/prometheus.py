@@ -24,10 +24,10 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # s
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Read [HOST:]PORT; without a host it is this device alone.
+    """Parse [HOST:]PORT; without a host, only this device can connect.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not a port.
     """
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 <= int(port) <= 65535:
@@ -42,13 +42,13 @@ class PrometheusSink(Sink):
     """Serves figures at http://HOST:PORT/metrics.
 
     Args:
-        host: What it listens on.
-        port: TCP; 0 takes a free one.
-        sinks: Whose queues are told.
-        has_regions: Whether events and frames are of regions, whose names are labels then.
+        host: The address to listen on.
+        port: TCP port; 0 takes a free one.
+        sinks: The sinks whose queues are reported.
+        has_regions: Whether there are regions, whose names are then a label of the metrics.
 
     Attributes:
-        port: Where it listens.
+        port: The port it listens on.
 
     Raises:
         UserError: The port is taken, or prometheus-client is not installed.
@@ -68,8 +68,8 @@ class PrometheusSink(Sink):
         self._sinks = sinks
         self._last_index: int | None = None
         self._region_key = ("region",) if has_regions else ()
-        self._labels: dict[str, str] = {}  # now, by region
-        self._known: dict[tuple[str, str], None] = {}  # regions and labels
+        self._labels: dict[str, str] = {}  # the current label by region
+        self._known: dict[tuple[str, str], None] = {}  # regions and labels seen so far
         registry = CollectorRegistry()
         self._frames = Counter(f"{_PREFIX}_frames", "Frames labelled.", registry=registry)
         self._dropped = Counter(
@@ -103,7 +103,7 @@ class PrometheusSink(Sink):
 
     @property
     def counts(self) -> SinkCounts:
-        """Nothing waits here: figures are asked for."""
+        """Zeros: nothing is queued here, because Prometheus fetches the figures."""
         return SinkCounts()
 
     def take_frame(self, labelled: LabelledFrame) -> None:
@@ -117,7 +117,7 @@ class PrometheusSink(Sink):
             self._of(self._inference, region.region).observe(region.inference_seconds)
             self._of(self._age, region.region).observe(region.age)
             label = steady_label(region.steady)
-            if label is not None:  # events may be paused, and this is the label now
+            if label is not None:  # even if events are paused
                 self._show(region.region, label)
 
     def take_event(self, event: Event) -> None:
@@ -126,7 +126,7 @@ class PrometheusSink(Sink):
         self._of(self._changes, event.region, event.label).inc()
 
     def take_status(self, status: CameraStatus) -> None:
-        """Show no label of before where no picture comes."""
+        """Replace the labels by `no_picture` when the camera gives none."""
         if status.is_stale:
             for region in list(self._labels):
                 self._show(region, NO_PICTURE)
@@ -138,7 +138,7 @@ class PrometheusSink(Sink):
         self._thread.join(1.0)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is asked of others when somebody reads the figures."""
+        """Yield the metrics that are computed when somebody reads the figures."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         keys = (*self._region_key, "label")
@@ -165,10 +165,10 @@ class PrometheusSink(Sink):
         yield reconnects
 
     def _show(self, region: str, label: str) -> None:
-        self._labels[region] = label  # before it is known: figures are read from another thread
+        self._labels[region] = label  # first, because figures are read from another thread
         self._known[region, label] = None
 
     def _of(self, metric: _Labelled, region: str, *values: str) -> _Labelled:
-        """A metric of a region, or of the one model."""
+        """Return a metric for a region, or for the one model."""
         labels = (region, *values) if self._region_key else values
         return metric.labels(*labels) if labels else metric

@@ -19,19 +19,19 @@ _PREFIX = "WEBCAM_CLASSIFIER_"
 
 
 class CommandSink(QueuedSink[Event]):
-    """Runs a command at each event; what it prints goes to the standard error.
+    """Runs a command at each event; its output goes to standard error.
 
-    There is no shell in between unless one is asked for, and the event never becomes a part of
-    the command line. A command that takes too long is ended, with all that it started.
+    It runs without a shell unless one is asked for, and the event never becomes part of the command
+    line. A command that takes too long is killed, with everything it started.
 
     Args:
-        command: As a person types it, with quotes where a shell needs them.
-        tell: Gets a sentence when the command fails.
-        label: Run it for this label alone; None for every event.
-        region: Run it for this region alone; None for every one.
-        shell: Let `sh` read the command.
-        at_once: How many may run at the same time.
-        time_limit: Seconds that one may take.
+        command: As typed in a terminal, with quotes where a shell needs them.
+        tell: Called with a sentence when the command fails.
+        label: The label for which to run it; None runs it for every label.
+        region: The region for which to run it; None runs it for every region.
+        shell: Whether `sh` runs the command.
+        at_once: How many runs may overlap.
+        time_limit: Seconds that a run may take.
 
     Raises:
         UserError: The command is empty, or a quote in it is not closed.
@@ -76,7 +76,7 @@ class CommandSink(QueuedSink[Event]):
             self.offer(event)
 
     def close(self) -> None:
-        """Wait some seconds for what runs, and end what goes on after that."""
+        """Wait some seconds for running commands, then kill them."""
         super().close()
         for process in list(self._running):
             _end(process)
@@ -92,7 +92,7 @@ class CommandSink(QueuedSink[Event]):
             process = subprocess.Popen(
                 self._arguments,
                 stdin=subprocess.PIPE,
-                # The standard output may be read by a program, line by line.
+                # Standard output may be read by a program, line by line.
                 stdout=sys.__stderr__,
                 env={**os.environ, **environment(item)},
                 start_new_session=True,
@@ -122,7 +122,7 @@ class CommandSink(QueuedSink[Event]):
 
 
 def environment(event: Event) -> Mapping[str, str]:
-    """What a command finds in its environment; what is not known is empty."""
+    """Return the environment variables for a command; unknown values are empty."""
     fields = event.fields()
     return {
         f"{_PREFIX}{key.upper()}": ("" if value is None else str(value)).replace("\0", "")

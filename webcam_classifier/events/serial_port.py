@@ -1,4 +1,4 @@
-"""Write each new label to a serial port: for a microcontroller that moves something."""
+"""Write each new label to a serial port, for example for a microcontroller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BAUD = 115_200
 _WRITE_SECONDS = 1.0
-_QUEUE_LIMIT = 20  # events; what is older moves nothing any more
+_QUEUE_LIMIT = 20  # events; older ones are of no use to a device that moves something
 _PAUSE = 0.5  # seconds before the port is opened again
 
 
@@ -25,8 +25,8 @@ class SerialPort(QueuedSink[Event]):
     region's name and a tab come first. A port that was unplugged is opened again.
 
     Args:
-        port: Such as /dev/ttyUSB0, or with its speed /dev/ttyUSB0@9600.
-        tell: Gets a sentence when the port can't be opened or written.
+        port: For example /dev/ttyUSB0, or with a speed /dev/ttyUSB0@9600.
+        tell: Called with a sentence when the port can't be opened or written.
 
     Raises:
         UserError: The speed is not a number, or pyserial is not installed.
@@ -84,7 +84,7 @@ class SerialPort(QueuedSink[Event]):
             ) from error
 
     def close(self) -> None:
-        """Write what is pending, and let go of the port."""
+        """Write what is pending, and close the port."""
         super().close()
         if not self.counts.pending:
             self._let_go()

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown: without a password."""
+"""Remove passwords from addresses before they are shown."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _USER_INFO = re.compile(r"(?<=://)[^/?#]*@")  # greedy: a password may hold an @
 
 
 def without_user_info(address: str) -> str:
-    """Leave user and password out of an address; text that is none stays as it is."""
+    """Remove user and password from an address; other text is returned unchanged."""
     return _USER_INFO.sub("", address)

@@ -1,4 +1,4 @@
-"""A place that events go to: a bounded queue and a thread that empties it, beside the loop."""
+"""A sink for events: a bounded queue, and threads that deliver from it outside of the loop."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
 
 Tell = Callable[[str], None]
-"""Takes a sentence for the person at the terminal; called from any thread."""
+"""Called with a sentence for the person at the terminal, from any thread."""
 
 Item = TypeVar("Item")
 
 QUEUE_LIMIT = 1000  # items
-DRAIN_SECONDS = 3.0  # at the end, for what is pending
+DRAIN_SECONDS = 3.0  # to deliver what is pending at the end
 _LONGEST_PAUSE = 30.0  # seconds
 
 _logger = logging.getLogger(__name__)
 
 
 class DeliveryError(Exception):
-    """Something could not be delivered; its text is a sentence for a person.
+    """An item could not be delivered; the text is a sentence for a person.
 
     Args:
         sentence: What went wrong and where, without a password.
-        may_retry: Whether the same thing may succeed later.
+        may_retry: Whether another attempt may succeed.
     """
 
     def __init__(self, sentence: str, *, may_retry: bool) -> None:
@@ -43,14 +43,14 @@ class DeliveryError(Exception):
 
 @dataclass(frozen=True)
 class SinkCounts:
-    """What a sink did so far.
+    """The counts of a sink so far.
 
     Attributes:
-        delivered: Items.
-        dropped: Items given up: the queue was full, or every try failed.
-        retried: Tries after a first one.
-        pending: Items that wait or are under way.
-        reconnects: How often what they go to was reached again.
+        delivered: Items that were delivered.
+        dropped: Items that were given up, because the queue was full or every attempt failed.
+        retried: Attempts after the first one.
+        pending: Items that are waiting or being delivered.
+        reconnects: How often the receiver was reached again.
     """
 
     delivered: int = 0
@@ -61,7 +61,7 @@ class SinkCounts:
 
 
 class Controls(Protocol):
-    """What somebody far away may ask of the events; `EventStream` is one."""
+    """What a remote command can do; `EventStream` implements it."""
 
     @property
     def newest_image(self) -> BgrImage | None:
@@ -74,10 +74,10 @@ class Controls(Protocol):
         """Make events again."""
 
     def change_model(self, name: str) -> None:
-        """Ask for another model, and return at once.
+        """Request another model, and return at once.
 
         Raises:
-            UserError: There is none to choose from.
+            UserError: There are no models to choose from.
         """
 
 
@@ -87,12 +87,12 @@ class QueueSettings:
 
     Attributes:
         limit: How many items wait at most.
-        tries: How often one item is tried; None goes on for ever.
-        workers: How many items are under way at once.
-        first_pause: Seconds before the second try; each further pause is twice as long.
-        waits_when_full: Hold up who gives an item instead of dropping one: for files, whose
-            frames nobody waits for.
-        drain_seconds: How long the end waits for what is pending.
+        tries: How many attempts an item gets; None never gives up.
+        workers: How many items are delivered at the same time.
+        first_pause: Seconds before the second attempt; each further pause is twice as long.
+        waits_when_full: Whether `offer` waits for room instead of dropping an item; for frames of a
+            file, which can wait.
+        drain_seconds: How long `close` waits for what is pending.
     """
 
     limit: int = QUEUE_LIMIT
@@ -107,10 +107,10 @@ _COMMON_SETTINGS = QueueSettings()
 
 
 class Sink(Closing):
-    """Where labelled frames or events go. Its methods return at once, whatever it is.
+    """A receiver of labelled frames and events. All its methods but `close` return at once.
 
     Attributes:
-        name: What it is, for a person, without a password.
+        name: Its name for a person, without a password.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Sink(Closing):
     @property
     @abstractmethod
     def counts(self) -> SinkCounts:
-        """What it did so far."""
+        """The counts so far."""
 
     def take_frame(self, labelled: LabelledFrame) -> None:
         """Take a labelled frame."""
@@ -127,25 +127,25 @@ class Sink(Closing):
         """Take an event."""
 
     def take_status(self, status: CameraStatus) -> None:
-        """Take note that the camera gives no pictures any more, or gives them again."""
+        """Take a change of the camera's status: it stops giving pictures, or gives them again."""
 
     def take_labels(self, labels: Sequence[str]) -> None:
-        """Take note that another model, with these labels, labels from now on."""
+        """Take the labels of another model, which labels from now on."""
 
     def obey_with(self, controls: Controls) -> None:
-        """Learn what commands that come from outside are carried out with; most know none."""
+        """Set what carries out remote commands; most sinks receive none."""
 
 
 class QueuedSink(Sink, Generic[Item]):
     """A sink with a queue in memory and threads that deliver from it.
 
-    What fails is tried again after growing pauses. Where the queue is full, the oldest item is
-    dropped and counted: what is now matters more than what was.
+    A failed delivery is tried again after growing pauses. If the queue is full, the oldest item is
+    dropped and counted, because newer items matter more.
 
     Args:
-        name: What it is, for a person, without a password.
-        tell: Gets a sentence when delivering begins to fail, and none while it goes on to.
-        settings: Of the queue and its threads.
+        name: Its name for a person, without a password.
+        tell: Called with a sentence when deliveries begin to fail, and not again while they do.
+        settings: The settings of the queue and its threads.
     """
 
     def __init__(self, name: str, tell: Tell, settings: QueueSettings = _COMMON_SETTINGS) -> None:
@@ -176,13 +176,13 @@ class QueuedSink(Sink, Generic[Item]):
 
     @property
     def counts(self) -> SinkCounts:
-        """What it did so far."""
+        """The counts so far."""
         with self._changed:
             pending = len(self._queue) + self._under_way
             return SinkCounts(self._delivered, self._dropped, self._retried, pending)
 
     def offer(self, item: Item) -> None:
-        """Put an item into the queue."""
+        """Add an item to the queue."""
         with self._changed:
             if self._settings.waits_when_full:
                 self._changed.wait_for(
@@ -197,7 +197,7 @@ class QueuedSink(Sink, Generic[Item]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Deliver what is pending, for some seconds at most, and say what could not be."""
+        """Deliver what is pending, for some seconds at most, and report what is left."""
         with self._changed:
             if self._closing:
                 return
@@ -206,7 +206,7 @@ class QueuedSink(Sink, Generic[Item]):
             self._changed.wait_for(self._is_idle, self._settings.drain_seconds)
         self._closed.set()
         for thread in self._threads:
-            thread.join(0.1)  # one that hangs ends with the process
+            thread.join(0.1)  # a thread that hangs ends with the process
         counts = self.counts
         if counts.pending:
             self._tell(f"{self.name}: {counts.pending} not delivered before the end")
@@ -243,7 +243,7 @@ class QueuedSink(Sink, Generic[Item]):
                 tried += 1
                 if not error.may_retry or tried == self._settings.tries:
                     return False
-            except Exception as error:  # a sink must not end the thread that empties its queue
+            except Exception as error:  # the thread must go on
                 _logger.exception("%s failed", self.name)
                 self._fail(f"{self.name} failed: {error!r}")
                 return False
@@ -256,11 +256,11 @@ class QueuedSink(Sink, Generic[Item]):
             with self._changed:
                 self._retried += 1
 
-    def note_success(self, item: Item) -> None:  # noqa: ARG002  for those that tell items apart
-        """An item was delivered: what fails from now on is said again."""
+    def note_success(self, item: Item) -> None:  # noqa: ARG002  for subclasses
+        """Note that an item was delivered: the next failure is reported again."""
         self._failing_with = ""
 
     def _fail(self, sentence: str) -> None:
-        if sentence != self._failing_with:  # once, not with every event
+        if sentence != self._failing_with:  # once, not for every item
             self._failing_with = sentence
             self._tell(sentence)

@@ -1,4 +1,4 @@
-"""Keep a few pictures an hour that the model was not sure of, for somebody to label next."""
+"""Keep a few pictures an hour that the model is not sure about, to be labelled later."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.storage import check_writable, explain_os_error, write_atomically
 
-_SURE_FROM = 0.7  # as the overlay has it
+_SURE_FROM = 0.7  # as in the overlay
 _LOOK_EVERY = 0.15  # seconds
 _REMEMBERED = 4  # frames, of the last half second
-_OFFER_EVERY = 1.0  # seconds, as long as frames go on to be uncertain
-_AT_ONCE = 2  # pictures, after a time in which none was kept
+_OFFER_EVERY = 1.0  # seconds, while frames remain uncertain
+_AT_ONCE = 2  # pictures in quick succession, after none was kept for a while
 _QUEUE_LIMIT = 4  # frames
 
 
@@ -40,13 +40,13 @@ class _Candidate:
 class UncertainPictures(QueuedSink[_Candidate]):
     """Writes pictures that were unknown, unsure, or just before a change of the steady label.
 
-    Near copies of what is in the folder are left out. They are saved whole, and named so that each
-    counts as a burst of its own, whatever label it gets later. Once the folder is full nothing is
-    kept until somebody takes pictures out of it: nothing is removed here.
+    Near duplicates of pictures in the folder are left out. Pictures are saved whole, and named so
+    that each counts as its own burst, whatever label it gets later. Once the folder is full, no
+    more are kept until somebody takes pictures out of it; none is deleted here.
 
     Args:
-        folder: Where they are kept; it is made if it is missing.
-        tell: Gets a sentence when they can't be written, or the folder is full.
+        folder: Where they are kept; created if it is missing.
+        tell: Called with a sentence when a picture can't be written, or the folder is full.
         rate: Pictures an hour, at most.
         limit: Pictures in the folder, at most.
 
@@ -76,7 +76,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
         super().__init__(f"--keep-uncertain {folder}", tell, QueueSettings(limit=_QUEUE_LIMIT))
 
     def take_frame(self, labelled: LabelledFrame) -> None:
-        """Look at a frame now and then."""
+        """Consider a frame every now and then."""
         now = labelled.frame.captured_at
         if now - self._looked_at < _LOOK_EVERY or not labelled.steady.labels:
             return
@@ -88,7 +88,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
             self.offer(_Candidate(labelled, reason))
 
     def take_event(self, event: Event) -> None:
-        """Take the least sure of the frames before a change."""
+        """Take the least certain of the frames before a change."""
         before = [one for one in list(self._recent) if one.frame.captured_at < event.monotonic]
         if before and event.previous_label not in (None, NO_PICTURE) and event.label != NO_PICTURE:
             least = min(before, key=lambda one: _sureness(one.prediction))
@@ -97,7 +97,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
             self._recent.clear()
 
     def deliver(self, item: _Candidate) -> None:
-        """Keep a picture, where there is room and it is a new one.
+        """Keep a picture, if there is room and it is not a near duplicate.
 
         Raises:
             DeliveryError: It can't be written, or the folder is full.
@@ -124,7 +124,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
         super().note_success(item)
 
     def note_success(self, item: _Candidate) -> None:
-        """A picture that was looked at and not kept says nothing about the disk."""
+        """Do nothing: a picture that was not kept says nothing about the disk."""
 
     def _is_time(self, now: float) -> bool:
         if self._counted_at is not None:
@@ -134,13 +134,13 @@ class UncertainPictures(QueuedSink[_Candidate]):
         return self._may_keep >= 1
 
     def _fingerprints(self) -> NDArray[np.bool_]:
-        """Of what is in the folder; read once."""
+        """Return the fingerprints of the folder's pictures, (pictures, bits) bool; read once."""
         if self._known is None:
             found = []
             for name in shelf_names(self._folder):
                 try:
                     found.append(fingerprint(read_picture(self._folder / name)))
-                except (PictureError, OSError):  # no picture, or it has just gone
+                except (PictureError, OSError):  # not a picture, or removed a moment ago
                     continue
             self._known = np.array(found, dtype=np.bool_).reshape(-1, FINGERPRINT_BITS)
         return self._known
@@ -164,14 +164,14 @@ class UncertainPictures(QueuedSink[_Candidate]):
         except OSError as error:
             raise UserError(explain_os_error(error, self._folder)) from error
         except UserError as error:
-            # Each picture has a name of its own, and the reason is to be said once.
+            # Without the picture's own name, so that the same reason is reported only once.
             raise UserError(str(error).replace(str(self._folder / name), str(self._folder))) from (
                 error
             )
 
 
 def _reason(labelled: LabelledFrame) -> str:
-    """Why a frame may be worth keeping; empty if it is not."""
+    """Return why a frame may be worth keeping; empty if it is not."""
     steady, raw = labelled.steady, labelled.prediction
     if steady.is_unknown:
         return "unknown" if raw.is_unknown else ""

@@ -1,4 +1,4 @@
-"""Post events to a web server, signed where a secret is known."""
+"""Post events to a web server, signed if there is a secret."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from webcam_classifier.visible_text import json_line
 SIGNATURE_HEADER = "X-Signature-256"
 ID_HEADER = "X-Event-Id"
 
-_TRIES = 8  # about a minute, with the pauses in between
+_TRIES = 8  # attempts; about a minute with the pauses
 _WORTH_A_RETRY = (408, 425, 429)  # and all from 500 on: RFC 9110, RFC 8470, RFC 6585
-_READ_BYTES = 65_536  # of an answer that nobody needs
+_READ_BYTES = 65_536  # of the answer, which is not used
 
 
 class Webhook(QueuedSink[Event]):
     """Posts each event as JSON, one after another, until the server takes it.
 
     Args:
-        url: http or https, with user and password where the server asks for them.
-        tell: Gets a sentence when posting fails.
-        time_limit: Seconds that the server may take for each step of an answer.
-        first_pause: Seconds before the second try; each further one is twice as long.
+        url: An http or https URL, with user and password if the server needs them.
+        tell: Called with a sentence when posting fails.
+        time_limit: Seconds that the server may take for each step of its answer.
+        first_pause: Seconds before the second attempt; each further pause is twice as long.
         secret: Signs the body: the header `X-Signature-256` is `sha256=` and the HMAC in hex.
-            Without it the environment variable `SECRET_VARIABLE` is asked.
+            None takes it from the environment variable `SECRET_VARIABLE`.
 
     Raises:
-        UserError: The URL is none.
+        UserError: It is not such a URL.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Webhook(QueuedSink[Event]):
         """Post it once.
 
         Raises:
-            DeliveryError: The server can't be reached, or did not take it.
+            DeliveryError: The server can't be reached, or did not accept it.
         """
         body = json_line(item.fields_with_picture()).encode()
         headers = {**self._headers, ID_HEADER: item.id}
@@ -106,12 +106,12 @@ class Webhook(QueuedSink[Event]):
 
 
 def signature(secret: str, body: bytes) -> str:
-    """What the header `X-Signature-256` says of a body, as GitHub's webhooks do."""
+    """Return the value of `X-Signature-256` for a body; GitHub's webhooks use the same format."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would turn the POST into a GET, and the event would be lost in silence."""
+    """Refuses redirects: they would turn the POST into a GET, and the event would be lost."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         return None

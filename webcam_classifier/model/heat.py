@@ -1,4 +1,4 @@
-"""Draw heat over the places of a picture that speak for a label."""
+"""Draw a heat map over the places of a picture that count for a label."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from webcam_classifier.frame import BgrImage
 
-_OPACITY = 0.65  # of the hottest place
+_OPACITY = 0.65  # at the hottest place
 
 
 def draw_heat(picture: BgrImage, heat: NDArray[np.float32]) -> None:
-    """Mix heat into a picture.
+    """Blend a heat map into a picture.
 
     Args:
         picture: (height, width, 3) uint8, changed in place.
-        heat: (rows, columns) float32, 0 to 1, over all of the picture.
+        heat: (rows, columns) float32, 0 to 1, covering the whole picture.
     """
     height, width = picture.shape[:2]
     smooth = cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC)

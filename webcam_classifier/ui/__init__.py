@@ -1,1 +1,1 @@
-"""The windows: what is drawn, and what the keys do."""
+"""The windows: what they draw, and what their keys do."""

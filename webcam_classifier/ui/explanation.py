@@ -1,4 +1,4 @@
-"""Draw where a model found its label: heat over the places that speak for it."""
+"""Draw where a model found its label, as a heat map."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from webcam_classifier.preprocess import prepare
 
 
 class Explanation:
-    """Draws heat onto pictures of a model; one thread at a time may use it.
+    """Draws heat maps onto pictures; one thread at a time may use it.
 
-    It runs the network once more for each picture that is drawn, beside the one that labels.
+    For each picture that is drawn, it runs the network once more, beside the one that labels.
 
     Args:
-        classifier: The model, which must be of a file with a head of its own.
-        is_cropped: Whether pictures are those of a data set, which are cropped as they are read.
+        classifier: The model, which must come from a model file with a head.
+        is_cropped: Whether the pictures are cropped already, as those of a data set are.
 
     Raises:
-        UserError: Its network can't tell where it looked.
+        UserError: The network can't tell where it looked, see `ActivationMap`.
     """
 
     def __init__(self, classifier: Classifier, *, is_cropped: bool = False) -> None:
@@ -34,12 +34,12 @@ class Explanation:
     def draw(
         self, view: BgrImage, image: BgrImage, prediction: Prediction, *, mirrored: bool = False
     ) -> None:
-        """Draw where the likeliest label was found, onto the part that the model looks at.
+        """Draw where the likeliest label was found, onto the part of the picture the model uses.
 
         Args:
             view: The picture as it is shown, (height, width, 3) uint8, changed in place.
             image: As the camera gave it, (height, width, 3) uint8.
-            prediction: What was said about it.
+            prediction: The prediction for it.
             mirrored: Whether the view is a mirror image.
         """
         prepared = prepare(cropped(image, self._crop), self._size)

@@ -1,21 +1,21 @@
-"""Tell a key that is held from one that is tapped, by the repeated codes that a window gives."""
+"""Tell a held key from a tapped one by the key codes that a window repeats."""
 
 from __future__ import annotations
 
-# A window reports a key going down, never up; a held key repeats itself, first after 250 to 660
-# milliseconds, then some 30 times a second.
+# A window reports that a key goes down, but not that it goes up. A held key repeats: first after
+# 250 to 660 milliseconds, then about 30 times a second.
 _FIRST_REPEAT_WITHIN = 0.8  # seconds
-_NEXT_REPEAT_WITHIN = 0.25  # seconds; a slow camera lets the window see keys only so often
-_SURELY_HELD = 2  # quick codes in a row; one may be of two quick taps
-_LOOKS_WITHIN = 0.25  # seconds; a longer pause is a busy program's, which sees no repeats in it
+_NEXT_REPEAT_WITHIN = 0.25  # seconds; with a slow camera, the window sees keys less often
+_SURELY_HELD = 2  # quick codes in a row; a single one may come from two quick taps
+_LOOKS_WITHIN = 0.25  # seconds; during a longer pause the program was busy and saw no repeats
 
 
 class HeldKey:
-    """Follows one key at a time; another key ends the one before.
+    """Follows one key at a time; another key ends the previous one.
 
-    Two taps within the first delay can't be told from a held key's beginning, and count as one
-    burst: each still gives its picture. While a key is down it has to be asked at each frame: time
-    in which nobody looked says nothing about the key, and does not count.
+    Two taps within the first delay can't be told from the start of a held key, so they count as one
+    burst; each still gives its picture. While a key is down, `held` must be called at each frame:
+    time during which it was not called says nothing about the key, and does not count.
     """
 
     def __init__(self) -> None:
@@ -25,17 +25,17 @@ class HeldKey:
         self._repeats = 0  # quick codes in a row
 
     def press(self, name: str, now: float) -> bool:
-        """Take in a code.
+        """Take a key code.
 
         Args:
-            name: Which key it is of.
+            name: The key.
             now: Seconds on the monotonic clock.
 
         Returns:
-            True if the key went down anew, False if it is still held.
+            True if the key was pressed again, False if it is still held.
         """
         is_new = self.held(now) != name
-        # Only quick codes are a repeating key; slower ones may be taps, and wait for another.
+        # Only quick codes mean a repeating key; slower ones may be taps.
         is_quick = not is_new and now - self._seen_at <= _NEXT_REPEAT_WITHIN
         self._repeats = self._repeats + 1 if is_quick else 0
         self._name, self._seen_at = name, now
@@ -43,14 +43,14 @@ class HeldKey:
 
     @property
     def let_go_at(self) -> float | None:
-        """When the key was seen down last; None if it may have been tapped, not held.
+        """When the key was last seen down; None if it may have been tapped rather than held.
 
-        A window tells of a key's end only by repeats that stop coming, a quarter of a second late.
+        A release is only noticed because repeats stop coming, a quarter of a second late.
         """
         return self._seen_at if self._repeats >= _SURELY_HELD else None
 
     def held(self, now: float) -> str:
-        """Name the key that is down, as far as can be told; empty if none is.
+        """Return the key that is down, as far as can be told; empty if none is.
 
         Args:
             now: Seconds on the monotonic clock.

@@ -1,4 +1,4 @@
-"""Draw a labelled frame as a person sees it, whether one model labels it or several regions do."""
+"""Draw a labelled frame, whether one model labelled it or the models of several regions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ def draw_labelled(
     help_line: str = "",
     notice: str = "",
 ) -> BgrImage:
-    """Draw what is seen onto a copy of a picture.
+    """Draw the labels onto a copy of a picture.
 
     Args:
-        image: (height, width, 3) uint8, of the frame, of any size; stays as it is.
-        labelled: What is seen.
+        image: (height, width, 3) uint8, the frame's picture at any size; not changed.
+        labelled: The labelled frame.
         top: How many labels get a bar, if there is one model.
         mirrored: Whether the picture is the frame's mirror image.
-        status: See `draw_prediction`, like the rest.
-        help_line: The keys.
-        notice: A passing message.
+        status: See `draw_prediction`.
+        help_line: See `draw_prediction`.
+        notice: See `draw_prediction`.
+
+    Returns:
+        (height, width, 3) uint8, of the same size.
     """
     if labelled.region:
         return draw_regions(

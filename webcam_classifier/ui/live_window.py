@@ -20,7 +20,7 @@ from webcam_classifier.ui import window_words
 from webcam_classifier.ui.labelled_picture import draw_labelled
 from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
-if TYPE_CHECKING:  # it takes long to load, and is seldom asked for
+if TYPE_CHECKING:  # it is slow to import, and rarely used
     from webcam_classifier.ui.explanation import Explanation
 
     Explain = Callable[[], Explanation]
@@ -29,23 +29,23 @@ TITLE = window_words.LIVE_TITLE
 
 _ESCAPE = 27
 _NOTICE_FOR = 2.5  # seconds
-_SERVE_EVERY = 0.02  # seconds, while a picture is standing
+_SERVE_EVERY = 0.02  # seconds, while the picture stands still
 
 
 class LiveWindow:
-    """Shows labelled frames and obeys the keys; used from the main thread alone.
+    """Shows labelled frames and obeys keys; used from the main thread only.
 
-    Keys: q, Escape or closing the window ends; space or p pauses; s saves a snapshot, the raw
-    picture and the annotated one beside it; e shows where the label was found. Pausing a file stops
-    it; pausing a live source stops only the picture, while labels are recorded further.
+    Keys: q, Escape or closing the window quits; space or p pauses; s saves a snapshot, both the raw
+    picture and the annotated one; e shows where the label was found. Pausing a file stops it;
+    pausing a live source stops only the picture, while labels are still written and sent.
 
     Args:
-        window: From `display`, open.
+        window: An open window.
         top: How many labels get a bar.
-        mirrored: Show the picture like a mirror; the model never sees it so.
+        mirrored: Whether to show a mirror image; the model never sees it.
         snapshots: The folder that snapshots are saved to.
-        crop: The part of the picture that the model looks at; the rest is dimmed.
-        explain: Called once the key e asks where the model looked; None has no such key.
+        crop: The part of the picture that the model uses; the rest is dimmed.
+        explain: Called when the key e is first pressed; None if the key does nothing.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class LiveWindow:
         self._notice_until = 0.0
 
     def change_model(self, crop: Crop | None) -> None:
-        """Another model labels from now on, and looks at this part; any thread may call it."""
+        """Note that another model labels from now on, with this crop; any thread may call this."""
         self._crop = crop.mirrored() if crop is not None and self._mirrored else crop
-        self._explanation = None  # it was the other's
+        self._explanation = None  # it belonged to the previous model
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen, unless paused.
 
         Args:
-            labelled: What is seen.
+            labelled: The labelled frame.
             status: See `draw_labelled`.
         """
         if not self.is_paused:
@@ -91,7 +91,7 @@ class LiveWindow:
             self._draw()
 
     def stall(self, status: CameraStatus) -> None:
-        """Show the last picture greyed, without a label, unless paused.
+        """Show the last picture greyed out and without a label, unless paused.
 
         Args:
             status: Why there is no picture.
@@ -102,7 +102,7 @@ class LiveWindow:
             self._draw()
 
     def serve(self, wait: float = 0.001) -> None:
-        """Let the window draw itself and obey a key.
+        """Let the window redraw itself, and obey a key.
 
         Args:
             wait: Seconds to wait for a key.
@@ -117,7 +117,7 @@ class LiveWindow:
             self._draw()
 
     def serve_until(self, due: float) -> None:
-        """Serve the window up to a moment, and as long as it is paused.
+        """Serve the window until a moment, and as long as it is paused.
 
         Args:
             due: Seconds on the monotonic clock.
@@ -127,7 +127,7 @@ class LiveWindow:
             self.serve(_SERVE_EVERY if self.is_paused else min(_SERVE_EVERY, max(0.001, left)))
 
     def pause(self) -> None:
-        """Let the picture stand until the user goes on."""
+        """Keep the picture until the user continues."""
         self.is_paused = True
         self._draw()
 
@@ -148,7 +148,7 @@ class LiveWindow:
         )
 
     def explain(self) -> None:
-        """Show where the label was found, or stop showing it."""
+        """Start or stop showing where the label was found."""
         if self._explanation is not None:
             self._explanation = None
         elif self._explain is not None:
@@ -183,7 +183,7 @@ class LiveWindow:
             self._window.show(draw_stale_picture(view, words, told, self._keys()))
             return
         shown = self._shown
-        explanation = self._explanation  # it may be forgotten by another thread
+        explanation = self._explanation  # another thread may reset it
         if explanation is not None:
             explanation.draw(view, shown.frame.image, shown.steady, mirrored=self._mirrored)
         draw_crop(view, self._crop)
@@ -200,15 +200,15 @@ class LiveWindow:
 
 
 def save_snapshot(labelled: LabelledFrame, top: int, folder: Path) -> tuple[Path, Path]:
-    """Save a frame as the camera gave it, and beside it as it is shown.
+    """Save a frame as the camera gave it, and a second picture with its label drawn.
 
     Args:
         labelled: The frame with its label.
         top: How many labels get a bar.
-        folder: Made if it is missing.
+        folder: Created if it is missing.
 
     Returns:
-        The raw picture's file and the annotated one's, named by the time in UTC.
+        The files of the raw and of the annotated picture, named by the time in UTC.
 
     Raises:
         UserError: The folder can't be written.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-_LONGEST = 60  # characters; what is longer is not read any more
+_LONGEST = 60  # characters; further ones are ignored
 
 
 class NameEntry:
-    """What was typed so far, and what was wrong with it when it was tried."""
+    """A name being typed.
+
+    Attributes:
+        text: What was typed so far.
+        problem: Why it was refused when it was entered; empty if it was not.
+    """
 
     def __init__(self) -> None:
         self.text = ""
         self.problem = ""
 
     def press(self, key: str) -> None:
-        """Take in a key: a character is added, backspace takes the last one away.
+        """Take a key: a character is added, backspace deletes the last one.
 
         Args:
             key: From `key_of`; other keys change nothing.

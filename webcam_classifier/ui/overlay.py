@@ -1,8 +1,8 @@
 """Draw a prediction onto a copy of the picture: label, bars, how sure, how fast.
 
-Everything is sized by the picture, from 320x240 to 1920x1080, and stands on darkened bands, so
-that it can be read on any background. Colours say how sure the model is: green or amber, or a pale
-blue for what it was never shown.
+Sizes follow the picture's, from 320x240 to 1920x1080, and everything is drawn on darkened bands, so
+that it is readable on any background. Colours show how sure the model is: green or amber, or pale
+blue for unknown.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from webcam_classifier.prediction import Prediction
 from webcam_classifier.ui import window_words
 
 SURE_FROM = 0.7
-"""The confidence from which a label is shown as sure; below, it stands in amber."""
+"""The confidence from which a label is shown as sure; below it, it is drawn in amber."""
 
 SMALLEST_TEXT = 11
 """Pixels; smaller letters can't be read."""
 
 _LARGEST_PANEL = 0.45  # of the picture's height
-_BAR_COLUMN = 0.52  # of the width: where the bars begin
+_BAR_COLUMN = 0.52  # where the bars begin, as a share of the width
 
 
 def draw_prediction(
@@ -51,12 +51,12 @@ def draw_prediction(
     """Draw a prediction onto a copy of a picture.
 
     Args:
-        image: (height, width, 3) uint8; stays as it is.
+        image: (height, width, 3) uint8; not changed.
         prediction: What to draw.
         top: How many labels get a bar.
-        status: Small text at the right of the upper edge: how fast, how old.
-        help_line: Small text at the left of the upper edge: the keys.
-        notice: A passing message in the middle, above the label.
+        status: Small text at the top right: rate and age.
+        help_line: Small text at the top left: the keys.
+        notice: A temporary message in the middle, above the label.
 
     Returns:
         A picture of the same size.
@@ -83,16 +83,16 @@ def small_text_size(height: int, width: int) -> int:
 
 
 def draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> int:
-    """Draw the keys and the speed; where both don't fit, the speed goes first.
+    """Draw the keys and the speed; if both don't fit, the speed is left out.
 
     Args:
         image: (height, width, 3) uint8, changed in place.
         left: The keys.
         right: The speed.
-        size: Of the text, in pixels.
+        size: Size of the text, in pixels.
 
     Returns:
-        The first row below it.
+        The first row below the band.
     """
     width = image.shape[1]
     margin = size // 2
@@ -112,7 +112,7 @@ def draw_upper_band(image: BgrImage, left: str, right: str, size: int) -> int:
 
 
 def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -> int:
-    """Draw the label and the bars on a band at the lower edge; give the band's upper edge."""
+    """Draw the label and the bars on a band at the lower edge; returns the band's top row."""
     height, width = image.shape[:2]
     margin = round(0.8 * small)
     row = round(1.6 * small)
@@ -136,13 +136,13 @@ def _draw_panel(image: BgrImage, prediction: Prediction, top: int, small: int) -
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said in large letters, and how.
+    """What is drawn in large letters, and how.
 
     Attributes:
-        label: The likeliest one, or unknown.
-        words: How sure the model is, or what it would guess.
-        colour: The same as a colour.
-        words_colour: Of the words; None takes the same.
+        label: The likeliest label, or unknown.
+        words: How sure the model is, or its guess.
+        colour: The colour of the label, which shows how sure the model is.
+        words_colour: The colour of the words; None takes the label's.
     """
 
     label: str
@@ -152,11 +152,11 @@ class Verdict:
 
 
 def judge(prediction: Prediction, key: str = "") -> Verdict:
-    """Say what a prediction comes to. The likeliest label of what is unknown is a guess, in grey.
+    """Return the verdict on a prediction; if unknown, the likeliest label is a guess, in grey.
 
     Args:
-        prediction: With labels.
-        key: What records the likeliest label; empty if nothing does.
+        prediction: A prediction with labels.
+        key: The key that records the likeliest label; empty if none does.
     """
     if prediction.is_unknown:
         words = window_words.guess(prediction.shown_label, key)
@@ -167,30 +167,30 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
 
 
 def bar_colour(prediction: Prediction, verdict: Verdict, is_best: bool) -> Colour:
-    """Give the bar of the best label the verdict's colour, and none if all is unknown."""
+    """Return a bar's colour: the verdict's for the best label, and grey if unknown."""
     return DIM if prediction.is_unknown else verdict.colour if is_best else PALE
 
 
 def draw_verdict(
     image: BgrImage, verdict: Verdict, box: tuple[int, int, int, int], small: int
 ) -> None:
-    """Draw the label as large as fits, and below it in words how sure the model is.
+    """Draw the label as large as fits, and below it how sure the model is, in words.
 
     Args:
         image: (height, width, 3) uint8, changed in place.
         verdict: From `judge`.
         box: (left, top, right, bottom), in pixels.
-        small: Size of the words, in pixels; the label is at least as large.
+        small: Size of the words, in pixels; the label is at least that large.
     """
     left, box_top, right, bottom = box
-    room = bottom - box_top - round(2.2 * small)  # the line below, and some air
+    room = bottom - box_top - round(2.2 * small)  # the line below, and some space
     largest = max(small, min(round(room / 1.3), round(2.8 * small)))
     label, size = fit_text(verdict.label, largest, True, right - left, small)
     line, line_size = fit_text(verdict.words, small, False, right - left)
     label_height = text_size(label, size, bold=True)[1]
     line_height = text_size(line, line_size)[1]
     y = box_top + (bottom - box_top - label_height - line_height) // 2
-    # What is sure stands in white: the colour of the words below it says enough.
+    # A sure label is white: the colour of the words below it says enough.
     colour = WHITE if verdict.colour == GREEN else verdict.colour
     draw_text(image, label, (left, y), size, colour, bold=True)
     words_colour = verdict.words_colour or verdict.colour
@@ -199,7 +199,7 @@ def draw_verdict(
 
 @dataclass(frozen=True)
 class _BarColumns:
-    """Where the rows' parts stand, in pixels: one set for all rows, so that they align."""
+    """The columns of the bars, in pixels: the same for all rows, so that they align."""
 
     name_left: int
     name_width: int
@@ -210,7 +210,7 @@ class _BarColumns:
 
 
 def _bar_columns(names: list[str], left: int, right: int, size: int) -> _BarColumns:
-    """Give names the room that they need, as long as a short bar is left."""
+    """Give the names the room they need, as long as there is room for a short bar."""
     bar_right = right - text_size("100 %", size)[0] - size // 2
     widest = max(text_size(name, size)[0] for name in names)
     name_width = max(size, min(widest, bar_right - left - 2 * size))
@@ -238,13 +238,13 @@ def _draw_bar(
 
 
 def draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
-    """Draw a passing message in the middle.
+    """Draw a temporary message in the middle.
 
     Args:
         image: (height, width, 3) uint8, changed in place.
         notice: The message.
-        bottom: What it stands above, in pixels.
-        small: Size of other text, in pixels.
+        bottom: The row above which it is drawn.
+        small: Size of small text, in pixels.
     """
     size = round(1.15 * small)
     width = image.shape[1]
@@ -259,16 +259,16 @@ def draw_notice(image: BgrImage, notice: str, bottom: int, small: int) -> None:
 
 @lru_cache(maxsize=256)
 def fit_text(text: str, size: int, bold: bool, room: int, smallest: int = 0) -> tuple[str, int]:
-    """Make a line fit: smaller first, and where that is not enough, without its middle.
+    """Make a line fit: reduce its size first, then leave out its middle.
 
-    The middle goes because labels often differ at their end: `thumbs_up`, `thumbs_down`.
+    It is the middle because labels often differ at their end: `thumbs_up`, `thumbs_down`.
 
     Args:
         text: The line.
-        size: As large as wished, in pixels.
-        bold: As it is going to be drawn.
-        room: Pixels from left to right.
-        smallest: How far the size may go down; 0 leaves it as it is.
+        size: The preferred size, in pixels.
+        bold: Whether it will be drawn in bold.
+        room: The width available, in pixels.
+        smallest: The smallest size allowed, in pixels; 0 keeps the preferred size.
 
     Returns:
         The line, and the size to draw it in.

@@ -24,11 +24,11 @@ ACTIONS: Mapping[str, Action] = {
     "w": "write",
     "a": "whole",
 }
-"""By what `key_of` calls the key; digits record the label of that number."""
+"""Actions by the names that `key_of` returns; digits record the label with that number."""
 
 
 def action_of(key: str) -> Action | None:
-    """What a key does, whatever the system calls it; None for a digit and what does nothing.
+    """Return what a key does; None for a digit or a key that does nothing.
 
     Args:
         key: From `key_of`.

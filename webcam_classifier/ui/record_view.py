@@ -1,6 +1,6 @@
-"""Draw what a person sees while recording: labels with their bars, and what a model makes of it.
+"""Draw the view for recording: the labels with their bars, and the model's answer.
 
-Everything stands on the picture, except for what is said in sentences: that stands below it.
+Everything is drawn on the picture, except for sentences, which are below it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from webcam_classifier.ui import window_words
 from webcam_classifier.ui.name_entry import NameEntry
 from webcam_classifier.ui.overlay import Verdict, draw_verdict, fit_text
 
-_BAND = 84  # pixels of the design, as are the lengths below
+_BAND = 84  # this and the lengths below are in pixels of the unscaled design
 _SMALL, _SMALLEST = 14, 12
-_FACTS_FROM = 0.45  # of the width: what is known of the accuracy stands right of it
+_FACTS_FROM = 0.45  # where the facts about the accuracy begin, as a share of the width
 _CARD_WIDTH = 372
 
 
@@ -50,19 +50,20 @@ class RecordView:
 
     Attributes:
         rows: The labels, in order.
-        bars: How their counts compare, or their probabilities; one for each row.
+        bars: One bar for each row: its number of pictures compared with the others', or its
+            probability.
         recording: What is being recorded, in a few words; empty if nothing is.
-        message: What should be mended, or has just been done.
+        message: What should be fixed, or has just been done.
         is_warning: Whether the message is about something to be fixed.
-        skipped: What was not recorded; it stands beside the message where there is room.
-        keys: What can be pressed.
+        skipped: What was not recorded; shown beside the message if there is room.
+        keys: The keys that can be pressed.
         entry: A name that is being typed, or None.
-        verdict: What is seen, or what to do next as long as nothing can be told, in a band at the
-            lower edge; None leaves it out, as there is nothing to tell where no model is taught.
-        facts: At the right of the verdict, three lines at most: the first one counts most.
-        steps: How to begin, each with its key; none if something was recorded.
-        status: How fast, how old.
-        progress: How far the work in the background is, 0 to 1; None if there is none.
+        verdict: The model's answer, or the next step if it has none yet, in a band at the lower
+            edge; None leaves the band out, if no model is taught.
+        facts: At most three lines to the right of the verdict, the most important first.
+        steps: How to begin, each step with its key; empty once something was recorded.
+        status: Rate and age.
+        progress: The progress of background work, 0 to 1; None if there is none.
     """
 
     rows: Sequence[LabelRow]
@@ -84,11 +85,12 @@ def draw_record_view(picture: BgrImage, view: RecordView) -> BgrImage:
     """Draw everything onto a picture, and the lines below it.
 
     Args:
-        picture: From `fit_view`; changed in place.
+        picture: (height, width, 3) uint8, from `fit_view`; changed in place.
         view: What is drawn.
 
     Returns:
-        The picture with a footer, whose height depends on the picture's size alone.
+        (height + footer, width, 3) uint8: the picture with a footer, whose height depends only on
+        the picture's size.
     """
     scale = scale_for(picture)
     height, width = picture.shape[:2]
@@ -132,7 +134,7 @@ def _draw_status(picture: BgrImage, status: str, scale: float) -> None:
 def _draw_band(
     picture: BgrImage, verdict: Verdict, facts: Sequence[str], top: int, scale: float
 ) -> None:
-    """Draw the verdict at the left of the lower edge, and the facts at its right."""
+    """Draw the verdict at the lower left, and the facts to its right."""
     height, width = picture.shape[:2]
     small = pixels(_SMALL, scale)
     darken(picture, 0, top, width, height)
@@ -154,7 +156,7 @@ def _draw_band(
 
 
 def _draw_recording(picture: BgrImage, words: str, band_top: int, scale: float) -> None:
-    """Frame the picture in red, which is seen from across the room, and say what is recorded."""
+    """Frame the picture in red, visible from across the room, and name the label."""
     height, width = picture.shape[:2]
     edge = pixels(5, scale)
     fill(picture, 0, 0, width, edge, RED)
@@ -174,7 +176,7 @@ def _draw_recording(picture: BgrImage, words: str, band_top: int, scale: float) 
 def _draw_steps(
     free: BgrImage, steps: Sequence[tuple[str, str]], is_aside: bool, scale: float
 ) -> None:
-    """Draw a card that says how to begin."""
+    """Draw a card with the first steps."""
     line = pixels(34, scale)
     left, top, room = _draw_card(free, pixels(52, scale) + len(steps) * line, is_aside, scale)
     size = pixels(20, scale)
@@ -189,7 +191,7 @@ def _draw_steps(
 
 
 def _draw_entry(free: BgrImage, entry: NameEntry, is_aside: bool, scale: float) -> None:
-    """Draw a field with the name that is being typed, and below it what is wrong with it."""
+    """Draw a field with the name that is being typed, and below it why it was refused."""
     left, top, room = _draw_card(free, pixels(126, scale), is_aside, scale)
     draw_text(free, window_words.NEW_LABEL, (left, top), pixels(15, scale), PALE)
     top += pixels(26, scale)
@@ -219,10 +221,10 @@ def _draw_entry(free: BgrImage, entry: NameEntry, is_aside: bool, scale: float) 
 
 
 def _draw_card(free: BgrImage, height: int, is_aside: bool, scale: float) -> tuple[int, int, int]:
-    """Darken a card in the middle, or in the right lower corner where labels stand at the left.
+    """Draw an empty card in the middle, or at the lower right if there are labels at the left.
 
     Returns:
-        The left, the top and the width of what is in it.
+        Left, top and width of the space inside it, in pixels.
     """
     inset, margin = pixels(18, scale), pixels(12, scale)
     width = min(pixels(_CARD_WIDTH, scale), free.shape[1])
@@ -235,13 +237,13 @@ def _draw_card(free: BgrImage, height: int, is_aside: bool, scale: float) -> tup
 
 @lru_cache(maxsize=64)
 def wrap(text: str, size: int, smallest: int, room: int) -> tuple[tuple[str, int], ...]:
-    """Make a line fit: smaller first, then broken into two; the second is shortened to fit.
+    """Make a line fit: reduce its size first, then break it in two, and shorten both to fit.
 
     Args:
         text: The line.
-        size: As large as wished, in pixels.
-        smallest: As small as can be, to stay one line.
-        room: Pixels from left to right.
+        size: The preferred size, in pixels.
+        smallest: The smallest size, in pixels, before the line is broken.
+        room: The width available, in pixels.
 
     Returns:
         One line or two, each with the size to draw it in.

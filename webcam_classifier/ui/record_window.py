@@ -1,4 +1,4 @@
-"""The window that records: hold a key, and where a model is taught, watch its answer change."""
+"""The window for recording: hold a key to record, and watch the model's answer if one is taught."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from webcam_classifier.ui.record_keys import Action, action_of
 from webcam_classifier.ui.record_view import RecordView, draw_record_view
 from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
-if TYPE_CHECKING:  # what learns takes half a second to load, and recording alone has no use for it
+if TYPE_CHECKING:  # what learns takes half a second to load, and recording does not need it
     from webcam_classifier.ui.save_job import SaveJob
 
 COLLECT_TITLE = window_words.COLLECT_TITLE
 TEACH_TITLE = window_words.TEACH_TITLE
 
 _NOTICE_FOR = 4.0  # seconds
-_OUTCOME_FOR = 20.0  # seconds; a file's name and a figure take longer to read
-_MOST_KEYS = 8  # obeyed between two pictures, so that keys can't keep the picture from moving
-_TYPING_WAIT = 0.025  # seconds; Qt remembers one key only, and quick fingers give the next in 30 ms
+_OUTCOME_FOR = 20.0  # seconds; a file name and a figure take longer to read
+_MOST_KEYS = 8  # handled between two pictures, so that keys can't freeze the picture
+_TYPING_WAIT = 0.025  # seconds; Qt keeps only one key, and the next may follow within 30 ms
 _SERVE_EVERY = 0.02  # seconds
-_STALLED_EVERY = 0.2  # seconds between two drawings, where no picture comes
+_STALLED_EVERY = 0.2  # seconds between two redraws while no picture comes
 _DIGITS = "123456789"
-# A held key repeats itself every 30 to 60 milliseconds, and its end is told by nothing else.
-_RECORDS_FOR = 0.08  # seconds after a repetition
+# A held key repeats every 30 to 60 milliseconds; only the end of that shows its release.
+_RECORDS_FOR = 0.08  # seconds after a repeat
 
 
 class RecordWindow:
-    """Shows frames, and records what the keys say; used from the main thread alone.
+    """Shows frames, and records while keys are held; used from the main thread only.
 
     Args:
-        window: From `display`, open.
-        session: Records.
-        writer: Writes the model, where the session is a `TeachingSession`; None only records.
-        mirrored: Show the picture like a mirror at first; what is recorded never is.
+        window: An open window.
+        session: What records.
+        writer: Writes the model of a `TeachingSession`; None only records.
+        mirrored: Whether to show a mirror image at first; recorded pictures are never mirrored.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RecordWindow:
         *,
         mirrored: bool,
     ) -> None:
-        self.is_paused = False  # it never is: somebody who records watches what is recorded
+        self.is_paused = False  # never: one has to see what is being recorded
         self.wants_end = False
         self._window = window
         self._session = session
@@ -75,7 +75,7 @@ class RecordWindow:
         self._chosen = 0  # index of the label that the space bar records
         self._entry: NameEntry | None = None
         self._message = words.Message("", is_warning=False)
-        self._dragged: Crop | None = None  # while the mouse draws it; as it is shown
+        self._dragged: Crop | None = None  # while the mouse draws it, in the view's coordinates
         self._size = (1, 1)  # width and height of the picture that is shown
         window.on_drag(self._drag)
         self._ends_when_written = False  # q was pressed while a model was being written
@@ -94,7 +94,7 @@ class RecordWindow:
         self._window.show(drawn)
 
     def stall(self, status: CameraStatus) -> None:
-        """Show the last picture greyed, with the labels and nothing of what was seen.
+        """Show the last picture greyed out, with the labels but no answer.
 
         Args:
             status: Why there is no picture.
@@ -112,13 +112,13 @@ class RecordWindow:
         self._window.show(draw_record_view(grey, replace(view, recording="")))
 
     def picture(self, labelled: LabelledFrame, status: str) -> BgrImage:
-        """What is seen in the window, for a video, which is never mirrored."""
+        """Return what the window shows, unmirrored, for a video."""
         if self._drawn is not None and self._drawn[0] is labelled:
             return self._drawn[1]
         return self._draw(labelled, status, mirrored=False)
 
     def serve(self, wait: float = 0.001) -> None:
-        """Let the window draw itself, obey the keys, and see how the work goes.
+        """Let the window redraw itself, obey keys, and check on background work.
 
         Args:
             wait: Seconds to wait for a key.
@@ -138,7 +138,7 @@ class RecordWindow:
             self._stop()
 
     def serve_until(self, due: float) -> None:
-        """Serve the window up to a moment.
+        """Serve the window until a moment.
 
         Args:
             due: Seconds on the monotonic clock.
@@ -147,7 +147,7 @@ class RecordWindow:
             self.serve(min(_SERVE_EVERY, left))
 
     def pause(self) -> None:
-        """Do nothing: a picture that stands still can't be recorded."""
+        """Do nothing: there is no pause in a recording."""
 
     def _obey(self, key: str, now: float) -> None:
         if self._entry is not None:
@@ -180,7 +180,7 @@ class RecordWindow:
             self._record(key, self._chosen, now)
 
     def _record(self, key: str, index: int, now: float) -> None:
-        """Record one snapshot for a key that went down, and more for one that repeats itself."""
+        """Record one snapshot for a key that was pressed, and more for one that repeats."""
         label = self._state.labels[index].name
         let_go_at = self._held.let_go_at
         is_new = self._held.press(f"{key} {index}", now)
@@ -191,24 +191,24 @@ class RecordWindow:
             else:
                 self._session.start_recording(label)
                 self._records_until = now + _RECORDS_FOR
-        except UserError as error:  # such as a label whose folder went away
+        except UserError as error:  # such as a label that was removed
             self._warn(error, now)
         else:
             self._recording = label
 
     def _end_what_is_over(self, now: float) -> None:
-        """Stop recording where no key is held any more, and tell of a model that is written."""
+        """Stop recording if no key is held any more, and report a model that was written."""
         if self._recording and not self._held.held(now):
             self._stop()
         elif self._records_until and now > self._records_until:
-            # The key may be up. Should another repetition come, the burst goes on.
+            # The key may have been released. If another repeat comes, the burst goes on.
             self._records_until = 0.0
             self._session.start_recording(self._recording, at_most=1)
         outcome = None if self._writer is None else self._writer.outcome()
         if outcome is not None:
             told, is_done = outcome
             self._tell(told, now, is_warning=not is_done, lasts=_OUTCOME_FOR)
-            # Somebody who wanted to leave with a model stays if there is none.
+            # If the model was not written, the window stays open.
             self.wants_end = self.wants_end or (self._ends_when_written and is_done)
             self._ends_when_written = False
 
@@ -228,7 +228,7 @@ class RecordWindow:
         try:
             name = self._session.add_label(entry.text.strip())
         except UserError as error:
-            entry.problem = str(error).partition(". ")[0]  # there is no room for the advice
+            entry.problem = str(error).partition(". ")[0]  # there is no room for what to do next
             return
         self._entry = None
         self._state = self._session.state()
@@ -236,7 +236,7 @@ class RecordWindow:
         self._tell(window_words.hold_to_record(words.key_for(self._chosen), name), now)
 
     def _quit(self, now: float) -> None:
-        """End, but finish a model that is being written first, unless asked twice."""
+        """Quit; wait for a model that is being written, unless the key is pressed twice."""
         if self._writer is None or self._writer.running is None:
             self.wants_end = True
         elif self._ends_when_written:
@@ -264,7 +264,7 @@ class RecordWindow:
                 self._warn(error, now)
 
     def _drag(self, began: tuple[int, int], now_at: tuple[int, int], is_over: bool) -> None:
-        """Follow the mouse, which draws the part of the picture that is looked at."""
+        """Follow the mouse, which draws the part of the picture to use."""
         width, height = self._size
         (left, right), (top, bottom) = (
             sorted(min(max(0.0, at / side), 1.0) for at in ends)
@@ -272,7 +272,7 @@ class RecordWindow:
         )
         try:
             self._dragged = Crop(left, top, right - left, bottom - top)
-        except ValueError:  # hardly anything yet, or a mere click
+        except ValueError:  # too small, or only a click
             self._dragged = None
         if is_over and self._dragged is not None:
             drawn, self._dragged = self._dragged, None
@@ -309,7 +309,7 @@ class RecordWindow:
         return draw_record_view(picture, view)
 
     def _view(self) -> RecordView:
-        """What is seen of recording."""
+        """Return the view of the recording."""
         state, writer = self._state, self._writer
         learning = None if writer is None else writer.session.learning_state()
         job = None if writer is None else writer.running
@@ -333,7 +333,7 @@ class RecordWindow:
     def _taught(
         self, view: RecordView, prediction: Prediction, status: str, writer: SaveJob
     ) -> RecordView:
-        """What is seen in addition, or instead, where a model is taught."""
+        """Add to a view what is shown of the model that is taught."""
         state, job = self._state, writer.running
         return replace(
             view,

@@ -1,4 +1,4 @@
-"""Say what recording and teaching come to, in the words of the window and of the terminal."""
+"""The texts about recording and teaching, in the window and on the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webcam_classifier.ui.overlay import Verdict, bar_colour, judge
 
 LABELS_WITH_KEYS = 9
 ENOUGH_RECORDINGS = 3
-"""Of a label: when one is left out to measure the accuracy, two others are left to learn from."""
+"""Recordings of a label: if one is left out to measure the accuracy, two remain to learn from."""
 
 ADVICE: Mapping[str, str] = {
     SnapshotProblem.TOO_DARK.value: "let more light in",
@@ -31,22 +31,22 @@ ADVICE: Mapping[str, str] = {
     SnapshotProblem.NEARLY_THE_SAME.value: "move a little",
     DISK_TOO_SLOW: "record at a lower --rate",
 }
-"""What to do about a picture that was not recorded, by the reason."""
+"""What to do if pictures are not recorded, by the reason."""
 
-_SKIP_FOR = 3.0  # seconds that a frame which was not recorded is told of
+_SKIP_FOR = 3.0  # seconds that a skipped frame is shown
 _PICTURES_OF = re.compile(r"\d+ pictures? of (?=\d+ bursts?)")
 _NOT_KNOWN = Bar(0.0, PALE, "-")
 
 
 @dataclass(frozen=True)
 class Message:
-    """A line that is said for a while.
+    """A line that is shown for a while.
 
     Attributes:
         text: The line.
         is_warning: Whether it is about something to be fixed.
-        at: Seconds on the monotonic clock: since when.
-        until: Likewise: when it has been said long enough.
+        at: Since when, in seconds on the monotonic clock.
+        until: Until when, in seconds on the monotonic clock.
     """
 
     text: str
@@ -62,13 +62,13 @@ def choose_message(
     job: JobState | None,
     now: float,
 ) -> Message:
-    """Choose what is worth the one line that there is: what is new first, then what stays true.
+    """Choose the one message that is shown: news first, then what stays true.
 
     Args:
-        state: Of the session.
-        learning: Likewise, where it learns.
-        told: What the window has said last.
-        job: How the writing of the model goes, if it does.
+        state: The state of the session.
+        learning: Its state of learning; None if it only records.
+        told: The window's last message.
+        job: The state of the job that writes the model; None if none is running.
         now: Seconds on the monotonic clock.
     """
     skip = state.last_skip
@@ -87,10 +87,10 @@ def choose_message(
 
 
 def describe_recordings(state: RecordingState) -> str:
-    """Say what to record next, or that it is enough; empty if names don't tell recordings.
+    """Say what to record next, or that there is enough; empty if recordings can't be counted.
 
     Args:
-        state: Of the session.
+        state: The state of the session.
     """
     if not state.labels or any(label.recordings is None for label in state.labels):
         return ""
@@ -109,15 +109,15 @@ def describe_recordings(state: RecordingState) -> str:
 
 
 def key_for(index: int) -> str:
-    """Name what is pressed to record a label, by its place in the list."""
+    """Return the key that records a label, by its index."""
     return str(index + 1) if index < LABELS_WITH_KEYS else "space"
 
 
 def label_rows(state: RecordingState, chosen: int, recording: str) -> list[LabelRow]:
-    """Give each label its row.
+    """Return the row of each label.
 
     Args:
-        state: Of the session.
+        state: The state of the session.
         chosen: Index of the label that the space bar records.
         recording: The label that is being recorded; empty if none is.
     """
@@ -135,7 +135,7 @@ def label_rows(state: RecordingState, chosen: int, recording: str) -> list[Label
 
 
 def count_bars(state: RecordingState, recording: str) -> list[Bar]:
-    """Compare each label's pictures with those of the label that has most; say its recordings."""
+    """Return a bar for each label: its pictures compared with the largest label's."""
     most = max((label.count for label in state.labels), default=0)
     return [
         Bar(
@@ -154,7 +154,7 @@ def _recordings_words(recordings: int | None) -> str:
 
 
 def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]:
-    """Give each label the bar of its probability; without one what has not been learnt yet."""
+    """Return a bar for each label: its probability, or an empty one if it is not learnt yet."""
     if not prediction.labels:
         return no_bars(state)
     verdict = judge(prediction)
@@ -172,12 +172,12 @@ def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]
 
 
 def no_bars(state: RecordingState) -> list[Bar]:
-    """Give each label a bar that says nothing, as nothing is seen."""
+    """Return an empty bar for each label, while there is no picture."""
     return [_NOT_KNOWN] * len(state.labels)
 
 
 def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:
-    """Say what is seen, or what to do next as long as nothing can be told apart."""
+    """Return the model's verdict, or the next step if it can't tell labels apart yet."""
     if prediction.labels:
         names = [label.name for label in state.labels]
         is_there = prediction.label in names[:LABELS_WITH_KEYS]
@@ -193,7 +193,7 @@ def verdict_or_step(state: RecordingState, prediction: Prediction) -> Verdict:
 
 
 def first_steps(state: RecordingState) -> list[tuple[str, str]]:
-    """Say how to begin, each step with its key; nothing once something was recorded."""
+    """Return the first steps, each with its key; none once something was recorded."""
     if any(label.count for label in state.labels):
         return []
     names = [label.name for label in state.labels]
@@ -206,7 +206,7 @@ def first_steps(state: RecordingState) -> list[tuple[str, str]]:
 
 
 def facts(learning: LearningState) -> list[str]:
-    """Say how good it is, what that rests on, and how much of what is there is learnt."""
+    """Return lines about the accuracy, how it was measured, and how much is learnt."""
     if not learning.is_ready:
         return []
     found = learning.accuracy
@@ -215,7 +215,7 @@ def facts(learning: LearningState) -> list[str]:
     else:
         evaluation = found.evaluation
         of_now = "accuracy" if found.is_current else "accuracy was"
-        # There is room for one line: bursts are what counts, so they stand for their pictures.
+        # There is room for one line, so only the number of bursts is shown, not of pictures.
         accuracy = _PICTURES_OF.sub("", describe_accuracy_briefly(evaluation))
         lines = [
             f"{of_now} {accuracy}",
@@ -226,7 +226,7 @@ def facts(learning: LearningState) -> list[str]:
 
 
 def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
-    """Say which keys there are, for so many labels."""
+    """List the keys, for this number of labels."""
     if is_typing:
         return "type a name    Enter adds it    Escape cancels"
     if count == 0:
@@ -240,11 +240,11 @@ def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
 
 
 def describe_crop(crop: Crop, analysed_again: int = 0) -> str:
-    """Say which part of the picture is looked at from now on.
+    """Say which part of the picture is used from now on.
 
     Args:
-        crop: That part.
-        analysed_again: How many snapshots a model learns anew for it.
+        crop: The part.
+        analysed_again: How many snapshots are embedded again for it.
     """
     if crop.is_whole:
         told = "the whole picture is used"
@@ -255,7 +255,7 @@ def describe_crop(crop: Crop, analysed_again: int = 0) -> str:
 
 
 def describe_undone(undone: UndoneBurst | None) -> str:
-    """Say what was taken back."""
+    """Say what was undone."""
     if undone is None:
         return "nothing to undo: snapshots of earlier runs stay"
     return f"undone: {_count(undone.count, 'picture')} of {undone.label}"
@@ -270,8 +270,8 @@ def describe_saved(state: RecordingState, saved: Mapping[str, int]) -> str:
     """Say at the end what was recorded and what was not.
 
     Args:
-        state: Of the session.
-        saved: Snapshots by label.
+        state: The state of the session.
+        saved: The number of saved snapshots by label.
     """
     counts = ", ".join(f"{count} of {label}" for label, count in saved.items())
     lines = [f"saved {counts} in {state.dataset}" if saved else "nothing was saved"]
@@ -302,7 +302,7 @@ def _next_steps(state: RecordingState) -> list[str]:
 def describe_teaching(
     state: RecordingState, learning: LearningState, output: Path, is_written: bool
 ) -> str:
-    """Say at the end what there is, and how to write a model of it where that was not done."""
+    """Say at the end what was recorded, and how to write a model if none was written."""
     saved = ", ".join(f"{label.count} of {label.name}" for label in state.labels if label.count)
     lines = [f"snapshots in {state.dataset}: {saved}" if saved else "no snapshots were recorded"]
     if state.skipped:
@@ -316,7 +316,7 @@ def describe_teaching(
 
 
 def _progress(learning: LearningState) -> str:
-    """Say how many snapshots are learnt, and how many are on their way."""
+    """Say how many snapshots are learnt, and how many are still waiting."""
     told = f"learnt {_count(learning.learnt, 'snapshot')}"
     if learning.pending:
         return f"{told}, {learning.pending} still being analysed"

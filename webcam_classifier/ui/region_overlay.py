@@ -1,4 +1,4 @@
-"""Draw what several regions of a picture say: a frame around each, with its name and its label."""
+"""Draw the labels of several regions: a frame around each, with its name and label."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webcam_classifier.ui.overlay import (
 )
 
 Box = tuple[int, int, int, int]
-"""(left, top, right, bottom), in pixels; the last two are the first outside."""
+"""(left, top, right, bottom), in pixels; right and bottom are exclusive."""
 
 
 def draw_regions(
@@ -31,15 +31,15 @@ def draw_regions(
     help_line: str = "",
     notice: str = "",
 ) -> BgrImage:
-    """Draw what each region says onto a copy of a picture.
+    """Draw the label of each region onto a copy of a picture.
 
     Args:
-        image: (height, width, 3) uint8, of any size; stays as it is.
-        labelled: What is seen in it.
+        image: (height, width, 3) uint8, of any size; not changed.
+        labelled: The labelled frame.
         mirrored: Whether the picture is the mirror image of the labelled frame.
-        status: Small text at the right of the upper edge: how fast, how old.
-        help_line: Small text at the left of the upper edge: the keys.
-        notice: A passing message near the lower edge.
+        status: Small text at the top right: rate and age.
+        help_line: Small text at the top left: the keys.
+        notice: A temporary message near the lower edge.
 
     Returns:
         A picture of the same size.
@@ -80,17 +80,17 @@ def _draw_plate(
     size: int,
     others: list[Box],
 ) -> Box:
-    """Draw lines at the left top of a box, below plates that stand there already.
+    """Draw lines of text at the top left of a box, below other plates that are there already.
 
     Args:
         image: (height, width, 3) uint8, changed in place.
-        lines: Text, colour, and whether it is bold.
-        room: Of the box; a line that is wider loses its middle.
-        size: Of the text, in pixels.
-        others: Where plates are.
+        lines: Text and colour of each line, and whether it is bold.
+        room: The box; a line that is too wide loses its middle.
+        size: Size of the text, in pixels.
+        others: The plates drawn so far.
 
     Returns:
-        Where it is.
+        The box of the new plate.
     """
     left, top, right, lowest = room
     margin = size // 3
@@ -106,7 +106,7 @@ def _draw_plate(
         other[3] for other in others if _overlap((left, top, left + wide, top + high), other)
     ]:
         if max(below) + high > lowest:
-            break  # so many on one place can't all be read
+            break  # there are too many in one place for all to be readable
         top = max(below)
     box = (left, top, left + wide, top + high)
     darken(image, *box)

@@ -1,4 +1,4 @@
-"""Write the model that was taught, in the background, and tell how that goes."""
+"""Write the model that was taught in the background, and report on that."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from webcam_classifier.ui import window_words
 
 
 class SaveJob:
-    """Writes the model of a session, and knows whether it is of the snapshots that there are.
+    """Writes the model of a session, and knows whether it is up to date with the snapshots.
 
     Args:
-        session: What is taught.
-        jobs: Does it.
-        output: The folder that the model is written to.
-        say: Told what became of the model, for a person at the terminal.
+        session: The session.
+        jobs: Runs the job.
+        output: The folder of the model.
+        say: Called with a sentence about the outcome, for a person at the terminal.
     """
 
     def __init__(
@@ -34,26 +34,26 @@ class SaveJob:
         self.output = output
         self._jobs = jobs
         self._say = say
-        recover_folder(output)  # what a kill of the program before has left there
-        self._told = 0  # number of the job whose end was told
-        # A model that is there is taken to be of the snapshots that are there.
+        recover_folder(output)  # finish what an earlier run left half-done when it was killed
+        self._told = 0  # number of the last job whose end was reported
+        # An existing model is assumed to be up to date.
         is_there = (output / "model.onnx").is_file()
         self._written = session.state().labels if is_there else ()
         self._writing: tuple[LabelState, ...] = ()
 
     @property
     def is_written(self) -> bool:
-        """Whether there is a model of the snapshots as they are."""
+        """Whether there is a model of the current snapshots."""
         return self._written == self.session.state().labels
 
     @property
     def running(self) -> JobState | None:
-        """How the writing goes that is not done yet."""
+        """The state of the job that is writing; None if none is."""
         job = self._jobs.state()
         return job if job is not None and job.is_running else None
 
     def write(self) -> None:
-        """Begin to write.
+        """Start to write the model.
 
         Raises:
             UserError: There is nothing to write yet, or a model is being written already.
@@ -65,11 +65,11 @@ class SaveJob:
         self._writing = state.labels
 
     def cancel(self) -> None:
-        """Give up a model that still waits for pictures to be learnt."""
+        """Cancel a job that still waits for pictures to be learnt."""
         self._jobs.cancel()
 
     def finish(self) -> None:
-        """Wait for a model that is being written, and say what became of it."""
+        """Wait for a model that is being written, and report the outcome."""
         if self.running is not None:
             self._say(window_words.FINISHING)
         while self.running is not None:
@@ -77,7 +77,7 @@ class SaveJob:
         self.outcome()
 
     def outcome(self) -> tuple[str, bool] | None:
-        """What became of a model, told once: in words, and whether it is written; else None."""
+        """Return the outcome of a job that ended, once: a sentence, and whether it succeeded."""
         job = self._jobs.state()
         if job is None or job.is_running or job.number == self._told:
             return None

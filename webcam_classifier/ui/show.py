@@ -1,4 +1,4 @@
-"""What the main thread does with labelled frames: say, draw, save and show them."""
+"""What the main thread does with labelled frames: print, draw, save and show them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations
 from webcam_classifier.ui import window_words
 
-if TYPE_CHECKING:  # what draws is loaded when something is drawn: a start without it is quicker
+if TYPE_CHECKING:  # imported only when needed, for a quicker start
     from webcam_classifier.live.service_notify import ServiceNotifier
     from webcam_classifier.live.sinks import TerminalLines
 
 Draw = Callable[[LabelledFrame, str], BgrImage]
-"""Gives a labelled frame as a person sees it, with a line that says how fast and how old."""
+"""Draws a labelled frame, with a line about rate and age."""
 
-_LOOK_EVERY = 0.02  # seconds between two looks at the window's keys, where no frame comes
-_WAIT = 0.1  # seconds to wait for a frame without a window, and between two looks at the camera
-_STATUS_FOR = 0.3  # seconds that numbers stand still, so that they can be read
+_LOOK_EVERY = 0.02  # seconds between two checks of the window's keys while no frame comes
+_WAIT = 0.1  # seconds to wait for a frame if there is no window, between checks of the camera
+_STATUS_FOR = 0.3  # seconds that numbers stay the same, so that they can be read
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class SourceFacts:
     """What matters about a source when its frames are shown.
 
     Attributes:
-        is_live: It goes on by itself.
-        are_pictures: Its frames are single pictures, each with a name.
+        is_live: Whether it goes on by itself, as a camera does.
+        are_pictures: Whether its frames are single pictures, each with a name.
         file_rate: Frames a second at which a video file plays; None if nothing tells.
-        frame_count: How many frames there are, where that is known.
+        frame_count: How many frames there are; None if that is not known.
     """
 
     is_live: bool
@@ -51,7 +51,7 @@ def source_facts(source: str, camera: Camera) -> SourceFacts:
 
     Args:
         source: As the user named it.
-        camera: What was opened by that name.
+        camera: The source, opened.
     """
     path = Path(source).expanduser()
     are_pictures = not camera.is_live and (path.is_dir() or is_picture_name(path))
@@ -64,11 +64,11 @@ def source_facts(source: str, camera: Camera) -> SourceFacts:
 
 
 class LabelWindow(Protocol):
-    """A window that shows labelled frames and obeys keys; used from the main thread alone.
+    """A window that shows labelled frames and obeys keys; used from the main thread only.
 
     Attributes:
-        is_paused: Whether the picture stands still.
-        wants_end: Whether the user has ended it.
+        is_paused: Whether the picture is paused.
+        wants_end: Whether the user wants to quit.
     """
 
     is_paused: bool
@@ -78,28 +78,32 @@ class LabelWindow(Protocol):
         """Draw a labelled frame and put it on the screen."""
 
     def stall(self, status: CameraStatus) -> None:
-        """Show that there is no picture now, and nothing of what was seen before."""
+        """Show that there is no picture now, and no label from before."""
 
     def serve(self, wait: float = 0.001) -> None:
-        """Let the window draw itself and obey keys, waiting so many seconds for one."""
+        """Let the window redraw itself and obey keys, waiting up to `wait` seconds for one."""
 
     def serve_until(self, due: float) -> None:
-        """Serve the window up to a moment on the monotonic clock, and as long as it is paused."""
+        """Serve the window until a moment on the monotonic clock, and as long as it is paused."""
 
     def pause(self) -> None:
-        """Let the picture stand until the user goes on."""
+        """Keep the picture until the user continues."""
 
 
 class Show:
-    """Everything that a person sees of the labels.
+    """Shows labelled frames to people: on the terminal, in a video and in a window.
 
     Args:
         source: Where the frames come from.
-        terminal: Says in words what is seen.
-        video: Gets every drawn frame.
-        draw: Draws what the video gets; needed if there is one.
-        window: Shows them.
-        notifier: Tells the service manager that labels come; closed at the end.
+        terminal: Prints labels.
+        video: Gets every frame, drawn.
+        draw: Draws the frames of the video; needed if there is one.
+        window: Shows the frames.
+        notifier: Tells the service manager that labels are coming; closed at the end.
+
+    Attributes:
+        stages: How long drawing took, and the age of the frames on the screen.
+        terminal: As given.
     """
 
     def __init__(
@@ -125,7 +129,7 @@ class Show:
         self._last: LabelledFrame | None = None  # since the last gap
 
     def run(self, loop: LiveLoop) -> None:
-        """Show what the loop labels, to the end of the source or until the user ends it.
+        """Show what the loop labels, until the source ends or the user quits.
 
         Raises:
             Exception: Whatever ended the loop's thread before its time.
@@ -163,12 +167,12 @@ class Show:
         self.stages["drawing"].add(time.monotonic() - started_at)
 
     def _stall(self, status: CameraStatus) -> None:
-        """Show and write that there is no picture."""
+        """Show that there is no picture, and add that to the video."""
         self._status_until = 0.0  # numbers from before the gap are not shown after it
         if self._window is not None:
             self._window.stall(status)
         last, self._last = self._last, None
-        if last is not None and self._video is not None:  # once: it stands until there is another
+        if last is not None and self._video is not None:  # once: it stays until the next frame
             # Loaded only now, as all that draws is.
             from webcam_classifier.ui.stale_picture import draw_stale_picture
 
@@ -177,9 +181,9 @@ class Show:
             self._video.write(grey, replace(last.frame, captured_at=now))
 
     def _serve(self, window: LabelWindow, labelled: LabelledFrame | None) -> None:
-        """Give the window its turn; a file waits here for its own speed, a picture for a key."""
+        """Serve the window; a video waits here for its own rate, and a picture for a key."""
         if labelled is not None and self._source.are_pictures:
-            window.pause()  # before keys are looked at, or one that comes early would be lost
+            window.pause()  # before the keys are read, or an early key would be lost
         window.serve()
         if labelled is None:
             return
@@ -194,10 +198,10 @@ class Show:
 
 
 def describe_status(labelled: LabelledFrame, source: SourceFacts, now: float) -> str:
-    """Say in one line how fast it goes and how old the picture is, or which picture it is.
+    """Describe rate, inference time and age in one line, or which picture or frame it is.
 
     Args:
-        labelled: What is going to be drawn.
+        labelled: The frame that will be drawn.
         source: Where it comes from.
         now: Seconds on the monotonic clock.
     """

@@ -1,4 +1,4 @@
-"""Draw the last picture of a camera that gives none: greyed, and for how long there was none."""
+"""Draw the last picture of a camera that gives none: greyed out, with how long it has been so."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _BRIGHTNESS = 0.55  # of the greyed picture
 
 
 def draw_stale_picture(image: BgrImage, words: str, reason: str, help_line: str = "") -> BgrImage:
-    """Draw a copy of the last picture without any label, as it is no longer what is there.
+    """Draw a greyed-out copy of the last picture without a label, which would no longer hold.
 
     Args:
-        image: (height, width, 3) uint8; stays as it is.
+        image: (height, width, 3) uint8; not changed.
         words: From `stale_words`.
         reason: Why there is no picture; it is shortened where it doesn't fit.
-        help_line: Small text at the left of the upper edge: the keys.
+        help_line: Small text at the top left: the keys.
 
     Returns:
         A picture of the same size.
@@ -52,7 +52,7 @@ def stale_words(status: CameraStatus, now: float) -> str:
     """Say for how long there was no picture.
 
     Args:
-        status: One that is stale.
+        status: A stale status.
         now: Seconds on the monotonic clock.
     """
     return window_words.no_picture_for(status.seconds_without_picture(now))

@@ -1,4 +1,4 @@
-"""What the windows say: a translator begins here. What recording comes to is in `record_words`."""
+"""The texts of the windows, for translation; those about recording are in `record_words`."""
 
 from __future__ import annotations
 
