@@ -1,1 +1,1 @@
-"""The commands: arguments in, functions called, sentences out."""
+"""The commands: they parse arguments, call the library, and print sentences."""

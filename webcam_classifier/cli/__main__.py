@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "run everything on a simulated camera, in a minute",
     "doctor": "check this device and installation, and say what to do",
 }
-"""Every command, and what it is for."""
+"""Every command with its purpose."""
 
 _DESCRIPTION = """\
 Teach a camera: record labelled snapshots, train a small network with them in seconds, and label
@@ -38,7 +38,7 @@ the live picture.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that is named."""
+    """Run the command named in the arguments."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Say what the program takes before a command."""
+    """Build the parser of the arguments before the command."""
     is_installed = Path(sys.argv[0]).stem == PROGRAM
     parser = argparse.ArgumentParser(
         prog=PROGRAM if is_installed else "python -m webcam_classifier.cli",
@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="for programs: write events as lines of JSON to standard output",
     )
-    # For the jobs beside the live picture alone: what it is for stands in `ending_with_parent`.
+    # Only for jobs beside the live picture; see `ending_with_parent`.
     parser.add_argument("--ends-with-parent", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(
         "command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="one of the commands below"

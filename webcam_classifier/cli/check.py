@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Status(Enum):
-    """How a check came out."""
+    """The outcome of a check."""
 
     FINE = "ok"
     NOTE = "note"  # something optional is missing
@@ -16,12 +16,12 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
-        name: What, in a word or two.
-        status: How it came out.
-        found: What there is.
+        name: What was checked, in a word or two.
+        status: The outcome.
+        found: What was found.
         advice: What to do about it; empty if there is nothing to do.
     """
 

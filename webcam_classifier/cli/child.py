@@ -1,4 +1,4 @@
-"""What a command does differently that another process of ours has started as its child."""
+"""What a command does if another process of this program started it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pathlib import Path
 
 _STDIN = 0  # file descriptor
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_TRIES = 50  # to remove a folder that is still being written to
+_TRIES = 50  # attempts to remove a folder that is still being written to
 _TRY_EVERY = 0.01  # seconds
 
 
 @contextmanager
 def ending_with_parent(folder: Path) -> Iterator[None]:
-    """End at once when the parent has ended in any way.
+    """End this process as soon as its parent ends, however that happens.
 
-    Standard input is closed then. On Linux the kernel kills this process besides
-    (`PR_SET_PDEATHSIG` of prctl(2)), which needs no thread of it to run; the temporary folder is
-    then left to the next program that sweeps. The kernel does so when the thread ends that started
-    this process, so that has to be one that stays.
+    The end of the parent closes standard input, which a thread watches. On Linux the kernel also
+    kills this process (`PR_SET_PDEATHSIG` of prctl(2)), even if none of its threads can run; the
+    next program that sweeps then removes the temporary folder. The kernel does so when the thread
+    that started this process ends, so that thread must live as long as the parent.
 
     Args:
-        folder: For temporary files; it is made, and removed at the end, also when the parent has
-            died and nobody else can.
+        folder: The folder for temporary files. It is created here, and removed at the end, also if
+            the parent has died.
     """
-    folder.mkdir(mode=0o700)  # before anybody may remove it
+    folder.mkdir(mode=0o700)  # before the watching thread may remove it
     _die_with_parent()
     watch = threading.Thread(target=_watch, args=[folder], name="parent-watch", daemon=True)
     watch.start()
@@ -49,7 +49,7 @@ def ending_with_parent(folder: Path) -> Iterator[None]:
 def _die_with_parent() -> None:
     if sys.platform != "linux":
         return
-    with suppress(OSError, AttributeError):  # then standard input alone tells
+    with suppress(OSError, AttributeError):  # then only standard input shows it
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -58,7 +58,7 @@ def _watch(folder: Path) -> None:
         while os.read(_STDIN, 4096):
             pass
     except OSError:
-        pass  # closed in a less orderly way
+        pass  # it was closed abruptly
     for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

@@ -65,7 +65,7 @@ from webcam_classifier.ui.show import Show, SourceFacts
 COUNTDOWN = 3  # seconds
 LONGEST_COUNTDOWN = 60  # seconds
 
-_FILE_RATE = 30.0  # frames a second in the window; a file would rush by as fast as it is read
+_FILE_RATE = 30.0  # frames a second in the window; without it a file would play too fast
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         finally:
             for path, reason in () if camera.is_live else camera.skipped:
                 print(f"skipped {printable(path)}: {reason}", file=sys.stderr)
-            # The lines on the terminal are no reason to lose the error that brought us here.
+            # A closed terminal must not hide the error that ended the recording.
             with suppress(BrokenPipeError):
                 said = describe_saved(session.state(), session.saved)
                 print(as_installed(said), flush=True)
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def record(
     options: argparse.Namespace, camera: Camera, session: RecordingSession, label: str
 ) -> None:
-    """Record with a window, or without one the label."""
+    """Record in a window, or a single label without one."""
     if not options.no_window:
         hold_pose_while(camera, lambda: session.is_recording)
         if record_in_window(camera, session):
@@ -131,7 +131,7 @@ def record(
 
 
 def record_in_window(camera: Camera, session: RecordingSession) -> bool:
-    """Record until the user quits or the source ends; returns whether it ended by itself.
+    """Record until the user quits or the source ends; returns whether the source ended.
 
     Raises:
         UserError: A snapshot could not be written, or the camera was unplugged.
@@ -139,7 +139,7 @@ def record_in_window(camera: Camera, session: RecordingSession) -> bool:
 
     def observe(labelled: LabelledFrame) -> None:
         session.observe(labelled)
-        session.check()  # there is nothing else to do here than to record
+        session.check()  # if nothing can be saved, the command ends
 
     file_rate = None if camera.is_live else _FILE_RATE
     source = SourceFacts(camera.is_live, False, file_rate, camera.frame_count)
@@ -151,12 +151,12 @@ def record_in_window(camera: Camera, session: RecordingSession) -> bool:
 
 
 def say_status(status: CameraStatus) -> None:
-    """Say that pictures stopped coming, or come again."""
+    """Print that pictures stopped coming, or come again."""
     print(status_sentence(status), file=sys.stderr, flush=True)
 
 
 def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
-    """Refuse what can't be done, before a camera is opened.
+    """Check the options before a camera is opened.
 
     Raises:
         UserError: No label, no display, or options that don't go together.
@@ -186,7 +186,7 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
 
 
 def check_source(options: argparse.Namespace, camera: Camera) -> None:
-    """Refuse options that mean nothing for this source.
+    """Check the options against the source.
 
     Raises:
         UserError: --every for a live source, --rate for a file without a window.
@@ -203,7 +203,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     parser = CommandParser(__doc__ or "")
     parser.add_argument(
         "labels", nargs="*", metavar="LABEL", help="labels to record, each into its folder"

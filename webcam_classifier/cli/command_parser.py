@@ -1,4 +1,4 @@
-"""The argument parser of every command, which names commands as this installation has them."""
+"""The argument parser of every command; its texts name commands as they are installed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from webcam_classifier.command_names import as_installed
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Takes texts that name a checkout's scripts, and shows what a person can type here.
+    """Takes texts that name the scripts of a checkout, and shows the installed commands instead.
 
     Args:
-        description: What --help says first; line breaks are kept.
-        epilog: What it says last.
+        description: The beginning of --help; line breaks are kept.
+        epilog: The end of --help.
     """
 
     def __init__(self, description: str, epilog: str | None = None) -> None:
         super().__init__(
-            # argparse takes another name where a module is run with -m, and not in all versions.
+            # If a module is run with -m, some versions of argparse take another name.
             prog=Path(sys.argv[0]).name or "teach-camera",
             description=description,
             epilog=epilog,
@@ -28,9 +28,9 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def format_help(self) -> str:
-        """All of --help."""
+        """Return the whole text of --help."""
         return as_installed(super().format_help())
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2 and a sentence."""
+        """Print a sentence and end with exit code 2."""
         super().error(as_installed(message))

@@ -1,4 +1,4 @@
-"""What every script does at the terminal: end cleanly, show progress, never show a traceback."""
+"""What every script does at the terminal: show progress, and end with a sentence and exit code."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from webcam_classifier.stage_captions import caption, describe_epoch
 from webcam_classifier.storage import explain_os_error
 from webcam_classifier.visible_text import visible, visible_lines
 
-_QUIET_FOR = 1.0  # seconds before a progress line appears: quick work stays silent
+_QUIET_FOR = 1.0  # seconds before a progress line appears, so that quick work shows none
 _BAR_WIDTH = 24  # characters
 
 
 class SafeStream:
-    r"""A text stream that shows every text: none breaks it, and none commands the terminal.
+    r"""A text stream that any text can be written to, and that passes on no escape sequences.
 
-    A file's name or a label may hold what the console's encoding has no letter for, or an escape
-    sequence. Both are written as escapes, such as `\x1b`. `commands` takes what is meant to be
-    one.
+    The name of a file or label may contain characters that the console's encoding lacks, or an
+    escape sequence. Both are written as escapes, such as `\x1b`. `commands` writes the program's
+    own escape sequences.
 
     Args:
-        stream: Where the text goes; of what is not here, this is it.
+        stream: Where the text goes; all other attributes are the stream's.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -43,12 +43,12 @@ class SafeStream:
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write a text, line breaks and tabs as they are, other hidden characters escaped."""
+        """Write a text; invisible characters are escaped, except for line breaks and tabs."""
         self._stream.write(visible_lines(text))
         return len(text)
 
     def commands(self, text: str) -> None:
-        """Write a text with the program's own commands to the terminal in it."""
+        """Write a text that contains the program's own escape sequences."""
         self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 whatever the stream has
@@ -57,7 +57,7 @@ class SafeStream:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let standard output and standard error show every text, while the context is open."""
+    """Make standard output and standard error safe for any text, while the context is open."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, SafeStream(stream)) for stream in streams)
     try:
@@ -67,7 +67,7 @@ def safe_streams() -> Iterator[None]:
 
 
 def command_terminal(text: str) -> None:
-    """Write a command to the terminal on standard error, such as one that clears a line."""
+    """Write an escape sequence to the terminal on standard error, such as one to clear a line."""
     stream: object = sys.stderr
     if isinstance(stream, SafeStream):
         stream.commands(text)
@@ -77,35 +77,35 @@ def command_terminal(text: str) -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the system, or a person with `kill`, wants an orderly end."""
+    """SIGTERM came: the system, or a person with `kill`, asks for an orderly end."""
 
 
 def run_script(main: Callable[[], None]) -> None:
-    """Run a script's `main` and turn every foreseeable end into a sentence and an exit code.
+    """Run a script's `main`, and end with a sentence and an exit code instead of a traceback.
 
-    A `UserError` or a failing disk ends with 1, Ctrl-C with 130, SIGTERM with 143, a closed pipe
-    with 0. What Ctrl-C keeps, SIGTERM keeps. Progress is shown on stderr, and whoever listens
-    already is told why the script failed.
+    A `UserError` or a failing disk gives exit code 1, Ctrl-C 130, SIGTERM 143, and a closed pipe 0.
+    SIGTERM keeps the same results as Ctrl-C. Progress is shown on stderr; those who listen to
+    events are told why the script failed.
 
     Args:
         main: The script's work.
     """
     exit_code = 0
-    atexit.register(lambda: _leave_hanging_cameras(exit_code))  # runs last, as it comes first
+    atexit.register(lambda: _leave_hanging_cameras(exit_code))  # registered first, so it runs last
     try:
         _run(main)
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
-    except BaseException:  # a mistake of ours: the interpreter prints it and ends with 1
+    except BaseException:  # a bug: the interpreter prints it and ends with 1
         exit_code = 1
         raise
 
 
 def run_command(name: str) -> None:
-    """Import a command and run it; its arguments are those of the process.
+    """Import a command and run it with the arguments of the process.
 
-    Imported within `run_script` it may take its seconds: Ctrl-C is no traceback then either.
+    If this is called within `run_script`, Ctrl-C during a slow import shows no traceback either.
 
     Args:
         name: A module of `webcam_classifier.cli`.
@@ -126,9 +126,10 @@ def run_command(name: str) -> None:
 
 
 def _leave_hanging_cameras(exit_code: int) -> None:
-    """End the process at once where a thread may come back from a camera's driver meanwhile.
+    """End the process at once if a thread still hangs in a camera's driver.
 
-    Python stops such a thread as it takes itself down, which C++ answers by aborting the process.
+    If such a thread returned while the interpreter shuts down, Python would stop it, and C++ would
+    abort the process.
     """
     if "webcam_classifier.camera.connection" not in sys.modules:
         return
@@ -136,7 +137,7 @@ def _leave_hanging_cameras(exit_code: int) -> None:
 
     if is_any_hanging():
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # its reader has gone, or it was closed
+            with suppress(OSError, ValueError):  # its reader is gone, or it is closed
                 stream.flush()
         os._exit(exit_code)
 
@@ -166,7 +167,7 @@ def _run_script(main: Callable[[], None]) -> None:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; the interpreter would complain about it again
+        sys.stderr.close()  # the reader is gone; else the interpreter would print an error
         sys.exit(0)
     except OSError as error:
         path = Path(error.filename) if isinstance(error.filename, str) else Path("a file")
@@ -185,10 +186,10 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 class ProgressLine:
-    """Shows events on stderr: a line that says how far it is and how long it will take.
+    """Shows events on stderr: a line with the progress and the remaining time.
 
-    The line appears after a second, so quick work stays silent; where stderr is no terminal it is
-    one line at the end of long work. Epochs and notes are lines of their own.
+    The line appears after a second, so that quick work shows none. If stderr is not a terminal,
+    there is one line at the end of long work. Epochs and notes get their own lines.
     """
 
     def __init__(self) -> None:
@@ -208,7 +209,7 @@ class ProgressLine:
             self._print(event.message)
 
     def clear(self) -> None:
-        """Remove the line, so that something else can be written in its place."""
+        """Clear the line, so that something else can be written in its place."""
         if self._is_drawn:
             command_terminal("\r\x1b[K")
             self._is_drawn = False

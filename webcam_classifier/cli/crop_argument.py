@@ -1,4 +1,4 @@
-"""The option for a part of the picture, and what it means for a data set."""
+"""The --crop option, and how it applies to a data set or a source."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def add_crop_argument(
     """Add the option.
 
     Args:
-        parser: To this one.
-        default: What holds without it, for the help.
-        in_pixels: Whether it may be in pixels too; not where the source is opened later.
+        parser: The parser to add it to.
+        default: What is used without it, for the help.
+        in_pixels: Whether it may be in pixels; not possible if the source is opened later.
     """
 
     def read(text: str) -> CropArgument:
@@ -44,17 +44,17 @@ def add_crop_argument(
 
 
 def decide_crop(asked: CropArgument | None, dataset: Dataset) -> Crop | None:
-    """The part of a data set's pictures that is looked at.
+    """Return the part of a data set's pictures to use.
 
     Args:
-        asked: On the command line; None takes what the data set says of itself.
-        dataset: Refreshed. A part in pixels is one of its first readable picture.
+        asked: From the command line; None takes the data set's own crop.
+        dataset: A refreshed index. A crop in pixels applies to its first readable picture.
 
     Returns:
-        None if it is all of each picture.
+        The crop; None for the whole picture.
 
     Raises:
-        UserError: It is no part of these pictures, or the data set's own can't be read.
+        UserError: The crop is not within these pictures, or the data set's own can't be read.
     """
     if asked is None:
         return find_crop(dataset.folder)
@@ -65,19 +65,20 @@ def decide_crop(asked: CropArgument | None, dataset: Dataset) -> Crop | None:
 def crop_of_source(
     asked: CropArgument | None, source: str, settings: CaptureSettings, camera: Camera
 ) -> Crop | None:
-    """The part of a source's pictures that is looked at, as it was asked for.
+    """Return the part of a source's pictures to use.
 
     Args:
-        asked: On the command line.
-        source: Its name.
-        settings: With which it was opened.
-        camera: What was opened: of a live one a frame is taken, of a file nothing is lost.
+        asked: From the command line; None if there was none.
+        source: The name of the source.
+        settings: The settings it was opened with.
+        camera: The opened source. For a crop in pixels, a frame is read from a live source; a file
+            is opened a second time, so that no frame is lost.
 
     Returns:
-        None if nothing was asked for.
+        The crop; None if none was asked for, or the source has no picture.
 
     Raises:
-        UserError: It is no part of these pictures.
+        UserError: The crop is not within these pictures.
         CameraError: The source can't be opened a second time.
     """
     if asked is None or not asked.is_in_pixels:
@@ -88,12 +89,12 @@ def crop_of_source(
         with open_camera(source, settings) as another:
             frame = another.read()
     if frame is None:
-        return None  # there is no picture to look at a part of, and the source has ended
+        return None  # the source has no picture
     return asked.within(frame.image.shape[1], frame.image.shape[0])
 
 
 def _picture_size(dataset: Dataset) -> tuple[int, int]:
-    """Width and height of the first picture that can be read."""
+    """Return width and height of the first readable picture, in pixels; (1, 1) if there is none."""
     for picture in dataset.ordered():
         try:
             height, width = read_picture(dataset.path(picture)).shape[:2]

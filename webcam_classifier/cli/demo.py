@@ -24,8 +24,8 @@ from webcam_classifier.errors import UserError
 
 FOLDER = Path("demo_output")
 EARLIER = Path("demo_output.earlier")
-SEEDS = range(1, 13)  # one burst of each label for each, in other rooms and with other hands
-SNAPSHOTS = 4  # of a burst
+SEEDS = range(1, 13)  # each gives a burst of each label, with another room and another hand
+SNAPSHOTS = 4  # in a burst
 NEW_SEED = 99
 FRAMES = 240
 
@@ -33,22 +33,22 @@ Main = Callable[[Sequence[str]], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do it all, and say what came out."""
+    """Run the whole demo, and print the results."""
     build_parser().parse_args(arguments)
     with replacing_output():
         run_all()
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes: nothing but --help."""
+    """Build the parser of the command, which takes nothing but --help."""
     return CommandParser(__doc__ or "")
 
 
 @contextmanager
 def replacing_output() -> Iterator[None]:
-    """Move an earlier output out of the way, and put it back unless all went well.
+    """Move an earlier output out of the way, and put it back if anything fails.
 
-    What a killed demo has left is an unfinished folder beside the earlier one, which then counts.
+    If an earlier demo was killed, its unfinished output is deleted and the one before it is kept.
     """
     if EARLIER.exists():
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -76,7 +76,7 @@ def run_all() -> None:
     run("train.py", train.main, [str(dataset), "--output", str(model)])
     try:
         run("-m export", export.main, [str(model / "model.onnx"), "--precision", "int8"])
-    except UserError as error:  # a drawn hand may fall between two labels; nothing else needs int8
+    except UserError as error:  # drawn hands may fall between two labels; nothing later needs int8
         print(f"refused: {error}")
     video, lines = FOLDER / "annotated.mp4", FOLDER / "live.jsonl"
     command = [str(model / "model.onnx"), "--source", f"demo::{NEW_SEED}", "--no-window"]
@@ -86,13 +86,13 @@ def run_all() -> None:
 
 
 def run(script: str, script_main: Main, arguments: Sequence[str]) -> None:
-    """Show a command as a person would type it, and do what it does."""
+    """Print a command as one would type it, and run it."""
     print(as_installed(f"\n$ python {script} {' '.join(arguments)}"), flush=True)
     script_main(arguments)
 
 
 def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
-    """Say how accurate and how fast it was, and where to look."""
+    """Return lines on the accuracy and speed, and where the files are."""
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     frames = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     right = sum(frame["label"] == pose_at("all", NEW_SEED, frame["index"]) for frame in frames)

@@ -1,6 +1,6 @@
-"""What `doctor` looks at: each part of the installation and the device, tried where it can be.
+"""The checks of `doctor`: each part of the installation and the device, tried out if possible.
 
-Nothing but the standard library is imported with this module: what is missing is what it tells.
+Importing this module imports no other package, since missing packages are what it reports.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webcam_classifier.camera.device_list import CameraReport
 
 OLDEST_PYTHON = (3, 10)
-LITTLE_DISK = 1_000_000_000  # bytes; a data set, its cache and a few models
+LITTLE_DISK = 1_000_000_000  # bytes; enough for a data set, its cache and a few models
 
 _LIVE = ("numpy", "opencv-python", "onnxruntime", "onnx", "pillow")
 _TRAINING = ("safetensors", "scikit-learn", "scipy", "threadpoolctl", "matplotlib", "jinja2")
@@ -46,7 +46,7 @@ _SAME_MODULE: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
 }  # fmt: skip
 _MODULES = {"opencv-python": "cv2", "onnxruntime": "onnxruntime"}
-"""What a system's package or a vendor's wheel provides without pip knowing of it."""
+"""Modules that a system package or a vendor's wheel may provide without pip knowing."""
 
 _SCRIPTS = (
     ("Arabic", "\N{ARABIC LETTER AIN}", "fonts-noto-core"),
@@ -60,11 +60,11 @@ _SCRIPTS = (
     ("Korean", "\ud55c", "fonts-noto-cjk"),
     ("emoji", "\N{THUMBS UP SIGN}", "fonts-noto-color-emoji"),
 )
-"""Scripts with a letter of each, and Debian's package of fonts that has it."""
+"""Scripts, a letter of each, and the Debian package with a font for it."""
 
 
 def all_checks() -> list[Check]:
-    """Look at everything; takes some seconds, and switches each camera on for one."""
+    """Make all checks; takes some seconds, and switches each camera on for one second."""
     checks: list[Check] = []
     checkers: Mapping[str, Callable[[], list[Check]]] = {
         "Python": check_python,
@@ -83,13 +83,13 @@ def all_checks() -> list[Check]:
     for name, check in checkers.items():
         try:
             checks += check()
-        except ImportError as error:  # also a library of the system that OpenCV lacks
+        except ImportError as error:  # including a system library that OpenCV needs
             checks.append(Check(name, Status.NOTE, f"can't be checked: {error}"))
     return checks
 
 
 def check_python() -> list[Check]:
-    """Which Python this is, and whether it is its own environment."""
+    """Check the version of Python, and whether it is a virtual environment."""
     kind = "virtual environment" if sys.prefix != sys.base_prefix else "the system's"
     found = f"{platform.python_version()} ({kind}), {platform.platform()}"
     if sys.version_info < OLDEST_PYTHON:
@@ -101,14 +101,14 @@ def check_python() -> list[Check]:
 
 
 def check_device() -> list[Check]:
-    """Which processor, board and GPU this is."""
+    """Name the processor, board and GPU."""
     from webcam_classifier.runtime.device_name import device_name
 
     return [Check("device", Status.FINE, device_name())]
 
 
 def check_packages() -> list[Check]:
-    """Which versions there are of what every command needs."""
+    """Check the packages that the commands need."""
     versions = {package: _version(package) for package in (*_LIVE, *_TRAINING)}
     found = [version for version in versions.values() if version is not None]
     checks = [Check("packages", Status.FINE, ", ".join(found))]
@@ -134,11 +134,11 @@ def check_packages() -> list[Check]:
 
 
 def check_extras() -> list[Check]:
-    """Which optional parts are installed."""
+    """Check the optional packages."""
     checks = []
     for extra, packages in _OPTIONAL.items():
         if extra == "openvino" and not is_x86():
-            continue  # there is none to install
+            continue  # there is no package for it
         missing = [package for package in packages if not _has_pip(package)]
         if missing:
             advice = f"To have it: `{install_command(extra)}`."
@@ -151,7 +151,7 @@ def check_extras() -> list[Check]:
 
 
 def check_window() -> list[Check]:
-    """Whether OpenCV can open a window here."""
+    """Check whether OpenCV can open a window."""
     from webcam_classifier.display.window import display_problem
 
     problem = display_problem()
@@ -163,7 +163,7 @@ def check_window() -> list[Check]:
 
 
 def check_fonts() -> list[Check]:
-    """Whether the window can draw labels of all scripts; a page has the browser's fonts."""
+    """Check whether the window can draw labels in all scripts; pages use the browser's fonts."""
     from webcam_classifier.display.system_fonts import can_shape
     from webcam_classifier.display.text import is_drawable
 
@@ -172,7 +172,7 @@ def check_fonts() -> list[Check]:
         return [Check("fonts", Status.FINE, f"for {_names(script for script, *_ in _SCRIPTS)}")]
     found = f"none for {_names(missing)}: a label in it is spelled in Latin letters in the window"
     what, packages = "fonts", list(dict.fromkeys(missing.values()))
-    if not can_shape():  # Pillow's wheels have all but FriBiDi, and look for the system's
+    if not can_shape():  # Pillow's wheels lack FriBiDi, and use the system's
         what, packages = "fonts and FriBiDi, which joins letters", ["libfribidi0", *packages]
     advice = (
         f"Install {what}; on Debian, Ubuntu and Raspberry Pi OS: "
@@ -187,14 +187,14 @@ def _names(words: Iterable[str]) -> str:
 
 
 def check_video_backends() -> list[Check]:
-    """What OpenCV reads cameras and videos with."""
+    """Check what OpenCV can read cameras and videos with."""
     import cv2
 
     from webcam_classifier.camera.opencv_capture import has_gstreamer
 
     registry = cv2.videoio_registry
     numbers = {*registry.getCameraBackends(), *registry.getStreamBackends()}
-    # What is a plugin that isn't here is listed all the same.
+    # Plugins are listed even if they are not installed.
     names = {registry.getBackendName(one) for one in numbers if registry.hasBackend(one)}
     checks = [Check("OpenCV video", Status.FINE, f"{cv2.__version__}: {', '.join(sorted(names))}")]
     if sys.platform.startswith("linux") and "V4L2" not in names:
@@ -210,14 +210,14 @@ def check_video_backends() -> list[Check]:
 
 
 def check_cameras() -> list[Check]:
-    """Which cameras there are, and why one can't be used."""
+    """Find the cameras, and why some can't be used."""
     from webcam_classifier.camera.device_list import list_cameras
 
     return describe_cameras(list_cameras())
 
 
 def describe_cameras(reports: Sequence[CameraReport]) -> list[Check]:
-    """Say of each camera how to use it, or why it can't be used."""
+    """Return a check for each camera: how to use it, or why it can't be used."""
     if not reports:
         advice = (
             "Plug one in, or pass it on to the container or virtual machine. Without one: "
@@ -236,7 +236,7 @@ def describe_cameras(reports: Sequence[CameraReport]) -> list[Check]:
 
 
 def check_weights() -> list[Check]:
-    """Whether the default backbone's weights are here already."""
+    """Check whether the weights of the default backbone are in the cache."""
     from webcam_classifier.backbone.weights import cached_file
 
     if cached_file().is_file():
@@ -249,7 +249,7 @@ def check_weights() -> list[Check]:
 
 
 def check_cache() -> list[Check]:
-    """Whether the cache folder can be written, and how large it is."""
+    """Check whether the cache folder can be written, and its size."""
     folder = cache_folder()
     try:
         check_writable(folder)
@@ -261,7 +261,7 @@ def check_cache() -> list[Check]:
 
 
 def check_disk() -> list[Check]:
-    """How much room is left where files are written."""
+    """Check the free space where files are written."""
     checks = []
     for name, folder in (
         ("disk here", Path.cwd()),
@@ -277,13 +277,13 @@ def check_disk() -> list[Check]:
 
 
 def without_home(text: str) -> str:
-    """Write the home folder as ~, so that a report does not name its owner."""
+    """Replace the home folder by ~, so that a report does not name the user."""
     home = str(Path.home())
     return text if home == os.sep else text.replace(home, "~")
 
 
 def _version(package: str) -> str | None:
-    """Name a package with its version, or what stands in for it; None if there is neither."""
+    """Return a package, or a substitute for it, with its version; None if there is neither."""
     for name in (package, *_SAME_MODULE.get(package, ())):
         if _has_pip(name):
             return f"{name} {importlib.metadata.version(name)}"

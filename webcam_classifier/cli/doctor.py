@@ -26,7 +26,7 @@ _MARKS = {Status.FINE: "ok     ", Status.NOTE: "note   ", Status.PROBLEM: "PROBL
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Look at everything, and print it."""
+    """Make all checks, and print them."""
     options = build_parser().parse_args(arguments)
     checks = all_checks()
     print(to_json(checks) if options.json else describe(checks), flush=True)
@@ -35,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     parser = CommandParser(__doc__ or "")
     parser.add_argument("--json", action="store_true", help="print JSON instead, for a bug report")
     return parser
 
 
 def describe(checks: Sequence[Check]) -> str:
-    """Write the checks for a person to read, with what to do."""
+    """Return the checks as text for a person, with what to do."""
     width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
@@ -56,7 +56,7 @@ def describe(checks: Sequence[Check]) -> str:
 
 
 def to_json(checks: Sequence[Check]) -> str:
-    """Write the checks for a bug report."""
+    """Return the checks as JSON for a bug report."""
     listed = [dataclasses.asdict(check) | {"status": check.status.value} for check in checks]
     return without_home(
         as_installed(json.dumps({"version": __version__, "checks": listed}, indent=2))

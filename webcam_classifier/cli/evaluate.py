@@ -54,7 +54,7 @@ _MOSTLY = 0.5  # of the pictures
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print, and write what was asked for."""
+    """Measure the model, print the figures, and write what was asked for."""
     options = parse(arguments)
     if options.json is not None:
         check_file_writable(options.json)
@@ -92,7 +92,7 @@ def open_classifier(path: Path, provider: str, unknown: str = UNKNOWN_NORMAL) ->
     Args:
         path: The model file.
         provider: `auto`, or a key of `PROVIDERS`.
-        unknown: How readily it says unknown, see `model_card.UNKNOWN_LEVELS`.
+        unknown: When it says unknown; one of `model_card.UNKNOWN_LEVELS`.
 
     Raises:
         ProviderError: The provider is missing, or can't run this model.
@@ -106,7 +106,7 @@ def open_classifier(path: Path, provider: str, unknown: str = UNKNOWN_NORMAL) ->
 def evaluate_pictures(
     classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation
 ) -> dict[str, object]:
-    """Print how right the answers are, and give the same as JSON can hold it."""
+    """Print the accuracy of the predictions, and return the figures as fields for JSON."""
     evaluation = measured.evaluation
     truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
     top = top_k_accuracy(measured.predictions, truths)
@@ -132,7 +132,7 @@ def evaluate_pictures(
             f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
         )
     surroundings = None
-    if seen == 0:  # a model knows the surroundings of what it was trained on again
+    if seen == 0:  # a model recognises the surroundings of its own training pictures
         surroundings = check_model(classifier, pictures, measured)
     if surroundings is not None and surroundings.decided:
         called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
@@ -168,7 +168,7 @@ def evaluate_pictures(
 def save_explanations(
     classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation, folder: Path
 ) -> None:
-    """Save each picture with heat where its label was found, by what was said about it.
+    """Save each picture with a heat map where its label was found, sorted into right and wrong.
 
     Raises:
         UserError: The network can't tell where it looked, or the folder can't be written.
@@ -193,10 +193,10 @@ def save_explanations(
 
 
 def ask(classifier: Classifier, path: Path) -> Prediction:
-    """Ask about one picture.
+    """Classify one picture.
 
     Raises:
-        UserError: It can't be read.
+        UserError: The picture can't be read.
     """
     try:
         return classifier.classify(read_picture(path))
@@ -207,7 +207,7 @@ def ask(classifier: Classifier, path: Path) -> Prediction:
 
 
 def describe_answer(prediction: Prediction, count: int) -> str:
-    """List the likeliest labels of one picture, a line each, with their probabilities."""
+    """Return the likeliest labels of one picture, a line each, with their probabilities."""
     lines = [f"{probability:6.1%}  {label}" for label, probability in prediction.top_shown(count)]
     if prediction.is_unknown:
         lines.insert(0, "unknown: it is like none of the snapshots; the likeliest labels are")
@@ -215,7 +215,7 @@ def describe_answer(prediction: Prediction, count: int) -> str:
 
 
 def answer(prediction: Prediction) -> dict[str, object]:
-    """Return all probabilities of one picture as JSON can hold them, the likeliest first."""
+    """Return the prediction for one picture as fields for JSON, the likeliest labels first."""
     return {
         "label": prediction.label,
         "name": prediction.shown_label,
@@ -225,7 +225,7 @@ def answer(prediction: Prediction) -> dict[str, object]:
 
 
 def describe_own_figure(card: ModelCard) -> str:
-    """Say what the model's card says of its accuracy."""
+    """Return a sentence on the accuracy in the model's card."""
     if card.accuracy is None:
         return "Its card has no figure of its own."
     return (
@@ -240,7 +240,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     parser = CommandParser(__doc__ or "")
     parser.add_argument("model", type=Path, help="a model file, or the folder train.py wrote")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The command-line arguments that say where labels and their changes go."""
+"""The command-line arguments for the receivers of labels and events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_SECONDS = 60.0  # before and after an event
 
 
 def add_event_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add everything that a change of the label can start, and --json-lines."""
+    """Add the arguments for everything that a change of the label can trigger, and --json-lines."""
     group = parser.add_argument_group(
         "what happens when the label changes", "each may be given with the others"
     )

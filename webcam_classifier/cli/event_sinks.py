@@ -1,4 +1,4 @@
-"""Open whatever labels and their changes shall go to, as the command line says."""
+"""Open the sinks for labels and events that the command line asks for."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ def open_events(
     """Open every sink that was asked for, and the stream of events that feeds them.
 
     Args:
-        options: With what `add_event_arguments` added.
-        tell: Gets sentences for the person at the terminal, from any thread.
-        stack: Closes the sinks, and says at the end what each has done.
-        labels: Of each region's model, by its name; a model that labels alone has none, so its
-            labels stand under the empty one.
-        models: What the events say about the model of each region.
-        source: Of a live one, frames that can't be written in time are dropped; a file waits.
-        served: Another one that is open.
+        options: From a parser with `add_event_arguments`.
+        tell: Called with sentences for the person at the terminal, from any thread.
+        stack: Closes the sinks, and reports what each has done.
+        labels: The labels of each region's model by the region's name; the name is empty if one
+            model labels the whole picture.
+        models: The path of each region's model, for the events.
+        source: The source of the frames: a live one drops frames that can't be written in time,
+            and a file waits.
+        served: A further sink, which is open already.
 
     Returns:
-        The stream; None if nothing was asked for.
+        The stream; None if there are no sinks.
 
     Raises:
-        UserError: A file can't be written, an address is none, or a package is missing.
+        UserError: A file can't be written, an address is wrong, or a package is missing.
     """
     for text, _ in options.when:
         _warn_of_unknown_label(text, labels, tell)
@@ -57,7 +58,7 @@ def open_events(
             size_limit=options.json_lines_limit,
             waits=not source.is_live,
         )
-        sinks.append(stack.enter_context(lines))  # how it ends may be an error of the program
+        sinks.append(stack.enter_context(lines))  # an error at its end is one of the program
     for sink in _open(options, tell, labels, sinks, source.is_live):
         sinks.append(sink)
     if not sinks:
@@ -75,7 +76,7 @@ def open_events(
 
 
 def _region_and_label(text: str, regions: Mapping[str, object]) -> tuple[str | None, str]:
-    """What `--when` names: a label of any region, or REGION/LABEL of one."""
+    """Return region and label that `--when` names; the region is None for a label of any."""
     region, slash, label = text.partition("/")
     return (region, label) if slash and region and region in regions else (None, text)
 
@@ -101,7 +102,7 @@ def _open(
     others: Sequence[Sink],
     is_live: bool,
 ) -> Iterator[Sink]:
-    # Each loaded only where it is wanted: a start without them is quicker.
+    # Each is imported only if it is used, for a quicker start.
     if options.on_change or options.when:
         from webcam_classifier.events.run_command import CommandSink
 
@@ -142,7 +143,7 @@ def _open(
 
 
 def _open_folders(options: argparse.Namespace, tell: Tell, is_live: bool) -> Iterator[Sink]:
-    """Open what keeps pictures."""
+    """Open the sinks that write pictures into folders."""
     if options.clips:
         from webcam_classifier.events.clips import Clips
 
@@ -166,7 +167,7 @@ def _open_folders(options: argparse.Namespace, tell: Tell, is_live: bool) -> Ite
 
 
 def _close_all(sinks: Sequence[Sink], tell: Tell) -> None:
-    """Close them at the same time, as each may take some seconds, and say what became of items."""
+    """Close sinks in parallel, as each may take some seconds, and report undelivered items."""
     others = [sink for sink in sinks if not isinstance(sink, JsonLines)]
     closing = [threading.Thread(target=sink.close, daemon=True) for sink in others]
     for thread in closing:

@@ -1,4 +1,4 @@
-"""Events for the program that started a command: as JSON on its standard output, or in a file."""
+"""Progress events for other programs: as JSON on standard output, or in a file."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _STAGES_IN_FILES: Mapping[Stage, str] = {
     Stage.TRAIN: "training",
     Stage.EVALUATE: "classifying",
 }
-"""What `--progress FILE` has called stages from its beginning on."""
+"""The names of stages in the file of `--progress`, kept for compatibility."""
 
 
 @contextmanager
 def events_on_stdout() -> Iterator[None]:
     """Write each event as a line of JSON to standard output, and nothing else.
 
-    What is printed goes to standard error meanwhile, whoever prints it: libraries in C, and
-    processes that are started, too.
+    Everything that is printed goes to standard error instead, including the output of C libraries
+    and child processes.
     """
     sys.stdout.flush()
     stream = os.fdopen(os.dup(_STDOUT), "w", encoding="ascii")
@@ -53,11 +53,10 @@ def events_on_stdout() -> Iterator[None]:
 
 @contextmanager
 def progress_in_file(path: Path | None) -> Iterator[None]:
-    """Add a line of JSON to a file for each step of a stage, and for each epoch.
+    """Append a line of JSON to a file for each step of a stage, and for each epoch.
 
-    The lines are those of `progress`, but as programs know them that were written before those
-    had a version: "stage" is a caption there, with the identifier beside it as "stage_id", and
-    what can't be said of an epoch is NaN.
+    The lines are those of `progress`, but in the form that older programs expect: "stage" is a
+    caption, with the identifier in "stage_id", and unknown values of an epoch are NaN.
 
     Args:
         path: The file; None writes nothing.

@@ -1,4 +1,4 @@
-"""What `collect` does with --import and --export: pictures of other tools in, a data set out."""
+"""`collect` with --import and --export: read other tools' data sets, and write ours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def add_exchange_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def exchange(options: argparse.Namespace) -> bool:
-    """Do what --import or --export asks for; returns whether one of them was given.
+    """Import or export, if that was asked for.
+
+    Returns:
+        Whether it was.
 
     Raises:
         UserError: It can't be done.

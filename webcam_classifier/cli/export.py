@@ -69,7 +69,7 @@ from webcam_classifier.storage import check_file_writable, write_atomically
 @library_messages()
 @one_temporary_folder()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what was asked for."""
+    """Export the model in the way that was asked for."""
     options = parse(arguments)
     source = find_model(options.model)
     original = Classifier(source)
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _convert(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
-    """Convert, check, and write what passed."""
+    """Convert the model, check it against the original, and write it if it agrees."""
     source = original.path
     output = options.output or source.with_name(f"{source.stem}.{options.precision}.onnx")
     _check_output(output, source)
@@ -129,7 +129,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
 
 def _advise(original: Classifier, options: argparse.Namespace, providers: Sequence[str]) -> None:
     """Measure, recommend, and write the figures if that was asked for."""
-    # Loaded only now: it trains heads, and converting needs nothing of that.
+    # Imported only now: it trains heads, which converting does not need.
     from webcam_classifier.export.advise import advise
 
     _check_precision(original, "a candidate")
@@ -161,7 +161,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     parser = CommandParser(__doc__ or "")
     parser.prog = as_installed("python -m export")
     add = parser.add_argument
@@ -228,10 +228,10 @@ def build_parser() -> CommandParser:
 
 
 def _providers(wanted: str) -> tuple[str, ...]:
-    """The providers that may run the models.
+    """Return the providers that may run the models.
 
     Raises:
-        UserError: The one that was named is not installed.
+        UserError: The named provider is not installed.
     """
     if wanted == AUTO:
         return installed_providers()
@@ -243,7 +243,7 @@ def _providers(wanted: str) -> tuple[str, ...]:
 
 
 def _check_output(output: Path, source: Path) -> None:
-    """Say what would fail at the end before the work starts."""
+    """Check the output before the work starts, rather than failing at the end."""
     if output.is_dir() or not output.name:
         raise UserError(
             f"{output} is a folder. Name a file with --output, such as model.int8.onnx."

@@ -1,4 +1,4 @@
-"""What `python -m export` does with --format: a model for another tool, checked by its runtime."""
+"""`python -m export --format`: a model for another tool, checked with that tool's runtime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_format_argument(what: argparse._MutuallyExclusiveGroup) -> None:
     """Add --format.
 
     Args:
-        what: Of the command, what is to be written.
+        what: The group of options that say what to write.
     """
     what.add_argument(
         "--format",
@@ -31,10 +31,10 @@ def add_format_argument(what: argparse._MutuallyExclusiveGroup) -> None:
 
 
 def export_format(original: Classifier, options: argparse.Namespace) -> None:
-    """Write the model for another tool, where that tool's answers are the same.
+    """Write the model for another tool, if that tool's predictions agree with ours.
 
     Raises:
-        UserError: They are not, nothing can be said, or the folder can't be written.
+        UserError: They disagree, the check is inconclusive, or the folder can't be written.
     """
     source = original.path
     folder = options.output or source.with_name(f"{source.stem}.{options.format}")

@@ -1,4 +1,4 @@
-"""What `python -m export` does with --web: its arguments, the page, and showing it."""
+"""`python -m export --web`: write a page that runs the model in a browser, and serve it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def add_web_arguments(
     """Add the arguments of a page.
 
     Args:
-        parser: Of the command.
-        what: Of it, what is to be written.
+        parser: The parser of the command.
+        what: Its group of options that say what to write.
     """
     what.add_argument(
         "--web",
@@ -54,7 +54,7 @@ def add_web_arguments(
 
 
 def check_web_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the command where an argument of a page was given without one."""
+    """End the command if an argument for a page was given without --web."""
     if options.web is None and (options.title is not None or options.serve is not None):
         parser.error("--title and --serve belong to --web")
     if options.serve is not None and _is_zip(options.web):
@@ -62,10 +62,10 @@ def check_web_arguments(parser: argparse.ArgumentParser, options: argparse.Names
 
 
 def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
-    """Write the page, say how it is used, and show it if that was asked for.
+    """Write the page, print how to use it, and serve it if that was asked for.
 
     Raises:
-        UserError: The folder holds something else, or the browsers' runtime can't be had.
+        UserError: The folder holds something else, or the runtime for browsers is not available.
     """
     is_zip = _is_zip(options.web)
     (check_page_zip if is_zip else check_page_folder)(options.web)

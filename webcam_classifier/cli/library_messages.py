@@ -1,4 +1,4 @@
-"""What the library logs, on the terminal: one plain line each, as a script's own sentences are."""
+"""Print what the library logs as plain lines, like the sentences of the scripts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from webcam_classifier.progress import Note, tell
 
 
 class _PlainLines(logging.Handler):
-    """Writes to whatever standard error is at that moment; a test or a torchrun may replace it."""
+    """Writes to the current standard error, which tests and torchrun may replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell one message, or print it where nobody listens."""
+        """Send a message as an event, or print it if nobody listens."""
         message = self.format(record)
         if not tell(Note(message)):
             print(message, file=sys.stderr, flush=True)
@@ -26,7 +26,7 @@ def library_messages() -> Iterator[None]:
     """Show what the library logs on stderr, while the context is open; also a decorator."""
     logger = logging.getLogger(webcam_classifier.__name__)
     if any(isinstance(handler, _PlainLines) for handler in logger.handlers):
-        yield  # one script calls another
+        yield  # one script has called another
         return
     handler, level = _PlainLines(), logger.level
     logger.addHandler(handler)

@@ -10,7 +10,7 @@ from webcam_classifier.finetune.recipes import describe_recipes
 
 
 class ListRecipes(argparse.Action):
-    """Prints what the recipes are, and ends the program, as `--help` does."""
+    """Prints the recipes and ends the program, as `--help` does."""
 
     def __call__(
         self,
@@ -19,6 +19,6 @@ class ListRecipes(argparse.Action):
         values: str | Sequence[object] | None,  # noqa: ARG002
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
-        """Print and end."""
+        """Print the recipes and end the program."""
         print(as_installed(describe_recipes()))
         parser.exit()

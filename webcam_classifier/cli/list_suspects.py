@@ -1,4 +1,4 @@
-"""Say which snapshots somebody should look at: `collect.py --review`."""
+"""`collect.py --review`: list the snapshots that somebody should check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from webcam_classifier.teaching.review import Suspect
 
 _TELL_EVERY = 1.0  # seconds
-_LISTED = 20  # of a reason, for a person
+_LISTED = 20  # snapshots listed for each reason
 _HEADS = {
     "label": "look like another label",
     "copy": "are near copies of another snapshot of their label",
@@ -32,14 +32,14 @@ _HEADS_OF_ONE = {
 
 
 def list_suspects(folder: Path, as_json: bool) -> None:
-    """Look through a data set, or a folder that `live.py --keep-uncertain` has filled.
+    """Check a data set, or list the pictures in a folder of `live.py --keep-uncertain`.
 
     Args:
-        folder: With a folder for each label, or pictures without one.
-        as_json: Write all of it as JSON, and nothing else, to the standard output.
+        folder: A folder with a folder for each label, or with pictures that have no label yet.
+        as_json: Whether to print JSON, and nothing else, to standard output.
 
     Raises:
-        UserError: There is nothing to look at.
+        UserError: There is nothing to check.
     """
     if not folder.is_dir():
         raise UserError(
@@ -58,7 +58,7 @@ def list_suspects(folder: Path, as_json: bool) -> None:
 
 
 def describe_suspects(folder: Path, suspects: Sequence[Suspect]) -> str:
-    """List suspects for a person, and say what to do with them."""
+    """Return the suspects as text for a person, with what to do about them."""
     if not suspects:
         return f"{folder}: nothing to look at; no snapshot looks wrong."
     lines = []
@@ -90,7 +90,7 @@ def _about(suspect: Suspect) -> str:
 
 
 def _look_through(folder: Path) -> tuple[Suspect, ...]:
-    # Loaded only now: recording alone has no use for what learns.
+    # Imported only now: recording does not need what learns.
     from webcam_classifier.backbone.load import default_backbone
     from webcam_classifier.teaching.session import TeachingSession
 
@@ -137,7 +137,7 @@ def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
 
 
 def describe_note(note: ShelfNote | None) -> str:
-    """Say why a picture was kept; empty if nothing is noted."""
+    """Return why a picture was kept; empty if that is not known."""
     if note is None:
         return ""
     guess = f"perhaps {note.guess}, {100 * note.confidence:.0f} %"

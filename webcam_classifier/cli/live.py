@@ -51,7 +51,7 @@ from webcam_classifier.runtime.providers import CPU, ExecutionConfig
 
 @library_messages()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Open everything that was asked for, run the loop, and say how it went."""
+    """Open everything that was asked for, run the loop, and print a summary."""
     options = parse(__doc__ or "", arguments)
     if options.teach is not None:
         with teaching_process() as on_loaded:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     return build_live_parser(__doc__ or "")
 
 

@@ -23,8 +23,8 @@ from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_un
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS
 
-SMOOTHING = 0.15  # seconds; steadies what is drawn of a live source, or said without a window
-TEACHING_SMOOTHING = 0.1  # seconds; while teaching, what was just learnt is to be seen at once
+SMOOTHING = 0.15  # seconds; for the labels of a live source that are drawn or printed
+TEACHING_SMOOTHING = 0.1  # seconds; shorter, to see at once what was just learnt
 TOP = 3
 
 _MOST_THREADS = 256
@@ -32,11 +32,11 @@ _LONGEST_SMOOTHING = 60  # seconds
 
 
 def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; what makes no sense ends the program with a sentence.
+    """Parse the command line; options that don't go together end the program with a sentence.
 
     Args:
-        manual: What --help says first; after the first paragraph the examples.
-        arguments: As a user wrote them; None takes the program's own.
+        manual: The beginning of --help: a first paragraph, then the examples.
+        arguments: The arguments; None takes those of the process.
     """
     parser = build_parser(manual)
     options = parser.parse_args(with_unknown_level(arguments))
@@ -50,7 +50,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser(manual: str) -> CommandParser:
-    """Say what the command takes.
+    """Build the parser of the command.
 
     Args:
         manual: See `parse`.

@@ -1,7 +1,7 @@
 """The settings of a process whose main work is the live picture.
 
-They hold for the whole process, so a command makes them, and no module of the library does. All
-of them are taken back at the end.
+They affect the whole process, so they are made by commands and not by the library. All of them are
+undone at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SWITCH_INTERVAL = 0.001  # seconds
 
 @contextmanager
 def live_process() -> Iterator[None]:
-    """Keep OpenCV to one thread: a resize is too small to share out, and the graph has its own."""
+    """Limit OpenCV to one thread: a resize is too small to split, and inference has its own."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -29,19 +29,19 @@ def live_process() -> Iterator[None]:
 
 @contextmanager
 def teaching_process() -> Iterator[Callable[[], None]]:
-    """Have what is learnt beside the live picture hold it up as little as can be.
+    """Keep learning from slowing down the live picture.
 
     Yields:
-        What to call when much was loaded that stays: the garbage collector passes it over from
-        then on. Looking through thousands of pictures for garbage takes as long as a frame.
+        A function to call once most of what stays in memory has been loaded. It exempts that from
+        garbage collection, which takes as long as a frame with thousands of pictures.
     """
-    # Loaded only now: watching learns nothing.
+    # Imported only now: without teaching, it is not needed.
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
     interval = sys.getswitchinterval()
-    # A matrix product that is shared out takes the processor away from the live picture.
+    # A matrix product on several threads would take processor time from the live picture.
     with live_process(), threadpool_limits(limits=1, user_api="blas"):
-        # A frame waits so long for a thread that is busy in Python; usually it is 5 ms.
+        # A frame waits at most this long for a busy Python thread; the default is 5 ms.
         sys.setswitchinterval(_SWITCH_INTERVAL)
         try:
             yield gc.freeze

@@ -1,4 +1,4 @@
-"""`live --region`: several parts of one picture, each labelled by a model of its own."""
+"""`live --region`: several parts of one picture, each labelled by its own model."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class _OpenModel:
 
 
 def watch_regions(options: argparse.Namespace) -> None:
-    """Label several parts of the picture, each with its model.
+    """Label several parts of the picture, each with its own model.
 
     Args:
-        options: From `parse`, with regions.
+        options: From `live_arguments.parse`, with regions.
 
     Raises:
         UserError: A region's model can't be used, or its part is not within the picture. The

@@ -1,4 +1,4 @@
-"""What `live` shows and says: the window, the video, the terminal, and how a run went."""
+"""What `live` shows and prints: the window, the video, the terminal, and a summary of the run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SNAPSHOTS = Path("snapshots")
 
 
 def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:
-    """Run the loop to its end, and say how it went, whatever ended it."""
+    """Run the loop to its end, and print a summary, whatever ended it."""
     try:
         with loop:
             show.run(loop)
@@ -45,7 +45,7 @@ def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None
 
 
 def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
-    """Make one hook of several, which are called in order."""
+    """Combine hooks into one that calls them in order."""
 
     def call(told: _Told) -> None:
         for hook in hooks:
@@ -55,7 +55,7 @@ def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
 
 
 def smoothing(options: argparse.Namespace, camera: Camera) -> float:
-    """The seconds that predictions are smoothed over; of a file each frame counts."""
+    """Return the seconds to smooth over; 0 by default for a file, where each frame counts."""
     if options.smoothing is not None:
         return float(options.smoothing)
     default = SMOOTHING if options.teach is None else TEACHING_SMOOTHING
@@ -69,14 +69,14 @@ def open_show(
     stack: ExitStack,
     switch: ModelSwitch | None,
 ) -> Show:
-    """Open the terminal, the video file and the window, as far as they are wanted.
+    """Open the terminal output, the video file and the window, if they are wanted.
 
     Args:
         options: From `parse`.
         source: What is known of the source.
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
-        switch: Holds the model, which may become another one; None if regions have theirs.
+        switch: Holds the current model; None if there are regions.
 
     Raises:
         UserError: The video file can't be written.
@@ -112,16 +112,19 @@ def drawn(
     status: str,
     switch: ModelSwitch | None,
 ) -> BgrImage:
-    """Draw a copy of a picture with what is seen in it.
+    """Draw the labels onto a copy of a picture.
 
     Args:
         options: From `parse`.
-        image: (height, width, 3) uint8, of the frame, of any size.
-        labelled: What is seen.
-        status: How fast and how old.
-        switch: As for `open_show`; its model's part of the picture is shown.
+        image: (height, width, 3) uint8, the frame's picture at any size.
+        labelled: The labelled frame.
+        status: A line about rate and age.
+        switch: As for `open_show`; the crop of its model is shown.
+
+    Returns:
+        (height, width, 3) uint8.
     """
-    # Loaded only now, as the window is: a start that draws nothing is quicker.
+    # Imported only now, for a quicker start if nothing is drawn.
     from webcam_classifier.display.crop_frame import draw_crop
     from webcam_classifier.ui.labelled_picture import draw_labelled
 
@@ -154,7 +157,7 @@ def open_video(
         raise UserError(
             f"--save {options.save} would overwrite the video that is read. Name another file."
         )
-    stack.callback(say_saved, options.save)  # after the file was moved into its place
+    stack.callback(say_saved, options.save)  # after the file has been moved into place
     return stack.enter_context(VideoFile(options.save, source.file_rate))
 
 
@@ -170,13 +173,13 @@ def open_window(
     Args:
         options: From `parse`.
         source: What is known of the source.
-        is_device: A camera is shown like a mirror, as people know themselves.
+        is_device: Whether it is a camera, whose picture is shown as a mirror image.
         stack: Closes the window.
         switch: As for `open_show`.
     """
     if not (not source.are_pictures if options.window is None else options.window):
         return None
-    # Loaded only now: fonts and windows would slow down every start on a device without them.
+    # Imported only now: fonts and windows would slow down every start without them.
     from webcam_classifier.display.window import Window, display_problem
     from webcam_classifier.ui.live_window import TITLE, LiveWindow
 
@@ -201,19 +204,19 @@ def open_window(
 
 
 def explanation_of(classifier: Classifier) -> Explanation:
-    """Prepare to draw where a model found its label.
+    """Return what draws where a model found its label.
 
     Raises:
         UserError: Its network can't tell where it looked.
     """
-    # Loaded only now: it takes longer to load than all else, and is seldom asked for.
+    # Imported only now: it is the slowest to import, and rarely used.
     from webcam_classifier.ui.explanation import Explanation
 
     return Explanation(classifier)
 
 
 def describe_card(card: ModelCard) -> str:
-    """Say in one line what a model knows and how good it is."""
+    """Return one line with a model's labels and accuracy."""
     accuracy = "accuracy not measured"
     if card.accuracy is not None:
         accuracy = f"accuracy {card.accuracy:.2f} on {card.accuracy_count} test pictures"
@@ -222,7 +225,7 @@ def describe_card(card: ModelCard) -> str:
 
 
 def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> str:
-    """Say how a run went, and which files were skipped."""
+    """Return a summary of the run, with the files that were skipped."""
     if source.are_pictures:
         lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
         lines += [f"  skipped {printable(path)}: {reason}" for path, reason in camera.skipped]
@@ -233,16 +236,16 @@ def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts
 
 
 def say_saved(path: Path) -> None:
-    """Say where the video is, if there is one."""
+    """Print where the video is, if one was written."""
     if path.is_file():
         say(f"saved  {path}")
 
 
 def say_status(status: CameraStatus) -> None:
-    """Say that pictures stopped coming, or come again."""
+    """Print that pictures stopped coming, or come again."""
     say(status_sentence(status))
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal; the standard output is kept for labels."""
+    """Print a line to standard error; standard output is for labels."""
     print(as_installed(line), file=sys.stderr, flush=True)

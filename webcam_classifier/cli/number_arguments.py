@@ -1,4 +1,4 @@
-"""Numbers on the command line, and what is said where one is none."""
+"""Parse numbers on the command line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _HIGHEST_PORT = 65535
 
 
 def parse_count(text: str) -> int:
-    """Read a whole number from 1 up."""
+    """Parse a whole number from 1 up."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
 
 
 def parse_number(text: str) -> float:
-    """Read a number; what is none gives -1, which no range of an option holds."""
+    """Parse a number; anything else gives -1, which is outside of every option's range."""
     try:
         return float(text)
     except ValueError:
@@ -23,7 +23,7 @@ def parse_number(text: str) -> float:
 
 
 def parse_port(text: str) -> int:
-    """Read a TCP port, 0 to 65535."""
+    """Parse a TCP port, 0 to 65535."""
     if not (text.isascii() and text.isdecimal() and int(text) <= _HIGHEST_PORT):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a port; write a number up to {_HIGHEST_PORT}"

@@ -1,4 +1,4 @@
-"""Have libraries put their temporary files where the next start finds what a kill left of them."""
+"""Keep libraries' temporary files in one folder, which the next start removes after a kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webcam_classifier.leftovers import temporary_folder
 
 @contextmanager
 def one_temporary_folder() -> Iterator[None]:
-    """Let `tempfile` use a folder of this process's own; also a decorator.
+    """Make `tempfile` use a folder that belongs to this process; also a decorator.
 
     Raises:
         UserError: No folder for temporary files can be written.

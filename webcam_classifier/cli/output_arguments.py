@@ -1,4 +1,4 @@
-"""Command-line arguments that name what is written, the same for every script."""
+"""Command-line arguments that name output files, the same for every script."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 MODELS = Path("models")
-"""Where models are written and looked for, each in a folder with its data set's name."""
+"""The folder where models are written and looked for, each in a folder named after its data set."""
 
 
 def output_file(text: str) -> Path:
-    """Take the name of a file that is going to be written.
+    """Parse the name of a file that will be written.
 
     Raises:
         argparse.ArgumentTypeError: It is empty.
@@ -21,7 +21,7 @@ def output_file(text: str) -> Path:
 
 
 def output_file_or_standard_output(text: str) -> str:
-    """As `output_file`, but `-` is the standard output.
+    """Parse the name of a file that will be written; `-` is standard output.
 
     Raises:
         argparse.ArgumentTypeError: It is empty.
@@ -33,7 +33,7 @@ def model_folder(output: Path | None, dataset: Path) -> Path:
     """Return the folder that a model is written to.
 
     Args:
-        output: As `--output` names it; None takes one with the data set's name.
-        dataset: The folder of pictures that is learnt from.
+        output: From `--output`; None takes a folder in models/ with the data set's name.
+        dataset: The folder of the pictures.
     """
     return output or MODELS / (dataset.resolve().name or "model")

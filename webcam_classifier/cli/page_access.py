@@ -1,4 +1,4 @@
-"""What the commands that serve a page have in common: who may open it, and what it needs."""
+"""What the commands that serve a page share: who may open it, and which packages it needs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SERVER_PACKAGES = ("starlette", "uvicorn", "websockets", "h11", "anyio")
 
 
 def missing_package(error: ModuleNotFoundError) -> UserError:
-    """Say which package a page lacks.
+    """Return an error that names the missing package.
 
     Raises:
-        ModuleNotFoundError: It is none of those that may be missing.
+        ModuleNotFoundError: The missing module does not belong to an optional package.
     """
     if (error.name or "").partition(".")[0] not in _SERVER_PACKAGES:
         raise error
@@ -25,15 +25,15 @@ def missing_package(error: ModuleNotFoundError) -> UserError:
 
 
 def check_is_private(is_own_machine: bool, origin: str | None, option: str) -> None:
-    """Refuse to let in everybody who can reach a page that others than this machine can reach.
+    """Refuse a page without a token if other machines can reach it.
 
     Args:
-        is_own_machine: Whether no other machine reaches the server.
-        origin: Of a proxy in front of it.
-        option: That says where the server listens.
+        is_own_machine: Whether only this machine can reach the server.
+        origin: The origin of a proxy in front of it; None if there is none.
+        option: The option that says where the server listens, for the message.
 
     Raises:
-        UserError: They can.
+        UserError: Other machines can reach it.
     """
     if not is_own_machine or origin is not None:
         opened = "--origin" if is_own_machine else option
@@ -44,7 +44,7 @@ def check_is_private(is_own_machine: bool, origin: str | None, option: str) -> N
 
 
 def origin(text: str) -> str:
-    """Read the address that people use where a reverse proxy stands in front."""
+    """Parse the address that people use if there is a reverse proxy in front."""
     try:
         return parse_origin(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a graph really runs on: `doctor` runs a small one on each execution provider."""
+"""The check of the execution providers: `doctor` runs a small graph on each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIDE, _CHANNELS = 16, 8  # of the graph that providers are tried with
 
 
 def check_providers() -> list[Check]:
-    """What a graph really runs on: a small one is run on each provider and compared."""
+    """Run a small graph on each execution provider, and compare the answers with the CPU's."""
     import numpy as np
 
     from webcam_classifier.runtime.providers import CPU, ExecutionConfig, installed_providers
@@ -47,7 +47,7 @@ def _unusable(name: str, problem: str) -> Check:
 
 
 def _write_trial(folder: Path) -> tuple[Path, Path]:
-    """Write a convolution with its usual neighbours, and two pictures of noise."""
+    """Write a model with one convolution, and two pictures of noise for it."""
     import numpy as np
     import onnx
     from onnx import TensorProto, helper

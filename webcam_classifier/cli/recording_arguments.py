@@ -1,4 +1,4 @@
-"""What the commands that record have in common on their command lines."""
+"""The command-line arguments that the commands for recording share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.errors import UserError
 
 DATASET = Path("dataset")
-RATE = 8.0  # snapshots a second while a label is recorded: more are near duplicates of each other
+RATE = 8.0  # snapshots a second while a label is recorded; more would be near duplicates
 
 _SLOWEST, _FASTEST = 0.01, 1000  # snapshots a second
 
@@ -27,7 +27,7 @@ def add_dataset_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_rate(text: str) -> float:
-    """Read snapshots a second, 0.01 to 1000."""
+    """Parse a rate of snapshots a second, 0.01 to 1000."""
     rate = parse_number(text)
     if not _SLOWEST <= rate <= _FASTEST:  # false for "nan" too
         raise argparse.ArgumentTypeError(
@@ -37,7 +37,7 @@ def parse_rate(text: str) -> float:
 
 
 def parse_every(text: str) -> int | float:
-    """Read each Nth frame, a whole number, or seconds between two: `0.5`, or `2s`."""
+    """Parse an interval: a whole number of frames, or seconds such as `0.5` or `2s`."""
     if text.isdecimal():
         return parse_count(text)
     seconds = parse_number(text.removesuffix("s"))
@@ -49,11 +49,14 @@ def parse_every(text: str) -> int | float:
 
 
 def frames_between(every: int | float | None, source: str) -> int:
-    """Turn what `parse_every` gave into each Nth frame of a video.
+    """Convert an interval of `parse_every` into a number of frames of a video.
 
     Args:
-        every: A whole number of frames, seconds as a float, or None for each frame.
+        every: A whole number of frames, seconds as a float, or None for every frame.
         source: The video.
+
+    Returns:
+        1 takes every frame, 5 every fifth.
 
     Raises:
         UserError: Seconds were given, and the source does not say how fast it plays.

@@ -1,4 +1,4 @@
-"""The option for a region: a name, a model file, and perhaps the part of the picture it is."""
+"""The --region option: a name, a model file, and optionally a part of the picture."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from webcam_classifier.crop import CropArgument, parse_crop
 from webcam_classifier.visible_text import hidden_characters
 
 _LONGEST_NAME = 64  # letters
-_FORBIDDEN = "/+#=:\\"  # of MQTT's topics, and of this option itself
-_NUMBERS = re.compile(r"[-+\d.,\s]+")  # nothing else may be a part of the picture
+_FORBIDDEN = "/+#=:\\"  # they have a meaning in MQTT topics or in this option
+_NUMBERS = re.compile(r"[-+\d.,\s]+")  # the characters of a part of the picture
 
 
 @dataclass(frozen=True)
 class RegionArgument:
-    """A region as somebody wrote it.
+    """A region from the command line.
 
     Attributes:
         name: What events call it.
@@ -47,11 +47,11 @@ def add_region_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def check_region_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the command where regions can't be told apart, or another option has no use beside them.
+    """End the command if two regions have the same name, or an option does not go with regions.
 
     Args:
-        parser: Says so.
-        options: From it.
+        parser: Prints the error.
+        options: The options it has parsed.
     """
     regions: Sequence[RegionArgument] = options.region
     if not regions:
@@ -96,7 +96,9 @@ def _read(text: str) -> RegionArgument:
         )
     model, colon, numbers = rest.rpartition(":")
     if not colon or not model or not _NUMBERS.fullmatch(numbers) or Path(rest).exists():
-        return RegionArgument(name, Path(rest), None)  # a colon may be of the path, as C:\models
+        return RegionArgument(
+            name, Path(rest), None
+        )  # the colon may belong to the path, as in C:\models
     try:
         crop = parse_crop(numbers)
     except ValueError as error:
@@ -105,7 +107,7 @@ def _read(text: str) -> RegionArgument:
 
 
 def _name_problem(name: str) -> str | None:
-    """Say why it can't be a part of a topic and of a line in a terminal; None if it can."""
+    """Return why a name can't be used in topics and on the terminal; None if it can."""
     forbidden = [letter for letter in name if letter in _FORBIDDEN]
     if forbidden:
         return f"has {forbidden[0]!r} in it"

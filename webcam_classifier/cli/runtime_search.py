@@ -1,7 +1,7 @@
-"""Find the fastest runtime of a model beside the running loop, and change to it.
+"""Find the fastest runtime for a model while the loop is running, and change to it.
 
-The processor runs every model at once, so the first label needs no measurement. All else is tried
-in a process that gives way to everything, and ends when this one does; what it finds is remembered
+Every model can run on the CPU at once, so the first label needs no measurement. Everything else is
+tried in a process with the lowest priority that ends when this one does. The result is remembered
 for the next start.
 """
 
@@ -36,24 +36,24 @@ from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeCho
 
 _NICENESS = 19
 _LOOK_EVERY = 0.1  # seconds
-_PATIENCE = 600.0  # seconds for each runtime: beside other work there is little time for them
+_PATIENCE = 600.0  # seconds for each runtime, which gets little processor time
 
 
 def first_runtime(model: Path, wanted: str, threads: int, say: Say) -> tuple[RuntimeChoice, bool]:
-    """Return what a model can begin to run on at once, unless one provider alone will do.
+    """Return the runtime with which a model can start at once.
 
     Args:
         model: The model file.
-        wanted: `auto`, or a provider, which is tried and compared before anything is run on it.
-        threads: Of the processor; 0 leaves that to the measurement.
-        say: Told what takes time, and where what was remembered is damaged.
+        wanted: `auto`, or a provider; a provider is first tried, and compared with the CPU.
+        threads: CPU threads; 0 leaves the number to the measurement.
+        say: Called with a sentence about what takes time, and about damaged records.
 
     Returns:
         The runtime, and whether others are still to be tried.
 
     Raises:
         ModelError: The file can't be used.
-        ProviderError: The wanted provider is missing, can't run this model, or answers otherwise.
+        ProviderError: The provider is missing, can't run this model, or gives other answers.
     """
     if wanted != AUTO:
         return choose_runtime(model, wanted, threads, say), False
@@ -65,14 +65,12 @@ def first_runtime(model: Path, wanted: str, threads: int, say: Say) -> tuple[Run
 
 
 class RuntimeSearch:
-    """Tries runtimes while the context is open, and changes a classifier's to the best.
-
-    What it does is said: what is tried, and what the classifier runs on in the end.
+    """Tries runtimes while the context is open, and changes a classifier to the fastest.
 
     Args:
-        classifier: Runs on the processor, and goes on meanwhile.
-        threads: Of the processor; 0 leaves that to the measurement.
-        say: Told from a thread.
+        classifier: Runs on the CPU, and goes on in the meantime.
+        threads: CPU threads; 0 leaves the number to the measurement.
+        say: Called from a thread with sentences about what is tried and what is used in the end.
     """
 
     def __init__(self, classifier: Classifier, threads: int, say: Say) -> None:
@@ -83,7 +81,7 @@ class RuntimeSearch:
         self._process: subprocess.Popen[str] | None = None
         self._is_over = False
         self._has_ended = threading.Event()
-        # Linux takes the thread that starts a process for its parent, so one does that stays.
+        # To Linux, the parent is the thread that starts the process: it must live as long as this.
         self._thread = threading.Thread(target=self._run, name="runtime-search", daemon=True)
 
     def __enter__(self) -> RuntimeSearch:
@@ -98,7 +96,7 @@ class RuntimeSearch:
         self._thread.join()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the end of the search, so many seconds at most; return whether it came."""
+        """Wait until the search ends, or for `timeout` seconds; returns whether it has ended."""
         return self._has_ended.wait(timeout)
 
     def _run(self) -> None:
@@ -111,7 +109,7 @@ class RuntimeSearch:
             self._has_ended.set()
 
     def _search(self) -> None:
-        # Named here and made there, so that nothing is left by an end of this process between.
+        # Named here but created by the child, so that a kill in between leaves nothing behind.
         folder = temporary_folder_path()
         command = [sys.executable, "-m", __name__, str(folder)]
         with self._lock:
@@ -121,10 +119,10 @@ class RuntimeSearch:
                 [*command, str(self._classifier.path.resolve()), str(self._threads)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # libraries are noisy; what matters comes as JSON
+                stderr=subprocess.DEVNULL,  # libraries are noisy; what is important comes as JSON
                 cwd=Path(__file__).parents[2],
                 text=True,
-                start_new_session=True,  # so that it is ended with its own children
+                start_new_session=True,  # so that it can be killed with its own children
             )
         try:
             found = self._listen(process)
@@ -134,7 +132,9 @@ class RuntimeSearch:
             for pipe in (process.stdin, process.stdout):
                 assert pipe is not None
                 pipe.close()
-            shutil.rmtree(folder, ignore_errors=True)  # it does so itself unless it was killed
+            shutil.rmtree(
+                folder, ignore_errors=True
+            )  # the process does so itself unless it was killed
         if not self._is_over:
             self._change(found)
 
@@ -165,12 +165,12 @@ class RuntimeSearch:
 class SearchesInTurn:
     """Searches for several classifiers, one after another, while the context is open.
 
-    Trials at the same time would measure each other.
+    Searches at the same time would disturb each other's measurements.
 
     Args:
-        classifiers: As of `RuntimeSearch`.
-        threads: Of the processor; 0 leaves that to the measurement.
-        say: Told from a thread, with the model's file.
+        classifiers: As for `RuntimeSearch`.
+        threads: CPU threads; 0 leaves the number to the measurement.
+        say: Called from a thread with sentences that name the model file.
     """
 
     def __init__(self, classifiers: Sequence[Classifier], threads: int, say: Say) -> None:
@@ -202,7 +202,7 @@ class SearchesInTurn:
 
 
 def _message(line: str) -> dict[str, Any] | None:
-    """Read a line of `_tell`; None for anything else, which a library may print there too."""
+    """Parse a line from `_tell`; None for any other output, since libraries may print there."""
     try:
         said = json.loads(line)
     except ValueError:
@@ -211,7 +211,7 @@ def _message(line: str) -> dict[str, Any] | None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill a search with the trials that it has started, which would notice a moment later."""
+    """Kill the process of a search, and the trials that it has started."""
     if process.poll() is not None:
         return
     if sys.platform == "win32":
@@ -222,8 +222,13 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def main() -> None:
-    """The child's side: a folder for temporary files, the model file and the number of threads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    """Run the search in the child process.
+
+    Its arguments are a folder for temporary files, the model file, and the number of threads.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the parent, which ends this process
     _give_way()
     folder, model, threads = sys.argv[1:]
     with ending_with_parent(Path(folder)):
@@ -238,13 +243,13 @@ def main() -> None:
 
 
 def _give_way() -> None:
-    """Get a processor, here and in what is started from here, when nobody else wants it.
+    """Run this process and its children only when no other process needs the CPU.
 
-    Of a niceness of 10 the loop dropped ten times as many frames, as it waits for the end of a
-    time slice.
+    With a niceness of only 10, the loop dropped ten times as many frames, because it had to wait
+    for the end of time slices.
     """
     if sys.platform == "linux":
-        with suppress(OSError):  # a container may forbid it
+        with suppress(OSError):  # containers may forbid it
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if hasattr(os, "nice"):  # not on Windows
         os.nice(_NICENESS)

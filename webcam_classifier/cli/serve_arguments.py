@@ -15,7 +15,7 @@ class ServeAddress(NamedTuple):
 
     Attributes:
         host: A name or an address of this machine.
-        port: TCP; 0 takes a free one.
+        port: TCP port; 0 takes a free one.
     """
 
     host: str
@@ -23,7 +23,7 @@ class ServeAddress(NamedTuple):
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --serve, and who may open what it serves."""
+    """Add --serve, and the options for who may open the page."""
     group = parser.add_argument_group("seen from a browser or a program elsewhere")
     group.add_argument(
         "--serve",
@@ -55,7 +55,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_serve_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the command where an argument has no use."""
+    """End the command if an argument has no effect."""
     if options.serve is None and (options.origin is not None or not options.token):
         parser.error("--origin and --no-token are for --serve: add it, or leave them out")
     if options.models is None:

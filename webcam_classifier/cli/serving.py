@@ -1,4 +1,4 @@
-"""Serve a page and an API of the running loop, beside it."""
+"""Serve a page and an API for the running loop."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from webcam_classifier.web.live_feed import Drawing, LiveFeed, Watched
 
 Draw = Callable[[BgrImage, LabelledFrame, str], BgrImage]
-"""Draws a picture with what is seen in it, and a line on how fast and how old."""
+"""Draws the labels and a line about rate and age onto a copy of a picture."""
 
-_UNSENT = 16_384  # bytes that the system takes before it has sent those before
+_UNSENT = 16_384  # bytes that the system accepts before it has sent the earlier ones
 _OPTIONS = AddressOptions("--serve {host}:{port}", "--serve {host}:{port}")
 
 
@@ -48,22 +48,23 @@ def open_serving(
     beside: Callable[[Path], Classifier],
     draw: Draw,
 ) -> LiveFeed | None:
-    """Listen and serve, if that is wanted.
+    """Start to serve, if that is wanted.
 
     Args:
-        options: With what `add_serve_arguments` added.
-        say: Tells the person at the terminal.
-        stack: Ends it.
-        camera: Whose picture it is.
-        labelling: Holds what labels it, and changes it; or what labels each region by its name.
-        beside: Opens a model file for pictures that are sent, so that it does not hold up the loop.
-        draw: Draws a picture with what is seen in it, and a line on how fast and how old.
+        options: From a parser with `add_serve_arguments`.
+        say: Prints a line for the person at the terminal.
+        stack: Stops the server.
+        camera: Where the frames come from.
+        labelling: Holds the model and can change it; or the classifier of each region by its name.
+        beside: Opens a model file once more, for pictures that are sent, so that these don't delay
+            the loop.
+        draw: Draws labels onto a picture.
 
     Returns:
-        What takes the labelled frames and events; None if nothing is served.
+        The sink for labelled frames and events; None if nothing is served.
 
     Raises:
-        UserError: The address can't be had, or a package is missing.
+        UserError: The address can't be used, or a package is missing.
     """
     if options.serve is None:
         return None
@@ -78,7 +79,7 @@ def open_serving(
         raise missing_package(error) from error
     host, asked_port = options.serve
     listener = stack.enter_context(listen(host, asked_port, _OPTIONS))
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # else the system keeps seconds of old pictures
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # otherwise the system buffers seconds of old pictures
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
     port = int(listener.getsockname()[1])
     is_own_machine = is_loopback(listener)
@@ -117,14 +118,14 @@ def _whole_picture(classifier: Classifier) -> Mapping[str, PartClassifier]:
 
 
 def check_is_no_picture(options: argparse.Namespace, source: SourceFacts) -> None:
-    """Refuse to serve what stands still.
+    """Refuse to serve single pictures.
 
     Args:
-        options: With what `add_serve_arguments` added.
-        source: What is known of it.
+        options: From a parser with `add_serve_arguments`.
+        source: What is known about the source.
 
     Raises:
-        UserError: It is to be served, and is of single pictures.
+        UserError: It is to be served, and gives single pictures.
     """
     if options.serve is not None and source.are_pictures:
         raise UserError(
@@ -136,11 +137,11 @@ def check_is_no_picture(options: argparse.Namespace, source: SourceFacts) -> Non
 def watched(
     source: str, camera: Camera, labelling: ModelSwitch | Mapping[str, PartClassifier]
 ) -> Watched:
-    """Say what is watched.
+    """Return the description of camera and model for the page.
 
     Args:
         source: Where the frames come from, without a password.
-        camera: Whose they are.
+        camera: The opened source.
         labelling: As for `open_serving`.
     """
     from webcam_classifier.web.live_feed import Watched
@@ -168,11 +169,11 @@ def watched(
 
 
 def drawing(labelling: ModelSwitch | Mapping[str, PartClassifier], draw: Draw) -> Drawing:
-    """Say how the pictures are drawn that are sent.
+    """Return the functions that draw the pictures for the page.
 
     Args:
         labelling: As for `open_serving`.
-        draw: Likewise.
+        draw: As for `open_serving`.
     """
     from webcam_classifier.web.live_feed import Drawing
 
@@ -189,7 +190,7 @@ def drawing(labelling: ModelSwitch | Mapping[str, PartClassifier], draw: Draw) -
 
 
 class NoOtherModels:
-    """What may be chosen where each region has its model for good: nothing."""
+    """The choice of models if there are regions, which keep theirs: none."""
 
     names: Sequence[str] = ()
     name: str | None = None
@@ -206,7 +207,7 @@ class NoOtherModels:
 
 
 def draw_view(image: BgrImage, classifier: Classifier) -> BgrImage:
-    """Draw a picture as the page shows it, whose words stand beside it."""
+    """Draw a picture for the page, which shows the label beside it."""
     if classifier.crop is None:
         return image
     from webcam_classifier.display.crop_frame import draw_crop
@@ -217,7 +218,7 @@ def draw_view(image: BgrImage, classifier: Classifier) -> BgrImage:
 
 
 def draw_stale(image: BgrImage, status: CameraStatus) -> BgrImage:
-    """Draw the last picture of a camera that gives none."""
+    """Draw the last picture of a camera that gives no picture now."""
     from webcam_classifier.ui.stale_picture import draw_stale_picture, stale_words
 
     words = stale_words(status, time.monotonic())
@@ -225,6 +226,6 @@ def draw_stale(image: BgrImage, status: CameraStatus) -> BgrImage:
 
 
 def describe_pace(labelled: LabelledFrame) -> str:
-    """Say how fast it goes and how old the picture is."""
+    """Return a line with the rate and the age of the picture."""
     age = time.monotonic() - labelled.frame.captured_at
     return f"{labelled.frames_per_second:.1f} frames/s   {1000 * age:.0f} ms old"

@@ -1,4 +1,4 @@
-"""The command-line arguments that name a source of pictures, the same for every script."""
+"""The command-line arguments for the source of pictures, the same for every script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --source, --camera-size, --camera-rate and --give-up to a script's arguments.
 
     Args:
-        parser: The script's; its epilog becomes the table of sources.
+        parser: The parser of the script; the list of sources is added to its epilog.
     """
     asked = CaptureSettings()
     group = parser.add_argument_group("source of pictures")
@@ -52,10 +52,10 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
-    """Take what `add_source_arguments` added out of the parsed arguments.
+    """Return the capture settings from the parsed arguments.
 
     Args:
-        arguments: Parsed by a parser that went through `add_source_arguments`.
+        arguments: From a parser with `add_source_arguments`.
     """
     width, height = arguments.camera_size
     return CaptureSettings(width, height, arguments.camera_rate, arguments.give_up)

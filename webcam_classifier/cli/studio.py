@@ -53,12 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_writable(options.dataset)
     check_writable(output)
     recover_folder(output)
-    with suppress(OSError):  # without a folder for temporary files, recording works all the same
+    with suppress(OSError):  # recording works without a folder for temporary files too
         sweep_temporary_folders()
     try:
         from webcam_classifier.web.access import Access
 
-        listener = listen(options.host, options.port)  # before what takes time: it may be taken
+        listener = listen(
+            options.host, options.port
+        )  # before the slow imports, in case it is taken
         from webcam_classifier.backbone.load import default_backbone
         from webcam_classifier.teaching.session import TeachingSession
         from webcam_classifier.training.same_project import check_same_project
@@ -102,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def describe_links(
     found: Sequence[str], own: Sequence[str], origin: str | None, is_own_machine: bool
 ) -> str:
-    """Say how the page is reached, from here and from elsewhere.
+    """Say how to reach the page, from this machine and from others.
 
     Args:
-        found: The links, the likeliest first.
-        own: Those to the server itself, without a token.
-        origin: Of the proxy that the links lead to, if there is one.
-        is_own_machine: Whether no other machine reaches the server.
+        found: The links, the most likely first.
+        own: The links to the server itself, without a token.
+        origin: The origin of the proxy in front, if there is one.
+        is_own_machine: Whether only this machine can reach the server.
     """
     lines = [f"open   {link}" for link in found]
     port = own[0].rstrip("/").rpartition(":")[2]
@@ -133,7 +135,7 @@ def describe_links(
 
 
 def has_screen() -> bool:
-    """Whether a browser that is opened here would be seen by whoever started this."""
+    """Whether the person who started this would see a browser that is opened here."""
     if "SSH_CONNECTION" in os.environ:
         return False
     is_desktop = sys.platform in ("darwin", "win32")
@@ -141,7 +143,7 @@ def has_screen() -> bool:
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal at once, even where it is a pipe."""
+    """Print a line at once, even if standard output is a pipe."""
     print(line, flush=True)
 
 
@@ -151,7 +153,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     usage, _, examples = (__doc__ or "").partition("\n\n")
     parser = CommandParser(usage, "examples:\n" + examples)
     add_dataset_argument(parser)

@@ -108,20 +108,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def let_threads_sleep() -> None:
-    """Have torch's threads sleep where one waits for another, not spin, unless the user chose.
+    """Make torch's threads sleep instead of spin while they wait, unless the user chose otherwise.
 
-    Where other programs have work too, a thread that spins takes the processor from the one that
-    it waits for: a step took 65 ms a picture, and 26 ms with this. It counts until torch is loaded.
+    On a busy machine, a spinning thread takes the CPU from the thread it waits for: a step took
+    65 ms a picture, and 26 ms with this. It must be set before torch is imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def train_and_write(options: argparse.Namespace, command: str) -> None:
-    """Do what was asked for.
+    """Train as asked for, and write the model.
 
     Args:
         options: From `parse`.
-        command: How to do it again.
+        command: The command line that repeats it, for the report.
     """
     started = time.monotonic()
     output = model_folder(options.output, options.dataset)
@@ -132,7 +132,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
         check_same_project(output, options.dataset)
     if options.backbone == AUTO:
         take_best_backbone(options)
-    # What can't be had is said before pictures are read.
+    # Before the pictures are read, so that what is missing is reported at once.
     backbone = prepare_backbone(options)
     train = prepare_training(options)
     dataset, memory = Dataset(existing(options.dataset)), ImageMemory()
@@ -162,7 +162,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
 
 
 def take_best_backbone(options: argparse.Namespace) -> None:
-    """Compare the networks at hand, print what came out, and put the best into the options."""
+    """Compare the available networks, print the result, and put the best into the options."""
     dataset = Dataset(existing(options.dataset))
     dataset.refresh()
     dataset.crop = decide_crop(options.crop, dataset)
@@ -180,10 +180,10 @@ def take_best_backbone(options: argparse.Namespace) -> None:
 
 
 def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> bool:
-    """Embed all pictures; the memory that the network ran in is free afterwards.
+    """Embed all pictures; the memory of the network is freed afterwards.
 
     Returns:
-        Whether views are mirrored.
+        Whether augmented views are mirrored.
     """
     embedder = Embedder(backbone, dataset, seed=options.seed)
     embedder.load_cached(dataset.ordered())
@@ -196,7 +196,7 @@ def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> 
 
 
 def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Embedder) -> bool:
-    """Whether views may be mirrored: as the command line says, else measured and printed."""
+    """Return whether views may be mirrored: from the command line, or measured and printed."""
     if options.mirror != "auto":
         return bool(options.mirror == "on")
     decision = check_mirroring(dataset, embedder)
@@ -207,22 +207,22 @@ def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Em
 def plan(
     options: argparse.Namespace, pictures: LabelledPictures, command: str, started: float
 ) -> TrainingTask:
-    """Say what is learnt from and what measures, and print it.
+    """Decide which pictures are learnt from and which are tested on, and print that.
 
     Args:
         options: From `parse`.
-        pictures: All of the data set.
-        command: How to do it again.
-        started: When the command started, seconds on the monotonic clock.
+        pictures: All pictures of the data set.
+        command: The command line that repeats it.
+        started: When the command started, in seconds on the monotonic clock.
 
     Raises:
-        UserError: The category names are those of other labels, or a test set has other labels or
-            pictures that are learnt from.
+        UserError: The category names belong to other labels, or the test set has other labels or
+            shares pictures with the data set.
     """
     if options.category_names is not None:
         names = read_category_names(options.category_names)
         pictures = dataclasses.replace(pictures, category_names=names)
-    display_names(pictures.labels, pictures.category_names)  # refuses those of other labels
+    display_names(pictures.labels, pictures.category_names)  # raises if they belong to other labels
     test_pictures = None
     if options.test_dataset is not None:
         test_pictures = own_test_part(
@@ -269,7 +269,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> CommandParser:
-    """Say what the command takes."""
+    """Build the parser of the command."""
     return build_train_parser(__doc__ or "")
 
 
@@ -283,7 +283,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 
 def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> None:
-    """Refuse a test set that holds pictures to be learnt from."""
+    """Refuse a test set that shares pictures with the data set."""
     common = len(set(pictures.content_hashes) & set(test_pictures.content_hashes))
     if common:
         raise UserError(
@@ -293,7 +293,7 @@ def check_apart(pictures: LabelledPictures, test_pictures: LabelledPictures) -> 
 
 
 def prepare_backbone(options: argparse.Namespace) -> Backbone | None:
-    """Load the frozen network; None if training starts without one."""
+    """Load the frozen network; None if training does not start with one."""
     if options.mode == "finetune":
         head_init = training_settings(options).head_init
         if options.weights == "none" or not head_init or rank() > 0:
@@ -304,7 +304,7 @@ def prepare_backbone(options: argparse.Namespace) -> Backbone | None:
 def prepare_training(
     options: argparse.Namespace,
 ) -> Callable[[TrainingTask, EmbeddedDataset | None], TrainingResult]:
-    """Load the pretrained weights, and return what trains with them."""
+    """Load the pretrained weights, and return the function that trains with them."""
     if options.mode == "head" or (options.mode == "auto" and is_only_frozen(options.backbone)):
         return lambda task, embedded: train_head(task, needed(embedded))
     settings = training_settings(options)
@@ -316,7 +316,7 @@ def prepare_training(
 
 
 def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> LayerTrainer:
-    """Get hold of torch, the device and the pretrained weights."""
+    """Return the trainer of layers, with torch, the device and the pretrained weights."""
     with needing_torch("Fine-tuning"):
         from webcam_classifier.finetune.layer_trainer import Resumption, prepare_finetune
     resumption = Resumption(model_folder(options.output, options.dataset), options.resume)
@@ -324,7 +324,7 @@ def trainer_of(options: argparse.Namespace, settings: FinetuneSettings) -> Layer
 
 
 def training_settings(options: argparse.Namespace) -> FinetuneSettings:
-    """The settings for training layers: the recipe's, overridden by the command line."""
+    """Return the settings for training layers: the recipe's, overridden by the command line."""
     usual = (options.recipe and options.recipe.settings) or FinetuneSettings()
     return dataclasses.replace(
         usual,
@@ -338,7 +338,7 @@ def training_settings(options: argparse.Namespace) -> FinetuneSettings:
 
 
 def needed(embedded: EmbeddedDataset | None) -> EmbeddedDataset:
-    """The pictures' embeddings by the frozen network, where training needs them."""
+    """Return the embeddings of the pictures, which must exist."""
     if embedded is None:
         raise RuntimeError("the pictures were not embedded")
     return embedded

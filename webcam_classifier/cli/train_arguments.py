@@ -1,4 +1,4 @@
-"""What `train` takes: its options, and which of them go together."""
+"""The options of `train`, and which of them go together."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.training.auto_mode import DEFAULT_MINUTES
 from webcam_classifier.training.choose_backbone import HALF_A_FRAME
 
-AUTO = "auto"  # in the place of a network's name
+AUTO = "auto"  # instead of the name of a network
 
 
 def build_train_parser(description: str) -> CommandParser:
-    """Say what the command takes.
+    """Build the parser of the command.
 
     Args:
         description: What it does, with examples.
@@ -158,14 +158,14 @@ def build_train_parser(description: str) -> CommandParser:
 def parse_train_arguments(
     parser: CommandParser, arguments: Sequence[str] | None
 ) -> argparse.Namespace:
-    """Read the command line, and refuse what does not go together.
+    """Parse the command line, and refuse options that don't go together.
 
     Args:
         parser: From `build_train_parser`.
-        arguments: Of the command; None takes the program's own.
+        arguments: The arguments; None takes those of the process.
     """
     options = parser.parse_args(arguments)
-    if options.recipe is not None:  # what the command line says goes before the recipe
+    if options.recipe is not None:  # the command line overrides the recipe
         recipe = options.recipe
         parser.set_defaults(
             mode=recipe.mode, backbone=recipe.backbone, input_size=recipe.input_size
@@ -189,7 +189,7 @@ def parse_train_arguments(
 
 
 def _check_backbone(parser: CommandParser, options: argparse.Namespace) -> None:
-    """Refuse what does not go with the network, and take the input size that is usual for it."""
+    """Refuse options that don't go with the network, and set its usual input size."""
     if options.backbone != AUTO:
         options.input_size = options.input_size or usual_input_size(options.backbone)
         if options.latency is not None:

@@ -1,4 +1,4 @@
-"""Record one label without a window: for scripts, for devices without a screen, from a video."""
+"""Record one label without a window: in scripts, on devices without a screen, or from a video."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from webcam_classifier.progress import Stage, track
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.ui.record_words import describe_skipped
 
-_LOOK_EVERY = 0.1  # seconds between two looks at how the camera is doing
-_GIVES_UP_AFTER = 30.0  # seconds of a live source in which nothing could be recorded
+_LOOK_EVERY = 0.1  # seconds between two checks of the camera's status
+_GIVES_UP_AFTER = 30.0  # seconds in which a live source gave nothing to record
 
 
 def count_down(camera: Camera, seconds: int) -> None:
-    """Say 3, 2, 1 while somebody takes up the pose; the camera adapts to the light meanwhile.
+    """Count down on the terminal while a person gets ready and the camera adapts to the light.
 
     Args:
-        camera: Read all the while.
-        seconds: How long; 0 is not at all.
+        camera: Read all the time.
+        seconds: How long; 0 does not count.
     """
     started = time.monotonic()
     for left in range(seconds, 0, -1):
@@ -39,11 +39,11 @@ def record_unattended(
     """Record a label in one burst, with a line of progress.
 
     Args:
-        camera: Open. A file is recorded as fast as it can be read, and none of it is dropped.
-        session: At the rate for a live source; for a file it takes every frame.
+        camera: The opened source. A file is read as fast as possible, and no frame is dropped.
+        session: What records; for a file its rate must be infinite.
         label: One of its labels.
-        count: How many pictures are wanted; None goes on to the end of the source.
-        every: 1 takes each frame, 5 each fifth.
+        count: How many pictures to record; None continues to the end of the source.
+        every: 1 takes every frame, 5 every fifth.
 
     Returns:
         How many pictures were recorded.
@@ -58,17 +58,17 @@ def record_unattended(
     try:
         return sum(1 for _ in track(Stage.RECORD, recorded, wanted, label))
     except KeyboardInterrupt:
-        session.stop_recording()  # whoever pressed it was no longer in the pose
+        session.stop_recording()  # drops the last pictures: the person was no longer in the pose
         raise
 
 
 @contextmanager
 def watched(camera: Camera, tell: Callable[[CameraStatus], None]) -> Iterator[None]:
-    """Tell when a camera stops giving pictures and when it gives some again, from a thread.
+    """Report from a thread when a camera stops giving pictures, and when it gives them again.
 
     Args:
-        camera: Read by somebody else meanwhile.
-        tell: Called once for each state.
+        camera: Read by another thread in the meantime.
+        tell: Called once for each new state.
     """
     is_over = threading.Event()
 
@@ -105,7 +105,7 @@ def _recorded(
         is_recorded = session.take(frame, wait=not camera.is_live)
         session.check()
         now = time.monotonic()
-        last = max(last, camera.status.since)  # a camera that was away could give nothing
+        last = max(last, camera.status.since)  # time without a picture does not count
         if is_recorded:
             done, last = done + 1, now
             yield done

@@ -1,4 +1,4 @@
-"""The argument that says how readily a model says unknown, the same in every command."""
+"""The --unknown option, which sets when a model says unknown; the same in every command."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NAME = "--unknown"
 
 
 def add_unknown_argument(parser: argparse.ArgumentParser) -> None:
-    """Add --unknown and --no-unknown; where neither is given, the value is None.
+    """Add --unknown and --no-unknown; if neither is given, the value is None.
 
     Args:
-        parser: That reads what `with_unknown_level` returns.
+        parser: A parser of what `with_unknown_level` returns.
     """
     parser.add_argument(
         _NAME,
@@ -34,10 +34,10 @@ def add_unknown_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def with_unknown_level(arguments: Sequence[str] | None) -> list[str]:
-    """Write the level out where --unknown stands alone, as in `live.py --unknown models/cups`.
+    """Insert the level if --unknown has none, as in `live.py --unknown models/cups`.
 
     Args:
-        arguments: As a user wrote them; None takes the program's own.
+        arguments: The arguments; None takes those of the process.
     """
     written = list(sys.argv[1:] if arguments is None else arguments)
     return [

@@ -59,7 +59,7 @@ class EventQueue:
                 check_same_thread=False,
                 isolation_level=None,
             )
-            # Held until the program ends, however it ends: two programs would send all events twice.
+            # Held until the program ends, however it ends: two would send all events twice.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
             # A commit reaches the operating system at once, so it survives a killed program;

@@ -1,1 +1,1 @@
-"""The server of the page on which a classifier is trained with a camera."""
+"""The servers of the pages: the studio, and the page of a running loop."""

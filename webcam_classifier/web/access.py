@@ -1,10 +1,9 @@
-"""Who may talk to the server: by which name, from which page, and with which token.
+"""Who may talk to the server: by which host name, from which page, and with which token.
 
-Three things are kept out. A page of another site whose name was pointed at this machine (DNS
-rebinding) gives itself away by the name that it asks for. A page of another site that sends its
-requests here gives itself away by the origin that its browser states. And nobody gets anything
-without the token that is in the link: not from other machines, and no other account of this one,
-which reaches loopback as well.
+Three kinds of access are refused. A page of another site whose name was pointed at this machine
+(DNS rebinding) is recognised by the Host header. A request from a page of another site is
+recognised by the Origin header. And nothing is served without the token in the link: neither to
+other machines nor to other accounts of this one, which can reach loopback as well.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from starlette.requests import HTTPConnection
 
 _SAFE_METHODS = ("GET", "HEAD")
 _LOOPBACK_NAME = "localhost"
-_OWN_SITE = ("same-origin", "none")  # "none" is a person: an address typed, a bookmark
+_OWN_SITE = ("same-origin", "none")  # "none" is a typed address or a bookmark
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why somebody gets nothing.
+    """Why a request is refused.
 
     Attributes:
-        status: Of the answer.
+        status: The status of the response.
         reason: A sentence, and another that says what to do.
     """
 
@@ -36,17 +35,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Access:
-    """What the server asks of everybody who talks to it.
+    """The conditions for access to the server.
 
     Attributes:
-        names: By which it may be called besides loopback's, in lower case. There are some where
-            other machines can reach it, and then any address of its own will do as well.
-        token: Required for everything; None if everybody on this machine may.
-        cookie: The name of the cookie that holds the token. Cookies know no ports, so it has one.
-        origin: The one origin whose pages may change anything, as `addresses.parse_origin` gives
-            it: that of a reverse proxy in front of the server. None is the server's own address.
-            It is never taken from a header such as X-Forwarded-Proto, which anybody may send.
-        program: What printed the link, for a person.
+        names: Host names that are accepted besides those of loopback, in lower case. There are some
+            if other machines can reach the server; then any IP address is accepted too.
+        token: Required for everything; None if everybody on this machine has access.
+        cookie: The name of the cookie with the token. It contains the port, because cookies are
+            shared between ports.
+        origin: The only origin whose pages may change anything, from `addresses.parse_origin`: that
+            of a reverse proxy in front of the server. None is the server's own address. It is never
+            taken from a header such as X-Forwarded-Proto, which anybody can send.
+        program: The program that printed the link, for messages.
     """
 
     names: frozenset[str] = frozenset()
@@ -57,14 +57,14 @@ class Access:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether people reach the page by https alone."""
+        """Whether the page is only reached by https."""
         return self.origin is not None and self.origin.startswith("https:")
 
     def refusal(self, connection: HTTPConnection) -> Refusal | None:
-        """Say why a request or a WebSocket is refused, or None.
+        """Return why a request or a WebSocket is refused; None if it is not.
 
         Args:
-            connection: Its headers and cookies; no more of it is read.
+            connection: The connection, of which only headers and cookies are read.
         """
         return (
             self._name_problem(connection)
@@ -87,7 +87,7 @@ class Access:
         name = _host_name(hosts[0]) if len(hosts) == 1 else ""
         if name == _LOOPBACK_NAME or name in self.names or self._is_own_address(name):
             return None
-        # A proxy passes the name on that it was called by, or puts this machine's in its place.
+        # A proxy passes on the name it was called by, or replaces it by this machine's.
         if self.origin is not None and name == _host_name(self.origin.partition("://")[2]):
             return None
         return Refusal(
@@ -100,8 +100,8 @@ class Access:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        # No name was looked up to get at an address, so nobody can have pointed it here. Which
-        # addresses lead here is not known: there may be a router in between.
+        # DNS rebinding needs a name, so an address is safe. All are accepted, because a router in
+        # between may give this machine addresses that it does not know.
         return address.is_loopback or bool(self.names)
 
     def _token_problem(self, connection: HTTPConnection) -> Refusal | None:
@@ -116,12 +116,12 @@ class Access:
         )
 
     def _shows_token(self, connection: HTTPConnection) -> bool:
-        """Whether a program shows the token in a header, which no browser does by itself."""
+        """Whether the Authorization header has the token, which no browser sends by itself."""
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
         return self.token is not None and scheme.lower() == "bearer" and self._is_token(given)
 
     def _is_token(self, given: str) -> bool:
-        # Compared in constant time; as bytes, since it may hold anything.
+        # Compared in constant time, and as bytes, since it may contain anything.
         return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
 
@@ -133,8 +133,8 @@ def _origin_problem(
     headers = connection.headers
     origins = headers.getlist("origin")
     own = [origin or f"http://{headers['host']}"]
-    # Browsers state an origin with all of these; what states none is no page of ours. It may be a
-    # program, which no page can make show the token.
+    # Browsers send an origin with all of these, so a request without one is not from our page. It
+    # may be from a program with the token, which another page can't send.
     must_state = (is_socket or method not in _SAFE_METHODS) and not shows_token
     if (origins or must_state) and origins != own:
         stated = ", ".join(origins) or "no origin"
@@ -157,7 +157,7 @@ def _origin_problem(
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header, without port and brackets, in lower case."""
+    """Return the name in a Host header, without port and brackets, in lower case."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()

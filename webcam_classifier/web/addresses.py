@@ -1,4 +1,4 @@
-"""Where the server listens, by which names it is reached there, and the links to print."""
+"""The address the server listens on, the names it is reached by, and the links to print."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from webcam_classifier.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-"""The address that this machine alone reaches."""
+"""The address that only this machine can reach."""
 
 _ELSEWHERE = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
-"""Addresses kept for documentation: nothing is sent there, only the way there is looked up."""
+"""Addresses reserved for documentation: nothing is sent there, only the route is looked up."""
 
 _USUAL_PORTS = {"http": 80, "https": 443}  # which browsers leave out
 _ORIGIN_EXAMPLE = "Write scheme and host, such as https://camera.example or https://10.0.0.7:8443."
@@ -23,11 +23,11 @@ _ORIGIN_EXAMPLE = "Write scheme and host, such as https://camera.example or http
 
 @dataclass(frozen=True)
 class AddressOptions:
-    """How a command line says where to listen, with `{host}` and `{port}` in it.
+    """The options of a command for the address, with `{host}` and `{port}` as placeholders.
 
     Attributes:
-        host: For another host.
-        port: For another port.
+        host: The option for another host.
+        port: The option for another port.
     """
 
     host: str = "--host {host}"
@@ -43,20 +43,20 @@ def listen(host: str, port: int, options: AddressOptions = _STUDIO_OPTIONS) -> s
     Args:
         host: A name or an address of this machine; `0.0.0.0` and `::` are all of them.
         port: 0 takes a free one.
-        options: How it was asked for, for sentences about mistakes.
+        options: The options of the command, for error messages.
 
     Raises:
         UserError: The port is taken or not allowed, or the host is none of this machine's.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # IPv4 first: who says localhost without more usually means it.
+        # IPv4 first: it is what people usually mean by localhost.
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UserError(_no_address(error, host, port, options)) from error
     try:
-        # A restart need not wait for the last connections of the server before to be forgotten.
+        # So that a restart need not wait for the old server's connections to time out.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
@@ -67,7 +67,7 @@ def listen(host: str, port: int, options: AddressOptions = _STUDIO_OPTIONS) -> s
 
 
 def parse_origin(text: str) -> str:
-    """Read the address by which people reach the page through a reverse proxy.
+    """Parse the address by which people reach the page through a reverse proxy.
 
     >>> parse_origin("https://Camera.example:443/")
     'https://camera.example'
@@ -76,10 +76,10 @@ def parse_origin(text: str) -> str:
         text: Scheme and host, with a port if it is not the usual one.
 
     Returns:
-        The same as browsers state it in an Origin header.
+        The address as browsers write it in an Origin header.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not such an address.
     """
     try:
         parts = urlsplit(text)
@@ -103,10 +103,10 @@ def is_loopback(listener: socket.socket) -> bool:
 
 
 def own_names(host: str) -> frozenset[str]:
-    """Return the names, in lower case, that people call this machine by in a network.
+    """Return the names of this machine in its network, in lower case.
 
     Args:
-        host: What was asked to listen on, which may be a name too.
+        host: The host to listen on, which may be a name too.
     """
     name = socket.gethostname().lower()
     names = {name, name.partition(".")[0], f"{name.partition('.')[0]}.local", host.lower()}
@@ -117,7 +117,7 @@ def own_addresses(families: Collection[socket.AddressFamily]) -> list[str]:
     """Return the addresses under which other machines are likely to reach this one.
 
     Args:
-        families: The kinds of address that are listened on.
+        families: The address families that are listened on.
     """
     found = []
     for elsewhere, family in _ELSEWHERE:
@@ -128,7 +128,7 @@ def own_addresses(families: Collection[socket.AddressFamily]) -> list[str]:
                 way.connect((elsewhere, 9))
                 found.append(str(way.getsockname()[0]).partition("%")[0])
         except OSError:
-            continue  # there is no way out by this kind of address
+            continue  # there is no route for this address family
     return [address for address in found if not ipaddress.ip_address(address).is_loopback]
 
 
@@ -136,16 +136,16 @@ def links(listener: socket.socket, token: str | None, origin: str | None = None)
     """Return the links that lead to the page, the likeliest first.
 
     Args:
-        listener: Where the server listens.
-        token: Part of the links, if there is one.
-        origin: Of a proxy in front, which people use instead.
+        listener: The socket the server listens on.
+        token: The token to put into the links; None for none.
+        origin: The origin of a proxy in front, which is used instead.
     """
     address, port = listener.getsockname()[:2]
     query = "" if token is None else f"?token={token}"
     if origin is not None:
         return [f"{origin}/{query}"]
     if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
-        # Who listens on all of IPv6 hears IPv4 as well.
+        # A socket that listens on all of IPv6 accepts IPv4 as well.
         families = {listener.family, socket.AF_INET}
         hosts = [*own_addresses(families), "localhost"]
     else:

@@ -1,4 +1,4 @@
-"""What every answer tells the browser it must not do."""
+"""The security headers of every response."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ PAGE_POLICY = (
     "media-src blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-"""Of the page: nothing from elsewhere, nothing inline, no text that becomes markup."""
+"""For the page: nothing from other sites, nothing inline, no text that becomes markup."""
 
 REPORT_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-"""Of the report: one file with its style and drawings inside, and no script at all."""
+"""For the report: one file with inline style and drawings, and no script at all."""
 
 BARE_POLICY = (
     "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Of everything else: data, pictures and errors, which are no pages even when opened as one."""
+"""For everything else: data, pictures and errors, which must not act as pages."""
 
 DOOR_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""Of the page that goes on to the studio: a sandbox would keep it, and its cookie, from that."""
+"""For the page that forwards to the studio: a sandbox would block that, and its cookie."""
 
 _ALWAYS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",  # the link has the token in it
+    b"referrer-policy": b"no-referrer",  # the link contains the token
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=(), display-capture=()",
@@ -38,10 +38,10 @@ _ALWAYS = {
 
 
 def with_protection(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Add to an answer's headers what every answer has and this one does not say otherwise.
+    """Add the security headers to a response, unless it sets them itself.
 
     Args:
-        headers: Names in lower case.
+        headers: Names, in lower case, and values.
     """
     present = {name for name, _ in headers}
     return [*headers, *(pair for pair in _ALWAYS.items() if pair[0] not in present)]

@@ -26,8 +26,8 @@ def build_app(studio: Studio, access: Access) -> ASGIApp:
     """Build the ASGI application.
 
     Args:
-        studio: What the page is about; open.
-        access: Who may talk to it.
+        studio: The studio, open.
+        access: Who has access.
     """
     sockets = Sockets(studio)
     imports = ImportRoutes(studio)

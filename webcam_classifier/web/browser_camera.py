@@ -1,9 +1,8 @@
-"""The camera of a browser, as one of ours: JPEG frames that came over a WebSocket, the newest only.
+"""A browser's camera as a `Camera`: the newest of the JPEG frames that arrive over a WebSocket.
 
-The browser sends a frame when it is asked to, and it is asked when the last one was taken. So
-there is never more than one frame on its way, and a slow network makes the picture rarer, not
-older than its own way takes. When a frame was captured, the browser says by its own clock; see
-`browser_clock`.
+The browser sends a frame when it is asked to, and it is asked once the previous one was taken. So
+there is never more than one frame on its way, and a slow network lowers the frame rate but does not
+let frames queue up. The browser gives the time of capture by its own clock; see `browser_clock`.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ _JPEG = b"\xff\xd8\xff"
 
 
 class FrameError(CameraError):
-    """What the browser sent is no frame."""
+    """What the browser sent is not a usable frame."""
 
 
 class BrowserCamera:
     """The newest frame that a browser sent.
 
     Args:
-        ask: Called, from whatever thread reads, whenever the next frame is wanted.
-        on_close: Called when no frame is wanted any more.
+        ask: Called from the reading thread whenever the next frame is wanted.
+        on_close: Called when no more frames are wanted.
     """
 
     is_live = True
@@ -54,19 +53,19 @@ class BrowserCamera:
 
     @property
     def status(self) -> CameraStatus:
-        """How it is doing."""
+        """The status of the camera."""
         return self._watch.status
 
     def offer(self, content: bytes, captured_at: float | None = None) -> None:
-        """Take a frame from the browser; one that nobody has read yet is let go of.
+        """Take a frame from the browser; it replaces one that was not read yet.
 
         Args:
             content: A JPEG.
-            captured_at: Seconds on this machine's monotonic clock; None: when it arrived, which is
+            captured_at: When it was captured, in seconds on this machine's monotonic clock; None is
                 now.
 
         Raises:
-            FrameError: It is no JPEG, damaged, or has too many pixels.
+            FrameError: It is not a JPEG, is damaged, or has too many pixels.
         """
         if captured_at is None:
             captured_at = time.monotonic()
@@ -80,16 +79,16 @@ class BrowserCamera:
             self._changed.notify_all()
 
     def read(self) -> Frame | None:
-        """Wait for the next frame; None: the browser has gone, or the camera was closed."""
+        """Wait for the next frame; None if the browser is gone or the camera was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._closed)
             frame, self._newest = self._newest, None
         if frame is not None:
-            self._ask()  # the next one travels while this one is classified
+            self._ask()  # the next one is sent while this one is classified
         return frame
 
     def close(self) -> None:
-        """Let a reader go that waits; a second call does nothing."""
+        """Wake a reader that is waiting; a second call does nothing."""
         with self._changed:
             self._closed = True
             self._watch.end()
@@ -115,7 +114,7 @@ def decode_frame(content: bytes) -> BgrImage:
         (height, width, 3) uint8, blue green red.
 
     Raises:
-        FrameError: It is no JPEG, damaged, or has too many pixels.
+        FrameError: It is not a JPEG, is damaged, or has too many pixels.
     """
     try:
         if not content.startswith(_JPEG):

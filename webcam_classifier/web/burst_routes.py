@@ -1,4 +1,4 @@
-"""Frames of a video that a page plays, sent one by one: each stretch of it is one burst."""
+"""Routes for the frames of a video that a page plays: each stretch of it is one burst."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _OPEN_AT_MOST = 8  # bursts; a page sends one at a time
 
 
 class BurstRoutes:
-    """The answers to the requests about bursts.
+    """Answers requests about bursts.
 
     Args:
-        studio: What they are about.
+        studio: The studio.
     """
 
     def __init__(self, studio: Studio) -> None:
@@ -47,7 +47,7 @@ class BurstRoutes:
         ]
 
     async def begin(self, request: Request) -> Response:
-        """Begin a burst; the answer says how many frames a second are usual, null for all."""
+        """Begin a burst; the answer has the usual rate in frames a second, null for all frames."""
         check_may_change(self._studio, request)
         label = text_of(await read_fields(request), "label")
         frames = await asyncio.to_thread(self._session.choose_frames, label)
@@ -59,7 +59,7 @@ class BurstRoutes:
         return Json({"burst": burst, "rate": rate if math.isfinite(rate) else None})
 
     async def add(self, request: Request) -> Response:
-        """Add a frame, a JPEG; the answer names its file, or says why it was left out."""
+        """Add a frame, a JPEG; the answer has the name of its file, or why it was left out."""
         check_may_change(self._studio, request)
         frames = self._bursts.get(request.path_params["burst"])
         if frames is None:

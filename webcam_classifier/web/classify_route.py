@@ -1,4 +1,4 @@
-"""The answer to a picture that is sent to be labelled: a few at once, and no queue without end."""
+"""The route for pictures that are sent to be labelled: a few at once, with a bounded queue."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.side_thread import in_side_thread
 
 _AT_ONCE = 3  # pictures in the memory
-_WAITING = 8  # pictures that wait to be read; those after them are refused
+_WAITING = 8  # requests that may wait; further ones are refused
 
 
 class Posted(Protocol):
     """Labels pictures that are sent; `PostedPictures` does."""
 
     def classify(self, content: bytes) -> dict[str, Any]:
-        """Say what is on a picture; called in a thread.
+        """Classify a picture; called in a thread.
 
         Raises:
             UserError: It can't be labelled.
@@ -29,10 +29,10 @@ class Posted(Protocol):
 
 
 class ClassifyRoute:
-    """Answers what is on a picture; nothing of it is kept.
+    """Answers with the prediction for a picture, which is not kept.
 
     Args:
-        posted: Labels it.
+        posted: Labels the pictures.
     """
 
     def __init__(self, posted: Posted) -> None:
@@ -54,7 +54,7 @@ class ClassifyRoute:
 
 
 def too_many() -> HTTPException:
-    """Make the answer to one more than there is room for."""
+    """Return the response to a request for which there is no room."""
     return HTTPException(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Too many ask for this at once. Try it again in a moment.",

@@ -1,9 +1,9 @@
-"""How many connections the server holds, and which of them has to go when there are too many.
+"""The limits on open connections, and which connection is closed when there are too many.
 
-Every connection costs a file descriptor, which snapshots and the camera need as well. A connection
-on which nobody has shown yet that they may talk to the server is a stranger. When there are too
-many strangers, the oldest one goes: a person's browser asks within milliseconds of connecting, and
-whoever only holds connections open makes room for it.
+Every connection takes a file descriptor, which snapshots and the camera need as well. A connection
+without an authorised request so far is called a stranger. When there are too many strangers, the
+oldest is closed: a person's browser sends a request within milliseconds, so only those who merely
+hold connections open lose them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import ipaddress
 from collections.abc import Callable
 from typing import NamedTuple
 
-_DESCRIPTORS_FOR_US = 3  # one of so many may be a connection
-_BROWSERS_NEED = 24  # connections: two browsers with all that they open at once
+_DESCRIPTORS_FOR_US = 3  # one in this many descriptors may be a connection
+_BROWSERS_NEED = 24  # connections that two browsers may open at once
 
 
 class Limits(NamedTuple):
-    """How many connections there may be at once.
+    """How many connections may be open at once.
 
     Attributes:
-        in_all: Of all kinds.
-        of_address: Of one address, or of one network of IPv6.
-        strangers: On which nobody has shown yet that they may talk to the server.
-        strangers_of_address: Likewise, of one address.
+        in_all: All connections.
+        of_address: From one address, or one IPv6 network.
+        strangers: Connections without an authorised request so far.
+        strangers_of_address: The same from one address.
     """
 
     in_all: int = 320
@@ -32,20 +32,20 @@ class Limits(NamedTuple):
     strangers_of_address: int = 128
 
     def within(self, descriptors: int) -> Limits:
-        """Reduce them to what a process can hold that may open so many files."""
+        """Reduce the limits for a process that may have this many files open."""
         most = max(_BROWSERS_NEED, descriptors // _DESCRIPTORS_FOR_US)
         return Limits(*(min(limit, most) for limit in self))
 
 
 class Connection:
-    """One connection, as long as it is open.
+    """One open connection.
 
     Args:
-        address: Whose it is, from `network_of`.
-        close: Ends it at once, whatever it is doing.
+        address: The client's address, from `network_of`.
+        close: Closes it at once, whatever it is doing.
 
     Attributes:
-        is_stranger: Whether nobody has shown on it yet that they may talk to the server.
+        is_stranger: Whether it has had no authorised request so far.
     """
 
     def __init__(self, address: str, close: Callable[[], None]) -> None:
@@ -54,15 +54,15 @@ class Connection:
         self.is_stranger = True
 
     def admit(self) -> None:
-        """Note that who is on it may talk to the server."""
+        """Note that it had an authorised request."""
         self.is_stranger = False
 
 
 class Connections:
-    """All that are open; used from the server's event loop alone.
+    """All open connections; used from the server's event loop only.
 
     Args:
-        limits: Kept by ending the oldest stranger, or else by not letting the new one in.
+        limits: Enforced by closing the oldest stranger, or else the new connection.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -73,7 +73,7 @@ class Connections:
         return len(self._open)
 
     def enter(self, address: str, close: Callable[[], None]) -> Connection:
-        """Take a new connection in, and end an older one, or it, where that is one too many."""
+        """Add a new connection; if there are too many, close an older one or the new one."""
         new = Connection(address, close)
         self._open[new] = None
         surplus = self._surplus(new)
@@ -83,11 +83,11 @@ class Connections:
         return new
 
     def leave(self, connection: Connection) -> None:
-        """Forget one that has ended; a second call does nothing."""
+        """Forget a connection that has ended; a second call does nothing."""
         self._open.pop(connection, None)
 
     def _surplus(self, new: Connection) -> Connection | None:
-        """Which has to go, now that there is a new one; None if none has to."""
+        """Return the connection to close for a new one; None if there is room."""
         limits = self._limits
         own = [one for one in self._open if one.address == new.address]
         own_strangers = [one for one in own if one.is_stranger]
@@ -100,10 +100,10 @@ class Connections:
 
 
 def network_of(host: str) -> str:
-    """Return what counts as one address: of IPv6 a network, of which one machine has them all.
+    """Return what counts as one address: for IPv6, a network, since one machine may have it all.
 
     Args:
-        host: As the operating system gives it; anything else stands for itself.
+        host: An address from the operating system; anything else is returned unchanged.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

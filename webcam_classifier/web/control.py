@@ -1,4 +1,4 @@
-"""Whether a request comes from whoever may change things."""
+"""Check whether a request may change something."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def client_of(request: Request) -> str | None:
 
 
 def check_may_change(studio: Studio, request: Request) -> None:
-    """Refuse a request of somebody who may only look on.
+    """Refuse a request from a page that may only watch.
 
     Args:
-        studio: What would be changed.
-        request: Its header says which page it comes from.
+        studio: The studio to be changed.
+        request: The request, whose header says which page it comes from.
 
     Raises:
         HTTPException: Somebody else is in control.

@@ -1,4 +1,4 @@
-"""Hand something over from any thread to the event loop that serves the page."""
+"""Call a function in the event loop that serves the page, from any thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 def call_in_loop(
     loop: asyncio.AbstractEventLoop | None, call: Callable[..., None], *values: object
 ) -> None:
-    """Have something called in an event loop; nothing is called where none runs any more."""
+    """Have a function called in an event loop; without a running loop, it is not called."""
     if loop is not None:
-        with suppress(RuntimeError):  # it was closed a moment ago
+        with suppress(RuntimeError):  # the loop was closed a moment ago
             loop.call_soon_threadsafe(call, *values)

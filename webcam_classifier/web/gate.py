@@ -1,6 +1,6 @@
-"""What everything goes through on its way in and out: access, size and time, headers.
+"""The gate that every request and response passes: access, size and time limits, headers.
 
-It stands around the whole application, so that no route, error or WebSocket can be forgotten.
+It wraps the whole application, so that no route, error or WebSocket can be forgotten.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from webcam_classifier.web.answer_headers import DOOR_POLICY, with_protection
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.protocols import STATE_CONNECTION
 
-_TOKEN_STAYS = 365 * 24 * 3600  # seconds that the browser keeps it; the server ends it earlier
+_TOKEN_STAYS = 365 * 24 * 3600  # seconds the browser keeps it; the server forgets it earlier
 
-# A redirect would not do: a cookie of SameSite=Strict does not go along with a redirect when the
-# link was followed from another site, such as from a mail.
+# A redirect does not work: browsers send no SameSite=Strict cookie along with a redirect if the
+# link was followed from another site, for example from a mail.
 _GO_ON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Camera</title>
 <meta http-equiv="refresh" content="0;url=/"><p><a href="/">Open the page</a></p></html>"""
 
-_BODY_PATIENCE = 10.0  # seconds that somebody may send nothing of a body
-_BODY_RATE = 20_000.0  # bytes a second that earn more of it: a slow network is no reason to refuse
-_READ_WITHIN = 30.0  # seconds for a part of an answer, some dozens of kilobytes
+_BODY_PATIENCE = 10.0  # seconds to wait for a body while nothing arrives
+_BODY_RATE = 20_000.0  # bytes a second that extend the wait: a slow network is not refused
+_READ_WITHIN = 30.0  # seconds for a part of a response, some dozens of kilobytes
 
 _CLOSING = {"connection": "close"}
 _TOO_SLOW = Refusal(
@@ -41,13 +41,13 @@ _STARTS = ("http.response.start", "websocket.accept")
 
 
 class Gate:
-    """An ASGI application around another one, which only what is allowed gets to.
+    """An ASGI application that wraps another one and passes on only what is allowed.
 
     Args:
-        app: What is protected.
-        access: Who may.
-        body_limit: How many bytes may be sent to a path.
-        is_api: Whether a path is asked by programs, which are told as JSON why they get nothing.
+        app: The application to protect.
+        access: Who has access.
+        body_limit: Returns how many bytes may be sent to a path.
+        is_api: Whether a path is for programs, which get errors as JSON.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Gate:
         self._is_api = is_api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request or a WebSocket, or hand it on."""
+        """Refuse a request or a WebSocket, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -112,7 +112,7 @@ def _is_about_token_at_most(refusal: Refusal | None) -> bool:
 
 
 async def _refuse_socket(refusal: Refusal, send: Send) -> None:
-    # uvicorn adds length and type of the body; up to 0.52 it fails where they are given too.
+    # uvicorn adds length and type of the body; up to 0.52 it fails if they are given too.
     start = {"type": "websocket.http.response.start", "headers": with_protection([])}
     await send({**start, "status": int(refusal.status)})
     await send({"type": "websocket.http.response.body", "body": refusal.reason.encode()})
@@ -126,7 +126,7 @@ def _too_large(limit: int) -> Refusal:
 
 
 def _in_words(count: int) -> str:
-    """Write a number of bytes as a person reads it: `32 MB`."""
+    """Format a number of bytes for a person: `32 MB`."""
     for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
@@ -139,9 +139,9 @@ def _declared_size(connection: HTTPConnection) -> int:
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:
-    """Bound what arrives: a size may be declared wrongly, or not at all, and it may take for ever.
+    """Limit the size and time of a body: its declared size may be wrong or missing.
 
-    Only the time is counted in which somebody waits for more.
+    Only time spent waiting for data counts.
     """
     received = 0
     waited = 0.0  # seconds
@@ -149,7 +149,7 @@ def _bounded(receive: Receive, limit: int) -> Receive:
 
     async def bounded() -> Message:
         nonlocal received, waited, is_whole
-        if is_whole:  # from now on its end is waited for, which comes when it comes
+        if is_whole:  # from now on, only the end of the connection is waited for
             return await receive()
         began = time.monotonic()
         patience = _BODY_PATIENCE + received / _BODY_RATE - waited
@@ -169,7 +169,7 @@ def _bounded(receive: Receive, limit: int) -> Receive:
 
 
 def _read_in_time(send: Send, end: Callable[[], None]) -> Send:
-    """End a connection whose other side does not read what it asked for."""
+    """Close a connection whose client does not read the response."""
 
     async def read_in_time(message: Message) -> None:
         timer = asyncio.get_running_loop().call_later(_READ_WITHIN, end)
@@ -187,7 +187,7 @@ def _protecting(send: Send) -> Send:
     async def protected(message: Message) -> None:
         nonlocal has_started
         if message["type"] == "websocket.close" and not has_started:
-            # A WebSocket that nobody serves: said with an answer, since a close has no headers.
+            # A WebSocket without a route gets a response, since a close has no headers.
             await _refuse_socket(_NOT_SERVED, send)
             return
         if message["type"] in _STARTS:

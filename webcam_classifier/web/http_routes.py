@@ -1,4 +1,4 @@
-"""What the page asks for and changes by HTTP, each a few lines over the studio."""
+"""The HTTP routes of the studio's page, each a few lines on top of the studio."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from webcam_classifier.web.request_fields import (
 from webcam_classifier.web.studio import PACKED, Studio
 
 _PAGE = Path(__file__).parent / "page"
-_AT_ONCE = 2  # pictures or archives that are worked on; the live picture needs the rest
-_ARCHIVES_RECEIVED = 1  # at the same time; the others wait, without being read
+_AT_ONCE = 2  # pictures or archives in work; the live picture needs the rest of the CPU
+_ARCHIVES_RECEIVED = 1  # at the same time; others wait unread
 _FILES_RECEIVED = 4
 _WRITTEN_WITHIN = 2.0  # seconds
 _LOOK_EVERY = 0.02  # seconds
@@ -49,7 +49,7 @@ Handler = Callable[["Routes", Request], Awaitable[Response]]
 
 
 def changing(handler: Handler) -> Handler:
-    """Let a handler run only for somebody who may change things."""
+    """Run a handler only for a page that may change things."""
 
     @wraps(handler)
     async def guarded(routes: Routes, request: Request) -> Response:
@@ -60,17 +60,17 @@ def changing(handler: Handler) -> Handler:
 
 
 class Routes:
-    """The answers to all HTTP requests.
+    """Answers the HTTP requests.
 
     Args:
-        studio: What they are about.
+        studio: The studio.
     """
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self._session = studio.session
         self._work = asyncio.Semaphore(_AT_ONCE)
-        # Temporary files may lie in the memory, as a tmpfs.
+        # Temporary files may be in memory, on a tmpfs.
         self._archives = asyncio.Semaphore(_ARCHIVES_RECEIVED)
         self._files = asyncio.Semaphore(_FILES_RECEIVED)
 
@@ -132,7 +132,7 @@ class Routes:
 
     @changing
     async def remove_label(self, request: Request) -> Response:
-        """Take a label away; its pictures are kept aside."""
+        """Remove a label; its pictures are kept in `.removed`."""
         count = await asyncio.to_thread(self._session.remove_label, self._label(request))
         return Json({"removed": count})
 
@@ -150,7 +150,7 @@ class Routes:
 
     @changing
     async def remove_picture(self, request: Request) -> Response:
-        """Take a picture away; it is kept aside."""
+        """Remove a picture; it is kept in `.removed`."""
         await asyncio.to_thread(self._picture_path, request)
         label, name = request.path_params["label"], request.path_params["name"]
         await asyncio.to_thread(self._session.remove_picture, label, name)
@@ -183,7 +183,7 @@ class Routes:
 
     @changing
     async def crop(self, request: Request) -> Response:
-        """Choose the part of the picture that is looked at."""
+        """Choose the part of the picture to use."""
         crop = crop_of(await read_fields(request))
         await asyncio.to_thread(self._session.set_crop, crop)
         return Json({"analysed_again": self._session.learning_state().pending})
@@ -264,7 +264,7 @@ class Routes:
 
 
 async def _written(path: Path) -> None:
-    """Wait for a snapshot that is told of while it is still on its way to the disk."""
+    """Wait for the file of a snapshot that is still on its way to the disk."""
     ends = time.monotonic() + _WRITTEN_WITHIN
     while not path.exists() and time.monotonic() < ends:
         await asyncio.sleep(_LOOK_EVERY)

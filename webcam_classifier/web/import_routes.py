@@ -1,4 +1,4 @@
-"""What a page sends to be read in: first shown what it is, and added once somebody says yes."""
+"""Routes for imports: a page sends files, shows what they are, and adds them after a yes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from webcam_classifier.web.request_fields import read_fields, receive_into, text
 from webcam_classifier.web.side_thread import in_side_thread
 from webcam_classifier.web.studio import Studio
 
-_KEPT_FOR = 900.0  # seconds without a word about it
+_KEPT_FOR = 900.0  # seconds without a request about it
 
 
 class ImportRoutes:
-    """The answers to the requests about imports; there is one at a time.
+    """Answers requests about imports; there is one import at a time.
 
     Args:
-        studio: What they are about.
+        studio: The studio.
     """
 
     def __init__(self, studio: Studio) -> None:
@@ -35,7 +35,7 @@ class ImportRoutes:
         self._session = studio.session
         self._pending: PendingImport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._receiving = asyncio.Semaphore(1)  # files in a temporary folder may lie in the memory
+        self._receiving = asyncio.Semaphore(1)  # files in a temporary folder may be in memory
 
     def all(self) -> list[BaseRoute]:
         """Return the table of routes."""
@@ -50,7 +50,7 @@ class ImportRoutes:
         ]
 
     async def begin(self, request: Request) -> Response:
-        """Begin an import, in place of one that nobody has agreed to."""
+        """Begin an import; it replaces one that was not confirmed."""
         check_may_change(self._studio, request)
         fields = await read_fields(request)
         label = None if fields.get("label") is None else text_of(fields, "label")
@@ -66,7 +66,7 @@ class ImportRoutes:
         return Json({"import": self._pending.id})
 
     async def receive(self, request: Request) -> Response:
-        """Take a file in."""
+        """Receive a file."""
         check_may_change(self._studio, request)
         pending = self._found(request)
         async with self._receiving:
@@ -78,12 +78,12 @@ class ImportRoutes:
         return Json({})
 
     async def look(self, request: Request) -> Response:
-        """Tell what would be added."""
+        """Answer with what would be added."""
         check_may_change(self._studio, request)
         return await self._worked(self._found(request).look)
 
     async def add(self, request: Request) -> Response:
-        """Add it."""
+        """Add the pictures."""
         check_may_change(self._studio, request)
         pending = self._found(request)
         answer = await self._worked(pending.add)
@@ -92,21 +92,21 @@ class ImportRoutes:
         return answer
 
     async def progress(self, request: Request) -> Response:
-        """Tell how far it is; of one that has just ended there is nothing to tell."""
+        """Answer with the progress; there is none for an import that has just ended."""
         pending = self._pending
         if pending is None or pending.id != request.path_params["id"]:
             return Json({"done": 0, "total": None})
         return Json(pending.progress())
 
     async def drop(self, request: Request) -> Response:
-        """Forget it; what has begun adds nothing."""
+        """Cancel the import; nothing is added, even if adding has begun."""
         check_may_change(self._studio, request)
         self._found(request)
         self._forget()
         return Json({})
 
     def close(self) -> None:
-        """Forget what waits, as the server ends."""
+        """Cancel a waiting import when the server ends."""
         self._forget()
 
     async def _worked(self, work: Callable[[], dict[str, Any]]) -> Response:
@@ -131,7 +131,7 @@ class ImportRoutes:
             self._pending = None
 
     def _wait(self) -> None:
-        """Forget it after a while: whoever sent it may have closed the page."""
+        """Cancel the import after a while, since the page may have been closed."""
         self._stop_waiting()
         if self._pending is not None:
             self._timer = asyncio.get_running_loop().call_later(_KEPT_FOR, self._forget)

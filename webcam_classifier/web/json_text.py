@@ -1,7 +1,7 @@
-r"""JSON for browsers, whatever stands in names and figures.
+r"""JSON for browsers, whatever names and figures contain.
 
-The name of a file or folder may hold bytes that are no UTF-8. Python has them as lone surrogates
-(PEP 383), which no UTF-8 can hold; a person is shown them as `\xff`.
+The name of a file or folder may contain bytes that are not UTF-8. Python represents them as lone
+surrogates (PEP 383), which UTF-8 can't encode; they are shown as `\xff`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_text(value: object) -> str:
-    """Write a value as JSON that every browser reads; NaN and infinities, which it lacks, as null.
+    """Return a value as JSON that every browser can read, with null for NaN and infinities.
 
     Args:
-        value: Of dictionaries, lists, tuples, text, numbers, truth values and None.
+        value: Made of dictionaries, lists, tuples, text, numbers, booleans and None.
     """
     try:
         text = _written(value)
@@ -33,15 +33,15 @@ def json_text(value: object) -> str:
 
 
 def plain_text(sentence: str) -> str:
-    r"""Write a sentence so that UTF-8 can hold it: a byte that it can't hold becomes `\xff`."""
+    r"""Return a sentence that UTF-8 can encode: a byte that it can't becomes `\xff`."""
     return _SURROGATE.sub(_escaped, sentence)
 
 
 class Json(JSONResponse):
-    """An answer as `json_text` writes it."""
+    """A response in the JSON of `json_text`."""
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 as the base class has it
-        """Write the body."""
+        """Return the body."""
         return json_text(content).encode()
 
 

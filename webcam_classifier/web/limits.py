@@ -1,4 +1,4 @@
-"""How much may be sent to the server: at once, in one file, and in pixels."""
+"""The limits on what may be sent to the server, in bytes, files and pixels."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from dataclasses import replace
 from webcam_classifier.dataset.picture_archive import ArchiveLimits
 
 PICTURE_BYTES = 32_000_000
-"""Of one picture file; a telephone's have up to 15 MB."""
+"""For one picture file; phones make up to 15 MB."""
 
 PICTURE_PIXELS = 120_000_000
-"""Of one picture; a large one is decoded at a part of its size, and alone."""
+"""For one picture; a large one is decoded at a reduced size."""
 
 ARCHIVE_BYTES = 256_000_000
-"""Of a zip file."""
+"""For a zip file."""
 
 ARCHIVE_ENTRIES = 5_000
 """Files in a zip file."""
 
 UNPACKED_BYTES = 400_000_000
-"""All that is unpacked of one zip file; it is held in the memory until it is added."""
+"""For everything unpacked from one zip file, which is held in memory until it is added."""
 
 ARCHIVE_RATIO = 200
-"""How much larger a packed file may become; of pictures, only flat bitmaps come near."""
+"""How many times larger an unpacked file may be; only plain bitmaps come near this."""
 
 ARCHIVE_LIMITS = ArchiveLimits(
     ARCHIVE_ENTRIES, PICTURE_BYTES, UNPACKED_BYTES, ARCHIVE_RATIO, "Make several of it."
 )
-"""Of a zip file, all together."""
+"""All limits for a zip file."""
 
 IMPORT_LIMITS = replace(
     ARCHIVE_LIMITS,
     remedy="Read it in where the studio runs, which takes more: `python collect.py --import FILE`.",
 )
-"""Of a zip file that another tool wrote."""
+"""All limits for a zip file of another tool."""
 
 FRAME_BYTES = 4_000_000
-"""One frame of the browser's camera, or of a video."""
+"""For one frame of the browser's camera, or of a video."""
 
 FRAME_PIXELS = 10_000_000
-"""One frame of the browser's camera, or of a video."""
+"""For one frame of the browser's camera, or of a video."""
 
 JSON_BYTES = 64_000
-"""Anything else that is sent."""
+"""For everything else."""
 
 
 def body_limit(path: str) -> int:
     """Return how many bytes may be sent to a path.
 
     Args:
-        path: Of the address, decoded.
+        path: The path of the URL, decoded.
     """
     if path == "/api/classify":
         return PICTURE_BYTES
@@ -64,5 +64,5 @@ def body_limit(path: str) -> int:
 
 
 def is_archive_name(name: str) -> bool:
-    """Whether a file's name is one of a zip file that tools write."""
+    """Whether a file name is that of a zip file."""
     return name.lower().endswith((".zip", ".tm"))

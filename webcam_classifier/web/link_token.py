@@ -1,8 +1,8 @@
-"""The token in the link, which outlives a restart of the server but not a long pause.
+"""The token in the link, which survives a restart of the server but not a long pause.
 
-It keeps out other machines, and other accounts of this one: to its loopback addresses everybody
-who is logged in may connect. A page that is open somewhere reconnects by itself after a restart,
-and it can only do so with the token that it has.
+It keeps out other machines and other accounts of this one, since everybody who is logged in can
+connect to loopback. It survives a restart because an open page reconnects by itself, with the token
+that it has.
 """
 
 from __future__ import annotations
@@ -19,44 +19,43 @@ from pathlib import Path
 from webcam_classifier.cache_folder import cache_folder
 
 _BYTES = 32
-_SHORTEST = 40  # characters that a token of 32 bytes has at least
+_SHORTEST = 40  # characters; a token of 32 bytes has more
 _FORGOTTEN_AFTER = 12 * 3600.0  # seconds since the last start or end of a server on that port
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def link_token(port: int) -> str:
-    """Return the token that a server on this port had lately, or else a new one.
+    """Return the token of the last server on this port, or a new one if that is too long ago.
 
     Args:
-        port: As asked for; with 0, which is another one each time, the token is always new.
+        port: As asked for; with 0, which takes any free port, the token is always new.
     """
     if port == 0:
         return secrets.token_urlsafe(_BYTES)
     path = _path(port)
     token = _kept(path) or secrets.token_urlsafe(_BYTES)
-    with suppress(OSError):  # without a place to keep it, the next start has another link
+    with suppress(OSError):  # if it can't be kept, the next start has another link
         _write_private(path, token)
     return token
 
 
 def keep_token(port: int) -> None:
-    """Note that a server with this token ends now, so that the time without one counts."""
-    with suppress(OSError):  # there is none for port 0, or none could be kept
+    """Note that the server ends now: the token is forgotten some time after that."""
+    with suppress(OSError):  # there is no file for port 0, or it could not be written
         os.utime(_path(port))
 
 
 @contextmanager
 def private_page(link: str) -> Iterator[str]:
-    """Have a browser led to the link without telling it on a command line, which all may read.
+    """Make a page that forwards to the link, since every account can read a command line.
 
-    It is a file that only this account can read; Jupyter opens its browser in the same way.
+    Only this account can read the file; Jupyter opens its browser in the same way.
 
     Args:
-        link: With the token.
+        link: The link with the token.
 
     Yields:
-        The address of the file; the link itself where there is no token in it, or no place for
-        the file.
+        The URL of the file; the link itself if it has no token, or the file can't be written.
     """
     path = _folder() / f"open-{os.getpid()}.html"
     address = link

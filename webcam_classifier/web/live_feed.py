@@ -1,8 +1,7 @@
-"""What the loop labels, for those who watch it from elsewhere: the newest frame, and no other.
+"""The sink that passes the loop's newest frame and its events to everybody who watches.
 
-The loop only leaves its newest frame here. A thread of its own draws and encodes it where somebody
-waits for a picture, and not at all where nobody does. Who is slow is given fewer pictures, never
-older ones, and holds nobody up.
+The loop only leaves its newest frame here. A separate thread draws and encodes it if somebody waits
+for a picture. A slow client gets fewer pictures, never older ones, and delays nobody.
 """
 
 from __future__ import annotations
@@ -33,23 +32,23 @@ from webcam_classifier.web.live_picture import encoded, fitting, with_picture, w
 from webcam_classifier.web.streams import EventStreams, MjpegStreams
 from webcam_classifier.web.viewers import Viewers
 
-_LOOK_EVERY = 0.1  # seconds between two looks at the camera, where no frame comes
-_STALE_EVERY = 0.5  # seconds between two pictures that say that there is none
-_OLD_AFTER = 1.0  # seconds after which a label is no longer shown, of a loop that is fast
-_OLD_AFTER_FRAMES = 4.0  # and of a loop that is slow
+_LOOK_EVERY = 0.1  # seconds between two checks of the camera while no frame comes
+_STALE_EVERY = 0.5  # seconds between two pictures that show that there is no new one
+_OLD_AFTER = 1.0  # seconds after which a label is no longer shown
+_OLD_AFTER_FRAMES = 4.0  # the same in frames, for a slow loop; the longer time counts
 _END_WITHIN = 1.0  # seconds
 _NOTHING_SEEN = {"label": None, "confidence": None, "unknown": None, "raw": None}
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How pictures are drawn that are sent; each gives another picture of the same size.
+    """The functions that draw the pictures to send; each returns a picture of the same size.
 
     Attributes:
-        view: A picture as the page shows it beside its own words: without any label, but with
-            what each region says, as the words are not at its place.
-        overlay: A picture with what is seen in it.
-        stale: The last picture, and that there is none now.
+        view: Draws a picture for the page, which shows the label beside it: without a label, or
+            with the labels of regions, which belong at their places.
+        overlay: Draws the labels onto a picture.
+        stale: Draws the last picture, with a note that there is no new one.
     """
 
     view: Callable[[BgrImage, LabelledFrame], BgrImage]
@@ -63,12 +62,12 @@ class Watched:
 
     Attributes:
         source: Where the frames come from, without a password.
-        description: What the camera is, for a person.
-        status: Says how the camera is doing now.
-        model: Says which file labels now.
-        labels: Says which labels it has.
-        crop: Says which part of the picture it looks at.
-        regions: The model's file of each region; none if one model labels the picture.
+        description: The camera, for a person.
+        status: Returns the camera's current status.
+        model: Returns the path of the current model.
+        labels: Returns its labels.
+        crop: Returns the part of the picture it uses.
+        regions: The path of each region's model; empty if one model labels the whole picture.
     """
 
     source: str
@@ -81,19 +80,19 @@ class Watched:
 
 
 class LiveFeed(Sink):
-    """Takes what the loop labels and hands the newest to everybody who watches.
+    """Takes labelled frames and events, and passes the newest to everybody who watches.
 
-    Its threads run while the context is open. The server's event loop is told of by `use_loop`.
+    Its thread runs while the context is open. `use_loop` sets the event loop of the server.
 
     Args:
-        name: What it is, for a person.
+        name: Its name for a person.
         watched: What is watched.
-        drawing: How pictures are drawn.
+        drawing: Draws the pictures.
 
     Attributes:
-        viewers: Open pages; used from the event loop.
-        pictures: Those who take pictures one after another; used from the event loop.
-        events: Those who take events; used from the event loop.
+        viewers: The open pages; used from the event loop.
+        pictures: The clients of the picture stream; used from the event loop.
+        events: The clients of the event stream; used from the event loop.
     """
 
     def __init__(self, name: str, watched: Watched, drawing: Drawing) -> None:
@@ -117,15 +116,15 @@ class LiveFeed(Sink):
 
     @property
     def counts(self) -> SinkCounts:
-        """Pictures that were encoded, and events that somebody was too slow for."""
+        """The number of encoded pictures, and of events that slow clients missed."""
         return SinkCounts(delivered=self._sent, dropped=self.events.dropped)
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Say which event loop serves those who watch; None if none does any more."""
+        """Set the event loop of the server; None once it has ended."""
         self._loop = loop
 
     def take_frame(self, labelled: LabelledFrame) -> None:
-        """Keep the newest frame; whoever waits for one is woken."""
+        """Keep the newest frame, and wake the thread if somebody watches."""
         self._number += 1
         self._newest = labelled
         if self._is_watched:
@@ -134,16 +133,16 @@ class LiveFeed(Sink):
                 self._changed.notify()
 
     def take_event(self, event: Event) -> None:
-        """Hand an event to everybody who takes events."""
+        """Pass an event to the clients of the event stream."""
         self._in_loop(self.events.offer, "change", event.fields(), event.id)
 
     def take_status(self, status: CameraStatus) -> None:
-        """Tell everybody who takes events how the camera is doing."""
+        """Pass the camera's status to the clients of the event stream."""
         fields = status_fields(status, time.time() - time.monotonic())
         self._in_loop(self.events.offer, "status", fields, "")
 
     def close(self) -> None:
-        """End the thread, and whatever still streams."""
+        """End the thread and all streams."""
         with self._changed:
             self._is_over = True
             self._changed.notify()
@@ -151,7 +150,7 @@ class LiveFeed(Sink):
         self._in_loop(self._end_streams)
 
     def state(self) -> dict[str, Any]:
-        """Say what is seen now, for programs; where no picture comes, there is no label."""
+        """Return the current state for programs; while no picture comes, there is no label."""
         now = time.monotonic()
         status, newest, number = self._watched.status(), self._newest, self._number
         seen = _NOTHING_SEEN if not self._watched.regions else {"regions": self._regions(None)}
@@ -184,7 +183,7 @@ class LiveFeed(Sink):
         return {**fields, **_seen(newest), **found, "model": newest.model or fields["model"]}
 
     def page_state(self, _client: str | None = None) -> dict[str, Any]:
-        """Say what a page shows besides the picture."""
+        """Return the state that a page shows besides the picture."""
         facts, model = self._camera_facts(), self._watched.model()
         return {
             "camera": camera_message(facts, time.monotonic()),
@@ -198,12 +197,12 @@ class LiveFeed(Sink):
         }
 
     def still(self) -> bytes | None:
-        """Encode the newest frame with what is seen in it; None before the first."""
+        """Return the newest frame as a JPEG with its labels drawn; None before the first."""
         newest = self._newest
         return None if newest is None else self._overlay(newest, fitting(newest.frame.image))
 
     def _regions(self, newest: LabelledFrame | None) -> dict[str, Any]:
-        """Say what each region says; nothing if there is no frame that holds now."""
+        """Return the state of each region, without a label if `newest` is None."""
         seen = {} if newest is None else {one.region: _seen(one) for one in newest.regions}
         return {
             name: {**seen.get(name, _NOTHING_SEEN), "model": model}
@@ -280,7 +279,7 @@ class LiveFeed(Sink):
         self.events.end()
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
-        """Have something called in the event loop, from any thread."""
+        """Have a function called in the event loop, from any thread."""
         call_in_loop(self._loop, call, *values)
 
 
@@ -293,10 +292,10 @@ def _seen(labelled: LabelledFrame) -> dict[str, Any]:
 
 
 def is_old(labelled: LabelledFrame, now: float) -> bool:
-    """Whether a label is older than labels get, as nothing was labelled since.
+    """Whether the newest label is too old to be shown, because the loop has stalled.
 
     Args:
-        labelled: The newest.
+        labelled: The newest labelled frame.
         now: Seconds on the monotonic clock.
     """
     rate = labelled.frames_per_second

@@ -1,9 +1,8 @@
-"""The live picture of the page: one camera, one loop that labels its frames, however many look on.
+"""The live picture of the studio: one camera and one loop, for any number of pages.
 
-A thread of its own opens the camera, takes the labelled frames over from the loop, and encodes a
-frame as JPEG where somebody waits for one: never in the loop's thread, and not at all where nobody
-looks. A camera that fails is a sentence on the page and is tried again; it ends nothing. As long as
-no picture comes, everybody is told so, and for how long, and nothing is labelled.
+A separate thread opens the camera, takes the labelled frames from the loop, and encodes a frame as
+a JPEG if somebody waits for one. If the camera fails, the pages show why, and it is tried again.
+While no picture comes, they show for how long, and nothing is labelled.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ _logger = logging.getLogger(__name__)
 DEVICE, BROWSER, NONE = "device", "browser", "none"
 KINDS = (DEVICE, BROWSER, NONE)
 
-_SMOOTHING = 0.2  # seconds; steadies what is shown, and lets a new label through in time
-_LOOK_EVERY = 0.05  # seconds between two looks at whether another camera is wanted
-_TRY_AGAIN_AFTER = 3.0  # seconds after a camera failed
+_SMOOTHING = 0.2  # seconds; steady enough to read, quick enough for a new label
+_LOOK_EVERY = 0.05  # seconds between two checks for another choice of camera
+_TRY_AGAIN_AFTER = 3.0  # seconds after a failure of the camera
 _END_WITHIN = 1.5  # seconds
 NO_PICTURE = "The camera sends nothing."
-"""What is said of a camera that gives no picture and no reason."""
+"""The message if a camera gives no picture and no reason."""
 
 
 @dataclass(frozen=True)
 class CameraFacts:
-    """What is known of the camera.
+    """The camera that is used, and its state.
 
     Attributes:
         kind: One of `KINDS`.
-        description: What it is; empty while there is none.
-        is_device: Whether somebody may stand in front of it, who wants to see a mirror.
+        description: The camera, for a person; empty if none is open.
+        is_device: Whether it is a camera, which is shown as a mirror image.
         problem: Why there is no picture; None if there is one, or none is wanted.
-        is_live: Whether pictures come. Else what was seen last is no longer what is there.
-        last_picture_at: Seconds on the monotonic clock: when the last picture was captured, by
-            whichever camera; None before the first, and while pictures come.
+        is_live: Whether pictures are coming. If not, the last label no longer holds.
+        last_picture_at: When the last picture was captured by any camera, in seconds on the
+            monotonic clock; None before the first, and while pictures are coming.
     """
 
     kind: str
@@ -65,12 +64,15 @@ class LiveHub:
     """Labels the frames of the chosen camera while the context is open.
 
     Args:
-        classifier: Used from the loop's thread alone.
+        classifier: Used from the loop's thread only.
         record: Called in the loop's thread with each labelled frame.
         open_device: Opens this machine's own camera.
-        is_picture_wanted: Whether somebody waits for a picture; asked for each frame.
-        on_picture: Called with each labelled frame, in the hub's thread.
-        on_change: Called, in any thread, when what is known of the camera changed.
+        is_picture_wanted: Returns whether somebody waits for a picture; called for each frame.
+        on_picture: Called in the hub's thread with each labelled frame.
+        on_change: Called in any thread when `facts` has changed.
+
+    Attributes:
+        facts: The camera that is used, and its state.
     """
 
     def __init__(
@@ -91,11 +93,11 @@ class LiveHub:
         self._on_change = on_change
         self._browser: BrowserCamera | None = None
         self._kind = DEVICE
-        self._choice = 0  # counts what was chosen, so that the thread sees a change
+        self._choice = 0  # counts the choices, so that the thread notices a new one
         self._is_open = True
         self._pictures = 0
         self._last_picture_at: float | None = None
-        self._changed = threading.Condition()  # guards what was chosen
+        self._changed = threading.Condition()  # guards the choice of camera
         self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
 
     def __enter__(self) -> LiveHub:
@@ -109,7 +111,7 @@ class LiveHub:
         self._thread.join(_END_WITHIN)
 
     def use(self, kind: str) -> None:
-        """Choose a camera; the one in use is closed. The same again tries it anew.
+        """Choose a camera; the one in use is closed. Choosing the same one reopens it.
 
         Args:
             kind: One of `KINDS`; `BROWSER` waits until one is attached.
@@ -118,12 +120,12 @@ class LiveHub:
             self._choose(kind, None)
 
     def attach(self, camera: BrowserCamera) -> None:
-        """Use the camera of a browser, in place of whatever is used."""
+        """Use a browser's camera instead of the current one."""
         with self._changed:
             self._choose(BROWSER, camera)
 
     def detach(self, camera: BrowserCamera) -> None:
-        """Let go of a browser's camera, where it is still the one in use."""
+        """Stop using a browser's camera, if it is still in use."""
         with self._changed:
             if self._browser is camera:
                 self._choose(BROWSER, None)
@@ -150,7 +152,7 @@ class LiveHub:
                 problem = _why_nothing(kind)
             except UserError as error:
                 problem = _in_short(error)
-            except Exception as error:  # a mistake of ours must not end the whole page
+            except Exception as error:  # a bug must not end the whole page
                 _logger.exception("the live picture broke off")
                 problem = f"The live picture broke off ({error}). It is tried again."
             with self._changed:
@@ -172,7 +174,7 @@ class LiveHub:
             with loop:
                 for labelled in loop.results(_LOOK_EVERY):
                     status = camera.status
-                    with self._changed:  # what was chosen meanwhile has been told already
+                    with self._changed:  # a new choice has set the facts already
                         if self._choice != choice:
                             return
                         if labelled is not None:
@@ -207,7 +209,7 @@ class LiveHub:
 
 
 def _in_short(error: UserError) -> str:
-    """Leave out what is for the terminal, such as all the sources that `--source` takes."""
+    """Shorten an error to what makes sense on a page, without the list of sources."""
     first = str(error).partition("\n")[0]
     return f"{first[:-1]}." if first.endswith(":") else first
 

@@ -1,4 +1,4 @@
-"""What a page is told of the live picture, as JSON: the camera, and a labelled frame."""
+"""The JSON messages about the live picture: the camera, and a labelled frame."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from webcam_classifier.web.live_picture import LivePicture
 
 
 def crop_message(crop: Crop | None) -> dict[str, float] | None:
-    """Tell a part of the picture, in fractions of its sides; None is all of it."""
+    """Return a part of the picture as fractions of its sides; None is all of it."""
     return None if crop is None else asdict(crop)
 
 
 def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:
-    """Tell which camera there is, and what is wrong with it.
+    """Return the message about the camera.
 
     Args:
-        facts: What is known of it.
+        facts: The camera and its state.
         now: Seconds on the monotonic clock.
     """
     last = facts.last_picture_at
@@ -38,10 +38,10 @@ def camera_message(facts: CameraFacts, now: float) -> dict[str, Any]:
 
 
 def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
-    """Tell what is on a frame.
+    """Return the message about a labelled frame.
 
     Args:
-        picture: The frame and its label.
+        picture: The frame.
         now: Seconds on the monotonic clock.
     """
     labelled = picture.labelled
@@ -68,7 +68,7 @@ def _bar_fields(steady: Prediction) -> dict[str, Any]:
 
 
 def _region_fields(labelled: LabelledFrame) -> dict[str, Any]:
-    """No label is that of the whole picture, so there are no bars."""
+    """Return the fields for regions, without bars: there is no label of the whole picture."""
     return {
         "labels": [],
         "probabilities": [],
@@ -87,11 +87,11 @@ def _region_fields(labelled: LabelledFrame) -> dict[str, Any]:
 
 
 def prediction_fields(prediction: Prediction) -> dict[str, Any]:
-    """Tell a prediction to programs.
+    """Return a prediction as fields for programs.
 
     Returns:
-        `label` is `unknown` where it is of none of the labels, and then has no `confidence`;
-        `likeliest` is the label that it would be.
+        `label` is `unknown` if the picture looks like none of the labels; `confidence` is then
+        null, and `likeliest` is the label it would have.
     """
     score = prediction.unknown_score
     has_labels = bool(prediction.labels)

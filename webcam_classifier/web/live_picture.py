@@ -1,4 +1,4 @@
-"""A labelled frame as it is sent to a page: scaled down where it is large, and as a JPEG."""
+"""A labelled frame as it is sent to a page: scaled down if it is large, and as a JPEG."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class LivePicture:
 
     Attributes:
         number: Counts the frames of all cameras, from 1.
-        labelled: What the loop gave.
-        jpeg: Scaled down where it is large; None if nobody waited.
-        width: Of the JPEG, in pixels.
-        height: Of the JPEG, in pixels.
+        labelled: The labelled frame.
+        jpeg: The picture, scaled down if it is large; None if nobody waited for it.
+        width: Width of the picture, in pixels.
+        height: Height of the picture, in pixels.
     """
 
     number: int
@@ -34,31 +34,31 @@ class LivePicture:
 
 
 def without_picture(number: int, labelled: LabelledFrame) -> LivePicture:
-    """Make what is sent where nobody waits for a picture."""
+    """Return a labelled frame without a JPEG, since nobody waits for it."""
     height, width = labelled.frame.image.shape[:2]
     return LivePicture(number, labelled, None, width, height)
 
 
 def with_picture(number: int, labelled: LabelledFrame, image: BgrImage) -> LivePicture:
-    """Make what is sent, with a picture.
+    """Return a labelled frame with a JPEG.
 
     Args:
         number: See `LivePicture`.
-        labelled: What the loop gave.
-        image: (height, width, 3) uint8, as it is to be seen.
+        labelled: The labelled frame.
+        image: (height, width, 3) uint8, the picture to send.
     """
     height, width = image.shape[:2]
     return LivePicture(number, labelled, encoded(image), width, height)
 
 
 def encoded(image: BgrImage) -> bytes | None:
-    """Compress a picture as a JPEG; None if that fails."""
+    """Encode a picture, (height, width, 3) uint8, as a JPEG; None if that fails."""
     done, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return content.tobytes() if done else None
 
 
 def fitting(image: BgrImage) -> BgrImage:
-    """Scale a picture down to what a page shows, and leave a smaller one as it is."""
+    """Scale a picture down to the size that pages show; a smaller one is returned as it is."""
     height, width = image.shape[:2]
     scale = _LONGER_SIDE / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""The page and the API of a running loop: what it sees, and what is on a picture that is sent."""
+"""The page and the API of a running loop, which also classifies pictures that are sent."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from webcam_classifier.web.viewers import Viewer
 
 _HERE = Path(__file__).parent
 _PAGE = _HERE / "live_page"
-_SHARED = _HERE / "page"  # what the page of the studio has as well
-_DIGITS = 5  # of a number of events
-_FILES = ("/live/", "/page/")  # of the page
+_SHARED = _HERE / "page"  # shared with the page of the studio
+_DIGITS = 5  # a number of events must have fewer
+_FILES = ("/live/", "/page/")  # the paths of the page's files
 
 
 class Models(Protocol):
-    """The models that may be chosen from; `ModelSwitch` is one."""
+    """The models to choose from; `ModelSwitch` implements it."""
 
     @property
     def names(self) -> Sequence[str]:
-        """What may be chosen now."""
+        """The names that can be chosen now."""
 
     @property
     def name(self) -> str | None:
-        """What is chosen now."""
+        """The name of the current model; None if it is not one of them."""
 
     def change(self, name: str) -> None:
         """Change to a model.
@@ -59,12 +59,12 @@ class Models(Protocol):
 
 
 class LiveRoutes:
-    """The answers to all requests.
+    """Answers all requests.
 
     Args:
-        feed: What is watched.
+        feed: The loop's frames and events.
         posted: Labels pictures that are sent.
-        models: What labels may be chosen.
+        models: The models to choose from.
     """
 
     def __init__(self, feed: LiveFeed, posted: Posted, models: Models) -> None:
@@ -95,11 +95,11 @@ class LiveRoutes:
         return FileResponse(_PAGE / "index.html", headers=headers)
 
     async def state(self, _request: Request) -> Response:
-        """Say what is seen now."""
+        """Answer with the current state."""
         return Json(self._feed.state())
 
     async def events(self, request: Request) -> Response:
-        """Tell the state once, and then each change as it happens; `?latest=N` begins earlier."""
+        """Stream the state, then each event as it happens; `?latest=N` adds the last N events."""
         if request.method == "HEAD":
             return Response(media_type=EVENTS_TYPE)
         if self._feed.events.is_full:
@@ -114,14 +114,14 @@ class LiveRoutes:
         )
 
     async def still(self, _request: Request) -> Response:
-        """Serve the newest picture with what is seen in it."""
+        """Serve the newest picture with its labels drawn."""
         jpeg = await in_side_thread(self._feed.still)
         if jpeg is None:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "There is no picture yet.")
         return Response(jpeg, media_type="image/jpeg")
 
     async def pictures(self, request: Request) -> Response:
-        """Serve picture after picture, each the newest when the one before has been read."""
+        """Stream pictures, each one the newest at the time the previous one has been read."""
         if request.method == "HEAD":  # whose body would never end
             return Response(media_type=PICTURES_TYPE)
         if self._feed.pictures.is_full:
@@ -129,7 +129,7 @@ class LiveRoutes:
         return StreamingResponse(self._feed.pictures.stream(), media_type=PICTURES_TYPE)
 
     async def model(self, _request: Request) -> Response:
-        """Say which models there are."""
+        """Answer with the models to choose from."""
         return Json({"model": self._models.name, "models": list(self._models.names)})
 
     async def change_model(self, request: Request) -> Response:
@@ -139,7 +139,7 @@ class LiveRoutes:
         return Json({"model": name})
 
     async def live(self, socket: WebSocket) -> None:
-        """Show a page everything, until it is gone."""
+        """Send a page everything over its WebSocket, until it is gone."""
         await socket.accept()
         if self._feed.viewers.is_full:
             await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
@@ -156,10 +156,10 @@ def build_live_site(feed: LiveFeed, posted: Posted, models: Models, access: Acce
     """Build the ASGI application.
 
     Args:
-        feed: What is watched.
+        feed: The loop's frames and events.
         posted: Labels pictures that are sent.
-        models: What labels may be chosen.
-        access: Who may talk to it.
+        models: The models to choose from.
+        access: Who has access.
     """
 
     @asynccontextmanager
@@ -184,4 +184,4 @@ def _is_api(path: str) -> bool:
 
 
 async def _obey_nothing(_viewer: Viewer, _message: dict[str, Any]) -> None:
-    """A page only looks on."""
+    """Ignore a message: this page only watches."""

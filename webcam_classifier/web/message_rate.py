@@ -1,4 +1,4 @@
-"""How many messages somebody may send over a WebSocket."""
+"""A limit on the messages that may be sent over a WebSocket."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 
 class MessageRate:
-    """A token bucket: so many messages a second, and more for a moment.
+    """A token bucket: a rate of messages, with more allowed for a moment.
 
     Args:
-        a_second: Messages that earn themselves each second.
-        at_once: How many may come at once after a pause.
-        clock: Seconds that only go forward.
+        a_second: The rate, in messages a second.
+        at_once: How many messages may come at once after a pause.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class MessageRate:
         self._at = clock()
 
     def allows_another(self) -> bool:
-        """Count a message; returns whether it is still within the rate."""
+        """Count a message; returns whether it is within the limit."""
         now = self._clock()
         self._left = min(self._at_once, self._left + (now - self._at) * self._a_second)
         self._at = now

@@ -1,4 +1,4 @@
-"""What the page is told, as JSON: the state of everything, and a labelled frame."""
+"""The JSON messages about the studio's state: data set, learning, jobs and models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BEHIND = "far fewer pictures than others"
 
 
 def teaching_message(state: RecordingState, learning: LearningState) -> dict[str, Any]:
-    """What is recorded and learnt, for the page."""
+    """Return the fields about recording and learning."""
     undoable, skip = state.undoable, state.last_skip
     return {
         "dataset": state.dataset.name or str(state.dataset),
@@ -50,7 +50,7 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
 
 
 def job_message(job: JobState | None) -> dict[str, Any] | None:
-    """Tell how a job goes."""
+    """Return the message about a job; None if there was none."""
     if job is None:
         return None
     return {
@@ -74,7 +74,7 @@ def job_message(job: JobState | None) -> dict[str, Any] | None:
 
 
 def models_message(models: Sequence[ModelFile]) -> list[dict[str, Any]]:
-    """Tell which model files there are."""
+    """Return the fields of the model files."""
     return [
         {
             "file": model.path.name,
@@ -90,7 +90,7 @@ def models_message(models: Sequence[ModelFile]) -> list[dict[str, Any]]:
 
 
 def limits_message() -> dict[str, int]:
-    """Tell how much may be sent, so that a page can say so before it sends more."""
+    """Return the limits on uploads, so that a page can check them before it sends files."""
     return {
         "picture_bytes": limits.PICTURE_BYTES,
         "picture_pixels": limits.PICTURE_PIXELS,

@@ -1,4 +1,4 @@
-"""What was trained and exported so far: the model files in one folder, and the report on them."""
+"""The model files in the folder that models are trained into, and the report."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class ModelFile:
     """One model file.
 
     Attributes:
-        path: Where it is.
-        size: Bytes.
-        card: What travels in it.
+        path: The file.
+        size: In bytes.
+        card: Its model card.
     """
 
     path: Path
@@ -29,13 +29,13 @@ class ModelFile:
 
 
 class ModelsFolder:
-    """The folder that models are trained into; read anew when something was written there.
+    """The folder that models are trained into; `refresh` reads it again.
 
     Args:
-        folder: It may be missing.
+        folder: The folder, which may be missing.
 
     Attributes:
-        files: The models, the one that was trained before those made of it.
+        files: The models: first the trained one, then those exported from it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class ModelsFolder:
         return next((file.path for file in self.files if file.path.name == name), None)
 
     def refresh(self) -> None:
-        """Look at the folder again; files that did not change are not read again."""
+        """Read the folder again; files that did not change are not read again."""
         paths = [
             path for path in self.folder.glob("model*.onnx") if _MODEL_NAME.fullmatch(path.name)
         ]

@@ -1,4 +1,4 @@
-"""Files that a page sent and that wait for somebody to say yes: looked at, and then read in."""
+"""Files that a page sent to be imported: checked first, and added once a person confirms."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from webcam_classifier.web.limits import (
     is_archive_name,
 )
 
-_NAMED = 100  # files of each kind that the page is told of
+_NAMED = 100  # files that are listed on the page
 
 
 class ImportCancelledError(UserError):
-    """Somebody said no while it was at work; nothing was added."""
+    """The import was cancelled while it was working; nothing was added."""
 
 
 class PendingImport:
-    """One zip file, or single pictures, in a temporary folder; none of their names is a path.
+    """One zip file, or single pictures, in a temporary folder; their names are never used as paths.
 
-    Methods that work with the files are called in threads, one at a time.
+    The methods that work with the files are called in threads, one at a time.
 
     Args:
-        session: What pictures are added to.
-        label: What they all show; None believes the zip file.
+        session: The session that the pictures are added to.
+        label: The label of all pictures; None takes those of the zip file.
 
     Attributes:
-        id: What the page calls it.
+        id: Its id for the page.
 
     Raises:
-        UserError: No temporary folder can be made.
+        UserError: No temporary folder can be created.
     """
 
     def __init__(self, session: TeachingSession, label: str | None) -> None:
@@ -67,7 +67,7 @@ class PendingImport:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether its files are being looked at or read in."""
+        """Whether its files are being checked or added."""
         return self._working.locked()
 
     @property
@@ -75,7 +75,7 @@ class PendingImport:
         return is_archive_name(next(iter(self._files), ""))
 
     def new_path(self) -> Path:
-        """Return where the next file is written to.
+        """Return the path for the next file.
 
         Raises:
             UserError: There are too many already.
@@ -88,14 +88,15 @@ class PendingImport:
         return self._folder / str(self._numbered)
 
     def take(self, name: str, path: Path) -> None:
-        """Take a file in that has arrived.
+        """Add a file that has arrived.
 
         Args:
-            name: The one that it has where it comes from.
+            name: The name it was sent with.
             path: From `new_path`.
 
         Raises:
-            UserError: It is too much, or a zip file among others; the file was removed.
+            UserError: The files are too large together, or a zip file is not alone; the file was
+                deleted.
         """
         size = self._bytes + path.stat().st_size
         problem = ""
@@ -111,10 +112,10 @@ class PendingImport:
         self._bytes = size
 
     def look(self) -> dict[str, Any]:
-        """Find out what would be added; nothing changes.
+        """Return what would be added; nothing changes.
 
         Raises:
-            UserError: It can't be read in.
+            UserError: It can't be imported.
         """
         known = {label.name for label in self._session.state().labels}
         with self._work() as (source, name):
@@ -122,10 +123,10 @@ class PendingImport:
         return _told(found, known)
 
     def add(self) -> dict[str, Any]:
-        """Add the pictures: all, or none.
+        """Add the pictures, all or none, and return what was added.
 
         Raises:
-            UserError: It can't be read in.
+            UserError: It can't be imported.
         """
         known = {label.name for label in self._session.state().labels}
         with self._work() as (source, name):
@@ -133,7 +134,7 @@ class PendingImport:
         return _told(found, known)
 
     def progress(self) -> dict[str, Any]:
-        """Tell how far it is with what it is doing."""
+        """Return the progress of the current work."""
         progress = self._progress
         return {
             "done": 0 if progress is None else progress.done,
@@ -141,7 +142,7 @@ class PendingImport:
         }
 
     def drop(self) -> None:
-        """Forget the files; what is at work on them ends, and adds nothing."""
+        """Delete the files; work on them is cancelled, and adds nothing."""
         self._is_dropped = True
         if not self.is_at_work:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -182,7 +183,7 @@ class PendingImport:
 
 
 def _unused(name: str, taken: dict[str, Path]) -> str:
-    """A name that no other file of this import has: phones number their pictures alike."""
+    """Return a name that no other file of this import has, since phones reuse names."""
     path, number, found = Path(name), 2, name
     while found in taken:
         found = f"{path.stem}-{number}{path.suffix}"
@@ -191,7 +192,7 @@ def _unused(name: str, taken: dict[str, Path]) -> str:
 
 
 def _told(found: Imported, known: set[str]) -> dict[str, Any]:
-    """What the page shows of an import; of many files the first are named."""
+    """Return what the page shows of an import; of many files, only the first are listed."""
     elsewhere = [(name, f"in the data set already, as {label}") for name, label in found.elsewhere]
     left_out = [*elsewhere, *found.refused]
     return {

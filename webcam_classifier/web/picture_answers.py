@@ -1,4 +1,4 @@
-"""Answer a request for a picture, in whole or as a thumbnail, that a browser may keep."""
+"""Answer a request for a picture or its thumbnail, which a browser may cache."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
 async def picture_answer(
     request: Request, path: Path, side: int | None, work: asyncio.Semaphore
 ) -> Response:
-    """Serve a picture, or say that the browser's copy is still right.
+    """Serve a picture, or say that the browser's copy is up to date.
 
     Args:
-        request: With the tag of the copy that the browser has.
-        path: Of the file.
-        side: Of the thumbnail, in pixels; None serves the file.
+        request: The request, with the tag of the browser's copy.
+        path: The file.
+        side: The side of the thumbnail, in pixels; None serves the file.
         work: Held while a thumbnail is made.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Why a picture that somebody sent is not even decoded."""
+"""Check a picture that was sent before it is decoded."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from webcam_classifier.web.limits import PICTURE_BYTES, PICTURE_PIXELS
 
 
 def picture_problem(content: bytes) -> str | None:
-    """Say why a picture is not even decoded, or None.
+    """Return why a picture is too large to be decoded; None if it is not.
 
-    Its size in pixels stands at the file's beginning: nothing is unpacked to know it.
+    Its size in pixels is read from the header, without decoding anything.
 
     Args:
-        content: The file.
+        content: The content of the file.
     """
     if len(content) > PICTURE_BYTES:
         return f"larger than {PICTURE_BYTES // 1_000_000} MB; make it smaller"
     try:
         width, height = picture_size(content)
-    except PictureError:  # whoever decodes it says so
+    except PictureError:  # decoding it will report that
         return None
     if width * height > PICTURE_PIXELS:
         return (

@@ -1,4 +1,4 @@
-"""Label pictures that somebody sends, as the live picture is labelled, and beside it."""
+"""Label pictures that are sent in the same way as the live picture, without delaying it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from webcam_classifier.web.picture_problem import picture_problem
 
 
 class PostedPictures:
-    """Labels one picture at a time with classifiers of its own: those of the loop are its alone.
+    """Labels one picture at a time, with its own copies of the loop's classifiers.
 
     Args:
-        current: Gives what labels each region now, by its name; one without a name is the whole
-            picture. Their files, cards, crops and heads are what counts.
-        opened: Opens the file of a classifier a second time, on one thread of the processor.
+        current: Returns the loop's classifier of each region by its name, which is empty for the
+            whole picture. Their files, cards, crops and heads are used.
+        opened: Opens the file of a classifier a second time, on one CPU thread.
     """
 
     def __init__(
@@ -35,23 +35,23 @@ class PostedPictures:
         self._lock = threading.Lock()  # held while a picture is labelled
 
     def classify(self, content: bytes) -> dict[str, Any]:
-        """Say what is on a picture; takes as long as it takes, so it is called in a thread.
+        """Classify a picture; to be called in a thread, as it may take long.
 
         Args:
             content: A JPEG, PNG, BMP or WebP file.
 
         Returns:
-            Width and height, and the answer of the one model, or `regions` by their names. `model`
-            is its file; None if a head answers that is being taught.
+            `width` and `height`, and the fields of the prediction, or `regions` with those of each
+            region. `model` is the path of the model; None for a head that is being taught.
 
         Raises:
-            UserError: It is too large or no picture, or a model file was changed.
+            UserError: It is too large or not a picture, or a model file was changed.
         """
         _refuse_problem(content)
         with self._lock:
             image = _decoded(content)
             parts = self._current()
-            used = {part.model for part in parts.values()}  # what is not any more is let go
+            used = {part.model for part in parts.values()}  # others are dropped
             self._beside = {own: ours for own, ours in self._beside.items() if own in used}
             answers = {name: self._answer(part, image) for name, part in parts.items()}
         height, width = image.shape[:2]
@@ -83,7 +83,11 @@ def _decoded(content: bytes) -> BgrImage:
 
 
 def _same_model(current: Classifier, opened: Callable[[Classifier], Classifier]) -> Classifier:
-    """Open the file of a classifier a second time."""
+    """Open the file of a classifier a second time.
+
+    Raises:
+        UserError: The file now has another model.
+    """
     own = opened(current)
     if own.card != current.card:
         raise UserError(

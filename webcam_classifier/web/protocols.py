@@ -1,6 +1,6 @@
-"""uvicorn's protocols with what they leave open: how many connections, and for how long.
+"""uvicorn's protocols with limits on the number of connections and on waiting.
 
-uvicorn waits for ever for the first byte of a connection, and for the rest of a request's head.
+uvicorn itself waits for ever for the first byte of a connection and the rest of a request's head.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STATE_CONNECTION = "connection"
 
 
 class BoundedHttp(H11Protocol):
-    """HTTP on one of a limited number of connections, whose requests have to come in time.
+    """HTTP with a limit on connections, and on the time for the head of a request.
 
     Attributes:
         connections_of_server: Set by a subclass for each server; see `bounded_http`.
@@ -48,7 +48,7 @@ class BoundedHttp(H11Protocol):
         super().__init__(config, server_state, dict(app_state), _loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take it in, and wait for a request."""
+        """Count the connection, and wait for a request."""
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         self._wait_for_head()
@@ -63,7 +63,7 @@ class BoundedHttp(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in; a head that has begun has to end in time."""
+        """Take bytes; a head that has begun must end in time."""
         super().data_received(data)
         if self._is_handed_over or self.conn.their_state is not h11.IDLE:
             self._stop_waiting()
@@ -71,12 +71,12 @@ class BoundedHttp(H11Protocol):
             self._wait_for_head()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over to the protocol of WebSockets."""
+        """Pass the connection on to the WebSocket protocol."""
         self._is_handed_over = True
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP at all, with the headers that all answers have."""
+        """Answer what is not HTTP, with the headers of every response."""
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
         lines = [name + b": " + value for name, value in with_protection(headers)]
         head = b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines])
@@ -92,12 +92,12 @@ class BoundedHttp(H11Protocol):
             self._head_timer = None
 
     def _end(self) -> None:
-        # What a stranger has not read is not waited for.
+        # Nothing is waited for, not even for unread data.
         self.transport.abort()
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that is counted among the connections, and ends when its page is gone."""
+    """A WebSocket that counts as a connection, and ends when its page is gone."""
 
     connections_of_server: Connections
 
@@ -109,10 +109,10 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send, where that is still possible: uvicorn would take it for a mistake of ours.
+        """Send a message, if that is still possible; otherwise uvicorn would report a bug.
 
         Raises:
-            ClientDisconnected: It was ended already, as for a frame that is none.
+            ClientDisconnected: The WebSocket was closed already, as after an invalid frame.
         """
         await self.writable.wait()
         if self.close_sent:
@@ -120,7 +120,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         await super().send(message)
 
     def keepalive_timeout(self) -> None:
-        """End it at once: uvicorn would first wait until all was read that waits to be sent."""
+        """Close it at once: uvicorn would first wait until all pending data is read."""
         super().keepalive_timeout()
         self.transport.abort()
 
@@ -128,7 +128,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 def bounded_protocols(
     connections: Connections,
 ) -> tuple[type[BoundedHttp], type[BoundedWebSocket]]:
-    """Make the two protocols of a server, which count into the same connections."""
+    """Return the two protocols of a server, which share the count of connections."""
 
     class Http(BoundedHttp):
         connections_of_server = connections

@@ -1,4 +1,4 @@
-"""A video or a folder of pictures in place of a camera: at its own speed, again and again."""
+"""A video or a folder of pictures as a camera: played at its own rate, in a loop."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from webcam_classifier.camera.video_file import file_rate
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.frame import BgrImage
 
-_PICTURES_RATE = 2.0  # a second, of a folder: time enough to look at each
-_COMMON_RATE = 30.0  # frames a second, of a video that does not say
+_PICTURES_RATE = 2.0  # pictures a second of a folder, slow enough to look at each
+_COMMON_RATE = 30.0  # frames a second of a video that does not state its rate
 
 
 class FileGrabber:
-    """Plays what lies on the disk as a camera would deliver it; see `FrameGrabber`.
+    """Plays a file as a camera would deliver it; see `FrameGrabber`.
 
     Args:
-        source: As `--source` names it.
-        opened: The same, opened; closed here.
+        source: The file or folder, as for `--source`.
+        opened: The opened source, which is closed here.
         rate: Frames a second.
     """
 
@@ -33,13 +33,13 @@ class FileGrabber:
         self._image: BgrImage | None = None
 
     def grab(self) -> bool:
-        """Wait until the next frame is due; after the last one comes the first.
+        """Wait until the next frame is due; after the last frame it starts again.
 
         Raises:
-            CameraError: The file is gone, or has no frame any more.
+            CameraError: The file is gone, or has no frames any more.
         """
         now = time.monotonic()
-        # After a pause of the whole machine it goes on from now, without catching up.
+        # After the machine was suspended, it goes on from now without catching up.
         self._due = max(self._due, now - self._period) + self._period
         time.sleep(max(0.0, self._due - now))
         frame = self._opened.read()
@@ -55,7 +55,7 @@ class FileGrabber:
         return self._image
 
     def describe(self, first: BgrImage) -> str:
-        """Say in one line what is played, and that it is no camera."""
+        """Return a line that says what is played, and that it is not a camera."""
         height, width = first.shape[:2]
         return (
             f"{self._source}, played again and again, {width} x {height} at "
@@ -68,11 +68,11 @@ class FileGrabber:
 
 
 def open_as_camera(source: str, settings: CaptureSettings) -> Camera:
-    """Open any source as something that goes on by itself, as a camera does.
+    """Open any source as a live camera.
 
     Args:
-        source: As `--source` names it.
-        settings: Asked of a camera; a file has its own size and rate.
+        source: As for `--source`.
+        settings: For a camera; a file has its own size and rate.
 
     Raises:
         CameraError: It can't be opened.

@@ -1,4 +1,4 @@
-"""What comes with a request: its body, and the fields of the JSON in it, each checked."""
+"""Read the body of a request, and check the fields of the JSON in it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _MOST_EPOCHS = 500
 
 @asynccontextmanager
 async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
-    """Take in what is sent, as a temporary file; the gate limits how much it is.
+    """Receive the body as a temporary file; the gate limits its size.
 
     Args:
-        request: Not read yet.
+        request: A request that was not read yet.
 
     Yields:
-        The file at its beginning.
+        The file, positioned at its beginning.
 
     Raises:
         HTTPException: There is no room for it.
         ClientDisconnect: It did not arrive completely.
     """
     try:
-        # Unbuffered: what could not be written would be tried once more when it is closed.
+        # Unbuffered: a buffer that could not be written would be written again on closing.
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 closed below
     except OSError as error:
         raise _no_room(error) from error
@@ -48,11 +48,11 @@ async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
 
 
 async def receive_into(request: Request, path: Path) -> None:
-    """Write what is sent into a file; the gate limits how much it is.
+    """Receive the body into a file; the gate limits its size.
 
     Args:
-        request: Not read yet.
-        path: In a temporary folder; nothing is left there of what does not arrive completely.
+        request: A request that was not read yet.
+        path: In a temporary folder; an incomplete file is deleted.
 
     Raises:
         HTTPException: There is no room for it.
@@ -95,7 +95,7 @@ def _no_room(error: OSError) -> HTTPException:
 
 
 def _temporary_folder() -> str:
-    """Name the folder for temporary files, also if there is none that can be used."""
+    """Return the name of the folder for temporary files, even if none can be used."""
     try:
         return tempfile.gettempdir()
     except OSError:
@@ -103,10 +103,10 @@ def _temporary_folder() -> str:
 
 
 async def read_fields(request: Request) -> dict[str, Any]:
-    """Read the JSON object that was sent.
+    """Read the JSON object in the body.
 
     Raises:
-        UserError: It is none.
+        UserError: The body is not a JSON object.
     """
     try:
         fields = json.loads(await request.body())
@@ -118,10 +118,10 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 
 def text_of(fields: dict[str, Any], name: str) -> str:
-    """Return a field that has to be text.
+    """Return a field that must be text.
 
     Raises:
-        UserError: It is missing, or no text.
+        UserError: It is missing, or not text.
     """
     value = fields.get(name)
     if not isinstance(value, str):
@@ -130,10 +130,10 @@ def text_of(fields: dict[str, Any], name: str) -> str:
 
 
 def one_of(fields: dict[str, Any], name: str, values: tuple[Value, ...]) -> Value:
-    """Return a field that has to be one of some texts.
+    """Return a field that must be one of some texts.
 
     Raises:
-        UserError: It is another, or missing.
+        UserError: It is missing, or not one of them.
     """
     given = text_of(fields, name)
     for value in values:
@@ -143,10 +143,10 @@ def one_of(fields: dict[str, Any], name: str, values: tuple[Value, ...]) -> Valu
 
 
 def epochs_of(fields: dict[str, Any]) -> int | None:
-    """Return the number of epochs; None if it was left open.
+    """Return the number of epochs; None if there is none.
 
     Raises:
-        UserError: It is not a number of epochs that anybody would want.
+        UserError: It is not a sensible number of epochs.
     """
     epochs = fields.get("epochs")
     if epochs is None:
@@ -157,10 +157,10 @@ def epochs_of(fields: dict[str, Any]) -> int | None:
 
 
 def crop_of(fields: dict[str, Any]) -> Crop:
-    """Return a part of the picture: `left`, `top`, `width` and `height`, fractions of its sides.
+    """Return a crop from `left`, `top`, `width` and `height`, as fractions of the picture's sides.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not a part of the picture.
     """
     try:
         if any(isinstance(value, bool) for value in fields.values()):
@@ -174,10 +174,10 @@ def crop_of(fields: dict[str, Any]) -> Crop:
 
 
 def side_of(request: Request) -> int | None:
-    """Return the side of the small copy that is asked for, in pixels; None for the whole picture.
+    """Return the side of the thumbnail that is asked for, in pixels; None for the picture itself.
 
     Raises:
-        UserError: It is no size that is made.
+        UserError: It is not an allowed size.
     """
     side = request.query_params.get("side")
     if side is None:

@@ -1,4 +1,4 @@
-"""What the page asks and changes in its review of snapshots, over HTTP."""
+"""The HTTP routes for the review of snapshots."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from webcam_classifier.web.picture_answers import picture_answer
 from webcam_classifier.web.request_fields import read_fields, side_of, text_of
 from webcam_classifier.web.studio import Studio
 
-_MOST = 500  # pictures that are moved at once
-_SIDE = 240  # pixels of a small copy
+_MOST = 500  # pictures in one request
+_SIDE = 240  # pixels, of a thumbnail
 
 
 class ReviewRoutes:
-    """The answers to the requests of the review.
+    """Answers the requests of the review.
 
     Args:
-        studio: What they are about.
+        studio: The studio.
     """
 
     def __init__(self, studio: Studio) -> None:
@@ -50,7 +50,7 @@ class ReviewRoutes:
         ]
 
     async def review(self, _request: Request) -> Response:
-        """Tell what somebody should look at, and what waits for a label."""
+        """Answer with the suspects, and the pictures that wait for a label."""
         suspects = await self._studio.review()
         accuracy = self._session.learning_state().accuracy
         return Json(
@@ -75,7 +75,7 @@ class ReviewRoutes:
         return await self._changed(do)
 
     async def remove(self, request: Request) -> Response:
-        """Take pictures away; they are kept aside."""
+        """Remove pictures; they are kept in `.removed`."""
         check_may_change(self._studio, request)
         fields = await read_fields(request)
         pictures, files = _pictures(fields), self._files(fields)
@@ -90,7 +90,7 @@ class ReviewRoutes:
         return await self._changed(do)
 
     async def undo(self, request: Request) -> Response:
-        """Move the pictures back that were moved or removed last."""
+        """Move back the pictures that were moved or removed last."""
         check_may_change(self._studio, request)
         undone = await asyncio.to_thread(self._session.undo_moves)
         return Json(
@@ -98,7 +98,7 @@ class ReviewRoutes:
         )
 
     async def picture(self, request: Request) -> Response:
-        """Serve a small copy of a picture of the shelf."""
+        """Serve a thumbnail of a picture that waits for a label."""
         (path,) = self._files({"shelf": [request.path_params["name"]]})
         return await picture_answer(request, path, side_of(request) or _SIDE, self._work)
 
@@ -107,7 +107,7 @@ class ReviewRoutes:
         return Json({"count": count, "undo": _undo_message(self._session.undoable_moves)})
 
     def _files(self, fields: dict[str, Any]) -> list[Path]:
-        """Files of the shelf by the names that were sent: only those that it has."""
+        """Return the files of the shelf with the names that were sent, which must exist."""
         names = _list(fields, "shelf")
         folder = self._studio.shelf
         there = set() if folder is None else set(shelf_names(folder))

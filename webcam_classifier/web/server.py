@@ -1,4 +1,4 @@
-"""Run the application with uvicorn, so that it ends at once and says nothing of itself."""
+"""Run the application with uvicorn, with a quick end and without its log messages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from webcam_classifier.web.connections import Connections, Limits
 from webcam_classifier.web.limits import FRAME_BYTES
 from webcam_classifier.web.protocols import bounded_protocols
 
-_END_WITHIN = 1  # second that open connections have when the server ends
-_JOIN_WITHIN = 1.5  # seconds that the thread of a server may take to end
-_LOOK_EVERY = 10.0  # seconds between two looks at whether a page is still there
+_END_WITHIN = 1  # second that open connections get when the server ends
+_JOIN_WITHIN = 1.5  # seconds to wait for the thread of a server at its end
+_LOOK_EVERY = 10.0  # seconds between two checks that a page is still there
 _ACCEPTED_AT_ONCE = 32
-"""Connections that are taken in before any is listened to: many fewer than `Limits` has strangers,
-or one that has asked already would have to make room for those behind it."""
+"""Connections that are accepted at once. It must be far below the limit for strangers in `Limits`,
+or a connection whose request was not read yet could be closed for newer ones."""
 
-_HEAD_BYTES = 32_768  # of a request, with all cookies that a browser may have for this machine
+_HEAD_BYTES = 32_768  # of a request, with all cookies that a browser has for this machine
 _TELL_EVERY = 60.0  # seconds
 _USUAL_DESCRIPTORS = 1024
 
@@ -35,8 +35,8 @@ _logger = logging.getLogger(__name__)
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM, which are raised again at the end.
 
-    uvicorn catches the two signals meanwhile, where this is the main thread, and puts back what
-    handled them before.
+    In the main thread, uvicorn catches the two signals in the meantime, and restores their handlers
+    afterwards.
 
     Args:
         app: From `build_app`.
@@ -47,7 +47,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
 
 
 class BackgroundServer:
-    """Serves in a thread while the context is open, beside what the process is about.
+    """Serves in a thread while the context is open.
 
     Args:
         app: From `build_site`.
@@ -79,10 +79,10 @@ def _server_of(app: ASGIApp) -> uvicorn.Server:
         http=http,
         ws=web_socket,
         lifespan="on",
-        log_config=None,  # else it sets up the whole process's logging anew
-        log_level="warning",  # of its own loggers
-        access_log=False,  # the link with its token would be in it
-        proxy_headers=False,  # nobody else says where a request comes from
+        log_config=None,  # otherwise it reconfigures the logging of the whole process
+        log_level="warning",  # for its own loggers
+        access_log=False,  # it would contain the link with the token
+        proxy_headers=False,  # anybody could send them
         server_header=False,
         backlog=_ACCEPTED_AT_ONCE,
         h11_max_incomplete_event_size=_HEAD_BYTES,
@@ -96,12 +96,12 @@ def _server_of(app: ASGIApp) -> uvicorn.Server:
 
 
 class _Quiet:
-    """The application, in whose event loop running out of descriptors is told once in a while.
+    """Wraps an application so that running out of file descriptors is only logged now and then.
 
-    asyncio tells it with a traceback for every connection that it can't accept.
+    asyncio logs a traceback for every connection that it can't accept.
 
     Args:
-        app: Whatever is served.
+        app: The application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -127,7 +127,7 @@ class _Quiet:
 
 @contextmanager
 def _without_complaints_of_strangers() -> Iterator[None]:
-    """Keep uvicorn from writing a line or a traceback for whatever wrong thing anybody sends."""
+    """Keep uvicorn from logging a line or a traceback for every invalid request."""
     logger = logging.getLogger("uvicorn.error")
     logger.addFilter(_is_about_us)
     try:
@@ -140,7 +140,7 @@ def _is_about_us(record: logging.LogRecord) -> bool:
     is_about_request = record.getMessage().startswith(
         ("Invalid ", "Unsupported upgrade", "No supp")
     )
-    # At the end whoever still reads is cut off, such as one that watches over a slow network.
+    # At the end, clients that are still reading are cut off, for example on a slow network.
     is_cut_off = record.getMessage().startswith("Cancel ") or (
         record.exc_info is not None and record.exc_info[0] is asyncio.CancelledError
     )
@@ -148,10 +148,10 @@ def _is_about_us(record: logging.LogRecord) -> bool:
 
 
 def _descriptors() -> int:
-    """How many files this process may have open."""
+    """Return how many files this process may have open."""
     try:
         import resource
-    except ModuleNotFoundError:  # Windows, whose sockets are not counted among files
+    except ModuleNotFoundError:  # Windows, where sockets do not count as files
         return _USUAL_DESCRIPTORS
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _USUAL_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

@@ -1,4 +1,4 @@
-"""Run something that takes long beside the event loop, and behind everything else."""
+"""Run slow work outside of the event loop, in a thread with the lowest priority."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ Result = TypeVar("Result")
 
 
 async def in_side_thread(call: Callable[[], Result]) -> Result:
-    """Run something in a thread of its own that gives way to others, and await what it gives.
+    """Run a function in a low-priority thread, and await its result.
 
-    Unlike those of `asyncio.to_thread`, which the end of a process waits for, the thread ends with
-    the process.
+    Unlike the threads of `asyncio.to_thread`, this one does not delay the end of the process.
+
+    Args:
+        call: The function.
+
+    Returns:
+        What it returns.
 
     Raises:
         Exception: Whatever the call raises.
@@ -26,7 +31,7 @@ async def in_side_thread(call: Callable[[], Result]) -> Result:
     future: asyncio.Future[Result] = loop.create_future()
 
     def settle(result: Result | None, error: BaseException | None) -> None:
-        if future.done():  # whoever awaited it is gone
+        if future.done():  # nobody awaits it any more
             return
         if error is not None:
             future.set_exception(error)
@@ -38,9 +43,9 @@ async def in_side_thread(call: Callable[[], Result]) -> Result:
         result, failed = None, None
         try:
             result = call()
-        except BaseException as error:  # whoever awaits it raises it
+        except BaseException as error:  # raised where it is awaited
             failed = error
-        with suppress(RuntimeError):  # the server has ended meanwhile
+        with suppress(RuntimeError):  # the server has ended in the meantime
             loop.call_soon_threadsafe(settle, result, failed)
 
     threading.Thread(target=run, name="side-thread", daemon=True).start()

@@ -1,4 +1,4 @@
-"""An ASGI application with its gate: what errors look like, whatever its routes are about."""
+"""Build an ASGI application with its gate and its error responses."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def build_site(
     body_limit: Callable[[str], int],
     is_api: Callable[[str], bool],
 ) -> ASGIApp:
-    """Build an application that only what is allowed gets to.
+    """Build an application behind a gate that passes on only what is allowed.
 
     Args:
-        routes: All that it answers.
-        access: Who may talk to it.
-        lifespan: Around the time that it is served.
-        body_limit: How many bytes may be sent to a path.
-        is_api: Whether a path is asked by programs, which are told as JSON what went wrong.
+        routes: Its routes.
+        access: Who has access.
+        lifespan: The context in which it is served.
+        body_limit: Returns how many bytes may be sent to a path.
+        is_api: Whether a path is for programs, which get errors as JSON.
     """
 
     def say(

@@ -1,4 +1,4 @@
-"""What comes over a WebSocket, checked, and the codes with which one is ended."""
+"""Receive and check the messages of a WebSocket, and the codes to close one with."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-# Close codes; those from 4000 up are an application's own.
+# Close codes; those from 4000 up are free for applications.
 NOT_UNDERSTOOD = 4400
 NOT_ALLOWED = 4409
 TOO_MANY = 4429
 
 SAID_NOT_UNDERSTOOD = "This message is not understood."
 
-_LONGEST_MESSAGE = 4096  # characters of what a page says
-_LONGEST_REASON = 120  # bytes; RFC 6455 has room for 123
+_LONGEST_MESSAGE = 4096  # characters of a page's message
+_LONGEST_REASON = 120  # bytes; RFC 6455 allows 123
 
 
 async def serve_both_ways(
     socket: WebSocket, listen: Coroutine[Any, Any, None], send: Coroutine[Any, Any, None]
 ) -> None:
-    """Listen and send until one of the two ends, as it does when the other side is gone.
+    """Listen and send until one of the two ends, as when the other side is gone.
+
+    Args:
+        socket: An accepted WebSocket.
+        listen: Receives messages.
+        send: Sends messages.
 
     Raises:
-        Exception: Whatever went wrong while the connection still stood.
+        Exception: An error that occurred while the connection was open.
     """
     tasks = [asyncio.create_task(listen), asyncio.create_task(send)]
     try:
@@ -44,7 +49,7 @@ async def serve_both_ways(
 
 
 async def received(socket: WebSocket) -> str | bytes | None:
-    """Wait for the next message; None: there is none any more."""
+    """Wait for the next message; None once the connection has ended."""
     message = await socket.receive()
     if message["type"] != "websocket.receive":
         return None
@@ -55,7 +60,7 @@ async def received(socket: WebSocket) -> str | bytes | None:
 
 
 def parsed(text: str) -> dict[str, Any] | None:
-    """Read a message, which is a JSON object with a `type`; None if it is none."""
+    """Parse a message, which is a JSON object with a `type`; None if it is not."""
     if len(text) > _LONGEST_MESSAGE:
         return None
     try:
@@ -67,5 +72,5 @@ def parsed(text: str) -> dict[str, Any] | None:
 
 
 def close_reason(sentence: str) -> str:
-    """Shorten a sentence to what a close frame has room for."""
+    """Shorten a sentence to the length that a close frame allows."""
     return sentence.encode()[:_LONGEST_REASON].decode(errors="ignore")

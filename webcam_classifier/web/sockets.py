@@ -1,4 +1,4 @@
-"""The two WebSockets: everything that a page is told, and the frames of a browser's camera."""
+"""The studio's two WebSockets: messages to a page, and frames from a browser's camera."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from webcam_classifier.web.socket_messages import (
 from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
 from webcam_classifier.web.viewers import Viewer
 
-_FRAMES_A_SECOND = 400.0  # messages: three for each frame, and no camera is as fast
+_FRAMES_A_SECOND = 400.0  # messages, three for each frame; no camera is that fast
 _FRAMES_AT_ONCE = 400.0
 
 
@@ -34,14 +34,14 @@ class Sockets:
     """Serves the WebSockets.
 
     Args:
-        studio: What they are about.
+        studio: The studio.
     """
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
     async def live(self, socket: WebSocket) -> None:
-        """Tell a page everything, and do what it says, until it is gone."""
+        """Send a page everything and obey its messages, until it is gone."""
         await socket.accept()
         if self._studio.viewers.is_full:
             await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
@@ -54,7 +54,7 @@ class Sockets:
             await self._studio.left(viewer)
 
     async def camera(self, socket: WebSocket) -> None:
-        """Take the frames of a browser's camera, as the camera that is used from now on."""
+        """Use a browser's camera from now on, and take its frames."""
         await socket.accept()
         if not self._studio.may_change(socket.query_params.get("client")):
             await socket.close(NOT_ALLOWED, SOMEBODY_TEACHES)
@@ -68,7 +68,7 @@ class Sockets:
 
 
 class _CameraLink:
-    """One browser's camera on one WebSocket: it sends a frame each time that it is asked to."""
+    """A browser's camera on a WebSocket: it sends a frame each time it is asked to."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
@@ -83,7 +83,7 @@ class _CameraLink:
         self.camera = BrowserCamera(self._ask, self._close)
 
     async def serve(self) -> None:
-        """Ask for frames and take them until the browser or another camera ends it."""
+        """Ask for frames and take them, until the browser is gone or another camera is used."""
         await serve_both_ways(self._socket, self._take_frames(), self._ask_all())
 
     def _ask(self) -> None:
@@ -132,11 +132,11 @@ class _CameraLink:
                 return
             if told["type"] == "clock" and told.get("clock") == self._asked_at:
                 self._clock.answered(self._asked_at, _seconds(told.get("browser")), now)
-            elif told["type"] == "frame":  # it follows at once
+            elif told["type"] == "frame":  # the frame itself follows
                 captured_at = self._clock.our_time(_seconds(told.get("captured")), now)
 
     async def _take_frame(self, content: bytes, captured_at: float | None) -> bool:
-        """Take a frame that was asked for; returns whether the camera goes on."""
+        """Take a frame, if it was asked for; returns whether to go on."""
         if not self._has_credit:
             return True  # not worth decoding
         self._has_credit = False
@@ -149,7 +149,7 @@ class _CameraLink:
 
 
 def _seconds(value: object) -> float:
-    """Take a time that a browser told in seconds; NaN where it is none."""
+    """Return a browser's time, in seconds; NaN if it is not a number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     try:
         return float(value) if is_number else math.nan  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Answers that go on: pictures one after another, and events as they happen.
+"""Streaming responses: pictures one after another, and events as they happen.
 
-All of it is used from the server's event loop; only `is_one_wanted` is asked from another thread.
+Everything is used from the server's event loop; only `is_one_wanted` is called from another thread.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from webcam_classifier.web.json_text import json_text
 
 BOUNDARY = "frame"
 PICTURES_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-"""Motion JPEG over HTTP: each part takes the place of the one before (RFC 2046 has the parts)."""
+"""Motion JPEG over HTTP: each part replaces the previous one (RFC 2046 describes the parts)."""
 
 EVENTS_TYPE = "text/event-stream"
 """Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
 
-_MOST = 16  # of each kind
-_EVENTS_WAITING = 256  # of one client; the oldest go first
-_EVENTS_KEPT = 256  # for those who come back
-_ALIVE_EVERY = 5.0  # seconds without an event, after which a comment says that the link holds
+_MOST = 16  # clients of each kind
+_EVENTS_WAITING = 256  # for one client; the oldest are dropped first
+_EVENTS_KEPT = 256  # for clients that reconnect
+_ALIVE_EVERY = 5.0  # seconds without an event, after which a comment shows that the link holds
 
 
 class MjpegStreams:
-    """Those who take pictures one after another, each as fast as they read."""
+    """The clients of the picture stream; each gets pictures as fast as it reads them."""
 
     def __init__(self) -> None:
         self._clients: dict[_PictureClient, None] = {}
@@ -39,21 +39,21 @@ class MjpegStreams:
         return len(self._clients) >= _MOST
 
     def is_one_wanted(self) -> bool:
-        """Whether somebody waits for a picture; may be asked from any thread."""
+        """Return whether a client waits for a picture; may be called from any thread."""
         return any(client.waits for client in list(self._clients))
 
     def offer(self, jpeg: bytes) -> None:
-        """Hand the newest picture to those who wait for one."""
+        """Pass the newest picture to the clients that wait for one."""
         for client in self._clients:
             client.offer(jpeg)
 
     def end(self) -> None:
-        """Let every answer end."""
+        """End all responses."""
         for client in self._clients:
             client.end()
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the parts of one client's answer, until it is gone."""
+        """Yield the parts of one client's response, until it is gone."""
         client = _PictureClient()
         self._clients[client] = None
         try:
@@ -65,7 +65,7 @@ class MjpegStreams:
 
 
 class _PictureClient:
-    """One who takes pictures; between two of them nothing is kept for it."""
+    """A client of the picture stream; no picture is kept for it while it reads another."""
 
     def __init__(self) -> None:
         self.waits = False
@@ -84,7 +84,7 @@ class _PictureClient:
         self._woken.set()
 
     async def next(self) -> bytes | None:
-        """Wait for a picture; None: there is none any more."""
+        """Wait for a picture; None at the end."""
         self.waits = not self._is_over
         await self._woken.wait()
         if self._is_over:
@@ -94,10 +94,10 @@ class _PictureClient:
 
 
 class EventStreams:
-    """Those who take events, each with a bounded queue; the last events are kept for all.
+    """The clients of the event stream, each with a bounded queue; the last events are kept for all.
 
     Attributes:
-        dropped: Events that somebody was too slow for.
+        dropped: How many events slow clients missed.
     """
 
     def __init__(self) -> None:
@@ -111,12 +111,12 @@ class EventStreams:
         return len(self._clients) >= _MOST
 
     def offer(self, kind: str, fields: Mapping[str, object], identifier: str) -> None:
-        """Hand an event to everybody.
+        """Pass an event to all clients.
 
         Args:
             kind: Its type, such as `change`.
-            fields: What it says.
-            identifier: Of this event alone; empty for one that is not sent again.
+            fields: Its data.
+            identifier: A unique id; empty for an event that is not sent again.
         """
         message = sse_message(kind, fields, identifier)
         if identifier:
@@ -125,17 +125,17 @@ class EventStreams:
             self.dropped += client.offer(message)
 
     def end(self) -> None:
-        """Let every answer end."""
+        """End all responses."""
         for client in self._clients:
             client.end()
 
     async def stream(self, first: bytes, last_id: str, latest: int) -> AsyncIterator[bytes]:
-        """Yield one client's answer, until it is gone.
+        """Yield one client's response, until it is gone.
 
         Args:
-            first: What it is told at once.
-            last_id: The last event that it got before it was cut off; those after it come again.
-            latest: How many of the last events a client gets that names none which is kept.
+            first: The first message.
+            last_id: The last event the client got before a reconnect; later ones are sent again.
+            latest: How many of the last events to send if `last_id` is not among those kept.
         """
         client = _EventClient()
         self._clients[client] = None
@@ -156,7 +156,7 @@ class EventStreams:
 
 
 class _EventClient:
-    """One who takes events."""
+    """A client of the event stream."""
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
@@ -164,7 +164,7 @@ class _EventClient:
         self._woken = asyncio.Event()
 
     def offer(self, message: bytes) -> int:
-        """Queue a message, and tell how many had to go for it."""
+        """Queue a message; returns how many older ones were dropped for it."""
         dropped = 0
         if len(self._waiting) >= _EVENTS_WAITING:
             self._waiting.popleft()
@@ -178,7 +178,7 @@ class _EventClient:
         self._woken.set()
 
     async def next(self) -> bytes | None:
-        """Wait for a message, or for so long that the link has to be kept; None: it is over."""
+        """Wait for a message; a comment if none comes for a while, and None at the end."""
         if not self._waiting and not self._is_over:
             self._woken.clear()
             try:
@@ -189,6 +189,6 @@ class _EventClient:
 
 
 def sse_message(kind: str, fields: Mapping[str, object], identifier: str = "") -> bytes:
-    """Write one server-sent event, whose data is a line of JSON."""
+    """Return one server-sent event, whose data is a line of JSON."""
     head = f"id: {identifier}\n" if identifier else ""
     return f"{head}event: {kind}\ndata: {json_text(fields)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""Everything behind the page, put together: what teaches, what is watched, and who looks on."""
+"""The studio behind the page: the session, the live picture, the jobs and the viewers."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _logger = logging.getLogger(__name__)
 class Studio:
     """One data set that is recorded and trained on with one camera; a context manager.
 
-    The server's routes call it from the event loop. What comes from other threads, such as a
-    labelled frame, is handed over to that loop.
+    The server's routes call it from the event loop. What comes from other threads, such as labelled
+    frames, is passed on to that loop.
 
     Args:
-        session: What records and learns; left to its owner.
+        session: What records and learns; closed by its owner.
         models: The folder that models are trained into.
         open_device: Opens this machine's own camera.
         shelf: The folder of pictures that wait for a label; None if there is none.
@@ -88,14 +88,14 @@ class Studio:
         self._open.close()
 
     def use_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Say which event loop serves the page; None if none does any more."""
+        """Set the event loop of the server; None once it has ended."""
         self._loop = loop
 
     def state(self, client: str | None) -> dict[str, Any]:
-        """Return the whole state as a client is to see it.
+        """Return the whole state as seen by a client.
 
         Args:
-            client: Its id, where it has one.
+            client: Its id; None if it has none.
         """
         teaching = self.session.state()
         return {
@@ -114,15 +114,15 @@ class Studio:
         }
 
     def job(self) -> dict[str, Any] | None:
-        """Return the last job as the state has it."""
+        """Return the message about the last job."""
         return messages.job_message(self.jobs.state())
 
     def teach(self, mode: Literal["head", "finetune"], epochs: int | None) -> None:
-        """Begin to train a model on the data set.
+        """Start to train a model on the data set.
 
         Args:
-            mode: A head alone, or layers too.
-            epochs: Of fine-tuning; None leaves it to train.py.
+            mode: `head` fits a head only; `finetune` trains layers too.
+            epochs: For fine-tuning; None takes the default of train.py.
 
         Raises:
             UserError: Another job is running.
@@ -141,12 +141,12 @@ class Studio:
         )
 
     async def review(self) -> tuple[Suspect, ...]:
-        """Find the snapshots that somebody should look at, beside all else that goes on."""
+        """Find the snapshots that somebody should check, in a low-priority thread."""
         async with self._reviewing:
             return await in_side_thread(lambda: self.session.review(lambda: self._is_closing))
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
-        """Begin to write the model in another precision.
+        """Start to write the model in another precision.
 
         Raises:
             UserError: Another job is running.
@@ -154,7 +154,7 @@ class Studio:
         self.jobs.export(self.models.folder, precision, self.session.state().dataset)
 
     def pack(self, what: str) -> None:
-        """Begin to write something as a zip file beside the model: `page`, or the `dataset`.
+        """Start to write a zip file beside the model: of a `page`, or of the `dataset`.
 
         Raises:
             UserError: There is no model yet, or another job is running.
@@ -169,28 +169,28 @@ class Studio:
         self.jobs.write_page(model, folder / PAGE_ZIP)
 
     def packed(self, number: int) -> Path | None:
-        """Return the zip file that a job wrote; None if another one was begun since.
+        """Return the zip file that a job wrote; None if another job was started since.
 
         Args:
-            number: Of the job.
+            number: The number of the job.
         """
         job = self.jobs.state()
         is_there = job is not None and job.number == number and job.status == "done"
         return job.output if is_there and job is not None and job.kind in PACKED else None
 
     def may_change(self, client: str | None) -> bool:
-        """Whether a client may change something; where nobody teaches, it does from now on.
+        """Return whether a client may change something; if nobody teaches, it becomes the teacher.
 
         Args:
-            client: Its id; without an open page it may only where nobody else teaches, and does
-                not become the teacher: nothing would tell when it has gone.
+            client: Its id. A client without an open page may change something only if nobody
+                teaches, and does not become the teacher, since its end would not be noticed.
         """
         if client is not None and client in self.viewers:
             return self.teacher.may_teach(client)
         return self.teacher.holder is None
 
     async def obey(self, viewer: Viewer, message: dict[str, Any]) -> None:
-        """Do what a page says over its WebSocket."""
+        """Obey a message from a page's WebSocket."""
         kind = message["type"]
         if kind == "claim":
             await self._claim(viewer)
@@ -200,12 +200,12 @@ class Studio:
             await self._record(viewer, str(message.get("label", "")), message.get("on") is True)
 
     async def left(self, viewer: Viewer) -> None:
-        """Forget a page that is gone; what it recorded ends."""
+        """Forget a page that is gone; its recording ends."""
         self.viewers.leave(viewer)
         await self._leave_role(viewer.client)
 
     async def watch(self, what: str) -> None:
-        """Choose what labels the live picture: `head`, or `model`, the one that was written last.
+        """Choose what labels the live picture: the `head`, or the `model` that was written last.
 
         Raises:
             UserError: There is no model yet, or it can't be used.
@@ -227,12 +227,12 @@ class Studio:
     def _shelf_count(self) -> int:
         try:
             return 0 if self.shelf is None else len(shelf_names(self.shelf))
-        except UserError:  # the review says why
+        except UserError:  # the review shows why
             return 0
 
     async def _record(self, viewer: Viewer, label: str, on: bool) -> None:
         if not self.teacher.may_teach(viewer.client):
-            if on:  # letting a key go needs no answer
+            if on:  # a release needs no answer
                 viewer.refuse(SOMEBODY_TEACHES)
             return
         try:
@@ -260,7 +260,7 @@ class Studio:
         self.viewers.tell_state()
 
     async def _refresh(self) -> None:
-        """Look at what a job has written; if a model labels, the new one does from now on."""
+        """Read what a job has written; if a model labels, the new one does from now on."""
         await asyncio.to_thread(self.models.refresh)
         if self.watched.is_model:
             try:
@@ -272,12 +272,12 @@ class Studio:
         self.viewers.tell_state()
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
-        """Have something called in the event loop, from any thread."""
+        """Have a function called in the event loop, from any thread."""
         call_in_loop(self._loop, call, *values)
 
 
 PACKED = ("page", "dataset")
-"""What can be written as a zip file."""
+"""The kinds of zip file that can be written."""
 
 PAGE_ZIP = "web_page.zip"
 DATASET_ZIP = "dataset.zip"
@@ -291,7 +291,7 @@ def _holding_its_pose(camera: Camera, session: TeachingSession) -> Camera:
 
 
 def _opened_beside(classifier: Classifier) -> Classifier:
-    """Open what labels the live picture once more, for pictures that are sent."""
+    """Open the classifier of the live picture a second time, for pictures that are sent."""
     runtime = ExecutionConfig(threads=1)
     if classifier.card.labels:
         return Classifier(classifier.path, runtime)

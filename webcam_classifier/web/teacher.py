@@ -1,6 +1,6 @@
-"""Who teaches: one of those who look at the page, at a time.
+"""The role of the teacher, which one page has at a time.
 
-Used from the server's event loop alone, so nothing here needs a lock.
+It is used from the server's event loop only, so nothing here needs a lock.
 """
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_LEFT_AFTER = 60.0  # seconds without teaching anything, after which somebody else may take over
+_LEFT_AFTER = 60.0  # seconds without a change by the teacher, after which others may take over
 
 
 class TeacherRole:
-    """Gives the role to the first who asks, and to nobody else until it is free again.
+    """Gives the role to the first client that asks, and to no other until it is free again.
 
     Args:
-        on_change: Called when the role has changed hands.
+        on_change: Called when another client, or none, has the role.
+
+    Attributes:
+        holder: The id of the client that has the role; None if it is free.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
@@ -24,7 +27,7 @@ class TeacherRole:
         self._busy_at = 0.0
 
     def may_teach(self, client: str) -> bool:
-        """Assign the role to a client where it is free; returns whether the client has it now.
+        """Assign the role to a client if it is free; returns whether the client has it now.
 
         Args:
             client: Its id.
@@ -38,7 +41,7 @@ class TeacherRole:
         return True
 
     def claim(self, client: str) -> bool:
-        """Like `may_teach`, but a teacher who did nothing for a minute has left.
+        """Act as `may_teach`, but also take the role from a teacher who did nothing for a minute.
 
         Args:
             client: Its id.
@@ -48,7 +51,7 @@ class TeacherRole:
         return self.may_teach(client)
 
     def release(self, client: str) -> bool:
-        """Free the role, and tell whether this client had it."""
+        """Free the role if this client has it; returns whether it had."""
         if self.holder != client:
             return False
         self.holder = None
@@ -56,7 +59,7 @@ class TeacherRole:
         return True
 
     def seen_by(self, client: str | None) -> str | None:
-        """Say who teaches as a client is told: `you`, `other`, or None."""
+        """Return who teaches from a client's point of view: `you`, `other`, or None."""
         if self.holder is None:
             return None
         return "you" if self.holder == client else "other"

@@ -1,4 +1,4 @@
-"""Small copies of the data set's pictures, for the strips on the page."""
+"""Thumbnails of the data set's pictures, for the page."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from webcam_classifier.dataset.picture_files import PictureError, read_picture
 from webcam_classifier.preprocess import shrink
 
 SIDES = range(16, 513)
-"""Which sizes may be asked for, in pixels."""
+"""The sizes that can be asked for, in pixels."""
 
 _QUALITY = 80
 _TYPES = {".png": "image/png", ".bmp": "image/bmp", ".webp": "image/webp"}
 
 
 def media_type(path: Path) -> str:
-    """Return the media type of a picture file, by its ending."""
+    """Return the media type of a picture file, from its ending."""
     return _TYPES.get(path.suffix.lower(), "image/jpeg")
 
 
 def version_tag(path: Path, side: int | None) -> str:
-    """Return a tag that changes when the file does, for a browser's memory.
+    """Return a tag that changes when the file does, for a browser's cache.
 
     Args:
         path: The file.
-        side: Of the small copy; None for the file itself.
+        side: The side of the thumbnail, in pixels; None for the file itself.
     """
     facts = path.stat()
     return f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{side or 0}"'
 
 
 def thumbnail(path: Path, side: int) -> bytes:
-    """Return the middle of a picture as a small square JPEG.
+    """Return the centre of a picture as a small square JPEG.
 
     Args:
         path: The picture.
-        side: Pixels, of `SIDES`.
+        side: In pixels, from `SIDES`.
 
     Raises:
         PictureError: It can't be read.

@@ -1,4 +1,4 @@
-"""Take in pictures that somebody sent: one file, or a zip file full of them."""
+"""Add pictures that were uploaded: one file, or a zip file."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from webcam_classifier.teaching.state import Refusal
 from webcam_classifier.web.limits import ARCHIVE_LIMITS
 from webcam_classifier.web.picture_problem import picture_problem
 
-_TOLD = 100  # refusals
+_TOLD = 100  # refused files that are listed
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What came of something that was sent.
+    """The result of an upload.
 
     Attributes:
-        added: Pictures that are in the data set now.
-        refused: Those that are not, with the reason.
+        added: How many pictures were added.
+        refused: The files that were not added, and why.
     """
 
     added: int
     refused: Sequence[Refusal]
 
     def to_dict(self) -> dict[str, object]:
-        """Format for the page; of many refused files the first are named."""
+        """Return the fields for the page; of many refused files, only the first are listed."""
         told = [
             {"name": shortened(refusal.name), "reason": refusal.reason}
             for refusal in self.refused[:_TOLD]
@@ -56,23 +56,23 @@ def add_picture(session: TeachingSession, label: str, name: str, content: bytes)
 
 
 def add_archive(session: TeachingSession, label: str, file: IO[bytes]) -> Upload:
-    """Add all pictures of a zip file to one label, whatever folders they are in there.
+    """Add all pictures of a zip file to one label, whatever folders they are in.
 
     Raises:
         UserError: The archive is refused as a whole, there is no such label, or the disk can't be
-            written. What was added before is kept.
+            written. Pictures that were added before stay.
     """
     with PictureArchive(file, ARCHIVE_LIMITS) as archive:
         return _add_entries(session, label, archive, archive.entries)
 
 
 def add_labelled_archive(session: TeachingSession, file: IO[bytes]) -> Upload:
-    """Add a zip file's pictures, whose folders are the labels; new ones are made.
+    """Add the pictures of a zip file whose folders are the labels; new labels are created.
 
-    One folder around all others is taken for the data set's own.
+    A single folder around all others is taken for the data set.
 
     Raises:
-        UserError: As `add_archive`, or a folder's name can't be a label.
+        UserError: As for `add_archive`.
     """
     with PictureArchive(file, ARCHIVE_LIMITS) as archive:
         by_label, refused = _by_label(archive.entries)

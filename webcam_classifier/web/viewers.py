@@ -1,8 +1,8 @@
-"""Those who look at the page: what each is sent, and when.
+"""The open pages: what each is sent, and when.
 
-Nobody is sent the next picture before they said that they have shown the last one. So a slow
-network shows fewer pictures, never older ones, and holds nobody else up. All of it happens in the
-server's event loop; only `is_picture_wanted` is asked from the hub's thread.
+A page is sent the next picture once it has said that it has shown the last one. So a slow network
+gets fewer pictures, never older ones, and delays nobody else. Everything is used from the server's
+event loop; only `is_picture_wanted` is called from the hub's thread.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from webcam_classifier.web.socket_messages import (
 )
 
 _STATE_EVERY = 0.1  # seconds between two states at least
-_MOST = 32  # pages that are open at once
+_MOST = 32  # pages open at once
 _ALIVE_EVERY = 1.0  # seconds
-_MESSAGES_A_SECOND = 150.0  # of a page, which says that it has shown a picture for each frame
+_MESSAGES_A_SECOND = 150.0  # from a page, which sends one for each picture it has shown
 _MESSAGES_AT_ONCE = 300.0
-_REFUSALS = 8  # that wait to be told
+_REFUSALS = 8  # waiting to be sent
 
 Obey = Callable[["Viewer", dict[str, Any]], Awaitable[None]]
 
@@ -42,11 +42,11 @@ class Viewer:
     """One open page.
 
     Args:
-        socket: Accepted.
-        state_message: Gives the state as this client is to see it.
+        socket: An accepted WebSocket.
+        state_message: Returns the state as seen by the client with this id.
 
     Attributes:
-        client: Its id, which its HTTP calls carry.
+        client: Its id, which its HTTP requests carry.
     """
 
     def __init__(self, socket: WebSocket, state_message: Callable[[str], dict[str, Any]]) -> None:
@@ -55,7 +55,7 @@ class Viewer:
         self._state_message = state_message
         self._wants_pictures = False
         self._has_credit = False
-        self._sent = 0  # the number of the last picture
+        self._sent = 0  # the number of the last picture that was sent
         self._newest: LivePicture | None = None
         self._state_is_old = True
         self._state_due = 0.0
@@ -65,11 +65,11 @@ class Viewer:
 
     @property
     def waits_for_picture(self) -> bool:
-        """Whether the next frame's picture would be sent to it."""
+        """Whether the next picture would be sent to it."""
         return self._wants_pictures and self._has_credit
 
     def offer(self, picture: LivePicture) -> None:
-        """Take the newest labelled frame; one that was not sent yet is let go of."""
+        """Take the newest labelled frame, which replaces one that was not sent yet."""
         if self._has_credit and (picture.jpeg is not None or not self._wants_pictures):
             self._newest = picture
             self._woken.set()
@@ -80,7 +80,7 @@ class Viewer:
         self._woken.set()
 
     def refuse(self, reason: str) -> None:
-        """Say that something was not done."""
+        """Tell the page that something was not done."""
         if len(self._refusals) < _REFUSALS:
             self._refusals.append(reason)
         self._woken.set()
@@ -89,7 +89,7 @@ class Viewer:
         """Send and listen until the page is gone.
 
         Args:
-            obey: Awaited with every message that is not about showing pictures.
+            obey: Called with every message that is not about showing pictures.
         """
         await serve_both_ways(self._socket, self._listen(obey), self._send_all())
 
@@ -118,7 +118,7 @@ class Viewer:
         while True:
             try:
                 await asyncio.wait_for(self._woken.wait(), _ALIVE_EVERY)
-            except asyncio.TimeoutError:  # so that the page knows that the link still holds
+            except asyncio.TimeoutError:  # so that the page knows that the connection still works
                 await self._send({"type": "alive"})
             self._woken.clear()
             while self._refusals:
@@ -133,7 +133,7 @@ class Viewer:
         if not self._state_is_old:
             return
         wait = self._state_due - time.monotonic()
-        if wait > 0:  # many changes in a moment are told once
+        if wait > 0:  # many changes in a short time are sent together
             asyncio.get_running_loop().call_later(wait, self._woken.set)
             return
         self._state_is_old = False
@@ -165,7 +165,7 @@ class Viewers:
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody else is let in."""
+        """Whether no other page is let in."""
         return len(self._by_client) >= _MOST
 
     def enter(self, viewer: Viewer) -> None:
@@ -179,16 +179,16 @@ class Viewers:
         self.tell_state()
 
     def is_picture_wanted(self) -> bool:
-        """Whether somebody waits for a picture; may be asked from any thread."""
+        """Return whether a page waits for a picture; may be called from any thread."""
         return any(viewer.waits_for_picture for viewer in list(self._by_client.values()))
 
     def offer(self, picture: LivePicture) -> None:
-        """Hand the newest labelled frame to everybody."""
+        """Pass the newest labelled frame to all pages."""
         for viewer in self._by_client.values():
             viewer.offer(picture)
 
     def tell_state(self) -> None:
-        """Tell everybody that the state has changed."""
+        """Tell all pages that the state has changed."""
         for viewer in self._by_client.values():
             viewer.tell_state()
 

@@ -1,4 +1,4 @@
-"""What labels the live picture: the head that learns at once, or a model file that was written."""
+"""The classifier of the studio's live picture: the head that is being taught, or a model file."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from webcam_classifier.prediction import Prediction
 
 
 class WatchedClassifier:
-    """Answers with the head or with a model, which may be changed while the loop runs.
+    """Classifies with the head or with a model; the choice can change while the loop is running.
 
-    The head's network looks at every frame in either case: what is recorded is learnt from that.
+    The head's network runs on every frame in either case: recorded frames are learnt from its
+    embedding.
 
     Args:
-        head: Used from the loop's thread alone.
+        head: Used from the loop's thread only.
     """
 
     def __init__(self, head: Classifier) -> None:
         self._head = head
-        self._model: Classifier | None = None  # changed by one assignment, which needs no lock
+        self._model: Classifier | None = None  # replaced in one assignment, so it needs no lock
         self._image: BgrImage | None = None
 
     @property
     def is_model(self) -> bool:
-        """Whether a model file answers."""
+        """Whether a model file labels the picture."""
         return self._model is not None
 
     @property
     def crop(self) -> Crop | None:
-        """The part of the picture that the answers are about; None is all of it."""
+        """The part of the picture that is labelled; None is all of it."""
         model = self._model
         return self._head.crop if model is None else model.crop
 
     @property
     def answering(self) -> PartClassifier:
-        """What answers now, and about which part of the picture; for one that is opened beside."""
+        """The current classifier with its part of the picture, for opening it a second time."""
         model = self._model or self._head
         return PartClassifier(model, model.crop)
 
     @property
     def runtime(self) -> str:
-        """What runs the network, for a person."""
+        """The runtime of the network, for a person."""
         return self._head.runtime
 
     def watch_model(self, path: Path) -> None:
-        """Let a model file answer from the next frame on.
+        """Label with a model file from the next frame on.
 
         Raises:
             ModelError: It can't be used.
@@ -59,16 +60,16 @@ class WatchedClassifier:
         self._model = model
 
     def watch_head(self) -> None:
-        """Let the head answer from the next frame on."""
+        """Label with the head from the next frame on."""
         self._model = None
 
     def prepare(self, image: BgrImage) -> BgrImage:
-        """Resize a picture to what the head's network takes; a model may take another size."""
+        """Resize a picture to the head's input size; a model may have another."""
         self._image = image
         return self._head.prepare(image)
 
     def classify_prepared(self, prepared: BgrImage) -> Prediction:
-        """Answer about the picture that was prepared last."""
+        """Classify the picture that was prepared last."""
         answer = self._head.classify_prepared(prepared)
         model, image = self._model, self._image
         if model is None or image is None:
