@@ -195,9 +195,9 @@ def test_a_pasted_picture_is_answered_and_what_is_none_is_told(
         ("big.bmp", "image/bmp", b"BM"),
     )
     for file, words in (
-        ("notes.txt", "notes.txt is no picture. Choose a JPEG"),
+        ("notes.txt", "notes.txt is not a picture. Choose a JPEG"),
         ("cut.jpg", "This is no picture that can be used"),
-        ("empty.jpg", "empty.jpg is no picture."),
+        ("empty.jpg", "empty.jpg is not a picture."),
         ("big.bmp", "big.bmp has 33 MB, and at most 32 MB are taken."),
     ):
         expect(tried(page, file).get_by_test_id("tried-problem")).to_contain_text(words)

@@ -102,7 +102,7 @@ class ModelSwitch:
         """
         if not self._is_changing.acquire(blocking=False):
             raise UserError(
-                "Another model is being opened at the moment. Ask again when it labels."
+                "Another model is being opened at the moment. Try again once it is running."
             )
         try:
             path = self._path(name)
@@ -111,7 +111,7 @@ class ModelSwitch:
             except OSError as error:
                 raise UserError(explain_os_error(error, path, reading=True)) from error
             if self._loop is None:
-                raise UserError("The loop has not begun yet. Ask again in a moment.")
+                raise UserError("The loop has not begun yet. Try again in a moment.")
             self._loop.change_classifier(opened, str(opened.path))
             self.classifier = opened
             if self._on_change is not None:

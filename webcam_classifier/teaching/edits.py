@@ -164,7 +164,7 @@ class Edits:
         with self._changing:
             self.check_known(burst.label)
             if burst.is_undone:
-                raise UserError("What was recorded of it was taken back. Begin it again.")
+                raise UserError("This recording of the video was undone. Begin it again.")
             path = self._recording.recorder.add_file(burst, picture_ending(content), content)
             self._dataset.add([Picture(burst.label, path.name, content_hash=content_hash)])
         frames.keep(image)

@@ -57,6 +57,6 @@ def too_many() -> HTTPException:
     """Return the response to a request for which there is no room."""
     return HTTPException(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "Too many ask for this at once. Try it again in a moment.",
+        "There are too many requests at once. Try again in a moment.",
         {"retry-after": "1"},
     )

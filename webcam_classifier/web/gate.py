@@ -34,7 +34,7 @@ _READ_WITHIN = 30.0  # seconds for a part of a response, some dozens of kilobyte
 _CLOSING = {"connection": "close"}
 _TOO_SLOW = Refusal(
     HTTPStatus.REQUEST_TIMEOUT,
-    "It came too slowly, or stopped in between. Send it again over a better connection.",
+    "The request came too slowly or was interrupted. Send it again over a better connection.",
 )
 _NOT_SERVED = Refusal(HTTPStatus.NOT_FOUND, "There is no such WebSocket. Load the page again.")
 _STARTS = ("http.response.start", "websocket.accept")

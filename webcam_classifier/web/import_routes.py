@@ -58,7 +58,7 @@ class ImportRoutes:
             raise UserError(f"There is no label {label!r} any more. Choose another one.")
         if self._pending is not None and self._pending.is_at_work:
             raise HTTPException(
-                HTTPStatus.CONFLICT, "Other files are being read right now. Try it in a moment."
+                HTTPStatus.CONFLICT, "Other files are being read right now. Try again in a moment."
             )
         self._forget()
         self._pending = await asyncio.to_thread(PendingImport, self._session, label)

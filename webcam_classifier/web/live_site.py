@@ -106,7 +106,9 @@ class LiveRoutes:
             raise too_many()
         latest = request.query_params.get("latest", "0")
         if not (latest.isascii() and latest.isdecimal() and len(latest) < _DIGITS):
-            raise UserError(f"latest={latest[:20]!r} is no number of events. Write a whole number.")
+            raise UserError(
+                f"latest={latest[:20]!r} is not a number of events. Write a whole number."
+            )
         first = sse_message("state", self._feed.state())
         last_id = request.headers.get("last-event-id", "")
         return StreamingResponse(

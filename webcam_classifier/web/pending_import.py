@@ -150,7 +150,7 @@ class PendingImport:
     @contextmanager
     def _work(self) -> Iterator[tuple[Source, str]]:
         if not self._working.acquire(blocking=False):
-            raise UserError("These files are being read already. Wait until that is done.")
+            raise UserError("These files are already being read. Wait until that is done.")
         try:
             with listening(self._listen), self._opened() as opened:
                 yield opened
@@ -177,7 +177,7 @@ class PendingImport:
 
     def _listen(self, event: Event) -> None:
         if self._is_dropped:
-            raise ImportCancelledError("It was cancelled, and nothing was added.")
+            raise ImportCancelledError("The import was cancelled, and nothing was added.")
         if isinstance(event, Progress):
             self._progress = event
 

@@ -132,7 +132,7 @@ class ReviewRoutes:
 def _list(fields: dict[str, Any], name: str) -> list[Any]:
     found = fields.get(name, [])
     if not isinstance(found, list) or len(found) > _MOST:
-        raise UserError(f"{name!r} is no list of up to {_MOST} pictures. Load the page again.")
+        raise UserError(f"{name!r} is not a list of at most {_MOST} pictures. Load the page again.")
     return found
 
 

@@ -55,7 +55,9 @@ def build_site(
         return say(request, HTTPStatus.BAD_REQUEST, str(error))
 
     async def cut_off(request: Request, _error: Exception) -> Response:
-        return say(request, HTTPStatus.BAD_REQUEST, "It did not come whole.")  # nobody reads it
+        return say(
+            request, HTTPStatus.BAD_REQUEST, "The request was incomplete."
+        )  # nobody reads it
 
     async def went_wrong(request: Request, _error: Exception) -> Response:
         return say(

@@ -1,4 +1,4 @@
-// Which model labels, where there are several to choose from.
+// The choice of the model, if there are several.
 
 import { find, make, setText } from "/page/elements.js";
 import { texts } from "./texts.js";
@@ -13,7 +13,7 @@ export class ModelChoice {
     this.#select.addEventListener("change", () => void this.#choose(this.#select.value));
   }
 
-  /** @param {string} file that labels now */
+  /** @param {string} file of the current model */
   update(file) {
     if (file === this.#file) return;
     this.#file = file;

@@ -1,4 +1,4 @@
-// Ask the running loop's model what is on a picture; nothing of it is kept.
+// Classify a picture with the running loop's model; the picture is not kept.
 
 import { texts } from "./texts.js";
 

@@ -1,4 +1,4 @@
-// What each region of the picture says, a line each; nothing where one model labels the picture.
+// The label of each region, a line each; empty if one model labels the whole picture.
 
 import { find, make, reconcile, setText } from "/page/elements.js";
 import { percent } from "/page/words.js";
@@ -6,7 +6,7 @@ import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").RegionAnswer} RegionAnswer */
 
-const EVERY = 100; // milliseconds between two renewals of what is written
+const EVERY = 100; // milliseconds between two updates of the texts
 
 /** @typedef {{element: HTMLElement, label: HTMLElement, words: HTMLElement}} Line */
 
@@ -39,7 +39,7 @@ export class RegionList {
     }
   }
 
-  /** Without a picture nothing is seen. */
+  /** Show no labels while there is no picture. */
   rest() {
     this.#at = 0;
     for (const line of this.#lines.values()) {

@@ -1,4 +1,4 @@
-// What the page of a running loop says beside what it shares with the studio's page.
+// The texts of the page of a running loop, besides those it shares with the studio's page.
 
 import { texts as shared } from "/page/texts.js";
 
@@ -12,8 +12,8 @@ export const texts = {
     model: "Model",
     changes: "Latest changes",
     noPicture: "no picture",
-    tryHint: "Or drop or paste one anywhere: you see its answer, and nothing is kept.",
+    tryHint: "Or drop or paste a picture anywhere to see its answer. Nothing is kept.",
     away: AWAY,
-    awayTriedAgain: `${AWAY} It is tried again by itself.`,
+    awayTriedAgain: `${AWAY} Reconnecting automatically.`,
   },
 };

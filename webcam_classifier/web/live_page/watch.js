@@ -1,4 +1,4 @@
-// The page of a running loop: its picture, what is seen in it, and the latest changes.
+// The page of a running loop: its picture with the label, and the latest changes.
 
 import "/page/types.js";
 import { Bars } from "/page/bars.js";
@@ -16,7 +16,7 @@ import { texts } from "./texts.js";
 
 /** @typedef {import("/page/types.js").Prediction} Prediction */
 
-const TOO_LATE = 1000; // milliseconds that a picture waited to be shown
+const TOO_LATE = 1000; // milliseconds that a picture may wait to be shown
 const CHANGES = 12; // that are listed
 
 const stage = find("stage", HTMLDivElement);
@@ -64,7 +64,7 @@ async function onPrediction(prediction, picture) {
   const arrivedAt = performance.now();
   const bitmap = picture && (await createImageBitmap(picture).catch(() => null));
   requestAnimationFrame(() => {
-    const waited = performance.now() - arrivedAt; // for minutes, where the page was in the background
+    const waited = performance.now() - arrivedAt; // minutes, if the page was in the background
     if (bitmap && waited <= TOO_LATE && state?.camera.live === true) show(prediction, bitmap, waited);
     bitmap?.close();
     connection.shown(prediction.frame); // only now may the next one come
@@ -86,7 +86,7 @@ function show(prediction, bitmap, waited) {
   stage.classList.remove("empty");
   const withText = pace.isDue(prediction);
   bars.show(prediction, withText);
-  unknownBar.hidden = prediction.unknown_score === null; // a model that can't tell
+  unknownBar.hidden = prediction.unknown_score === null; // the model can't say unknown
   if (prediction.regions) regions.show(prediction.regions);
   else if (withText) showVerdict(prediction);
 }
@@ -130,7 +130,7 @@ function onLink(link, problem) {
   freshness.setLink(link);
 }
 
-/** Changes come by themselves, and those that were missed come again. */
+/** Listen to changes of the label; those missed during a reconnect are sent again. */
 function listen() {
   const events = new EventSource(`/events?latest=${CHANGES}`);
   events.addEventListener("change", (event) => {

@@ -1,4 +1,4 @@
-// The accuracy, with its interval and what it rests on; or what is missing before there is one.
+// The accuracy, with its interval and how it was measured; or what is missing to measure it.
 
 import { confusionOf } from "./confusion.js";
 import { find, make } from "./elements.js";
@@ -44,7 +44,7 @@ function explain(state) {
 }
 
 /**
- * Name the labels with snapshots about which nobody was asked yet.
+ * Return the labels that have snapshots, none of which was in the measurement.
  *
  * @param {State} state
  * @returns {string[]}
@@ -54,7 +54,7 @@ function unmeasured(state) {
   if (accuracy === null) return [];
   const isMeasured = (/** @type {string} */ name) => {
     const row = accuracy.labels.indexOf(name);
-    // One that only just came, or was renamed, is known with the next figure.
+    // A label that is new or was renamed is in the next figure.
     if (row < 0) return accuracy.is_current === false;
     return accuracy.confusion[row].some((count) => count > 0);
   };
@@ -63,7 +63,7 @@ function unmeasured(state) {
 }
 
 /**
- * Say what is missing, in place of a figure that is only about some of the labels.
+ * Say what is missing, instead of showing a figure for only some of the labels.
  *
  * @param {Accuracy} accuracy
  * @param {string[]} names of all labels, in the order that gives them their colours
@@ -109,7 +109,7 @@ function describe(accuracy, names, missing) {
 }
 
 /**
- * What a person would see of the same snapshots live: some are shown as unknown.
+ * Show how the same snapshots would be labelled live, where some are shown as unknown.
  * @param {Accuracy} accuracy
  */
 function sharesOf(accuracy) {

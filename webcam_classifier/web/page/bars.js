@@ -1,4 +1,4 @@
-// A bar for each label, and one for how unlike everything shown the picture is.
+// A bar for each label, and one for how unlike all snapshots the picture is.
 
 import { find, make, reconcile, setText } from "./elements.js";
 import { likeliest } from "./reading_pace.js";
@@ -8,7 +8,7 @@ import { colourOf, percent } from "./words.js";
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Prediction} Prediction */
 
-const MANY = 7; // labels, from which on the bars stand in two columns where there is room
+const MANY = 7; // labels from which the bars are in two columns, if there is room
 const PACE_EVERY = 400; // milliseconds, for age and rate
 
 /** @typedef {{element: HTMLElement, key: HTMLElement, fill: HTMLElement, percent: HTMLElement}} Bar */
@@ -43,7 +43,7 @@ export class Bars {
     if (this.#isStale || state.camera.kind === "none") this.#rest();
   }
 
-  /** @param {boolean} isStale whether no picture comes, about which something could be said */
+  /** @param {boolean} isStale whether no picture is coming */
   setStale(isStale) {
     this.#isStale = isStale;
     if (isStale) this.#rest();
@@ -51,7 +51,7 @@ export class Bars {
 
   /**
    * @param {Prediction} prediction
-   * @param {boolean} withText whether figures are renewed too
+   * @param {boolean} withText whether figures are updated too
    */
   show(prediction, withText) {
     const best = likeliest(prediction)?.label;
@@ -92,7 +92,7 @@ export class Bars {
     );
   }
 
-  /** Without a picture nothing is likely. */
+  /** Show no probabilities while there is no picture. */
   #rest() {
     for (const bar of this.#bars.values()) {
       bar.fill.style.setProperty("--share", "0");

@@ -1,14 +1,14 @@
-// This browser's own camera, sent to the studio as JPEG: one picture when it asks, the newest, with
-// the time when it was taken. A picture is sent once: a camera that stands still sends none.
+// This browser's camera, sent to the studio: the newest picture as a JPEG, when the studio asks, with
+// the time when it was taken. No picture is sent twice, so a frozen camera sends none.
 
 import { texts } from "./texts.js";
 
 const WIDTH = 640; // pixels: more than the network looks at
 const QUALITY = 0.85;
 const RETRY_AFTER = 1000; // milliseconds
-const FRAME_WAIT = 200; // milliseconds between two looks for a new frame where the browser tells of none
+const FRAME_WAIT = 200; // milliseconds between two checks for a new frame if the browser reports none
 
-/** Why the camera can't be used, in a sentence for the person. */
+/** The camera can't be used; the message is a sentence for the person. */
 export class CameraRefused extends Error {}
 
 export class BrowserCamera {
@@ -32,7 +32,7 @@ export class BrowserCamera {
     return this.#stream !== null;
   }
 
-  /** Which camera is on; empty where the browser does not say. */
+  /** The id of the camera that is on; empty if the browser does not say. */
   get device() {
     return this.#stream?.getVideoTracks()[0]?.getSettings().deviceId ?? "";
   }
@@ -67,7 +67,7 @@ export class BrowserCamera {
   }
 
   /**
-   * Send pictures to the studio from now on; again after each lost connection.
+   * Send pictures to the studio from now on, and reconnect whenever the connection is lost.
    *
    * @param {string} client who this page is
    */
@@ -80,7 +80,7 @@ export class BrowserCamera {
     this.#socket?.close();
     this.#socket = socket;
     socket.onmessage = (event) => {
-      const { clock } = JSON.parse(event.data); // it only ever asks for the next
+      const { clock } = JSON.parse(event.data); // the studio only asks for the next picture
       socket.send(JSON.stringify({ type: "clock", clock, browser: seconds(performance.now()) }));
       void this.#send(socket);
     };
@@ -92,7 +92,7 @@ export class BrowserCamera {
   }
 
   /**
-   * Go on after a link that broke, unless another one was made meanwhile.
+   * Reconnect after a broken connection, unless another one was made in the meantime.
    *
    * @param {WebSocket} socket the broken one
    * @param {string} client
@@ -110,7 +110,7 @@ export class BrowserCamera {
     this.#video.srcObject = null;
   }
 
-  /** The cameras of this browser, once it may be asked. */
+  /** Return the cameras of this browser, once it is allowed to list them. */
   async devices() {
     const all = await navigator.mediaDevices.enumerateDevices();
     return all.filter((device) => device.kind === "videoinput" && device.deviceId);
@@ -139,11 +139,11 @@ export class BrowserCamera {
   }
 
   /**
-   * Wait for a picture that was not sent yet.
+   * Wait for a picture that has not been sent yet.
    *
    * @param {WebSocket} socket
    * @returns {Promise<number | null>} when it was taken, on the clock of `performance.now`; null
-   *   where the camera or the studio has gone
+   *   if the camera or the studio is gone
    */
   async #newFrame(socket) {
     for (;;) {
@@ -156,7 +156,7 @@ export class BrowserCamera {
     }
   }
 
-  /** Wait for the browser to tell of a frame, or for a while: in the background it tells of none. */
+  /** Wait until the browser reports a frame, or for a while: in the background it reports none. */
   #nextFrame() {
     return /** @type {Promise<number>} */ (
       new Promise((resolve) => {

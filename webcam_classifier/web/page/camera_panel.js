@@ -1,4 +1,4 @@
-// Which camera: the device's, this browser's, or none; and whether it is shown like a mirror.
+// The choice of camera: the device's, this browser's, or none; and whether it is mirrored.
 
 import { BrowserCamera } from "./browser_camera.js";
 import { find, make, setText } from "./elements.js";
@@ -40,7 +40,7 @@ export class CameraPanel {
     });
   }
 
-  /** After a lost connection: this browser's camera goes on where it was the one in use. */
+  /** After a lost connection, go on with this browser's camera if it was in use. */
   reconnect() {
     if (this.#camera.active) this.#camera.connect(this.#studio.connection.client);
   }
@@ -51,7 +51,7 @@ export class CameraPanel {
     for (const radio of this.#radios) radio.checked = radio.value === state.camera.kind;
     if (this.#camera.active && state.teacher === "other") this.#camera.stop();
     setText(this.#description, state.camera.description);
-    // What the studio's camera lacks is said in place of its picture.
+    // A problem of the studio's camera is shown in place of its picture.
     setText(this.#problem, this.#ownProblem);
     this.#problem.hidden = this.#ownProblem === "";
     this.#choiceLabel.hidden = !this.#camera.active || this.#choice.options.length < 2;
@@ -104,7 +104,7 @@ export class CameraPanel {
     if (this.#studio.state) this.update(this.#studio.state);
   }
 
-  /** People know themselves from mirrors; what is saved and learnt from is never mirrored. */
+  /** People are used to mirror images of themselves; saved pictures are never mirrored. */
   #showMirror() {
     const chosen = localStorage.getItem(MIRROR_KEY);
     const looksAtPerson = this.#studio.state?.camera.mirror ?? this.#camera.active;

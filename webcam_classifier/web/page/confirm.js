@@ -1,4 +1,4 @@
-// Ask before something is taken away.
+// Ask before something is removed.
 
 import { find, setText } from "./elements.js";
 

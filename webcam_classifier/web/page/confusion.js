@@ -1,4 +1,4 @@
-// What it mixes up: a row for each label that was shown, in it a cell for each that it said.
+// The confusion matrix: a row for each actual label, with a cell for each predicted one.
 
 import { make } from "./elements.js";
 import { texts } from "./texts.js";
@@ -6,8 +6,8 @@ import { colourOf } from "./words.js";
 
 /** @typedef {import("./types.js").Accuracy} Accuracy */
 
-const MANY = 6; // labels, from which on only their signs have room
-const DARK_FROM = 0.5; // share of a row, from which on a cell's ground is too dark for dark text
+const MANY = 6; // labels from which there is only room for their numbers
+const DARK_FROM = 0.5; // share of a row from which a cell is too dark for dark text
 
 /**
  * @param {Accuracy} measured
@@ -51,7 +51,7 @@ export function confusionOf(measured, names) {
 }
 
 /**
- * Put the labels into the order in which they stand everywhere else; those renamed since come last.
+ * Put the labels into the order used everywhere else; those renamed since come last.
  *
  * @param {Accuracy} accuracy
  * @param {string[]} names
@@ -108,7 +108,7 @@ function rowOf(labels, sign, counts, row) {
 }
 
 /**
- * Give a label's number as its sign; a label that was renamed since has none.
+ * Make the badge with a label's number; a label that was renamed since has none.
  *
  * @param {string} label
  * @param {string[]} names

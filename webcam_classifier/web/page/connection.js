@@ -1,4 +1,4 @@
-// The WebSocket to the studio: it comes back by itself, and asks for one picture at a time.
+// The WebSocket to the studio, which reconnects by itself, and asks for one picture at a time.
 
 import { texts } from "./texts.js";
 import "./types.js";
@@ -7,12 +7,12 @@ import "./types.js";
 /** @typedef {import("./types.js").Prediction} Prediction */
 /** @typedef {import("./types.js").Link} Link */
 
-const WAITS = [300, 600, 1200, 2500, 5000]; // milliseconds before each try; the last one repeats
-const SILENCE = 4000; // milliseconds without a word, after which a link counts as lost; else there is one a second
+const WAITS = [300, 600, 1200, 2500, 5000]; // milliseconds before each attempt; the last one repeats
+const SILENCE = 4000; // milliseconds without a message after which the link counts as lost; normally there is one a second
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]; // needs no network
 
 /**
- * What the page listens to.
+ * The callbacks of the page.
  *
  * @typedef {object} Listener
  * @property {(state: State) => void} onState
@@ -22,7 +22,7 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]; // needs no network
  */
 
 export class Connection {
-  /** Who this page is to the server; empty until it has said so. */
+  /** The id of this page, from the server; empty until it is known. */
   client = "";
 
   /** @type {Link} */
@@ -39,7 +39,7 @@ export class Connection {
   /** @param {Listener} listener */
   constructor(listener) {
     this.#listener = listener;
-    // A phone that wakes up, or a network that is back, need not wait for the next try.
+    // When a phone wakes up or the network is back, try again at once.
     addEventListener("online", () => this.#retryNow());
     addEventListener("offline", () => {
       if (!LOOPBACK.includes(location.hostname)) this.#socket?.close();
@@ -56,7 +56,7 @@ export class Connection {
     this.#socket = socket;
     const gone = () => {
       if (socket === this.#socket) void this.#lost();
-      socket.close(); // which takes long where the network is away
+      socket.close(); // this may take long without a network
     };
     this.#timer = setTimeout(gone, SILENCE);
     socket.onopen = () => this.#send({ type: "hello", pictures: true });
@@ -70,7 +70,7 @@ export class Connection {
   }
 
   /**
-   * Say that a frame is on the screen, which asks for the next.
+   * Say that a frame is on the screen, which also asks for the next one.
    *
    * @param {number} frame
    */
@@ -126,7 +126,7 @@ export class Connection {
     this.#socket = null;
     this.#awaitingPicture = null;
     const problem = await whyRefused();
-    if (this.#socket !== null) return; // a try was begun in between
+    if (this.#socket !== null) return; // another attempt has begun in the meantime
     this.#setLink(problem ? "refused" : "lost", problem);
     const wait = WAITS[Math.min(this.#failures, WAITS.length - 1)];
     this.#failures += 1;

@@ -1,4 +1,4 @@
-// A part of the picture: dragged over it with mouse or finger, or written as four numbers.
+// The choice of a part of the picture: dragged with mouse or finger, or entered as four numbers.
 
 import { find, setText } from "./elements.js";
 import { alertError, announce, notice } from "./notices.js";
@@ -107,7 +107,7 @@ export class CropChooser {
     this.#onDraft();
   }
 
-  /** Take the numbers, as far as they lie within the picture. */
+  /** Read the numbers, and limit them to the picture. */
   #read() {
     const shares = this.#fields.map((field) => clamp((field.valueAsNumber || 0) / 100, 0, 1));
     const left = Math.min(shares[0], 1 - SMALLEST);
@@ -133,12 +133,12 @@ export class CropChooser {
     const top = Math.min(this.#from.y, to.y);
     const width = Math.abs(to.x - this.#from.x);
     const height = Math.abs(to.y - this.#from.y);
-    if (width < SMALLEST || height < SMALLEST) return; // hardly anything yet, or a mere tap
+    if (width < SMALLEST || height < SMALLEST) return; // too small yet, or only a tap
     this.#show(this.#mirrored(rounded({ left, top, width, height })));
   }
 
   /**
-   * Give where a pointer is, as fractions of the picture as it is shown.
+   * Return the position of the pointer, as fractions of the picture as it is shown.
    *
    * @param {PointerEvent} event
    */
@@ -152,7 +152,7 @@ export class CropChooser {
   }
 
   /**
-   * Turn a part as the camera sees it into one as it is shown, or back.
+   * Convert a part from the camera's coordinates to those of the screen, or back.
    *
    * @param {Crop} crop
    * @returns {Crop}
@@ -164,7 +164,7 @@ export class CropChooser {
 }
 
 /**
- * Round it inwards, so that it stays within the picture.
+ * Round a part so that it stays within the picture.
  *
  * @param {Crop} crop
  * @returns {Crop}

@@ -1,4 +1,4 @@
-// Loss and accuracy of a fine-tuning, drawn as its epochs come.
+// Loss and accuracy of fine-tuning, drawn epoch by epoch.
 
 import { draw, make } from "./elements.js";
 import { texts } from "./texts.js";
@@ -12,7 +12,7 @@ const MARGIN = 4;
 
 /**
  * @param {Epoch[]} history
- * @param {number} epochs how many there will be; fewer than there are means that nobody knows
+ * @param {number} epochs how many there will be; 0 if that is not known
  */
 export function drawCurves(history, epochs) {
   const last = Math.max(1, epochs, ...history.map((epoch) => epoch.epoch));

@@ -1,4 +1,4 @@
-// Files from the desktop, dropped or pasted: pictures onto a label are for it, all else is anywhere.
+// Files that are dropped or pasted: onto a label, they are for that label.
 
 import { isTyping } from "./keyboard.js";
 
@@ -58,7 +58,7 @@ function cardAt(target) {
     : null;
 }
 
-/** The label whose dialog is open: what is dropped then is meant for it. */
+/** Return the label whose dialog is open: files dropped then are for it. */
 function openLabel() {
   return document.querySelector("#label-dialog[open] h2")?.textContent ?? null;
 }

@@ -1,7 +1,7 @@
 // Find and make elements. Text from the server only ever becomes text nodes and attributes.
 
 /**
- * Give the element with an id, which index.html must have.
+ * Return the element with an id, which index.html must have.
  *
  * @template {HTMLElement} E
  * @param {string} id
@@ -48,7 +48,7 @@ export function draw(tag, attributes = {}, ...children) {
 }
 
 /**
- * Set a text only where it changes, so that nothing is laid out or announced again for nothing.
+ * Set a text only if it changes, to avoid needless layout and announcements.
  *
  * @param {Node} element
  * @param {string} text
@@ -58,7 +58,7 @@ export function setText(element, text) {
 }
 
 /**
- * Make a parent's children match keys, in their order; those that stay keep their focus and state.
+ * Make a parent's children match keys, in order; those that stay keep their focus and state.
  *
  * @template {HTMLElement} E
  * @param {Element} parent holds nothing else

@@ -1,5 +1,5 @@
-// Put the texts into what index.html holds: a key in `data-text` becomes the element's text, one in
-// `data-text-placeholder` its placeholder, and so on.
+// Put the texts into the elements of index.html: the key in `data-text` gives an element's text, that
+// in `data-text-placeholder` its placeholder, and so on.
 
 const ATTRIBUTES = ["aria-label", "placeholder"];
 

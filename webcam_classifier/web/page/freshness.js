@@ -1,12 +1,12 @@
-// Whether the picture on the screen is what is there now. Where it is not, no label, bar, age or
-// rate may stand beside it, and for how long there was no picture is said instead.
+// Whether the picture on the screen is current. If it is not, no label, bar, age or rate may be shown
+// beside it; instead, the page shows for how long there was no picture.
 
 import { texts } from "./texts.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Link} Link */
 
-const SILENT = 3000; // milliseconds without a picture, after which no other sign is waited for
+const SILENT = 3000; // milliseconds without a picture after which it counts as stale
 const LOOK_EVERY = 250; // milliseconds
 
 /**
@@ -28,11 +28,11 @@ export class Freshness {
   /** @type {number | null} when the picture on the screen was taken, on this page's clock */
   #takenAt = null;
   #shownAt = 0;
-  #isShownSince = false; // whether a picture came since they were said to come
+  #isShownSince = false; // whether a picture came since the camera was last reported live
 
   /**
    * @param {() => void} onChange called when `stale` is another one
-   * @param {string} lost what is said where the server can't be reached
+   * @param {string} lost the reason shown if the server can't be reached
    */
   constructor(onChange, lost = texts.link.away) {
     this.#onChange = onChange;
@@ -62,7 +62,7 @@ export class Freshness {
   }
 
   /**
-   * A picture is on the screen.
+   * Note that a picture is on the screen.
    *
    * @param {number} age milliseconds since it was taken
    */

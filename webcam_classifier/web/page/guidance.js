@@ -1,4 +1,4 @@
-// What a person should do next, as long as nothing can be told apart yet.
+// The next step for the person, until there are labels to tell apart.
 
 import { texts } from "./texts.js";
 
@@ -9,7 +9,7 @@ import { texts } from "./texts.js";
  * @param {State} state
  * @param {Prediction | null} prediction the last one; null before the first picture
  * @param {string | null} recording the label that is being recorded
- * @returns {{title: string, text: string, camera?: "device" | "browser"} | null} null once the picture speaks for itself
+ * @returns {{title: string, text: string, camera?: "device" | "browser"} | null} null once there is an answer to show
  */
 export function nextStep(state, prediction, recording) {
   if (state.camera.kind === "none") {

@@ -1,4 +1,4 @@
-// Make a button do something for as long as it is held: mouse, touch, Space or Enter.
+// Make a button act while it is held, by mouse, touch, Space or Enter.
 
 /**
  * @param {HTMLButtonElement} button
@@ -6,7 +6,7 @@
  * @param {() => void} onRelease may come without a hold before it
  */
 export function holdButton(button, onHold, onRelease) {
-  let toggled = false; // by a screen reader's click, which has no length
+  let toggled = false; // by a screen reader's click, which has no duration
 
   button.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || button.disabled) return;

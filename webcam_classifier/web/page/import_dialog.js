@@ -1,4 +1,4 @@
-// Read in what other tools wrote, or pictures of a label: sent, shown, and added once somebody says yes.
+// Import other tools' data sets, or pictures for a label: send them, show them, add them after a yes.
 
 import { make, setText } from "./elements.js";
 import { alert, notice } from "./notices.js";
@@ -16,7 +16,7 @@ export function isArchive(file) {
   return /\.(zip|tm)$/i.test(file.name) || /zip/.test(file.type);
 }
 
-/** The name under which a file is sent: the studio tells a zip file by its ending.
+/** Return the name under which a file is sent: the studio recognises a zip file by its ending.
  *
  * @param {File} file */
 function sentName(file) {
@@ -53,13 +53,13 @@ export class ImportDialog {
     this.#cancel.addEventListener("click", () => this.#stop());
     this.#add.addEventListener("click", () => this.#decide(true));
     this.#dialog.addEventListener("cancel", (event) => {
-      event.preventDefault(); // it closes once the studio has let go of it
+      event.preventDefault(); // it closes once the studio has cancelled it
       this.#stop();
     });
   }
 
   /**
-   * Send files, show what they are, and add them where somebody agrees; one after another.
+   * Send files, show what they are, and add them if the person agrees; one after another.
    *
    * @param {string | null} label that they show; null for zip files that say it themselves
    * @param {File[]} files
@@ -99,7 +99,7 @@ export class ImportDialog {
     this.#cancel.focus();
     try {
       this.#import = await this.#studio.beginImport(label);
-      if (this.#isCancelled) await this.#drop(); // it had no name yet when it was cancelled
+      if (this.#isCancelled) await this.#drop(); // it had no id yet when it was cancelled
       this.#goOn();
       await this.#send(files);
       this.#show(texts.importing.reading);
@@ -166,7 +166,7 @@ export class ImportDialog {
   }
 
   /**
-   * Show how far the studio is as long as it works.
+   * Show the studio's progress while it works.
    *
    * @template T
    * @param {Promise<T>} work
@@ -193,7 +193,7 @@ export class ImportDialog {
     });
   }
 
-  /** Go no further where somebody has cancelled while the studio was about to answer. */
+  /** Stop if the import was cancelled while the studio was working. */
   #goOn() {
     if (this.#isCancelled) throw new Error("cancelled");
   }
@@ -207,10 +207,10 @@ export class ImportDialog {
     void this.#drop();
   }
 
-  /** Have the studio forget the files, which ends what it is doing with them. */
+  /** Have the studio delete the files, which also cancels its work on them. */
   async #drop() {
     if (!this.#import) return;
-    await this.#studio.dropImport(this.#import).catch(() => {}); // it forgets them by itself, later
+    await this.#studio.dropImport(this.#import).catch(() => {}); // it deletes them by itself later
   }
 
   async #letGo() {
@@ -236,7 +236,7 @@ export class ImportDialog {
   }
 
   /**
-   * Show why nothing was added, until somebody closes it.
+   * Show why nothing was added, until the dialog is closed.
    *
    * @param {unknown} error
    */

@@ -1,4 +1,4 @@
-// The work that is being done, or was done last: its progress, its curves, and how to cancel it.
+// The current or last job: its progress, its curves, and a button to cancel it.
 
 import { drawCurves } from "./curves.js";
 import { find, make, setText } from "./elements.js";
@@ -45,7 +45,7 @@ export class JobView {
     );
   }
 
-  /** Take what was packed: whoever asked for it need not ask twice. */
+  /** Download what was packed, so that nobody has to ask twice. */
   download() {
     this.#download.click();
   }

@@ -1,4 +1,4 @@
-// The keys of the whole page: 1 to 9 are held to record, n names a new label, Ctrl+Z takes back.
+// The keys of the whole page: 1 to 9 are held to record, n adds a label, Ctrl+Z undoes.
 
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./recording.js").Recording} Recording */
@@ -35,7 +35,7 @@ export function listenToKeys(studio, recording, actions) {
  * @param {KeyboardEvent} event
  */
 function labelOf(studio, event) {
-  // By the key's place: where digits are typed with shift, as on a French keyboard, they count too.
+  // By the key's position, so that it works where digits need Shift, as on a French keyboard.
   const key = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   if (key === undefined) return null;
   return studio.state?.labels.find((label) => label.key === key)?.name ?? null;

@@ -11,7 +11,7 @@ import { asSentence, colourOf } from "./words.js";
 const THUMBNAIL = 160; // pixels of the longer side: sharp on screens with two pixels a point
 
 /**
- * What a card can ask for.
+ * The callbacks of a card.
  *
  * @typedef {object} CardActions
  * @property {(label: string, holder: string) => void} onHold

@@ -11,7 +11,7 @@ import { colourOf } from "./words.js";
 /** @typedef {import("./types.js").State} State */
 
 const THUMBNAIL = 240; // pixels of the longer side
-const CORRECTED = /-corrected\.[^.]+$/; // in the name of a snapshot that put a prediction right
+const CORRECTED = /-corrected\.[^.]+$/; // in the name of a snapshot that corrected a prediction
 
 export class LabelDialog {
   #studio;
@@ -28,7 +28,7 @@ export class LabelDialog {
 
   /**
    * @param {Studio} studio
-   * @param {() => void} onRemoved once the label is gone, and with it what had the keyboard
+   * @param {() => void} onRemoved once the label is gone, and the element with the focus as well
    * @param {(label: string | null, files: File[]) => void} onFiles that were chosen for it
    */
   constructor(studio, onRemoved, onFiles) {

@@ -43,7 +43,7 @@ export class LabelsPanel {
     this.#undo.addEventListener("click", () => void this.undo());
   }
 
-  /** Put the keyboard where a new label is named. */
+  /** Focus the field for a new label. */
   focusNewLabel() {
     this.#name.focus();
   }
@@ -124,7 +124,7 @@ export class LabelsPanel {
     this.#moveOn();
   }
 
-  /** Once a new label's card is there, go on to its button: what comes next is to record it. */
+  /** Once a new label's card exists, focus its button, since the next step is to record. */
   #moveOn() {
     const card = this.#cards.get(this.#added);
     if (!card) return;

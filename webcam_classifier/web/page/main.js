@@ -80,7 +80,7 @@ function takeFiles(label, files) {
 }
 
 /**
- * Take what belongs to no label: a zip file or a video becomes snapshots, anything else is tried.
+ * Take files without a label: a zip file or a video becomes snapshots, anything else is tried.
  *
  * @param {File[]} files
  */
@@ -101,7 +101,7 @@ function onState(state) {
   refresh();
 }
 
-/** What is not there now has no label, no bars, no age and no rate. */
+/** Hide label, bars, age and rate while the picture is stale. */
 function showFreshness() {
   stage.setStale(freshness.stale);
   bars.setStale(freshness.stale !== null);
@@ -135,7 +135,7 @@ async function onPrediction(prediction, picture) {
   const arrivedAt = performance.now();
   const bitmap = picture && (await createImageBitmap(picture).catch(() => null));
   requestAnimationFrame(() => {
-    const waited = performance.now() - arrivedAt; // for minutes, where the page was in the background
+    const waited = performance.now() - arrivedAt; // minutes, if the page was in the background
     if (waited > TOO_LATE || studio.state?.camera.live !== true) {
       bitmap?.close();
       connection.shown(prediction.frame);
@@ -163,7 +163,7 @@ function onLink(link, problem) {
   freshness.setLink(link);
   refresh();
   if (link !== "connected") return;
-  if (taughtHere) connection.claim(); // who taught before the connection was lost goes on
+  if (taughtHere) connection.claim(); // go on teaching after a lost connection
   camera.reconnect();
 }
 
@@ -174,7 +174,7 @@ function onRefused(sentence) {
 }
 
 /**
- * Say what a recording came to, once it is over.
+ * Announce the result of a recording once it is over.
  *
  * @param {State | null} before
  * @param {State} now

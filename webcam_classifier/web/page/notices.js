@@ -1,4 +1,4 @@
-// Passing messages at the lower edge, and what is only said to a screen reader.
+// Temporary messages at the lower edge, and announcements for screen readers only.
 
 import { find, make, setText } from "./elements.js";
 import { texts } from "./texts.js";
@@ -15,12 +15,12 @@ const announcer = find("announcer", HTMLDivElement);
 let timer = 0;
 let shownFor = 0; // milliseconds, for the message that is shown
 
-// Whoever is reading a message, or about to close it, has as long as that takes.
+// A message stays while somebody is reading it or about to close it.
 for (const begins of ["pointerenter", "focusin"])
   notices.addEventListener(begins, () => clearTimeout(timer));
 for (const ends of ["pointerleave", "focusout"]) notices.addEventListener(ends, leaveLater);
 
-// Beside an open dialog everything is out of reach; inside it, messages can be read and closed.
+// Outside of an open dialog, nothing can be reached; inside it, messages can be read and closed.
 document.addEventListener("close", () => document.body.append(notices), true);
 
 /**

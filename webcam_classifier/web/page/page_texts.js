@@ -1,4 +1,4 @@
-// The page's texts, before anything else of it is loaded.
+// Fill in the page's texts before anything else is loaded.
 
 import { fillTexts } from "./fill_texts.js";
 import { texts } from "./texts.js";

@@ -1,4 +1,4 @@
-// One picture that somebody tried, with its answer: what it is taken for, and a bar for each label.
+// A picture that was tried, with its answer: the label, and a bar for each label.
 
 import { make, setText } from "./elements.js";
 import { texts } from "./texts.js";
@@ -11,9 +11,9 @@ const MOST_BARS = 5; // that are shown at once
 export class PictureAnswer {
   element;
   file;
-  /** What a screen reader is told. */
+  /** What a screen reader announces. */
   said = "";
-  /** What it is taken for, or why it has no answer: a change of it is told. */
+  /** The label, or why there is none; a change is announced. */
   verdict = "";
 
   #address;
@@ -50,7 +50,7 @@ export class PictureAnswer {
     );
   }
 
-  /** Let go of the picture. */
+  /** Remove the picture and free its memory. */
   forget() {
     URL.revokeObjectURL(this.#address);
     this.element.remove();

@@ -1,4 +1,4 @@
-// The upper edge: whether the studio is there, which data set it teaches, and who teaches.
+// The top of the page: the connection, the data set, and who teaches.
 
 import { find, setText } from "./elements.js";
 import { texts } from "./texts.js";

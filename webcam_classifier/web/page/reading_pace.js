@@ -1,4 +1,4 @@
-// Bars move with every frame; words and figures change only as fast as they can be read.
+// Bars move with every frame, but words and figures change only as fast as one can read.
 
 /** @typedef {import("./types.js").Prediction} Prediction */
 
@@ -9,7 +9,7 @@ export class ReadingPace {
   #verdict = "";
 
   /**
-   * Tell whether what is written should be renewed: after a while, or at once for another verdict.
+   * Return whether texts should be updated: after a while, or at once for another verdict.
    *
    * @param {Prediction} prediction
    */

@@ -1,4 +1,4 @@
-// What is being recorded now, and everything that must end it.
+// The current recording, and everything that must end it.
 
 /** @typedef {import("./studio.js").Studio} Studio */
 
@@ -17,7 +17,7 @@ export class Recording {
   constructor(studio, onChange) {
     this.#studio = studio;
     this.#onChange = onChange;
-    // Whoever looks away cannot be holding anything: a release that happens elsewhere is not told.
+    // If the page loses the focus, the release of a key would not be reported.
     addEventListener("blur", () => this.stop());
     addEventListener("pagehide", () => this.stop());
     document.addEventListener("visibilitychange", () => this.stop());
@@ -52,7 +52,7 @@ export class Recording {
     this.#onChange();
   }
 
-  /** End it where it may not go on: somebody else teaches, the link is lost, the label is gone. */
+  /** End it if it may not go on: somebody else teaches, the link is lost, or the label is gone. */
   check() {
     const known = this.#studio.state?.labels.some((label) => label.name === this.label);
     if (this.label !== null && (!this.#studio.mayTeach || !known)) this.stop();

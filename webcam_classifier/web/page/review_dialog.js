@@ -1,4 +1,4 @@
-// The review: snapshots that look wrong and pictures without a label, in a grid, to move or remove.
+// The review: a grid of suspect snapshots and pictures without a label, to be moved or removed.
 
 import { find, make, reconcile, setText } from "./elements.js";
 import { alertError, notice } from "./notices.js";
@@ -22,7 +22,7 @@ import { capitalised } from "./words.js";
 
 const THUMBNAIL = 240; // pixels of the longer side
 const AT_ONCE = 400; // pictures in one request
-const LOOKED_AT = 2000; // snapshots that are looked through without being asked
+const LOOKED_AT = 2000; // data sets up to this many snapshots are checked automatically
 const QUIET = 3000; // milliseconds without a change before that
 // Values of choices that are no label: a label's name can't have a slash.
 const AS_SUGGESTED = "/suggested"; // move each where it seems to belong
@@ -107,7 +107,7 @@ export class ReviewDialog {
     this.#show();
   }
 
-  /** Go where there is something to see. */
+  /** Choose the first kind that has pictures. */
   #chooseFirst() {
     this.#choose(KINDS.find((kind) => this.#items[kind].length > 0) ?? "label");
   }
@@ -360,7 +360,7 @@ function shelfItemOf(one) {
   return {
     label: null,
     name: one.name,
-    suggested: "", // it was not sure: what it shows is for a person to say
+    suggested: "", // the model was not sure, so a person has to decide
     words: capitalised([reason, guess].filter(Boolean).join("; ")),
   };
 }

@@ -1,4 +1,4 @@
-// The picture, and over it what is seen, what is recorded, or what to do next.
+// The picture, and over it the answer, the recording, or the next step.
 
 import { find, make, setText } from "./elements.js";
 import { announce } from "./notices.js";
@@ -11,10 +11,10 @@ import { nextStep } from "./guidance.js";
 /** @typedef {import("./types.js").Prediction} Prediction */
 
 const KEYS = 9; // of labels, see keyboard.js
-const STEADY = 1200; // milliseconds that a label stays before a screen reader says it
+const STEADY = 1200; // milliseconds that a label lasts before a screen reader announces it
 const OUTSIDE = "rgb(0 0 0 / 0.6)"; // over what is not looked at
 const FRAME = 1.5; // pixels of the screen
-const QUIET = 4000; // milliseconds between two labels said
+const QUIET = 4000; // milliseconds between two announcements
 
 export class Stage {
   #stage = find("stage", HTMLDivElement);
@@ -55,7 +55,7 @@ export class Stage {
   }
 
   /**
-   * Put a picture on the screen together with what was seen in it.
+   * Show a picture together with its answer.
    *
    * @param {Prediction} prediction
    * @param {ImageBitmap} picture
@@ -74,7 +74,7 @@ export class Stage {
   }
 
   /**
-   * Show that the picture is not what is there now, or that it is again.
+   * Show that the picture is stale, or current again.
    *
    * @param {import("./freshness.js").Staleness | null} stale
    */
@@ -95,7 +95,7 @@ export class Stage {
     announce(stale ? texts.picture.gone(stale.reason) : texts.picture.back);
   }
 
-  /** As in the window of live.py: what is outside is dimmed, and a thin frame goes around. */
+  /** Dim what is outside of the crop, and draw a thin frame around it, as in the window of live.py. */
   #showCrop() {
     const crop = this.crop;
     if (crop === null) return;
@@ -117,7 +117,7 @@ export class Stage {
     );
   }
 
-  /** What was seen last must not be seen again before something new is. */
+  /** Clear the last answer, so that it is not shown again before there is a new one. */
   #forgetVerdict() {
     for (const text of [this.#verdict, this.#words, this.#confidence]) setText(text, "");
     delete this.#verdict.dataset.label;
@@ -169,7 +169,7 @@ export class Stage {
   }
 
   /**
-   * What it would say if it had to, and how to teach it.
+   * Return the guess for an unknown picture, and how to correct it.
    *
    * @param {string} label the likeliest
    */
@@ -188,7 +188,7 @@ export class Stage {
   }
 
   /**
-   * Tell a screen reader what is seen once it is steady, and seldom enough to be listened to.
+   * Announce a label to screen readers once it is steady, and not too often.
    *
    * @param {string} label
    */

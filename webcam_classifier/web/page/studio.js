@@ -1,4 +1,4 @@
-// The page's side of the studio: its newest state, who may change it, and every change.
+// The page's interface to the studio: its newest state, and all requests.
 
 import { Connection } from "./connection.js";
 import { texts } from "./texts.js";
@@ -68,7 +68,7 @@ export class Studio {
   }
 
   /**
-   * Ask what is on a picture; nothing of it is kept.
+   * Classify a picture, which is not kept.
    *
    * @param {File} file
    * @returns {Promise<import("./types.js").PictureAnswer>}
@@ -89,7 +89,7 @@ export class Studio {
   }
 
   /**
-   * Begin to send what is to be read in.
+   * Begin an import.
    *
    * @param {string | null} label that all of it shows; null for a zip file that says it itself
    * @returns {Promise<string>} what the studio calls it
@@ -99,7 +99,7 @@ export class Studio {
   }
 
   /**
-   * Give the request that sends a file, which tells how far it is, as `fetch` does not.
+   * Return the request that sends a file; unlike `fetch`, it reports its progress.
    *
    * @param {string} imported
    * @param {string} name
@@ -159,7 +159,7 @@ export class Studio {
     return this.#change("POST", path("bursts", burst, "frames"), frame);
   }
 
-  /** @returns {Promise<import("./types.js").ReviewAnswer>} what somebody should look at */
+  /** @returns {Promise<import("./types.js").ReviewAnswer>} the suspects */
   review() {
     return this.#call("GET", "/api/review");
   }
@@ -260,7 +260,7 @@ export class Studio {
 }
 
 /**
- * Give the address of something by its names, whatever characters they have.
+ * Return the path of a resource from its names, whatever characters they contain.
  *
  * @param {...string} parts
  */

@@ -1,5 +1,5 @@
-// Everything that the page says: to translate it, translate this file. Sentences about the data set,
-// the camera and the work that runs come from the studio.
+// All texts of the page: to translate the page, translate this file. Sentences about the data set,
+// the camera and running jobs come from the studio.
 
 const LANGUAGE = "en";
 
@@ -38,7 +38,7 @@ export function duration(seconds) {
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 /**
- * Keep a name that is written from right to left from turning the words and figures around it.
+ * Keep a right-to-left name from reordering the words and figures around it.
  *
  * @param {string} name
  */
@@ -70,14 +70,14 @@ export const texts = {
     connecting: "Connecting…",
     connected: "Connected",
     lost: "Reconnecting…",
-    refused: "Not let in",
+    refused: "Access refused",
     away: "The studio can’t be reached.",
     awayTriedAgain:
-      "The studio can’t be reached; it is tried again by itself. Nothing that was recorded is lost.",
-    awayDoAgain: "The studio can’t be reached. It is tried again by itself; then do this once more.",
-    oldLink: "This link is not valid any more. Open the one that studio.py printed.",
+      "The studio can’t be reached. Reconnecting automatically; nothing that was recorded is lost.",
+    awayDoAgain: "The studio can’t be reached. Try this again once the page has reconnected.",
+    oldLink: "This link is no longer valid. Open the one that studio.py printed.",
     answered: (/** @type {number} */ status) =>
-      `The studio answered ${status}. Try it once more.`,
+      `The studio answered with error ${status}. Try again.`,
   },
 
   gather: {
@@ -96,7 +96,7 @@ export const texts = {
     importZip: "Import a zip",
     labelVideo: "Label a video",
     importHint:
-      "A zip of Teachable Machine, Edge Impulse, Roboflow or Lobe, or with a folder for each label. You can also drop it here, a video too, or pictures on a label.",
+      "A zip from Teachable Machine, Edge Impulse, Roboflow or Lobe, or one with a folder for each label. You can also drop it here, or a video, or drop pictures on a label.",
     undoSnapshots: (/** @type {number} */ count) => `Undo ${snapshots(count)}`,
     undoOf: (/** @type {string} */ label) => `Of ${isolated(label)}`,
     undone: (/** @type {number} */ count, /** @type {string} */ label) =>
@@ -181,7 +181,7 @@ export const texts = {
     mirror: "Mirror",
     needsHttps:
       "A browser gives its camera only to pages from https:// or localhost. Use the device’s own, or an SSH tunnel to localhost.",
-    gone: "The camera was unplugged or taken away.",
+    gone: "The camera was unplugged, or the permission to use it was withdrawn.",
     notAllowed:
       "The browser was not allowed to use its camera. Allow it beside the address, then choose it again.",
     notFound: "This browser finds no camera. Plug one in, or use the device’s.",
@@ -199,9 +199,9 @@ export const texts = {
     width: "Width",
     height: "Height",
     use: "Use this part",
-    how: "Drag over the picture, or write the numbers",
-    wholeUsed: "The whole picture is looked at now.",
-    partUsed: "Only this part is looked at now.",
+    how: "Drag over the picture, or enter the numbers",
+    wholeUsed: "The whole picture is used now.",
+    partUsed: "Only this part is used now.",
     again: (/** @type {string} */ used, /** @type {number} */ count) =>
       `${used} ${many(count, "snapshot is", "snapshots are")} analysed again.`,
   },
@@ -262,7 +262,7 @@ export const texts = {
   trying: {
     title: "Try pictures",
     choose: "Choose pictures",
-    hint: "Or drop or paste one anywhere: you see its answer, and nothing is recorded. On a label, pictures are added to it.",
+    hint: "Or drop or paste a picture anywhere to see its answer; nothing is recorded. Pictures that you drop on a label are added to it.",
     dropHere: "Drop a picture to see its answer",
     dialogTitle: "Answers to pictures",
     more: "More pictures",
@@ -278,15 +278,15 @@ export const texts = {
     unknown: (/** @type {string} */ label) => `unknown, perhaps ${isolated(label)}`,
     perhaps: (/** @type {string} */ label) => `Perhaps ${isolated(label)}: unlike your snapshots.`,
     notSure: "Not sure.",
-    part: "Only the chosen part of each picture is looked at.",
+    part: "Only the chosen part of each picture is used.",
     thisIs: "This is",
     add: "Add as a snapshot",
     added: (/** @type {string} */ label) =>
       `Added to ${isolated(label)}. Undo on the page takes it back.`,
     noPicture: (/** @type {string} */ name) =>
-      `${name} is no picture. Choose a JPEG, PNG, WebP or BMP file.`,
+      `${name} is not a picture. Choose a JPEG, PNG, WebP or BMP file.`,
     most: (/** @type {number} */ count) =>
-      `${pictures(count)} are answered at once. Try the others after them.`,
+      `At most ${pictures(count)} are answered at once. Try the others afterwards.`,
     busy: "Close what is open, then try the picture again.",
   },
 
@@ -394,7 +394,7 @@ export const texts = {
       label: {
         tab: "Look like another label",
         words:
-          "By what it has learnt without them, these belong elsewhere. A key that was let go late is often why.",
+          "According to what was learnt without them, these belong to another label. Often a key was released too late.",
         none: "No snapshot looks like another label.",
       },
       copy: {
@@ -418,7 +418,7 @@ export const texts = {
       /** @type {string} */ other,
       /** @type {number | null} */ share,
     ) => `${isolated(label)}, looks like ${isolated(other)}${share === null ? "" : `, ${percent(share)}`}`,
-    copyOf: (/** @type {string} */ label) => `${isolated(label)}, nearly as another`,
+    copyOf: (/** @type {string} */ label) => `${isolated(label)}, nearly the same as another`,
     wrongWith: (/** @type {string} */ label, /** @type {string} */ problem) =>
       `${isolated(label)}, ${problem}`,
     beforeChange: "just before a change",
@@ -473,8 +473,8 @@ export const texts = {
     add: (/** @type {number} */ count) => `Add ${pictures(count)}`,
     added: (/** @type {number} */ count, /** @type {number} */ labelCount) =>
       `Added ${pictures(count)} of ${labels(labelCount)}.`,
-    busy: "Other files are being read in. Drop these once that is done.",
-    needsLabel: "Drop pictures onto the label that they belong to.",
+    busy: "Other files are being imported. Drop these once that is done.",
+    needsLabel: "Drop pictures onto the label they belong to.",
     tooLarge: (
       /** @type {string} */ name,
       /** @type {number} */ bytes,
@@ -487,7 +487,7 @@ export const texts = {
       /** @type {number} */ most,
     ) =>
       `${pictures(count)} have ${fileSize(bytes)}, and at most ${fileSize(most)} are taken. Send less at once.`,
-    unreachable: "The studio can’t be reached. Try it once more.",
+    unreachable: "The studio can’t be reached. Try again.",
   },
 
   video: {

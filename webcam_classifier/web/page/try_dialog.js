@@ -1,4 +1,4 @@
-// Try pictures: each is sent, and shown with its answer. None is kept, unless somebody says what it is.
+// Try pictures: each is sent, and shown with its answer. None is kept unless it is added to a label.
 
 import { find, make, setText } from "./elements.js";
 import { alert } from "./notices.js";
@@ -10,10 +10,10 @@ import { texts } from "./texts.js";
 /** @typedef {import("./types.js").PictureAnswer} Answer */
 
 const MOST = 24; // pictures at once
-const SETTLED = 500; // milliseconds without a change, after which all are asked about again
+const SETTLED = 500; // milliseconds without a change after which all are classified again
 
 /**
- * What it is tried with.
+ * What the pictures are tried with.
  *
  * @typedef {object} Asked
  * @property {(file: File) => Promise<Answer>} classify
@@ -33,7 +33,7 @@ export class TryDialog {
   /** @type {{shown: PictureAnswer, teaching: PictureTeaching | null}[]} newest first */
   #tried = [];
   #round = 0; // counts how often all were asked about
-  /** What is asked before: one after another, as the live picture needs the device's time as well. */
+  /** The requests so far: one after another, because the live picture needs the device as well. */
   #asking = Promise.resolve();
   #version = "";
   #timer = 0;
@@ -100,7 +100,7 @@ export class TryDialog {
   }
 
   /**
-   * Ask about all again, where what answers is another one, once that has settled.
+   * Classify all pictures again if the model has changed, once it has settled.
    *
    * @param {string} version of what answers
    */
@@ -166,7 +166,7 @@ export class TryDialog {
   /** @param {File} file */
   async #answer(file) {
     const isOther = file.type !== "" && !file.type.startsWith("image/");
-    // A folder has a name and a size as well; only its content can't be read.
+    // A folder also has a name and a size, but its content can't be read.
     const isThere = await file.slice(0, 1).arrayBuffer().then(
       (read) => read.byteLength > 0,
       () => false,

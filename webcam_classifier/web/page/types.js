@@ -1,4 +1,4 @@
-// What the server says, written down for editors and checkers; there is no code in here.
+// The types of the server's messages, for editors and type checkers; there is no code here.
 
 /**
  * @typedef {{name: string, count: number, newest: string[], warning: string | null, key: string | null}} Label

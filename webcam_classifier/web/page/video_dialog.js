@@ -1,4 +1,4 @@
-// Label a video: it plays here, and as long as a label is held its frames are recorded for it.
+// Label a video: while a label is held, the video plays and its frames are recorded for the label.
 // The file stays in the browser; only the frames that are recorded are sent.
 
 import { make, reconcile, setText } from "./elements.js";
@@ -171,7 +171,7 @@ export class VideoDialog {
 
   async #loaded() {
     if (!Number.isFinite(this.#video.duration)) {
-      // A file that was recorded in one go does not say how long it is; its end does.
+      // Some recorded files don't state their duration; seeking to the end finds it.
       await this.#seeked(Number.MAX_SAFE_INTEGER);
       await this.#seeked(0);
     }
@@ -211,7 +211,7 @@ export class VideoDialog {
   }
 
   /**
-   * Look at each frame as it is shown, as long as this video is open.
+   * Watch each frame as it is shown, while this video is open.
    *
    * @param {number} watched
    */
@@ -265,7 +265,7 @@ export class VideoDialog {
     this.#video.pause();
     const now = this.#video.currentTime;
     const shown = Math.abs(now - this.#shownAt) < this.#frame ? this.#shownAt : now;
-    this.#seek(shown + seconds + 0.001); // just behind its beginning: times are rounded
+    this.#seek(shown + seconds + 0.001); // just after the frame's start, because times are rounded
   }
 
   /**
@@ -307,7 +307,7 @@ export class VideoDialog {
       one.problem = "";
       if (one === this.#held) this.#stop(true);
     }
-    // What came to nothing, as all of it was left out, stays and says so; what failed does not.
+    // A stretch of which all frames were left out stays and says so; one that failed does not.
     this.#stretches = this.#stretches.filter(
       (one) => one.state !== "failed" || one.names.length > 0,
     );
@@ -446,7 +446,7 @@ export class VideoDialog {
       notice(texts.video.tookBack(stretch.names.length, stretch.label, this.#studio.removedFolder));
   }
 
-  /** What was recorded of this video may have been moved, undone or removed elsewhere. */
+  /** Check what is left, since pictures of this video may have been moved or removed elsewhere. */
   async #lookWhatIsLeft() {
     for (const label of new Set(this.#stretches.map((one) => one.label))) {
       const there = new Set(await this.#studio.pictures(label).catch(() => /** @type {string[]} */ ([])));

@@ -5,7 +5,7 @@
 const WIDTH = 1280; // pixels of the longer side at the most: more than any network looks at
 const QUALITY = 0.92;
 const USUAL_RATE = 8; // frames a second, until the studio has said its own
-const LATE_RELEASE = 200; // milliseconds: a key is let go late, and what is seen by then is often something else
+const LATE_RELEASE = 200; // milliseconds before the release of a key that are dropped: people release it late
 const LOOK_EVERY = 50; // milliseconds between two looks for a frame that may be sent
 
 /**
@@ -17,7 +17,7 @@ const LOOK_EVERY = 50; // milliseconds between two looks for a frame that may be
 let made = 0; // stretches
 
 export class Stretch {
-  /** Tells it from all others. */
+  /** A unique id. */
   id = String(made++);
   /** Files of the frames that were recorded. @type {string[]} */
   names = [];
@@ -66,7 +66,7 @@ export class Stretch {
   }
 
   /**
-   * Take the frame that is shown, where its time has come.
+   * Take the frame that is shown, if one is due.
    *
    * @param {number} time of it, in seconds of the video
    */
@@ -81,7 +81,7 @@ export class Stretch {
   }
 
   /**
-   * Take no more frames, and let go of those of the last moment, but never of the first one.
+   * Take no more frames, and drop those of the last moment, but never the first one.
    *
    * @param {boolean} isLate whether a person has let a key go, and not the video ended
    */
@@ -133,7 +133,7 @@ export class Stretch {
     this.#onChange();
   }
 
-  /** Wait for a frame that is old enough to be sure of; undefined: there is none any more. */
+  /** Wait for a frame that is old enough to be kept; undefined at the end. */
   async #next() {
     let isSent = this.state === "sending";
     while (!isSent) {

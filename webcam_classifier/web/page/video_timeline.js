@@ -1,4 +1,4 @@
-// The timeline of a video: where it stands, and which stretches were recorded for which label.
+// The timeline of a video: its position, and the stretches that were recorded for each label.
 
 import { make, setText } from "./elements.js";
 import { texts } from "./texts.js";

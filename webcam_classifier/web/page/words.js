@@ -1,4 +1,4 @@
-// How names, moments and figures are written; what is of a language is in texts.js.
+// Formatting of names, times and figures; what depends on the language is in texts.js.
 
 export { duration, fileSize, many, percent } from "./texts.js";
 
@@ -8,7 +8,7 @@ export const SURE_FROM = 0.7;
 const COLOURS = 9;
 
 /**
- * Give the number of a label's colour, 1 to 9: the same as its key.
+ * Return the number of a label's colour, 1 to 9, which is also its key.
  *
  * @param {number} place of the label, from 0
  */
@@ -16,13 +16,13 @@ export function colourOf(place) {
   return String((place % COLOURS) + 1);
 }
 
-/** @param {string} words of the server, which wrote them as a part of a line */
+/** @param {string} words from the server, written as part of a line */
 export function capitalised(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /**
- * Make a sentence of such words.
+ * Make a sentence of words from the server.
  *
  * @param {string} words
  */
@@ -31,7 +31,7 @@ export function asSentence(words) {
 }
 
 /**
- * Write a moment of the server's as a person here says it, or as it came where it is none.
+ * Format a time from the server in the local way; anything else is returned unchanged.
  *
  * @param {string} moment in ISO 8601
  */
