@@ -35,6 +35,7 @@ from webcam_classifier.progress import Event, Failed, Progress, Result, Stage, l
 from webcam_classifier.teaching.job_process import JobProcess
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
+from webcam_classifier.ui.save_job import SaveJob
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -286,6 +287,27 @@ def test_a_cancelled_job_leaves_what_was_there(
     assert ended.history[0].training_loss is None
     assert ended.history[0].validation_accuracy is not None
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"the one before"
+
+
+def test_the_end_of_teaching_knows_whether_the_model_was_saved(
+    snapshots: Path, squeezenet_weights: Path, tmp_path: Path
+) -> None:
+    assert squeezenet_weights.is_file()
+    (tmp_path / "a file").write_bytes(b"no folder can be here")
+    said: list[str] = []
+    with (
+        TeachingSession(snapshots, default_backbone()) as session,
+        TrainingJobs() as jobs,
+    ):
+        assert session.wait_until_learnt(60.0)
+        for output, is_saved in ((tmp_path / "a file" / "model", False), (tmp_path / "m", True)):
+            writer = SaveJob(session, jobs, output, said.append)
+            writer.write()
+            assert writer.finish() == is_saved
+            assert writer.is_written == is_saved
+            assert writer.finish(), "nothing more was to be saved"
+    assert [text for text in said if "not" in text and "a file" in text]
+    assert (tmp_path / "m" / "model.onnx").is_file()
 
 
 def test_a_job_that_is_cancelled_too_late_is_done(

@@ -36,8 +36,8 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         on_loaded: Called once much has been loaded that stays in memory.
 
     Raises:
-        UserError: There is no display, a label can't be the name of a folder, or the source gives
-            single pictures.
+        UserError: There is no display, a label can't be the name of a folder, the source gives
+            single pictures, or a model could not be saved at the end.
     """
     # Imported only now: a finished model needs nothing that learns.
     from webcam_classifier.display.window import Window, display_problem
@@ -73,9 +73,14 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         try:
             run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
         finally:
-            writer.finish()
+            is_saved = writer.finish()
             state, learning = session.state(), session.learning_state()
             say(describe_teaching(state, learning, output, writer.is_written))
+        if not is_saved:
+            raise UserError(
+                f"{output} has no model of these snapshots, for the reason above. They are all in "
+                f"{dataset}: `python train.py {dataset}` makes a model of them."
+            )
 
 
 def _open_session(

@@ -68,13 +68,18 @@ class SaveJob:
         """Cancel a job that still waits for pictures to be learnt."""
         self._jobs.cancel()
 
-    def finish(self) -> None:
-        """Wait for a model that is being written, and report the outcome."""
+    def finish(self) -> bool:
+        """Wait for a model that is being written, and report the outcome.
+
+        Returns:
+            Whether nothing failed that was not reported before.
+        """
         if self.running is not None:
             self._say(window_words.FINISHING)
         while self.running is not None:
             self._jobs.wait(1.0)
-        self.outcome()
+        outcome = self.outcome()
+        return outcome is None or outcome[1]
 
     def outcome(self) -> tuple[str, bool] | None:
         """Return the outcome of a job that ended, once: a sentence, and whether it succeeded."""
