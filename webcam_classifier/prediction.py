@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from webcam_classifier.crop import Crop
 from webcam_classifier.visible_text import visible
 
+SURE_FROM = 0.7
+"""The confidence from which a label is shown as sure; pictures below it are worth a look."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:

@@ -20,10 +20,9 @@ from webcam_classifier.events.defaults import UNCERTAIN_LIMIT, UNCERTAIN_RATE
 from webcam_classifier.events.event import NO_PICTURE, Event, iso_time
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.prediction import Prediction
+from webcam_classifier.prediction import SURE_FROM, Prediction
 from webcam_classifier.storage import check_writable, explain_os_error, write_atomically
 
-_SURE_FROM = 0.7  # as in the overlay
 _LOOK_EVERY = 0.15  # seconds
 _REMEMBERED = 4  # frames, of the last half second
 _OFFER_EVERY = 1.0  # seconds, while frames remain uncertain
@@ -175,7 +174,7 @@ def _reason(labelled: LabelledFrame) -> str:
     steady, raw = labelled.steady, labelled.prediction
     if steady.is_unknown:
         return "unknown" if raw.is_unknown else ""
-    return "unsure" if max(steady.confidence, raw.confidence) < _SURE_FROM else ""
+    return "unsure" if max(steady.confidence, raw.confidence) < SURE_FROM else ""
 
 
 def _sureness(prediction: Prediction) -> float:

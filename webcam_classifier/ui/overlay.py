@@ -26,11 +26,8 @@ from webcam_classifier.display.shapes import (
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import UNKNOWN_NAME
-from webcam_classifier.prediction import Prediction
+from webcam_classifier.prediction import SURE_FROM, Prediction
 from webcam_classifier.ui import window_words
-
-SURE_FROM = 0.7
-"""The confidence from which a label is shown as sure; below it, it is drawn in amber."""
 
 SMALLEST_TEXT = 11
 """Pixels; smaller letters can't be read."""
@@ -161,7 +158,7 @@ def judge(prediction: Prediction, key: str = "") -> Verdict:
     if prediction.is_unknown:
         words = window_words.guess(prediction.shown_label, key)
         return Verdict(UNKNOWN_NAME, words, BLUE, PALE)
-    is_sure = prediction.confidence >= SURE_FROM
+    is_sure = prediction.confidence >= SURE_FROM  # else it is drawn in amber
     words = window_words.sureness(is_sure, prediction.confidence)
     return Verdict(prediction.shown_label, words, GREEN if is_sure else AMBER)
 
