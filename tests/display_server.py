@@ -52,8 +52,10 @@ def display_server() -> Iterator[Display]:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed (apt install xvfb xdotool)")
     reading, writing = os.pipe()
+    # Without -noreset it restarts when its last window closes, and refuses the next one meanwhile.
+    options = ("-noreset", "-screen", "0", "1280x1024x24", "-nolisten", "tcp")
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), *options],
         pass_fds=(writing,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -64,7 +64,7 @@ def test_frames_become_one_burst_without_near_copies(studio: StudioServer, folde
     assert files_below(folder / "dataset") == set()
     answer = send(studio, place, picture(5))
     assert answer.status == 400
-    assert "taken back" in answer.json["error"]
+    assert "was undone" in answer.json["error"]
 
 
 def test_each_stretch_is_a_burst_of_its_own_and_can_be_removed(

@@ -153,8 +153,9 @@ def test_the_keyboard_alone_tries_a_picture_says_what_it_is_and_undo_takes_it_ba
     before = files_below(folder / "dataset")
     picture = tmp_path / "mine.jpg"
     picture.write_bytes(coloured["red"])
-    page.by_id("try-pictures").focus()
     with page.page.expect_file_chooser() as chooser:
+        page.by_id("try-pictures").focus()
+        expect(page.by_id("try-pictures")).to_be_focused()  # by now the browser tells of choosers
         page.page.keyboard.press("Enter")
     chooser.value.set_files(picture)
     answered = tried(page, "mine.jpg")
@@ -176,6 +177,7 @@ def test_the_keyboard_alone_tries_a_picture_says_what_it_is_and_undo_takes_it_ba
     page.page.keyboard.press("Escape")
     expect(page.by_id("try-dialog")).to_be_hidden()
     expect(page.by_id("try-pictures")).to_be_focused()
+    expect(page.by_id("undo")).to_be_enabled()  # the page has heard of the new snapshot
     page.page.keyboard.press("Control+z")
     expect(page.by_id("notice")).to_contain_text("Removed the last 1 snapshot of blue.")
     assert files_below(folder / "dataset") == before
