@@ -126,8 +126,8 @@ class Findings:
             where none was.
         surroundings: Whether they decide, rather than the thing before them; None where it could
             not be asked.
-        mistake_heat: Where on some of the mistakes the predicted label was found, by their places
-            among the test pictures; each as `ActivationMap.heat` has it.
+        mistake_heat: Heat maps of the predicted label, from `ActivationMap.heat`, by the index of
+            the test picture; of the worst mistakes at the most.
     """
 
     task: TrainingTask
@@ -166,7 +166,7 @@ class Findings:
 
     @cached_property
     def worst_mistakes(self) -> tuple[int, ...]:
-        """The places of the mistakes that the report shows, the most confident first."""
+        """The indices of the test pictures that the report shows as worst mistakes, in order."""
         wrong = [place for place, answer in enumerate(self.answers) if not answer.is_right]
         wrong.sort(key=lambda place: -self.answers[place].confidence)
         return tuple(wrong[:_MOST_MISTAKES])

@@ -1,4 +1,4 @@
-"""Where each of the worst mistakes found the label that it was given."""
+"""Find what each of the worst mistakes was predicted from."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from webcam_classifier.report.findings import Findings
 def heat_of_mistakes(
     findings: Findings, backbone: Backbone | None
 ) -> dict[int, NDArray[np.float32]]:
-    """Ask the very head that made each of the worst mistakes what on the picture spoke for it.
+    """Compute the heat map of the predicted label for each of the worst mistakes.
 
-    The model that is written learnt from cross-validated pictures afterwards, and may be right
-    about them by now; the head that was left to classify one is not.
+    It is computed with the model that made the mistake. After cross-validation that is the head
+    that had not seen the picture; the final model has, and may classify it correctly.
 
     Args:
-        findings: What a task came to.
-        backbone: The frozen network of the heads; None where it is not at hand.
+        findings: The findings about a trained model.
+        backbone: The frozen network of the heads; without it cross-validated mistakes get none.
 
     Returns:
-        By place among the test pictures: (height, width) float32, 0 to 1, see
-        `ActivationMap.heat`. Empty where the network can't tell where it looked.
+        (height, width) float32, 0 to 1, by the index of the test picture, see
+        `ActivationMap.heat`. Empty if the network can't tell where it looked.
     """
     heat = {}
     for graph, places in _by_model(findings, backbone):
@@ -48,7 +48,7 @@ def heat_of_mistakes(
 def _by_model(
     findings: Findings, backbone: Backbone | None
 ) -> Iterator[tuple[onnx.ModelProto, Sequence[int]]]:
-    """The mistakes that each model made."""
+    """Yield each model with the indices of the mistakes that it made."""
     mistakes, calibration = findings.worst_mistakes, findings.outcome.cross_validation
     if calibration is None:
         if mistakes:
