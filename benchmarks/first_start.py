@@ -101,8 +101,8 @@ def start(folder: Path, model: Path, cache: Path, *, waits: bool, is_ours: bool)
     """
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     if is_ours:
-        noted = "from webcam_classifier.runtime.stranger import note_as_ours; import sys, pathlib; "
-        noted += "note_as_ours(pathlib.Path(sys.argv[1]).read_bytes())"
+        noted = "import sys, pathlib; from webcam_classifier.runtime.untrusted_model import "
+        noted += "note_as_ours; note_as_ours(pathlib.Path(sys.argv[1]).read_bytes())"
         subprocess.run(
             [sys.executable, "-c", noted, str(model)], env=environment, cwd=_PROJECT, check=True
         )

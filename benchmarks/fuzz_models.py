@@ -33,8 +33,12 @@ from webcam_classifier.model_card import (
     ModelError,
 )
 from webcam_classifier.runtime.model_structure import structure_problem
-from webcam_classifier.runtime.stranger import TRIED_WITHIN, note_as_ours
-from webcam_classifier.runtime.stranger_trial import limit_memory, trial_memory, trial_problem
+from webcam_classifier.runtime.untrusted_model import TRIED_WITHIN, note_as_ours
+from webcam_classifier.runtime.untrusted_model_trial import (
+    limit_memory,
+    trial_memory,
+    trial_problem,
+)
 from webcam_classifier.visible_text import json_line
 
 _OPERATORS = (

@@ -69,9 +69,9 @@ class StudioServer:
 
         Its headers are these, besides Host and what the body needs.
         """
-        return self.ask_as_stranger(method, path, body, self.cookie | dict(headers or {}))
+        return self.ask_without_cookie(method, path, body, self.cookie | dict(headers or {}))
 
-    def ask_as_stranger(
+    def ask_without_cookie(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send a request without the token."""

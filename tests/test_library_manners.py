@@ -65,7 +65,7 @@ _SET_FOR_A_MOMENT: Mapping[tuple[str, str], str] = {
     ("finetune/torch_programs.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
     ("report/in_process.py", "os.nice"): "a program of its own, which gives way to others",
     ("runtime/trial.py", "print"): "a program of its own, which answers on its standard output",
-    ("runtime/stranger_trial.py", "print"): "likewise",
+    ("runtime/untrusted_model_trial.py", "print"): "likewise",
 }
 
 _LOOK_AND_IMPORT = """

@@ -162,16 +162,16 @@ def test_a_camera_that_stalls_has_no_label_anywhere(
 
 def test_nobody_gets_anything_without_the_token(server: LiveServer) -> None:
     for path in ("/", "/state", "/events", "/picture.mjpg", "/model", "/live/watch.js"):
-        assert server.ask_as_stranger("GET", path).status == 401, path
-    posted = server.ask_as_stranger("POST", "/classify", b"x", {"Origin": server.origin})
+        assert server.ask_without_cookie("GET", path).status == 401, path
+    posted = server.ask_without_cookie("POST", "/classify", b"x", {"Origin": server.origin})
     assert posted.status == 401
     assert "live.py printed" in posted.json["error"]
     wrong = {"Authorization": "Bearer " + "x" * 43}
-    assert server.ask_as_stranger("GET", "/state", headers=wrong).status == 401
-    opened = server.ask_as_stranger("GET", f"/?token={server.token}")
+    assert server.ask_without_cookie("GET", "/state", headers=wrong).status == 401
+    opened = server.ask_without_cookie("GET", f"/?token={server.token}")
     cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
-    assert server.ask_as_stranger("GET", "/", headers=cookie).status == 200
-    assert server.ask_as_stranger("GET", "/state", headers=server.bearer).status == 200
+    assert server.ask_without_cookie("GET", "/", headers=cookie).status == 200
+    assert server.ask_without_cookie("GET", "/state", headers=server.bearer).status == 200
 
 
 def test_other_names_and_pages_are_refused(server: LiveServer) -> None:
@@ -180,8 +180,8 @@ def test_other_names_and_pages_are_refused(server: LiveServer) -> None:
     assert server.ask("POST", "/classify", jpeg).status == 403, "a form of another page"
     evil = {"Origin": "http://evil.example"}
     assert server.ask("POST", "/classify", jpeg, evil).status == 403
-    assert server.ask_as_stranger("POST", "/classify", jpeg, server.bearer | evil).status == 403
-    assert server.ask_as_stranger("POST", "/classify", jpeg, server.bearer).status == 200
+    assert server.ask_without_cookie("POST", "/classify", jpeg, server.bearer | evil).status == 403
+    assert server.ask_without_cookie("POST", "/classify", jpeg, server.bearer).status == 200
     assert server.change("POST", "/classify", jpeg).status == 200
     answer = server.ask("GET", "/")
     assert "script-src 'self'" in answer.headers["content-security-policy"]
@@ -196,7 +196,7 @@ def test_a_picture_that_is_sent_is_labelled_as_the_live_one(
     image[:, 150:] = PURE["green"]
     for ending in (".png", ".jpg"):
         content = cv2.imencode(ending, image)[1].tobytes()
-        answer = server.ask_as_stranger("POST", "/classify", content, server.bearer)
+        answer = server.ask_without_cookie("POST", "/classify", content, server.bearer)
         assert answer.status == 200
         assert (answer.json["width"], answer.json["height"]) == (300, 200)
         wanted = own.classify(decode_picture(content))
@@ -211,7 +211,7 @@ def test_a_picture_that_is_sent_is_labelled_as_the_live_one(
 
 def test_a_picture_that_is_none_or_too_large_is_a_sentence(server: LiveServer) -> None:
     def post(content: bytes, headers: dict[str, str] | None = None) -> tuple[int, str]:
-        answer = server.ask_as_stranger(
+        answer = server.ask_without_cookie(
             "POST", "/classify", content, server.bearer | (headers or {})
         )
         return answer.status, answer.json["error"]
@@ -350,7 +350,7 @@ def test_another_model_takes_over_by_its_name_alone(folder: Path, camera: Colour
         assert state["label"] == "cold"
         assert state["model"] == str(models / "weather" / "model.onnx")
         jpeg = jpeg_of("red", np.random.default_rng(1))
-        sent = server.ask_as_stranger("POST", "/classify", jpeg, server.bearer)
+        sent = server.ask_without_cookie("POST", "/classify", jpeg, server.bearer)
         assert sent.json["label"] == "warm"
         assert sent.json["model"] == state["model"]
 

@@ -19,7 +19,7 @@ from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import METRICS_NAME, ModelError
 from webcam_classifier.runtime import choice as choice_module
-from webcam_classifier.runtime import race as runtime_race
+from webcam_classifier.runtime import runtime_benchmark
 from webcam_classifier.runtime.choice import AUTO, choose_runtime, remember
 from webcam_classifier.runtime.device_name import device_name, physical_cores, processor_in
 from webcam_classifier.runtime.providers import (
@@ -29,12 +29,12 @@ from webcam_classifier.runtime.providers import (
     RuntimeChoice,
     installed_providers,
 )
-from webcam_classifier.runtime.race import (
+from webcam_classifier.runtime.runtime_benchmark import (
     NoReferenceError,
+    benchmark_runtimes,
     choose_fastest,
     is_possible,
     list_candidates,
-    race,
     why_not_equal,
 )
 from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
@@ -287,10 +287,10 @@ def test_a_model_whose_answers_are_no_numbers_is_refused(model: Path, wanted: st
 def test_without_the_processors_answers_nothing_is_chosen_or_remembered(
     model: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_benchmark, "REFERENCE_WITHIN", 0.01)
     said: list[str] = []
     with pytest.raises(NoReferenceError, match="no other runtime can be checked"):
-        race(model, ("cpu",), 0, ())
+        benchmark_runtimes(model, ("cpu",), 0, ())
     monkeypatch.setattr(choice_module, "physical_cores", lambda: 2)  # one has nothing to choose
     choice = choose_runtime(model, wanted, 0, said.append)
     assert choice.runtime == ExecutionConfig("cpu")
@@ -303,7 +303,7 @@ def test_without_the_processors_answers_nothing_is_chosen_or_remembered(
 def test_a_provider_that_cannot_be_checked_is_refused(
     model: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_benchmark, "REFERENCE_WITHIN", 0.01)
     with pytest.raises(ProviderError, match=f"--provider {provider} can't be checked"):
         choose_runtime(model, provider, 0, lambda _: None)
     assert not list(runtime_folder(model).glob("choice-*"))
@@ -313,11 +313,11 @@ def test_a_faster_runtime_is_not_taken_without_the_processors_answers(
     taught_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(runtime_race, "REFERENCE_WITHIN", 0.01)
+    monkeypatch.setattr(runtime_benchmark, "REFERENCE_WITHIN", 0.01)
     optimised = ExecutionConfig("cpu", 1, is_optimised=True)
     assert is_possible(taught_model / "model.onnx", optimised)  # so there is one to be taken
     with pytest.raises(NoReferenceError, match=r"processor \(cpu on 1 thread: .* took over"):
-        race(taught_model / "model.onnx", ("cpu",), 1, ())
+        benchmark_runtimes(taught_model / "model.onnx", ("cpu",), 1, ())
 
 
 def test_pictures_held_back_are_taken_where_there_are_enough(model: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def status_of_socket(
 
 
 def cookie_of(studio: StudioServer) -> dict[str, str]:
-    answer = studio.ask_as_stranger("GET", f"/?token={studio.token}")
+    answer = studio.ask_without_cookie("GET", f"/?token={studio.token}")
     return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
 
@@ -191,23 +191,23 @@ def test_nothing_is_given_without_the_token(
     wrong = [{}, {"Cookie": f"studio-{server.port}=wrong"}, {"Cookie": "studio=é"}]
     for path in ("/", "/page/style.css", "/api/state", "/report", "/api/models/model.onnx", "/x"):
         for headers in wrong:
-            answer = server.ask_as_stranger("GET", path, headers=headers)
+            answer = server.ask_without_cookie("GET", path, headers=headers)
             assert answer.status == 401
             check_strict(answer.headers)
-    assert server.ask_as_stranger("GET", "/?token=wrong").status == 401
-    assert server.ask_as_stranger("GET", f"/api/state?token={server.token}").status == 401
+    assert server.ask_without_cookie("GET", "/?token=wrong").status == 401
+    assert server.ask_without_cookie("GET", f"/api/state?token={server.token}").status == 401
     for path in ("/ws/live", "/ws/camera", f"/ws/live?token={server.token}"):
         assert status_of_socket(server, path, server.origin, {}) == 401
     origin = {"Origin": server.origin}
-    assert server.ask_as_stranger("POST", "/api/undo", {}, origin).status == 401
+    assert server.ask_without_cookie("POST", "/api/undo", {}, origin).status == 401
 
 
 def test_who_wants_no_token_has_none_on_this_machine(tmp_path: Path) -> None:
     with run_studio(tmp_path, *SMALL_CAMERA, "--no-token") as server:
         assert server.link == f"http://127.0.0.1:{server.port}/"
-        assert server.ask_as_stranger("GET", "/api/state").status == 200
-        assert server.ask_as_stranger("GET", "/", headers={"Host": "evil.example"}).status == 421
-        assert server.ask_as_stranger("GET", "/", headers={"Host": "192.168.1.7"}).status == 421
+        assert server.ask_without_cookie("GET", "/api/state").status == 200
+        assert server.ask_without_cookie("GET", "/", headers={"Host": "evil.example"}).status == 421
+        assert server.ask_without_cookie("GET", "/", headers={"Host": "192.168.1.7"}).status == 421
 
 
 def test_without_a_token_nobody_else_may_be_let_in() -> None:
@@ -235,13 +235,13 @@ def test_the_link_is_not_on_the_command_line_of_the_browser_that_is_opened(
 def test_the_link_opens_everything_and_its_token_stays_in_a_cookie_no_script_can_read(
     open_studio: StudioServer,
 ) -> None:
-    answer = open_studio.ask_as_stranger("GET", f"/?token={open_studio.token}")
+    answer = open_studio.ask_without_cookie("GET", f"/?token={open_studio.token}")
     assert answer.status == 200
     assert open_studio.token not in answer.body.decode()
     attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
     assert {"httponly", "samesite=strict"} <= attributes
     cookie = cookie_of(open_studio)
-    assert open_studio.ask_as_stranger("GET", "/api/state", headers=cookie).status == 200
+    assert open_studio.ask_without_cookie("GET", "/api/state", headers=cookie).status == 200
     assert status_of_socket(open_studio, "/ws/live", open_studio.origin, cookie) == 101
 
 

@@ -104,7 +104,7 @@ def test_only_who_may_change_things_sends_frames(studio: StudioServer, folder: P
     before = files_below(folder)
     place = begin(studio, "cup")
     origin = {"Origin": studio.origin}
-    assert studio.ask_as_stranger("POST", place, picture(21), origin).status == 401
+    assert studio.ask_without_cookie("POST", place, picture(21), origin).status == 401
     assert studio.ask("POST", place, picture(21), {"Origin": "http://a.example"}).status == 403
     assert send(studio, "/api/bursts/unknown/frames", picture(21)).status == 404
     assert studio.change("POST", "/api/bursts", {"label": "spoon"}).status == 400

@@ -269,7 +269,7 @@ def test_nobody_imports_without_the_token_from_elsewhere_or_beside_who_teaches(
     place = begin(refusing)
     path = f"{place}/files/a.zip"
     origin = {"Origin": refusing.origin}
-    assert refusing.ask_as_stranger("PUT", path, TEACHABLE, origin).status == 401
+    assert refusing.ask_without_cookie("PUT", path, TEACHABLE, origin).status == 401
     assert refusing.ask("PUT", path, TEACHABLE, {"Origin": "http://other.example"}).status == 403
     with refusing.page() as page:
         page.say(type="claim")

@@ -179,8 +179,8 @@ class Opened:
         return connection
 
 
-def test_the_oldest_stranger_makes_room() -> None:
-    opened = Opened(Limits(in_all=6, of_address=6, strangers=3, strangers_of_address=3))
+def test_the_oldest_unauthenticated_connection_makes_room() -> None:
+    opened = Opened(Limits(in_all=6, of_address=6, unauthenticated=3, unauthenticated_of_address=3))
     for _ in range(5):
         opened.open("1.2.3.4")
     assert opened.ended == [0, 1]
@@ -188,7 +188,9 @@ def test_the_oldest_stranger_makes_room() -> None:
 
 
 def test_one_address_does_not_make_others_go() -> None:
-    opened = Opened(Limits(in_all=20, of_address=10, strangers=8, strangers_of_address=3))
+    opened = Opened(
+        Limits(in_all=20, of_address=10, unauthenticated=8, unauthenticated_of_address=3)
+    )
     person = opened.open("5.6.7.8")
     for _ in range(10):
         opened.open("1.2.3.4")
@@ -200,7 +202,7 @@ def test_one_address_does_not_make_others_go() -> None:
 
 
 def test_those_who_may_talk_stay_and_a_new_one_goes_when_nothing_else_can() -> None:
-    opened = Opened(Limits(in_all=4, of_address=3, strangers=2, strangers_of_address=2))
+    opened = Opened(Limits(in_all=4, of_address=3, unauthenticated=2, unauthenticated_of_address=2))
     for _ in range(3):
         opened.open("1.2.3.4", is_known=True)
     opened.open("1.2.3.4")

@@ -22,7 +22,7 @@ from webcam_classifier.dataset.picture_files import is_picture_name, read_pictur
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
-from webcam_classifier.runtime.stranger import note_as_ours
+from webcam_classifier.runtime.untrusted_model import note_as_ours
 
 
 def main() -> None:

@@ -202,8 +202,8 @@ def _ours(names: Sequence[str], path: str, side_files: Mapping[str, bytes]) -> L
             f"{len(lost)} of {len(manifest.pictures)} pictures that {MANIFEST_NAME} lists are "
             f"missing, such as {lost[0]}. Get the whole file again."
         )
-    strangers = sorted(there - {one.source for one in pictures})
-    refused = [(name, f"{MANIFEST_NAME} does not list it") for name in strangers]
+    unlisted = sorted(there - {one.source for one in pictures})
+    refused = [(name, f"{MANIFEST_NAME} does not list it") for name in unlisted]
     beside = {name: above + name for name in manifest.files if above + name in side_files}
     return Layout(
         "teach-camera", pictures, refused, (), folders, beside, manifest.files, is_exact=True

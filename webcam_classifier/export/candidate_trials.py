@@ -18,7 +18,7 @@ from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model_card import OUTPUT_NAME
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
-from webcam_classifier.runtime.race import (
+from webcam_classifier.runtime.runtime_benchmark import (
     choose_fastest,
     is_possible,
     list_candidates,

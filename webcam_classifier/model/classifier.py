@@ -27,7 +27,7 @@ from webcam_classifier.runtime.graph_contract import check_answer, check_graph
 from webcam_classifier.runtime.providers import ON_ALL_CORES, ExecutionConfig
 from webcam_classifier.runtime.runners import Values
 from webcam_classifier.runtime.session import ModelSession, card_in, open_session
-from webcam_classifier.runtime.stranger import check_stranger
+from webcam_classifier.runtime.untrusted_model import check_untrusted_model
 from webcam_classifier.storage import recover_folder
 
 _NOTHING = np.zeros(0, dtype=np.float32)
@@ -81,7 +81,7 @@ class Classifier:
         runtime: ExecutionConfig = ON_ALL_CORES,
         unknown: str = UNKNOWN_NORMAL,
     ) -> None:
-        check_stranger(path)
+        check_untrusted_model(path)
         session = open_session(path, runtime)
         card = card_in(session, path)
         check_graph(session, card, path)
@@ -193,7 +193,7 @@ class Classifier:
             ModelError: The file has changed since it was opened, or can't be run.
             ProviderError: The runtime is not available.
         """
-        check_stranger(self.path)
+        check_untrusted_model(self.path)
         session = open_session(self.path, runtime)
         if card_in(session, self.path) != self.card:
             raise ModelError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from webcam_classifier.model_card import CARD_KEY, ModelCard
-from webcam_classifier.runtime.stranger import note_as_ours
+from webcam_classifier.runtime.untrusted_model import note_as_ours
 from webcam_classifier.storage import remove_stale_partials, write_atomically
 
 

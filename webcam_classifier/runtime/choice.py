@@ -109,10 +109,10 @@ def measure_runtime(
     else:
         say(f"trying {', '.join(names)} on this device (once for this model)")
     # Imported only here: it reads pictures, and most starts don't measure.
-    from webcam_classifier.runtime.race import NoReferenceError, race
+    from webcam_classifier.runtime.runtime_benchmark import NoReferenceError, benchmark_runtimes
 
     try:
-        choice = race(model, names, threads, notes, patience)
+        choice = benchmark_runtimes(model, names, threads, notes, patience)
     except NoReferenceError as error:
         if wanted not in (AUTO, CPU):
             raise ProviderError(f"--provider {wanted} can't be checked. {error}") from error

@@ -46,8 +46,8 @@ from webcam_classifier.runtime.providers import (
 from webcam_classifier.runtime.runners import BoundRunner, PlainRunner, Runner, SplitRunner, Values
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.split_graph import split_graph
-from webcam_classifier.runtime.stranger import check_stranger
 from webcam_classifier.runtime.tensorrt_package import open_with_tensorrt
+from webcam_classifier.runtime.untrusted_model import check_untrusted_model
 from webcam_classifier.storage import explain_os_error
 
 _FEWEST_NODES_SHARE = 0.9  # of the graph; with a smaller one, the other provider dominates
@@ -402,7 +402,7 @@ def card_of(path: Path) -> ModelCard:
     Raises:
         ModelError: The file is missing, empty, damaged, not ONNX, or has no card.
     """
-    check_stranger(path)
+    check_untrusted_model(path)
     return card_in(open_session(path, ON_ALL_CORES), path)
 
 

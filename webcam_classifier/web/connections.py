@@ -1,9 +1,9 @@
 """The limits on open connections, and which connection is closed when there are too many.
 
 Every connection takes a file descriptor, which snapshots and the camera need as well. A connection
-without an authorised request so far is called a stranger. When there are too many strangers, the
-oldest is closed: a person's browser sends a request within milliseconds, so only those who merely
-hold connections open lose them.
+is unauthenticated until its first authorised request. When there are too many of these, the oldest
+is closed: a person's browser sends a request within milliseconds, so only those who merely hold
+connections open lose them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Limits(NamedTuple):
     Attributes:
         in_all: All connections.
         of_address: From one address, or one IPv6 network.
-        strangers: Connections without an authorised request so far.
-        strangers_of_address: The same from one address.
+        unauthenticated: Connections without an authorised request so far.
+        unauthenticated_of_address: The same from one address.
     """
 
     in_all: int = 320
     of_address: int = 256
-    strangers: int = 192
-    strangers_of_address: int = 128
+    unauthenticated: int = 192
+    unauthenticated_of_address: int = 128
 
     def within(self, descriptors: int) -> Limits:
         """Reduce the limits for a process that may have this many files open."""
@@ -45,24 +45,25 @@ class Connection:
         close: Closes it at once, whatever it is doing.
 
     Attributes:
-        is_stranger: Whether it has had no authorised request so far.
+        is_unauthenticated: Whether it has had no authorised request so far.
     """
 
     def __init__(self, address: str, close: Callable[[], None]) -> None:
         self.address = address
         self.close = close
-        self.is_stranger = True
+        self.is_unauthenticated = True
 
     def admit(self) -> None:
         """Note that it had an authorised request."""
-        self.is_stranger = False
+        self.is_unauthenticated = False
 
 
 class Connections:
     """All open connections; used from the server's event loop only.
 
     Args:
-        limits: Enforced by closing the oldest stranger, or else the new connection.
+        limits: Enforced by closing the oldest unauthenticated connection, or else the new
+            connection.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -90,12 +91,15 @@ class Connections:
         """Return the connection to close for a new one; None if there is room."""
         limits = self._limits
         own = [one for one in self._open if one.address == new.address]
-        own_strangers = [one for one in own if one.is_stranger]
-        if len(own) > limits.of_address or len(own_strangers) > limits.strangers_of_address:
-            return own_strangers[0]  # the new one at the latest
-        strangers = [one for one in self._open if one.is_stranger]
-        if len(self._open) > limits.in_all or len(strangers) > limits.strangers:
-            return strangers[0]
+        own_unauthenticated = [one for one in own if one.is_unauthenticated]
+        if (
+            len(own) > limits.of_address
+            or len(own_unauthenticated) > limits.unauthenticated_of_address
+        ):
+            return own_unauthenticated[0]  # the new one at the latest
+        unauthenticated = [one for one in self._open if one.is_unauthenticated]
+        if len(self._open) > limits.in_all or len(unauthenticated) > limits.unauthenticated:
+            return unauthenticated[0]
         return None
 
 

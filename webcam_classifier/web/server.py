@@ -22,8 +22,8 @@ _END_WITHIN = 1  # second that open connections get when the server ends
 _JOIN_WITHIN = 1.5  # seconds to wait for the thread of a server at its end
 _LOOK_EVERY = 10.0  # seconds between two checks that a page is still there
 _ACCEPTED_AT_ONCE = 32
-"""Connections that are accepted at once. It must be far below the limit for strangers in `Limits`,
-or a connection whose request was not read yet could be closed for newer ones."""
+"""Connections that are accepted at once. It must be far below the limit for unauthenticated
+connections in `Limits`, or one whose request was not read yet could be closed for newer ones."""
 
 _HEAD_BYTES = 32_768  # of a request, with all cookies that a browser has for this machine
 _TELL_EVERY = 60.0  # seconds
@@ -42,7 +42,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         app: From `build_app`.
         listener: From `addresses.listen`; closed at the end.
     """
-    with _without_complaints_of_strangers():
+    with _without_logs_of_invalid_requests():
         _server_of(app).run(sockets=[listener])
 
 
@@ -68,7 +68,7 @@ class BackgroundServer:
         self._thread.join(_JOIN_WITHIN)
 
     def _run(self) -> None:
-        with _without_complaints_of_strangers(), self._listener:
+        with _without_logs_of_invalid_requests(), self._listener:
             self._server.run(sockets=[self._listener])
 
 
@@ -126,7 +126,7 @@ class _Quiet:
 
 
 @contextmanager
-def _without_complaints_of_strangers() -> Iterator[None]:
+def _without_logs_of_invalid_requests() -> Iterator[None]:
     """Keep uvicorn from logging a line or a traceback for every invalid request."""
     logger = logging.getLogger("uvicorn.error")
     logger.addFilter(_is_about_us)

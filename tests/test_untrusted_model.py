@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import CARD_KEY, OUTPUT_NAME, UNKNOWN_NAME, ModelCard, ModelError
-from webcam_classifier.runtime import stranger
+from webcam_classifier.runtime import untrusted_model
 from webcam_classifier.runtime.choice import choose_runtime
 from webcam_classifier.runtime.model_structure import MAXIMUM_NODES, structure_problem
 from webcam_classifier.runtime.session import card_of
@@ -57,7 +57,7 @@ def test_a_model_that_was_written_here_is_opened_without_a_trial(
 ) -> None:
     write_tiny_model(tmp_path / "model.onnx")
     assert notes(own_cache) == [{"is_ours": True}]
-    monkeypatch.setattr(stranger, "TRIED_WITHIN", 0.0)  # no trial could succeed
+    monkeypatch.setattr(untrusted_model, "TRIED_WITHIN", 0.0)  # no trial could succeed
     assert Classifier(tmp_path / "model.onnx").card.labels == ("blue", "green", "red")
 
 
@@ -67,7 +67,7 @@ def test_a_model_from_elsewhere_is_tried_once(
     path = save(tiny(tmp_path / "a.onnx"), tmp_path / "b.onnx")
     assert Classifier(path).card.input_size == 32
     assert [note.get("problem") for note in notes(own_cache)].count("") == 1
-    monkeypatch.setattr(stranger, "TRIED_WITHIN", 0.0)
+    monkeypatch.setattr(untrusted_model, "TRIED_WITHIN", 0.0)
     assert card_of(path).input_size == 32
     again = tmp_path / "elsewhere.onnx"
     again.write_bytes(path.read_bytes())
@@ -84,7 +84,7 @@ def test_what_failed_once_is_refused_without_another_trial(
     path = save(model, tmp_path / "b.onnx")
     with pytest.raises(ModelError, match=r"b\.onnx.*do not add up to 1"):
         card_of(path)
-    monkeypatch.setattr(stranger, "TRIED_WITHIN", 0.0)
+    monkeypatch.setattr(untrusted_model, "TRIED_WITHIN", 0.0)
     moved = path.rename(tmp_path / "c.onnx")
     with pytest.raises(ModelError, match=r"c\.onnx.*do not add up to 1"):
         Classifier(moved)
@@ -98,7 +98,7 @@ def test_a_model_that_never_ends_is_given_up(
     model = tiny(tmp_path / "a.onnx")
     add_loop(model, 10**12)
     path = save(model, tmp_path / "b.onnx")
-    monkeypatch.setattr(stranger, "TRIED_WITHIN", 4.0)
+    monkeypatch.setattr(untrusted_model, "TRIED_WITHIN", 4.0)
     started = time.monotonic()
     with pytest.raises(ModelError, match="no answer within 4 seconds"):
         choose_runtime(path, "auto", 0, print)
@@ -128,7 +128,7 @@ def test_what_is_no_probability_is_an_error_and_no_label(tmp_path: Path, value: 
     path = save(model, tmp_path / "b.onnx")
     with pytest.raises(ModelError, match="do not add up to 1"):
         Classifier(path)
-    stranger.note_as_ours(path.read_bytes())  # such as one that goes wrong on few pictures
+    untrusted_model.note_as_ours(path.read_bytes())  # such as one that goes wrong on few pictures
     with pytest.raises(ModelError, match="do not add up to 1"):
         Classifier(path).warm_up()
 
@@ -257,7 +257,7 @@ def test_a_card_of_wrong_fields_is_damaged(tmp_path: Path, card: str | dict[str,
     model = tiny(tmp_path / "a.onnx")
     (entry,) = [entry for entry in model.metadata_props if entry.key == CARD_KEY]
     entry.value = card if isinstance(card, str) else json.dumps(json.loads(entry.value) | card)
-    stranger.note_as_ours(save(model, tmp_path / "b.onnx").read_bytes())
+    untrusted_model.note_as_ours(save(model, tmp_path / "b.onnx").read_bytes())
     with pytest.raises(ModelError, match="damaged model card") as raised:
         Classifier(tmp_path / "b.onnx")
     assert str(raised.value).isprintable()

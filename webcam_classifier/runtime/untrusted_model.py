@@ -1,4 +1,4 @@
-"""Refuse model files from elsewhere that fail in a process of their own.
+"""Try a model file from elsewhere in a separate process first, and refuse it if it fails there.
 
 A model file is a program: with a damaged or malicious one onnxruntime may crash, hang or use up
 all memory. The hashes of files that were written on this device are noted, and those are opened
@@ -26,7 +26,9 @@ from webcam_classifier.storage import remove_stale_partials, write_atomically
 TRIED_WITHIN = 15.0
 """Seconds until it has answered, including the start of the process."""
 
-_TRIAL = "webcam_classifier.runtime.stranger_trial"  # by name: importing it would be circular
+_TRIAL = (
+    "webcam_classifier.runtime.untrusted_model_trial"  # by name: importing it would be circular
+)
 _KEPT = 2000  # notes, of some 60 bytes
 _RULES = 1  # version of what is refused; a new one tries all files again
 _PATH = "{path}"  # in a noted problem, because the file may have been moved the next time
@@ -43,7 +45,7 @@ def note_as_ours(content: bytes) -> None:
     _note(hashlib.sha256(content).hexdigest(), {"is_ours": True})
 
 
-def check_stranger(path: Path) -> None:
+def check_untrusted_model(path: Path) -> None:
     """Refuse a model file that this process should not open.
 
     A file that was made here is only hashed.

@@ -41,7 +41,7 @@ class NoReferenceError(UserError):
     """The CPU gave no answers, so that no other runtime can be checked."""
 
 
-def race(
+def benchmark_runtimes(
     model: Path,
     names: Sequence[str],
     threads: int,
