@@ -32,11 +32,11 @@ from webcam_classifier.export.web_page import write_web_page
 from webcam_classifier.finetune.network import PixelNetwork
 from webcam_classifier.finetune.network_export import export_finetuned_features, finetuned_head
 from webcam_classifier.head.lda import append_head
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.runtime.device_name import device_name
+from webcam_classifier.temporary_files import temporary_folder
 
 _WIDTH = 0.35
 _SIZE = 224  # pixels

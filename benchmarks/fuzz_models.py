@@ -20,7 +20,7 @@ from benchmarks.fuzz_child import CRASHED, HUNG, run_forked
 from webcam_classifier.events.json_lines import frame_fields
 from webcam_classifier.frame import Frame
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.live.sinks import top_labels
+from webcam_classifier.live.terminal_lines import top_labels
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes
 from webcam_classifier.model_card import (

@@ -183,13 +183,13 @@ def compare(folder: Path, names: Sequence[str], options: argparse.Namespace) -> 
         answers = {name: way.answers for name, way in running.items()}
     print(table(times, answers))
     print("\n".join(ratios(times)))
-    print("\n".join(describe_left_out(left_out)))
+    print("\n".join(describe_validation(left_out)))
     if options.plot:
         draw_plot(times, options.plot, environment(options.environments))
     return times
 
 
-def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
+def describe_validation(left_out: Mapping[str, str]) -> list[str]:
     """Say which ways were not measured, and why; a ratio may hide that its best way is missing."""
     return [f"left out: {WAYS[name].title}: {reason}" for name, reason in left_out.items()]
 

@@ -50,11 +50,11 @@ from webcam_classifier.dataset.picture_files import PictureError, encode_snapsho
 from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.learnt_pictures import metrics_belong
-from webcam_classifier.kept_graph import read_graph
-from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.graph_cache import read_cached_graph
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.runtime.choice import recall
 from webcam_classifier.runtime.runtime_cache import forget_old_folders, runtime_folder
+from webcam_classifier.temporary_files import temporary_folder
 
 _ROOT = Path(__file__).resolve().parents[1]
 _GONE_WITHIN = 30.0  # seconds
@@ -200,7 +200,7 @@ def check_kept(folder: Path, told: Sequence[str], tally: Tally) -> None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             if digest[:24] not in path.name:
                 _note(tally, "unreadable", f"{path.name} is damaged")
-        elif read_graph(path) is None:
+        elif read_cached_graph(path) is None:
             _note(tally, "unreadable", f"{path.name} is damaged")
     for path in (folder / "cache").rglob("choice-*.json"):
         recall(path, lambda line: _note(tally, "unreadable", line))

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for place, regions in enumerate(labellers):
                 before = time.thread_time()
                 for labeller in regions:
-                    labeller.steadied(labeller.ask(image).prediction, index / _RATE)
+                    labeller.smoothed(labeller.ask(image).prediction, index / _RATE)
                 spent[place].append(1000 * (time.thread_time() - before))
     print("regions  files   processor ms, median   5th percentile")
     for (regions_count, files), each in zip(_VARIANTS, spent, strict=True):

@@ -32,8 +32,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.faulty_camera import FAULTS
+from webcam_classifier.camera.health_monitor import STALLED_AFTER
 from webcam_classifier.camera.open_camera import open_camera
-from webcam_classifier.camera.picture_watch import STALLED_AFTER
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.frame import BgrImage

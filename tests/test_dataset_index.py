@@ -23,9 +23,9 @@ from hypothesis.stateful import (
 )
 
 from tests.some_pictures import copy_some
-from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.listing import list_dataset
+from webcam_classifier.dataset.predefined_split import TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError

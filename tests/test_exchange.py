@@ -443,11 +443,14 @@ def test_an_export_given_to_train_directly_is_not_taught_by_its_parts(tmp_path: 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from webcam_classifier.dataset import arrivals
+from webcam_classifier.dataset import file_transaction
 from webcam_classifier.exchange.import_dataset import import_dataset
 left = int(sys.argv[4])
 kind = getattr(signal, sys.argv[5])
-holder, name = (arrivals.Arrivals, "add") if sys.argv[3] == "add" else (arrivals.Path, "rename")
+if sys.argv[3] == "add":
+    holder, name = file_transaction.FileTransaction, "add"
+else:
+    holder, name = file_transaction.Path, "rename"
 original = getattr(holder, name)
 def counted(*arguments):
     global left

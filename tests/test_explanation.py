@@ -20,7 +20,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.model.heat import draw_heat
+from webcam_classifier.model.heat_map import draw_heat_map
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.ui.explanation import Explanation
 
@@ -94,7 +94,7 @@ def test_heat_lies_in_the_part_that_is_looked_at(taught_model: Path, hands: Path
 
 def test_without_heat_a_picture_stays_as_it_is() -> None:
     picture = np.full((40, 60, 3), 90, np.uint8)
-    draw_heat(picture, np.zeros((4, 4), np.float32))
+    draw_heat_map(picture, np.zeros((4, 4), np.float32))
     assert (picture == 90).all()
 
 

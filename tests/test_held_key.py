@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from webcam_classifier.pace import Pace
+from webcam_classifier.rate_limiter import RateLimiter
 from webcam_classifier.ui.held_key import HeldKey
 
 _FRAME = 0.02  # seconds
@@ -78,19 +78,19 @@ def test_a_program_that_was_busy_does_not_take_the_key_for_let_go() -> None:
 
 
 def test_a_pace_keeps_its_rate_when_it_is_asked_irregularly() -> None:
-    pace = Pace(8.0)
+    pace = RateLimiter(8.0)
     assert sum(pace.is_due(index / 30) for index in range(300)) == 80
 
 
 def test_a_pace_does_not_catch_up_after_a_pause() -> None:
-    pace = Pace(10.0)
+    pace = RateLimiter(10.0)
     assert pace.is_due(0.0)
     assert pace.is_due(5.0)
     assert not pace.is_due(5.05)
 
 
 def test_a_restarted_pace_is_due_at_once() -> None:
-    pace = Pace(1.0)
+    pace = RateLimiter(1.0)
     assert pace.is_due(0.0)
     assert not pace.is_due(0.1)
     pace.restart()

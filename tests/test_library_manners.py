@@ -63,7 +63,7 @@ _SET_FOR_A_MOMENT: Mapping[tuple[str, str], str] = {
     ("report/figures.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
     ("export/core_ml.py", "warnings.simplefilter"): "within warnings.catch_warnings",
     ("finetune/torch_programs.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
-    ("report/in_process.py", "os.nice"): "a program of its own, which gives way to others",
+    ("report/render_process.py", "os.nice"): "a program of its own, which gives way to others",
     ("runtime/trial.py", "print"): "a program of its own, which answers on its standard output",
     ("runtime/untrusted_model_trial.py", "print"): "likewise",
 }

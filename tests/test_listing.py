@@ -19,10 +19,10 @@ from tests.colour_model import colour_card, write_colour_model
 from webcam_classifier.camera.files import open_folder
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.evaluate import main as evaluate
-from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.labelled_pictures import describe_skipped, load_labelled_pictures
 from webcam_classifier.dataset.listing import list_dataset, list_pictures, printable
 from webcam_classifier.dataset.picture_files import encode_snapshot
+from webcam_classifier.dataset.predefined_split import TEST_PART, TRAINING_PART
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.check_pictures import find_pictures
 from webcam_classifier.teaching.recording_session import RecordingSession

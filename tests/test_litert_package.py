@@ -14,7 +14,7 @@ from tests.tiny_model import write_tiny_model
 from webcam_classifier.cli.export import main
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
-from webcam_classifier.kept_graph import read_graph
+from webcam_classifier.graph_cache import read_cached_graph
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
@@ -155,7 +155,7 @@ def test_a_file_that_was_written_is_opened_again_and_made_anew_where_it_was_dama
     again = answer(open_with_litert(model, ON_ONE_THREAD, folder), picture)
     np.testing.assert_array_equal(again, expected)
     assert "was damaged" in capfd.readouterr().err
-    assert read_graph(file) is not None
+    assert read_cached_graph(file) is not None
 
 
 def test_where_nothing_can_be_kept_it_runs(model: Path, tmp_path: Path) -> None:

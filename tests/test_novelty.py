@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from webcam_classifier.evaluation.ood_pictures import STRANGE_PICTURES, ood_pictures
+from webcam_classifier.evaluation.ood_pictures import OOD_PICTURES, ood_pictures
 from webcam_classifier.head.cross_validation import fit_calibrated
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.lda import append_head
@@ -229,7 +229,7 @@ def test_ood_pictures_are_such_as_the_graph_takes() -> None:
     kinds = ood_pictures(64)
     assert set(kinds) == {"noise", "covered lens"}
     for pictures in kinds.values():
-        assert len(pictures) == STRANGE_PICTURES
+        assert len(pictures) == OOD_PICTURES
         assert {picture.shape for picture in pictures} == {(64, 64, 3)}
         assert {picture.dtype for picture in pictures} == {np.dtype(np.uint8)}
     again = ood_pictures(64)["noise"][3]

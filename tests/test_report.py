@@ -28,7 +28,7 @@ from webcam_classifier.report.analysis import Analysis
 from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import LabelError
 from webcam_classifier.report.learning_curve import CurvePoint, LearningCurve
-from webcam_classifier.report.novelty_check import NoveltyCheck, StrangeCheck
+from webcam_classifier.report.novelty_check import NoveltyCheck, OutOfDistributionCheck
 from webcam_classifier.report.random_split import RandomSplit
 from webcam_classifier.report.render import render_report
 from webcam_classifier.report.sentences import describe_confidence
@@ -44,8 +44,11 @@ _FULL = Analysis(
     duplicates=Duplicates((Copy(0, 9, is_identical=True),), repeated=0),
     doubted=(LabelError(1, 0, 1, 0.9, 0.1),),
     novelty=NoveltyCheck(
-        left_out=(StrangeCheck("a", 0.91, 0.3, 4), StrangeCheck("b", 0.83, 0.5, 4)),
-        strange=(StrangeCheck("noise", 1.0, 0.0, 40),),
+        left_out=(
+            OutOfDistributionCheck("a", 0.91, 0.3, 4),
+            OutOfDistributionCheck("b", 0.83, 0.5, 4),
+        ),
+        strange=(OutOfDistributionCheck("noise", 1.0, 0.0, 40),),
     ),
 )  # fmt: skip
 
@@ -152,7 +155,7 @@ def test_the_report_loads_nothing_from_anywhere(tmp_path: Path) -> None:
 
 def test_names_are_shown_and_never_become_markup(tmp_path: Path) -> None:
     labels = ("<script>alert(1)<br>", 'b" onload="x', "$x_1$ & #000001")
-    left_out = tuple(StrangeCheck(label, 0.9, 0.3, 4) for label in labels)
+    left_out = tuple(OutOfDistributionCheck(label, 0.9, 0.3, 4) for label in labels)
     analysis = dataclasses.replace(_FULL, novelty=NoveltyCheck(left_out, strange=()))
     found = findings_of(pictures_of(tmp_path / "pictures", labels), analysis)
     reader = read(render_report(found, "<b>model</b>"))

@@ -19,7 +19,11 @@ from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.cli import collect
 from webcam_classifier.cli.list_suspects import describe_suspects
 from webcam_classifier.dataset.picture_files import decode_picture, encode_snapshot
-from webcam_classifier.dataset.shelf import ShelfNote, append_note, shelf_names
+from webcam_classifier.dataset.unlabelled_pictures import (
+    UnlabelledNote,
+    append_note,
+    unlabelled_names,
+)
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
 from webcam_classifier.teaching.picture_moves import UndoableMoves
@@ -191,7 +195,7 @@ def test_what_is_no_picture_is_neither_listed_nor_taken_in(tmp_path: Path) -> No
     save(shelf / name_of(1, 1), picture((90, 200, 90), 1))
     (shelf / "junk.jpg").write_bytes(b"no picture")
     (shelf / "link.jpg").symlink_to("/etc/hostname")
-    assert "link.jpg" not in shelf_names(shelf)
+    assert "link.jpg" not in unlabelled_names(shelf)
     with RecordingSession(dataset) as session:
         with pytest.raises(UserError, match=r"junk\.jpg is no picture"):
             session.take_in([shelf / name_of(1, 1), shelf / "junk.jpg"], "red")
@@ -255,7 +259,7 @@ def test_the_command_lists_what_waits_for_a_label(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / name_of(1, 1), picture((9, 200, 9), 1))
-    append_note(tmp_path, ShelfNote(name_of(1, 1), "change", "cup", 0.4, ""))
+    append_note(tmp_path, UnlabelledNote(name_of(1, 1), "change", "cup", 0.4, ""))
     collect.main(["--review", str(tmp_path)])
     told = capsys.readouterr().out
     assert "1 picture waits for a label" in told

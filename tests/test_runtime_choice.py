@@ -365,7 +365,7 @@ def test_what_kills_left_anywhere_in_the_cache_goes_with_the_old_folders(
     place = tmp_path / "webcam-classifier" / folder / "graph.onnx"
     place.parent.mkdir(parents=True)
     write = (
-        f"import sys, pathlib\nfrom webcam_classifier.leftovers import partial_path\n"
+        f"import sys, pathlib\nfrom webcam_classifier.temporary_files import partial_path\n"
         f"partial_path(pathlib.Path({str(place)!r})).write_bytes(b'half')"
     )
     subprocess.run([sys.executable, "-c", write], check=True)

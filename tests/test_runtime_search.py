@@ -13,11 +13,11 @@ import pytest
 
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
-from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.runtime.choice import AUTO, known_runtime
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.providers import ExecutionConfig
+from webcam_classifier.temporary_files import temporary_folder_path
 
 PROJECT = Path(__file__).resolve().parents[1]
 ENDS_WITHIN = 300.0  # seconds; it gives way to all else that runs here

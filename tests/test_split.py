@@ -17,7 +17,7 @@ from webcam_classifier.dataset.split import (
     Split,
     burst_folds,
     find_bursts,
-    split_as_given,
+    split_as_predefined,
     split_pictures,
 )
 
@@ -179,8 +179,8 @@ def test_of_two_recordings_one_measures_and_nothing_else() -> None:
 def test_a_part_held_back_from_one_recording_is_said_to_be_cut() -> None:
     names = [f"test/{name}" for name in bursts("a", [10])]
     names += [f"train/{name}" for name in bursts("a", [40])]
-    given_parts = np.repeat([2, 0], [10, 40])
-    split = split_as_given(names, np.zeros(50, np.int64), ["a"], distinct(50), given_parts)
+    parts = np.repeat([2, 0], [10, 40])
+    split = split_as_predefined(names, np.zeros(50, np.int64), ["a"], distinct(50), parts)
     assert split.test.tolist() == list(range(10))
     assert split.validation_cut_labels == ("a",)
     assert split.cut_labels == ()

@@ -162,7 +162,7 @@ def test_what_a_killed_process_left_is_removed_at_once_and_a_living_one_keeps_it
 ) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from webcam_classifier.leftovers import temporary_folder\n"
+        "from webcam_classifier.temporary_files import temporary_folder\n"
         "from webcam_classifier.storage import replace_atomically\n"
         "def write(partial):\n"
         "    partial.write_bytes(b'half')\n"
@@ -188,7 +188,7 @@ def test_what_a_killed_process_left_is_removed_at_once_and_a_living_one_keeps_it
         running[0].wait()
         remove_stale_partials(dataset)
         recover_folder(dataset)
-        look = "from webcam_classifier.leftovers import temporary_folder as f\nwith f(): pass"
+        look = "from webcam_classifier.temporary_files import temporary_folder as f\nwith f(): pass"
         subprocess.run([sys.executable, "-c", look], env=environment, check=True)
         assert [f"-{running[1].pid}-" in path.name for path in dataset.iterdir()] == [True]
         assert [f"-{running[1].pid}-" in path.name for path in temporary.iterdir()] == [True]

@@ -119,7 +119,9 @@ def test_an_upload_for_which_there_is_no_room_says_so_and_the_next_one_is_taken(
     assert (tmp_path / "stderr.txt").read_text() == ""
 
 
-_OWNED_NAME = "from webcam_classifier.leftovers import new_owned_name; print(new_owned_name())"
+_OWNED_NAME = (
+    "from webcam_classifier.temporary_files import new_owned_name; print(new_owned_name())"
+)
 
 
 def test_what_killed_programs_left_is_swept_at_the_next_start(

@@ -29,12 +29,12 @@ from webcam_classifier.cli import evaluate, train
 from webcam_classifier.dataset.picture_files import encode_snapshot, read_picture
 from webcam_classifier.dataset.snapshot_name import SnapshotName
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.progress import Event, Failed, Progress, Result, Stage, listening
 from webcam_classifier.teaching.job_process import JobProcess
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
+from webcam_classifier.temporary_files import temporary_folder_path
 from webcam_classifier.ui.save_job import SaveJob
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.labelled_frames import an_event, labelled_frame
-from webcam_classifier.dataset.shelf import NOTES_NAME, read_notes, shelf_names
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
+from webcam_classifier.dataset.unlabelled_pictures import NOTES_NAME, read_notes, unlabelled_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.uncertain_pictures import UncertainPictures
@@ -46,7 +46,7 @@ def kept(folder: Path, frames: list[LabelledFrame], **settings: float) -> tuple[
         for one in frames:
             sink.take_frame(one)
             wait_until(lambda: not sink.counts.pending)
-    return said, len(shelf_names(folder))
+    return said, len(unlabelled_names(folder))
 
 
 def test_what_is_unknown_or_unsure_is_kept_with_a_note_and_what_is_sure_is_not(
@@ -59,7 +59,7 @@ def test_what_is_unknown_or_unsure_is_kept_with_a_note_and_what_is_sure_is_not(
         seen(3, 130.0, "hand", 0.9),
     ]
     assert kept(tmp_path, frames, rate=OFTEN) == ([], 2)
-    names = shelf_names(tmp_path)
+    names = unlabelled_names(tmp_path)
     found = [parse_snapshot_name(Path(name).stem) for name in names]
     assert [one[1:] for one in found if one is not None] == [(2, 1), (1, 1)]  # a burst each
     notes = read_notes(tmp_path)
@@ -92,7 +92,7 @@ def test_the_least_sure_frame_before_a_change_is_kept(tmp_path: Path) -> None:
         sink.take_event(replace(event, previous_label=None))  # the first label is no change
         sink.take_event(replace(event, label=NO_PICTURE))
         wait_until(lambda: not sink.counts.pending)
-        assert shelf_names(tmp_path) == ()
+        assert unlabelled_names(tmp_path) == ()
         for number, sure in enumerate((0.95, 0.75, 0.9)):
             sink.take_frame(seen(number, 20 + number * 0.2, "cup", sure))
         sink.take_event(replace(event, monotonic=20.6))
@@ -120,7 +120,7 @@ def test_a_disk_that_fails_is_one_sentence_and_the_loop_goes_on(tmp_path: Path) 
         folder.unlink()
         sink.take_frame(seen(9, 900.0, "unknown"))
         wait_until(lambda: not sink.counts.pending)
-    assert len(shelf_names(folder)) == 1
+    assert len(unlabelled_names(folder)) == 1
 
 
 def test_frames_never_wait_for_the_disk(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import (
+from webcam_classifier.temporary_files import (
     PARTIAL_ENDING,
     is_abandoned,
     is_own_partial,

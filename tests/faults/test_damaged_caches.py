@@ -22,7 +22,7 @@ from webcam_classifier.backbone.weights import squeezenet1_1_weights
 from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.cli import train
 from webcam_classifier.errors import UserError
-from webcam_classifier.kept_graph import is_graph_kept, keep_graph, read_graph
+from webcam_classifier.graph_cache import cache_graph, is_graph_cached, read_cached_graph
 from webcam_classifier.runtime.choice import choose_runtime
 from webcam_classifier.runtime.file_hashes import changed_files, is_unchanged, note_hashes
 from webcam_classifier.runtime.providers import ExecutionConfig
@@ -111,7 +111,7 @@ def test_a_damaged_optimised_graph_is_made_anew_and_said_once(
     assert [line for line in heard.lines if "damaged" in line] == [
         f"{kept} was damaged, and is rebuilt."
     ]
-    assert is_graph_kept(kept)
+    assert is_graph_cached(kept)
     with Heard() as heard:
         np.testing.assert_array_equal(answers(small_model, _OPTIMISED), expected)
     assert heard.lines == []
@@ -134,7 +134,7 @@ def test_where_the_cache_cannot_be_written_a_model_runs_as_it_is(
 def test_every_flip_of_a_kept_graph_is_seen(tmp_path: Path) -> None:
     graph = onnx.ModelProto(ir_version=9, producer_name="a graph").SerializeToString()
     path = tmp_path / "graph.onnx"
-    keep_graph(path, graph)
+    cache_graph(path, graph)
     whole = path.read_bytes()
     kept = onnx.load_from_string(whole)  # still ONNX as a whole
     assert kept.producer_name == "a graph"
@@ -144,12 +144,12 @@ def test_every_flip_of_a_kept_graph_is_seen(tmp_path: Path) -> None:
             damaged = bytearray(whole)
             damaged[place] ^= 1
             path.write_bytes(bytes(damaged))
-            assert read_graph(path) is None
+            assert read_cached_graph(path) is None
             path.write_bytes(whole[:place])
-            assert read_graph(path) is None
+            assert read_cached_graph(path) is None
     assert len(heard.lines) == 2 * len(whole)
     path.write_bytes(whole)
-    assert read_graph(path) == whole
+    assert read_cached_graph(path) == whole
 
 
 @pytest.mark.parametrize("damage", _DAMAGES)

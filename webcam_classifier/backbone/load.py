@@ -34,7 +34,7 @@ from webcam_classifier.backbone.weights import (
     squeezenet1_1_weights,
 )
 from webcam_classifier.errors import UserError
-from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
+from webcam_classifier.graph_cache import cache_graph_if_possible, read_cached_graph
 
 _logger = logging.getLogger(__name__)
 
@@ -195,10 +195,10 @@ def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFe
         content.update(name.encode() + tensor.tobytes())
     name = f"{backbone}-{input_size}-{content.hexdigest()[:16]}.onnx"
     cached = cache_folder() / "features" / name
-    kept = read_graph(cached)
+    kept = read_cached_graph(cached)
     if kept is not None:
         return FrozenFeatures(onnx.load_from_string(kept), pretrained.source)
     _logger.info("exporting the features of %s (once)", backbone)
     graph = export_features(backbone, pretrained, input_size)
-    keep_graph_if_possible(cached, graph.SerializeToString())
+    cache_graph_if_possible(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

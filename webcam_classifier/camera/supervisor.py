@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from webcam_classifier.camera.connection import Connection, FrameGrabber
+from webcam_classifier.camera.health_monitor import HealthMonitor
 from webcam_classifier.camera.newest_frame import NewestFrame
-from webcam_classifier.camera.picture_watch import PictureWatch
 from webcam_classifier.camera.protocol import AnyCamera, CameraError, CameraStatus
 from webcam_classifier.frame import Frame
 
@@ -36,7 +36,7 @@ class LiveCamera:
     A thread grabs every frame, so that no queue grows old anywhere, and keeps the newest one; see
     `NewestFrame` for which one a reader gets. Another thread looks after it: where the connection
     is lost or silent it is let go, and made again with growing pauses, for ever or until it is
-    given up. Pictures that stand still or are black or cut off are not given; see `PictureWatch`.
+    given up. Pictures that stand still or are black or cut off are not given; see `HealthMonitor`.
     A reader waits meanwhile, and `status` says what it waits for.
 
     Args:
@@ -71,7 +71,7 @@ class LiveCamera:
         self._patience = patience
         self._reopen = reopen
         self._give_up_after = give_up_after
-        self._watch = PictureWatch(period, looks=reopen is not None)
+        self._watch = HealthMonitor(period, looks=reopen is not None)
         self._lock = threading.RLock()  # guards all below
         self._woken = threading.Condition(self._lock)
         self._newest = NewestFrame(self._lock)

@@ -57,13 +57,13 @@ from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.foreign_formats import FORMATS
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.tensorrt_engine import TENSORRT, build_engine
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Result, tell
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import PROVIDERS, installed_providers
 from webcam_classifier.storage import check_file_writable, write_atomically
+from webcam_classifier.temporary_files import temporary_folder
 
 
 @library_messages()

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.listing import printable
-from webcam_classifier.dataset.shelf import ShelfNote, read_notes, shelf_names
+from webcam_classifier.dataset.unlabelled_pictures import (
+    UnlabelledNote,
+    read_notes,
+    unlabelled_names,
+)
 from webcam_classifier.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ def list_suspects(folder: Path, as_json: bool) -> None:
         raise UserError(
             f"There is no folder {folder}. Record with `python collect.py LABEL`, or name another."
         )
-    kept = shelf_names(folder)
+    kept = unlabelled_names(folder)
     if kept:
         _tell_shelf(folder, kept, as_json)
         return
@@ -136,7 +140,7 @@ def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
     print(as_installed("\n".join(lines)))
 
 
-def describe_note(note: ShelfNote | None) -> str:
+def describe_note(note: UnlabelledNote | None) -> str:
     """Return why a picture was kept; empty if that is not known."""
     if note is None:
         return ""

@@ -19,8 +19,8 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.live.service_notify import notifier_of
-from webcam_classifier.live.sinks import TerminalLines
 from webcam_classifier.live.status_words import status_sentence
+from webcam_classifier.live.terminal_lines import TerminalLines
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard

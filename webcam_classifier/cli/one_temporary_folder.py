@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.temporary_files import temporary_folder
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from typing import Any
 
 from webcam_classifier.cli.child import ending_with_parent
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.runtime.choice import (
     AUTO,
@@ -33,6 +32,7 @@ from webcam_classifier.runtime.choice import (
 )
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig, RuntimeChoice
+from webcam_classifier.temporary_files import temporary_folder_path
 
 _NICENESS = 19
 _LOOK_EVERY = 0.1  # seconds

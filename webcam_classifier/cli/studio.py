@@ -38,8 +38,8 @@ from webcam_classifier.cli.page_access import check_is_private, missing_package,
 from webcam_classifier.cli.recording_arguments import add_dataset_argument
 from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.dataset.crop_file import write_crop
-from webcam_classifier.leftovers import sweep_temporary_folders
 from webcam_classifier.storage import check_writable, recover_folder
+from webcam_classifier.temporary_files import remove_stale_temporary_folders
 from webcam_classifier.web.addresses import LOOPBACK, is_loopback, links, listen, own_names
 
 PORT = 8000
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_writable(output)
     recover_folder(output)
     with suppress(OSError):  # recording works without a folder for temporary files too
-        sweep_temporary_folders()
+        remove_stale_temporary_folders()
     try:
         from webcam_classifier.web.access import Access
 

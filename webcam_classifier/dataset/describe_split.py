@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, VALIDATION_PART
+from webcam_classifier.dataset.predefined_split import PARTS, TEST_PART, VALIDATION_PART
 from webcam_classifier.dataset.split import Split
 
 _UNBALANCED = 4  # times as many pictures of one label as of another

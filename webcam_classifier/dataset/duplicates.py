@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.dataset.given_parts import PARTS
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.near_duplicates import are_near_duplicates, group_near_duplicates
+from webcam_classifier.dataset.predefined_split import PARTS
 from webcam_classifier.dataset.same_picture import PictureComparison
 from webcam_classifier.dataset.split import Split
 
@@ -54,7 +54,7 @@ class Leak:
     """Pictures of one part of a split that have a copy in a part that is learnt from before.
 
     Attributes:
-        part: Where they are, of `given_parts.PARTS`.
+        part: Where they are, of `predefined_split.PARTS`.
         learnt: Where their copies are.
         identical: How many have the same content as a picture there.
         near: How many others are near duplicates of one there.

@@ -13,9 +13,15 @@ from webcam_classifier.dataset.duplicates import (
     find_duplicates,
     find_leaks,
 )
-from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.dataset.split import SHARES, Shares, Split, split_as_given, split_pictures
+from webcam_classifier.dataset.predefined_split import PARTS, TEST_PART, TRAINING_PART
+from webcam_classifier.dataset.split import (
+    SHARES,
+    Shares,
+    Split,
+    split_as_predefined,
+    split_pictures,
+)
 
 _MOST_SIZES = 200  # different ones; beyond, the rarest are left out
 
@@ -93,7 +99,7 @@ def split_data_set(
     if pictures.part_indices is None:
         split = split_pictures(*about, hold_test=hold_test, shares=shares)
     else:
-        split = split_as_given(*about, pictures.part_indices, hold_test=hold_test)
+        split = split_as_predefined(*about, pictures.part_indices, hold_test=hold_test)
     facts = gather_facts(pictures, split)
     return replace(split, leaked=facts.leaked), facts
 

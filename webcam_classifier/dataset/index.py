@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.crop import Crop
-from webcam_classifier.dataset.given_parts import TRAINING_PART
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset, printable
+from webcam_classifier.dataset.predefined_split import TRAINING_PART
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
 
@@ -37,7 +37,7 @@ class Picture:
         label: Its label.
         name: Its path below the label's folder, with forward slashes.
         root: The folder of its part below the data set, of one that came split; else empty.
-        part: An index into `given_parts.PARTS`.
+        part: An index into `predefined_split.PARTS`.
         is_on_disk: Whether its file is there; else it is on its way.
         content_hash: sha256 of its file; empty as long as nobody has read that.
         embeddings: (views, features) float32: of the picture itself, then of views of it; None

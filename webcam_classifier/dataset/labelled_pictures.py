@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.category_names import find_category_names
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, SMALL_SIDE
-from webcam_classifier.dataset.given_parts import TEST_PART, TRAINING_PART, find_parts
 from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.listing import SkippedFile, printable
 from webcam_classifier.dataset.picture_images import ImageMemory, PictureImages
+from webcam_classifier.dataset.predefined_split import TEST_PART, TRAINING_PART, find_parts
 from webcam_classifier.dataset.reading import read_pictures
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
@@ -44,8 +44,8 @@ class LabelledPictures:
         content_hashes: sha256 of each file.
         sizes: (pictures, 2) int64, width and height of each file's picture, in pixels.
         skipped: The files that could not be used.
-        part_indices: (pictures,) int64, an index into `given_parts.PARTS` for each picture of a
-            folder that came split; None where it did not.
+        part_indices: (pictures,) int64, an index into `predefined_split.PARTS` for each picture of
+            a folder that came split; None where it did not.
         category_names: What people call the labels, for those that have such a name; see
             `category_names`.
         crop: The part of each picture that `images` gives; None is all of it.
@@ -182,7 +182,7 @@ def load_labelled_pictures(folder: Path, size: int, crop: Crop | None = None) ->
 
     Args:
         folder: `folder/<label>/.../<picture>`, or `folder/<part>/<label>/.../<picture>` with the
-            parts of `given_parts`; see `listing` for what is passed over.
+            parts of `predefined_split`; see `listing` for what is passed over.
         size: The side of the square that the pictures are going to be, in pixels.
         crop: The part of each picture that is looked at; None is all of it.
 

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from webcam_classifier.dataset.arrivals import finish_arrivals
-from webcam_classifier.dataset.given_parts import TRAINING_PART, find_parts
+from webcam_classifier.dataset.file_transaction import finish_transactions
 from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
+from webcam_classifier.dataset.predefined_split import TRAINING_PART, find_parts
 from webcam_classifier.errors import UserError
 
 _NAME_NOT_UTF_8 = "its name is not UTF-8; rename it"
@@ -56,7 +56,7 @@ class ListedPicture:
     Attributes:
         path: Of the file.
         label: The folder that it is in.
-        part: An index into `given_parts.PARTS`; `TRAINING_PART` where the folder is one whole.
+        part: An index into `predefined_split.PARTS`; `TRAINING_PART` where the folder is one whole.
         name: The path below the label's folder, with forward slashes.
         full_name: The path below the data set, with forward slashes.
     """
@@ -92,7 +92,7 @@ def list_dataset(folder: Path) -> Listing:
 
     Args:
         folder: `folder/<label>/.../<picture>`, or `folder/<part>/<label>/.../<picture>` with the
-            parts of `given_parts`.
+            parts of `predefined_split`.
 
     Raises:
         UserError: The folder is missing or can't be opened, or two folders are the same part.
@@ -103,7 +103,7 @@ def list_dataset(folder: Path) -> Listing:
             "thumbs_up thumbs_down`, or name the folder that holds one folder for each label."
         )
     check_can_be_opened(folder)
-    finish_arrivals(folder)
+    finish_transactions(folder)
     parts = find_parts(folder)
     skipped = _left_beside(folder, set(parts.values())) if parts else []
     roots = sorted((path, part) for part, path in parts.items()) or [(folder, TRAINING_PART)]

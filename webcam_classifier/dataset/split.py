@@ -15,8 +15,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.dataset.given_parts import PARTS, TEST_PART, TRAINING_PART, VALIDATION_PART
 from webcam_classifier.dataset.near_duplicates import differing_bits, group_near_duplicates
+from webcam_classifier.dataset.predefined_split import (
+    PARTS,
+    TEST_PART,
+    TRAINING_PART,
+    VALIDATION_PART,
+)
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 
 Shares = tuple[float, float, float]
@@ -168,7 +173,7 @@ def burst_folds(
     return numbers.reshape(-1).astype(np.int64), tuple(cut), are_named
 
 
-def split_as_given(
+def split_as_predefined(
     names: Sequence[str],
     label_indices: NDArray[np.int64],
     labels: Sequence[str],

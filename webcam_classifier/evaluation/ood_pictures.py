@@ -7,7 +7,7 @@ import numpy as np
 
 from webcam_classifier.frame import BgrImage
 
-STRANGE_PICTURES = 40
+OOD_PICTURES = 40
 """Of each kind in `ood_pictures`."""
 
 
@@ -18,12 +18,12 @@ def ood_pictures(size: int) -> dict[str, list[BgrImage]]:
         size: The side of the square that the graph takes, in pixels.
 
     Returns:
-        By kind, `STRANGE_PICTURES` of (size, size, 3) uint8 each.
+        By kind, `OOD_PICTURES` of (size, size, 3) uint8 each.
     """
     generator = np.random.default_rng(0)
     return {
-        "noise": [_noise(size, generator) for _ in range(STRANGE_PICTURES)],
-        "covered lens": [_covered_lens(size, generator) for _ in range(STRANGE_PICTURES)],
+        "noise": [_noise(size, generator) for _ in range(OOD_PICTURES)],
+        "covered lens": [_covered_lens(size, generator) for _ in range(OOD_PICTURES)],
     }
 
 

@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, fingerprint
 from webcam_classifier.dataset.near_duplicates import are_near_duplicates
 from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
-from webcam_classifier.dataset.shelf import ShelfNote, append_note, shelf_names
 from webcam_classifier.dataset.snapshot_name import SnapshotName, new_session
+from webcam_classifier.dataset.unlabelled_pictures import (
+    UnlabelledNote,
+    append_note,
+    unlabelled_names,
+)
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.defaults import UNCERTAIN_LIMIT, UNCERTAIN_RATE
 from webcam_classifier.events.event import NO_PICTURE, Event, iso_time
@@ -109,7 +113,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
             own = fingerprint(frame.image)
             if are_near_duplicates(own[np.newaxis], known).any():
                 return
-            if len(shelf_names(self._folder)) >= self._limit:
+            if len(unlabelled_names(self._folder)) >= self._limit:
                 raise DeliveryError(
                     f"{self.name}: the folder holds {self._limit} pictures, and no more are kept. "
                     f"Label them: `python studio.py --shelf {self._folder}`.",
@@ -136,7 +140,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
         """Return the fingerprints of the folder's pictures, (pictures, bits) bool; read once."""
         if self._known is None:
             found = []
-            for name in shelf_names(self._folder):
+            for name in unlabelled_names(self._folder):
                 try:
                     found.append(fingerprint(read_picture(self._folder / name)))
                 except (PictureError, OSError):  # not a picture, or removed a moment ago
@@ -149,7 +153,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
         self._number += 1
         name = SnapshotName(self._session, self._number, 1).format() + ".jpg"
         captured = time.time() - (time.monotonic() - frame.captured_at)
-        note = ShelfNote(
+        note = UnlabelledNote(
             name,
             item.reason,
             prediction.label,

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
 from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
-from webcam_classifier.dataset.given_parts import PARTS, find_parts
 from webcam_classifier.dataset.listing import SkippedFile, list_dataset
 from webcam_classifier.dataset.picture_files import PictureError, check_header
+from webcam_classifier.dataset.predefined_split import PARTS, find_parts
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.exchange.manifest import (

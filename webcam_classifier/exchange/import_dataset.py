@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from webcam_classifier.dataset.arrivals import Arrivals
 from webcam_classifier.dataset.crop_file import CROP_FILE
-from webcam_classifier.dataset.given_parts import PARTS, find_parts
+from webcam_classifier.dataset.file_transaction import FileTransaction
 from webcam_classifier.dataset.label_names import check_labels, check_new_label, label_problem
 from webcam_classifier.dataset.listing import Listing, list_dataset, printable
 from webcam_classifier.dataset.picture_archive import shortened
 from webcam_classifier.dataset.picture_files import PictureError, check_header, is_picture_name
+from webcam_classifier.dataset.predefined_split import PARTS, find_parts
 from webcam_classifier.errors import UserError
 from webcam_classifier.exchange.layouts import SIDE_FILES, FoundPicture, Layout, find_layout
 from webcam_classifier.exchange.sources import ReadError, Source, open_source
@@ -121,8 +121,10 @@ def import_source(source: Source, name: str, dataset: Path, options: ImportOptio
         others = [other for other in options.labels if other != folder]
         check_new_label(folder, others, dataset)
     run = _Import(source, layout, dataset, here, names, folders, options.check)
-    with nullcontext(_Nowhere()) if options.is_rehearsal else Arrivals(dataset) as arrivals:
-        return run.run(arrivals)
+    with (
+        nullcontext(_Nowhere()) if options.is_rehearsal else FileTransaction(dataset) as transaction
+    ):
+        return run.run(transaction)
 
 
 def safe_label(label: str) -> str:
@@ -256,14 +258,14 @@ class _Import:
         self._elsewhere: list[tuple[str, str]] = []
         self._refused = [*source.refused, *layout.refused]
 
-    def run(self, arrivals: _Target) -> Imported:
+    def run(self, transaction: _Target) -> Imported:
         known = self._known_labels()
         notes = [*self._source.notes, *self._layout.notes]
         for one in track(Stage.READ, self._layout.pictures):
-            self._take(one, known, arrivals)
+            self._take(one, known, transaction)
         if self._added:
-            notes += self._take_files(arrivals)
-        arrivals.commit()
+            notes += self._take_files(transaction)
+        transaction.commit()
         renamed = {label: name for label, name in self._names.items() if name != label}
         return Imported(
             self._layout.tool, dict(sorted(self._added.items())), dict(self._parts), self._known,
@@ -281,7 +283,7 @@ class _Import:
             known.setdefault(digest, set()).add(one.label)
         return known
 
-    def _take(self, one: FoundPicture, known: Mapping[str, set[str]], arrivals: _Target) -> None:
+    def _take(self, one: FoundPicture, known: Mapping[str, set[str]], transaction: _Target) -> None:
         try:
             content = self._source.read(one.source)
         except ReadError as error:
@@ -306,7 +308,7 @@ class _Import:
             self._elsewhere.append((one.source, min(labels)))
         else:
             name = self._free_name(f"{self._folders[one.part]}{label}", one.name, digest)
-            arrivals.add(name, content)
+            transaction.add(name, content)
             self._files.append(name)
             self._added[label] += 1
             if one.part is not None:
@@ -330,7 +332,7 @@ class _Import:
         self._taken.add(_key(str(path)))
         return str(path)
 
-    def _take_files(self, arrivals: _Target) -> list[str]:
+    def _take_files(self, transaction: _Target) -> list[str]:
         """Take what belongs to the data set besides its pictures, where it has none of its own."""
         notes = []
         for name, path in self._layout.files.items():
@@ -348,7 +350,7 @@ class _Import:
                     "Choose the part of the picture with --crop."
                 )
             elif not place.exists():
-                arrivals.add(name, content)
+                transaction.add(name, content)
             elif place.read_bytes() != content:
                 notes.append(f"{place} stays as it is; what was read in had another one.")
         return notes

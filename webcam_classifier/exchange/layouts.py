@@ -27,7 +27,7 @@ from pathlib import PurePosixPath
 
 from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
 from webcam_classifier.dataset.crop_file import CROP_FILE
-from webcam_classifier.dataset.given_parts import PARTS, TRAINING_PART, part_of_name
+from webcam_classifier.dataset.predefined_split import PARTS, TRAINING_PART, part_of_name
 from webcam_classifier.errors import UserError
 from webcam_classifier.exchange.manifest import CHECKSUMS_NAME, MANIFEST_NAME, read_manifest
 
@@ -56,7 +56,7 @@ class FoundPicture:
     Attributes:
         source: Its path in what is read in.
         label: As the tool has it; no folder's name yet.
-        part: An index into `given_parts.PARTS`, or None where all is one whole.
+        part: An index into `predefined_split.PARTS`, or None where all is one whole.
         name: What its file may be called: the path below the label's folder.
         sha256: What its content must have, where that is known.
     """

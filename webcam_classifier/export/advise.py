@@ -31,12 +31,12 @@ from webcam_classifier.export.check_pictures import UNKNOWN
 from webcam_classifier.export.converted_card import converted_card
 from webcam_classifier.export.precisions import PRECISIONS
 from webcam_classifier.export.sized_models import SizedModel, SizedModels, sized_models
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.device_name import device_name, is_arm, is_x86
 from webcam_classifier.runtime.providers import PROVIDERS, ExecutionConfig, versions
+from webcam_classifier.temporary_files import temporary_folder
 
 _QUICK_ROUNDS = 4  # to find each file's runtime
 _ROUNDS = 9  # of all files in turn

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model_card import OUTPUT_NAME
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
@@ -26,6 +25,7 @@ from webcam_classifier.runtime.runtime_benchmark import (
 )
 from webcam_classifier.runtime.runtime_cache import runtime_folder
 from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, RuntimeTrial
+from webcam_classifier.temporary_files import temporary_folder
 
 Probabilities = NDArray[np.float32]
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.crop import cropped
-from webcam_classifier.dataset.given_parts import TEST_PART
 from webcam_classifier.dataset.listing import SkippedFile, list_dataset, list_pictures, printable
 from webcam_classifier.dataset.picture_files import PictureError, read_picture
+from webcam_classifier.dataset.predefined_split import TEST_PART
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import METRICS_NAME, ModelCard

@@ -25,12 +25,12 @@ from webcam_classifier.export.foreign_model import (
     label_list,
 )
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.one_picture_graph import one_picture_graph
+from webcam_classifier.temporary_files import temporary_folder
 
 PACKAGE_NAME = "model.mlpackage"
 

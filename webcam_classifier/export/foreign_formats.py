@@ -36,7 +36,6 @@ from webcam_classifier.export.foreign_model import (
 from webcam_classifier.export.tflite_format import to_tflite
 from webcam_classifier.export.torch_formats import to_torch_export, to_torchscript
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
@@ -44,6 +43,7 @@ from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.passes.graph_index import needed_nodes
 from webcam_classifier.runtime.tidy_graph import tidy_graph
+from webcam_classifier.temporary_files import temporary_folder
 
 JETSON_INPUT, JETSON_OUTPUT = "input_0", "output_0"
 """What jetson-inference's own training calls the input and the output of a model."""

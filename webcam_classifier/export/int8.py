@@ -31,11 +31,11 @@ from webcam_classifier.export.layer_losses import layers_by_loss
 from webcam_classifier.export.shared_concat_scales import share_concat_scales
 from webcam_classifier.export.uint8_input import take_uint8_input
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.progress import Stage, track
+from webcam_classifier.temporary_files import temporary_folder
 
 _logger = logging.getLogger(__name__)
 

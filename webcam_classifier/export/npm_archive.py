@@ -21,8 +21,8 @@ from pathlib import Path
 
 from webcam_classifier.cache_folder import cache_folder, read_cached_file
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.storage import remove_stale_partials, write_atomically
+from webcam_classifier.temporary_files import temporary_folder
 
 _logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
 from webcam_classifier.head.fitted_head import FittedHead
 from webcam_classifier.head.lda import solve_head
 from webcam_classifier.head.novelty import UNKNOWN_THRESHOLD, Novelty
-from webcam_classifier.head.separation import describe_left_out
+from webcam_classifier.head.validation_description import describe_validation
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard
 
@@ -381,7 +381,7 @@ def cross_validate_pictures(
         found=found,
         evaluation=evaluation,
         cut_labels=cut_labels,
-        rests_on=describe_left_out(
+        rests_on=describe_validation(
             labels, cut_labels, are_bursts_named([picture.path for picture in ordered])
         ),
         temperature=found.temperature if found.asked.size else USUAL_TEMPERATURE,

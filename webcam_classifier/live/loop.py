@@ -230,7 +230,7 @@ class LiveLoop:
                 LabelledFrame(
                     frame=frame,
                     prediction=answer.prediction,
-                    steady=labeller.steadied(answer.prediction, taken_at),
+                    steady=labeller.smoothed(answer.prediction, taken_at),
                     labelled_at=labelled_at,
                     inference_seconds=answer.inference_seconds,
                     frames_per_second=self.counter.recent_rate,

@@ -138,7 +138,7 @@ class RegionLabeller:
         """Restart smoothing, because what was seen before may be gone."""
         self._steady = None
 
-    def steadied(self, prediction: Prediction, at: float) -> Prediction:
+    def smoothed(self, prediction: Prediction, at: float) -> Prediction:
         """Take one more prediction into account, and return the smoothed one.
 
         Args:

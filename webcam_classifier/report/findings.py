@@ -126,8 +126,8 @@ class Findings:
             where none was.
         surroundings: Whether they decide, rather than the thing before them; None where it could
             not be asked.
-        mistake_heat: Heat maps of the predicted label, from `ActivationMap.heat`, by the index of
-            the test picture; of the worst mistakes at the most.
+        mistake_heat_maps: Heat maps of the predicted label, from `ActivationMap.heat`, by the index
+            of the test picture; of the worst mistakes at the most.
     """
 
     task: TrainingTask
@@ -141,7 +141,7 @@ class Findings:
     seconds: float
     about_newer_model: str = ""
     surroundings: SurroundingsCheck | None = None
-    mistake_heat: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    mistake_heat_maps: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def evaluation(self) -> Evaluation:

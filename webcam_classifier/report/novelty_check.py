@@ -21,7 +21,7 @@ _MOST_VIEWS = 1500  # more hardly change what is found, and take longer
 
 
 @dataclass(frozen=True)
-class StrangeCheck:
+class OutOfDistributionCheck:
     """How one kind of unknown picture was told from known ones that were held out.
 
     Attributes:
@@ -46,8 +46,8 @@ class NoveltyCheck:
         strange: Each kind of other pictures that were asked about.
     """
 
-    left_out: tuple[StrangeCheck, ...]
-    strange: tuple[StrangeCheck, ...]
+    left_out: tuple[OutOfDistributionCheck, ...]
+    strange: tuple[OutOfDistributionCheck, ...]
 
     @property
     def auroc(self) -> float | None:
@@ -124,12 +124,12 @@ class _Shares:
         self._accepted.append(float((found <= border).mean()))
         self._count = len(unknown)
 
-    def checks(self, name: str) -> list[StrangeCheck]:
+    def checks(self, name: str) -> list[OutOfDistributionCheck]:
         """The means over folds; nothing where no fold could be asked."""
         if not self._aurocs:
             return []
         means = float(np.mean(self._aurocs)), float(np.mean(self._accepted))
-        return [StrangeCheck(name, *means, self._count)]
+        return [OutOfDistributionCheck(name, *means, self._count)]
 
 
 def _fewer(views: EmbeddedViews) -> EmbeddedViews:

@@ -19,7 +19,7 @@ from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.duplicates import Copy
 from webcam_classifier.evaluation.metrics import describe_shown
 from webcam_classifier.evaluation.top_k import TOP
-from webcam_classifier.model.heat import draw_heat
+from webcam_classifier.model.heat_map import draw_heat_map
 from webcam_classifier.report.figures import (
     LABEL_COLOURS,
     draw_confusion,
@@ -118,7 +118,7 @@ def _answers(findings: Findings) -> dict[str, object]:
         "mixed_up": _mixed_up(findings),
         "wrong": sum(not answer.is_right for answer in findings.answers),
         "mistakes": [_mistake(findings, place) for place in findings.worst_mistakes],
-        "has_heat": bool(findings.mistake_heat),
+        "has_heat": bool(findings.mistake_heat_maps),
         "curve": analysis.curve,
         "random_split": analysis.random_split,
         "calibration": findings.calibration,
@@ -151,12 +151,12 @@ def _mixed_up(findings: Findings) -> list[tuple[int, str, str]]:
 
 def _mistake(findings: Findings, place: int) -> dict[str, object]:
     answer: Answer = findings.answers[place]
-    image, heat = findings.test.images[place], findings.mistake_heat.get(place)
+    image, heat = findings.test.images[place], findings.mistake_heat_maps.get(place)
     heat_uri = ""
     if heat is not None:
         grey = _DIMMED * cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # heat shows on bright things too
         dimmed = np.repeat(grey.astype(np.uint8)[..., np.newaxis], 3, axis=2)
-        draw_heat(dimmed, heat)
+        draw_heat_map(dimmed, heat)
         heat_uri = picture_uri(dimmed)
     return {
         "uri": picture_uri(image),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webcam_classifier.kept_graph import keep_graph_if_possible, read_graph
+from webcam_classifier.graph_cache import cache_graph_if_possible, read_cached_graph
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.library_session import GraphValue
@@ -93,10 +93,10 @@ def open_with_litert(path: Path, runtime: ExecutionConfig, folder: Path) -> Lite
             f"LiteRT can't be loaded ({summarise_error(error)}). {PROVIDERS['litert'].remedy}"
         ) from error
     kept = folder / f"{path.stem}-{_LAYOUT}.tflite"
-    content = read_graph(kept)
+    content = read_cached_graph(kept)
     if content is None:
         content = _written(path)
-        keep_graph_if_possible(kept, content)
+        cache_graph_if_possible(kept, content)
     threads = runtime.threads or physical_cores()
     interpreter = module.Interpreter(model_content=content, num_threads=threads)
     version = getattr(importlib.import_module(LITERT_LIBRARY), "__version__", "")

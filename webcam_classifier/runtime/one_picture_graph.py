@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.runtime.passes.graph_index import needed_nodes
 from webcam_classifier.runtime.tidy_graph import tidy_graph
+from webcam_classifier.temporary_files import temporary_folder
 
 
 def one_picture_graph(source: Path) -> onnx.ModelProto:

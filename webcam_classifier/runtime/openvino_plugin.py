@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from webcam_classifier.leftovers import partial_path
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.file_hashes import is_unchanged, note_hashes
 from webcam_classifier.runtime.providers import OPENVINO_MODULE, PROVIDERS, ProviderError
 from webcam_classifier.storage import remove_stale_partials
+from webcam_classifier.temporary_files import partial_path
 
 _COMPILED = "compiled.onnx"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.kept_graph import is_graph_kept, keep_graph
-from webcam_classifier.leftovers import temporary_folder
+from webcam_classifier.graph_cache import cache_graph, is_graph_cached
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.device_name import is_arm
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
+from webcam_classifier.temporary_files import temporary_folder
 
 if TYPE_CHECKING:
     import onnx
@@ -44,7 +44,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
         UserError: The folder can't be written.
     """
     path = folder / f"rearranged-{provider}.onnx"
-    if is_graph_kept(path):
+    if is_graph_cached(path):
         return path
     import onnx  # takes 0.1 seconds, and only writing needs it
 
@@ -57,7 +57,7 @@ def optimised_graph(model: Path, provider: str, folder: Path) -> Path | None:
     if not changed:
         return None
     found = whole.SerializeToString()
-    keep_graph(path, _optimised(found) if provider == CPU else found)
+    cache_graph(path, _optimised(found) if provider == CPU else found)
     return path
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model_card import OUTPUT_NAME
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.optimised_graph import optimised_graph
@@ -26,6 +25,7 @@ from webcam_classifier.runtime.session import card_of
 from webcam_classifier.runtime.split_graph import split_graph
 from webcam_classifier.runtime.trial import OPENS_WITHIN, REFERENCE_WITHIN, RuntimeTrial
 from webcam_classifier.runtime.trial_pictures import trial_pictures
+from webcam_classifier.temporary_files import temporary_folder
 
 _ROUNDS = 5
 _MUCH_FASTER = 0.9  # of the time; a smaller gain is noise, and not worth more threads

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.kept_graph import is_graph_kept, keep_graph
+from webcam_classifier.graph_cache import cache_graph, is_graph_cached
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +50,7 @@ def split_graph(model: Path, folder: Path) -> SplitFiles | None:
         UserError: The folder can't be written.
     """
     files = SplitFiles(folder / "body.onnx", folder / "head.onnx")
-    if is_graph_kept(files.body) and is_graph_kept(files.head):
+    if is_graph_cached(files.body) and is_graph_cached(files.head):
         return files
     import onnx  # takes 0.1 seconds, and only splitting needs it
 
@@ -64,8 +64,8 @@ def split_graph(model: Path, folder: Path) -> SplitFiles | None:
     if not _is_whole(head):
         return None
     head.metadata_props.extend(whole.metadata_props)  # the card is read from the head
-    keep_graph(files.head, head.SerializeToString())
-    keep_graph(files.body, body.SerializeToString())
+    cache_graph(files.head, head.SerializeToString())
+    cache_graph(files.body, body.SerializeToString())
     return files
 
 

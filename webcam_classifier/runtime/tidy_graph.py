@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnx
 
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.private_onnxruntime import onnxruntime
+from webcam_classifier.temporary_files import temporary_folder
 
 
 def tidy_graph(source: Path) -> onnx.ModelProto:

@@ -17,9 +17,9 @@ from typing import IO
 
 import webcam_classifier
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import temporary_folder_path
 from webcam_classifier.priority import NICENESS
 from webcam_classifier.progress import Event, from_json
+from webcam_classifier.temporary_files import temporary_folder_path
 
 _LOG_LINES = 200  # kept, from the end of its output
 _LOG_WAIT = 1.0  # seconds to wait for the last lines, once the process has ended

@@ -18,8 +18,8 @@ from webcam_classifier.dataset.recorder import Recorder
 from webcam_classifier.dataset.snapshot_quality import SnapshotQuality
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
-from webcam_classifier.pace import Pace
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.rate_limiter import RateLimiter
 from webcam_classifier.teaching.state import Skip
 
 DISK_TOO_SLOW = "taken faster than the disk writes"
@@ -83,7 +83,7 @@ class Recording:
         self.problem = ""
         self._dataset = dataset
         self._on_change = on_change
-        self._pace = Pace(rate)
+        self._pace = RateLimiter(rate)
         self._quality = None if keep_all else SnapshotQuality()
         self._lock = threading.Lock()
         self._label: str | None = None

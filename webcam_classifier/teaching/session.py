@@ -20,7 +20,6 @@ from webcam_classifier.dataset.index import Dataset, Picture
 from webcam_classifier.dataset.labelled_pictures import check_enough
 from webcam_classifier.errors import UserError
 from webcam_classifier.head.learner import Calibration, Learner
-from webcam_classifier.leftovers import process_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.progress import Counter, Result, Stage
@@ -30,6 +29,7 @@ from webcam_classifier.teaching.background_learner import BackgroundLearner
 from webcam_classifier.teaching.describe import describe_lack
 from webcam_classifier.teaching.recording_session import RecordingSession
 from webcam_classifier.teaching.state import LearningState, LearntAccuracy
+from webcam_classifier.temporary_files import process_folder
 
 if TYPE_CHECKING:
     from webcam_classifier.teaching.review import Review, Suspect

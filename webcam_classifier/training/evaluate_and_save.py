@@ -35,7 +35,6 @@ from webcam_classifier.evaluation.surroundings import check_model
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
-from webcam_classifier.leftovers import temporary_folder
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes, write_model
 from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, REPORT_NAME, ModelCard
@@ -47,9 +46,10 @@ from webcam_classifier.report.label_errors import describe_label_errors
 from webcam_classifier.report.next_steps import next_steps
 from webcam_classifier.report.render import render_report
 from webcam_classifier.storage import write_together
+from webcam_classifier.temporary_files import temporary_folder
 from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.left_out_surroundings import check_left_out
-from webcam_classifier.training.mistake_heat import heat_of_mistakes
+from webcam_classifier.training.mistake_heat_maps import find_mistake_heat_maps
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -127,7 +127,7 @@ def evaluate_and_save(
         surroundings=surroundings,
     )
     backbone = None if embedded is None else embedded.backbone
-    findings = replace(findings, mistake_heat=heat_of_mistakes(findings, backbone))
+    findings = replace(findings, mistake_heat_maps=find_mistake_heat_maps(findings, backbone))
     model = model_bytes(outcome.graph, card)
     metrics = findings.to_dict() | {
         "next_steps": list(next_steps(findings)),

@@ -14,7 +14,7 @@ from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.learner import Calibration, Learner
 from webcam_classifier.head.training_task import TrainingTask
 from webcam_classifier.progress import Result
-from webcam_classifier.report.in_process import render_in_process
+from webcam_classifier.report.render_process import render_in_process
 from webcam_classifier.training.evaluate_and_save import evaluate_and_save, training_result
 from webcam_classifier.training.former_model import FormerModel
 from webcam_classifier.training.train_head import head_result

@@ -8,7 +8,7 @@ from webcam_classifier.crop import WHOLE_PICTURE, cropped
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.model.heat import draw_heat
+from webcam_classifier.model.heat_map import draw_heat_map
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.preprocess import prepare
 
@@ -47,4 +47,4 @@ class Explanation:
         crop = self._crop or WHOLE_PICTURE
         if mirrored:
             heat, crop = np.ascontiguousarray(heat[:, ::-1]), crop.mirrored()
-        draw_heat(crop.of(view), heat)
+        draw_heat_map(crop.of(view), heat)

@@ -19,7 +19,7 @@ from webcam_classifier.ui import window_words
 
 if TYPE_CHECKING:  # imported only when needed, for a quicker start
     from webcam_classifier.live.service_notify import ServiceNotifier
-    from webcam_classifier.live.sinks import TerminalLines
+    from webcam_classifier.live.terminal_lines import TerminalLines
 
 Draw = Callable[[LabelledFrame, str], BgrImage]
 """Draws a labelled frame, with a line about rate and age."""

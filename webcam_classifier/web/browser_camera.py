@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from webcam_classifier.camera.picture_watch import PictureWatch
+from webcam_classifier.camera.health_monitor import HealthMonitor
 from webcam_classifier.camera.protocol import CameraError, CameraStatus
 from webcam_classifier.dataset.picture_files import PictureError, picture_size
 from webcam_classifier.frame import BgrImage, Frame
@@ -45,7 +45,7 @@ class BrowserCamera:
     def __init__(self, ask: Callable[[], None], on_close: Callable[[], None]) -> None:
         self._ask = ask
         self._on_close = on_close
-        self._watch = PictureWatch()
+        self._watch = HealthMonitor()
         self._changed = threading.Condition()  # guards _newest and _closed
         self._newest: Frame | None = None
         self._closed = False

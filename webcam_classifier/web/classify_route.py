@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webcam_classifier.web.background_thread import in_background_thread
 from webcam_classifier.web.json_text import Json
-from webcam_classifier.web.side_thread import in_side_thread
 
 _AT_ONCE = 3  # pictures in the memory
 _WAITING = 8  # requests that may wait; further ones are refused
@@ -48,7 +48,7 @@ class ClassifyRoute:
         try:
             async with self._receiving:
                 content = await request.body()
-                return Json(await in_side_thread(lambda: self._posted.classify(content)))
+                return Json(await in_background_thread(lambda: self._posted.classify(content)))
         finally:
             self._waiting -= 1
 

@@ -18,11 +18,10 @@ from starlette.staticfiles import StaticFiles
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.web import uploads
-from webcam_classifier.web.answer_headers import PAGE_POLICY, REPORT_POLICY
 from webcam_classifier.web.control import check_may_change, client_of
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.live_hub import KINDS
-from webcam_classifier.web.picture_answers import picture_answer
+from webcam_classifier.web.picture_responses import picture_response
 from webcam_classifier.web.request_fields import (
     crop_of,
     epochs_of,
@@ -32,6 +31,7 @@ from webcam_classifier.web.request_fields import (
     side_of,
     text_of,
 )
+from webcam_classifier.web.response_headers import PAGE_POLICY, REPORT_POLICY
 from webcam_classifier.web.studio import PACKED, Studio
 
 _PAGE = Path(__file__).parent / "page"
@@ -146,7 +146,7 @@ class Routes:
         side = side_of(request)
         path = await asyncio.to_thread(self._picture_path, request)
         await _written(path)
-        return await picture_answer(request, path, side, self._work)
+        return await picture_response(request, path, side, self._work)
 
     @changing
     async def remove_picture(self, request: Request) -> Response:

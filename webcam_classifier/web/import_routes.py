@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from webcam_classifier.errors import UserError
+from webcam_classifier.web.background_thread import in_background_thread
 from webcam_classifier.web.control import check_may_change
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.pending_import import PendingImport
 from webcam_classifier.web.request_fields import read_fields, receive_into, text_of
-from webcam_classifier.web.side_thread import in_side_thread
 from webcam_classifier.web.studio import Studio
 
 _KEPT_FOR = 900.0  # seconds without a request about it
@@ -112,7 +112,7 @@ class ImportRoutes:
     async def _worked(self, work: Callable[[], dict[str, Any]]) -> Response:
         self._stop_waiting()
         try:
-            return Json(await in_side_thread(work))
+            return Json(await in_background_thread(work))
         finally:
             self._wait()
 

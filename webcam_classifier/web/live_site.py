@@ -20,13 +20,13 @@ from starlette.websockets import WebSocket
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.access import Access
-from webcam_classifier.web.answer_headers import PAGE_POLICY
+from webcam_classifier.web.background_thread import in_background_thread
 from webcam_classifier.web.classify_route import ClassifyRoute, Posted, too_many
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.limits import JSON_BYTES, PICTURE_BYTES
 from webcam_classifier.web.live_feed import LiveFeed
 from webcam_classifier.web.request_fields import read_fields, text_of
-from webcam_classifier.web.side_thread import in_side_thread
+from webcam_classifier.web.response_headers import PAGE_POLICY
 from webcam_classifier.web.site import build_site
 from webcam_classifier.web.socket_messages import TOO_MANY
 from webcam_classifier.web.streams import EVENTS_TYPE, PICTURES_TYPE, sse_message
@@ -117,7 +117,7 @@ class LiveRoutes:
 
     async def still(self, _request: Request) -> Response:
         """Serve the newest picture with its labels drawn."""
-        jpeg = await in_side_thread(self._feed.still)
+        jpeg = await in_background_thread(self._feed.still)
         if jpeg is None:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "There is no picture yet.")
         return Response(jpeg, media_type="image/jpeg")
@@ -137,7 +137,7 @@ class LiveRoutes:
     async def change_model(self, request: Request) -> Response:
         """Label with another model from now on."""
         name = text_of(await read_fields(request), "name")
-        await in_side_thread(lambda: self._models.change(name))
+        await in_background_thread(lambda: self._models.change(name))
         return Json({"model": name})
 
     async def live(self, socket: WebSocket) -> None:
@@ -149,7 +149,7 @@ class LiveRoutes:
         viewer = Viewer(socket, self._feed.page_state)
         self._feed.viewers.enter(viewer)
         try:
-            await viewer.serve(_obey_nothing)
+            await viewer.serve(_ignore_message)
         finally:
             self._feed.viewers.leave(viewer)
 
@@ -185,5 +185,5 @@ def _is_api(path: str) -> bool:
     return path != "/" and not path.startswith(_FILES)
 
 
-async def _obey_nothing(_viewer: Viewer, _message: dict[str, Any]) -> None:
+async def _ignore_message(_viewer: Viewer, _message: dict[str, Any]) -> None:
     """Ignore a message: this page only watches."""

@@ -15,10 +15,10 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.exchange.import_dataset import Imported
 from webcam_classifier.exchange.layouts import SIDE_FILES
 from webcam_classifier.exchange.sources import FilesSource, Source, open_archive
-from webcam_classifier.leftovers import process_folder
 from webcam_classifier.progress import Event, Progress, listening
 from webcam_classifier.storage import explain_os_error
 from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.temporary_files import process_folder
 from webcam_classifier.web.limits import (
     ARCHIVE_BYTES,
     ARCHIVE_ENTRIES,

@@ -16,14 +16,14 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from webcam_classifier.web.answer_headers import with_protection
 from webcam_classifier.web.connections import Connection, Connections, network_of
+from webcam_classifier.web.response_headers import with_protection
 
 HEAD_WITHIN = 10.0
 """Seconds from a connection's start, or a request's first byte, to the end of its head."""
 
 STATE_CONNECTION = "connection"
-"""The key in a scope's `state` under which the gate finds the `Connection`."""
+"""The key in a scope's `state` under which `SecurityMiddleware` finds the `Connection`."""
 
 
 class BoundedHttp(H11Protocol):

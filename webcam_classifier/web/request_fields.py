@@ -24,7 +24,7 @@ _MOST_EPOCHS = 500
 
 @asynccontextmanager
 async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
-    """Receive the body as a temporary file; the gate limits its size.
+    """Receive the body as a temporary file; `SecurityMiddleware` limits its size.
 
     Args:
         request: A request that was not read yet.
@@ -48,7 +48,7 @@ async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
 
 
 async def receive_into(request: Request, path: Path) -> None:
-    """Receive the body into a file; the gate limits its size.
+    """Receive the body into a file; `SecurityMiddleware` limits its size.
 
     Args:
         request: A request that was not read yet.

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from webcam_classifier.dataset.shelf import read_notes, shelf_names
+from webcam_classifier.dataset.unlabelled_pictures import read_notes, unlabelled_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.teaching.picture_moves import UndoableMoves
 from webcam_classifier.web.control import check_may_change
 from webcam_classifier.web.json_text import Json
-from webcam_classifier.web.picture_answers import picture_answer
+from webcam_classifier.web.picture_responses import picture_response
 from webcam_classifier.web.request_fields import read_fields, side_of, text_of
 from webcam_classifier.web.studio import Studio
 
@@ -100,7 +100,7 @@ class ReviewRoutes:
     async def picture(self, request: Request) -> Response:
         """Serve a thumbnail of a picture that waits for a label."""
         (path,) = self._files({"shelf": [request.path_params["name"]]})
-        return await picture_answer(request, path, side_of(request) or _SIDE, self._work)
+        return await picture_response(request, path, side_of(request) or _SIDE, self._work)
 
     async def _changed(self, do: Callable[[], int]) -> Response:
         count = await asyncio.to_thread(do)
@@ -110,7 +110,7 @@ class ReviewRoutes:
         """Return the files of the shelf with the names that were sent, which must exist."""
         names = _list(fields, "shelf")
         folder = self._studio.shelf
-        there = set() if folder is None else set(shelf_names(folder))
+        there = set() if folder is None else set(unlabelled_names(folder))
         for name in names:
             if not isinstance(name, str) or name not in there:
                 raise HTTPException(
@@ -125,7 +125,7 @@ class ReviewRoutes:
         notes = read_notes(folder)
         return [
             {"name": name, **({} if name not in notes else asdict(notes[name]))}
-            for name in shelf_names(folder)
+            for name in unlabelled_names(folder)
         ]
 
 

@@ -1,4 +1,4 @@
-"""Build an ASGI application with its gate and its error responses."""
+"""Build an ASGI application with its security middleware and its error responses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.access import Access
-from webcam_classifier.web.gate import Gate
 from webcam_classifier.web.json_text import Json, plain_text
+from webcam_classifier.web.security_middleware import SecurityMiddleware
 
 _WENT_WRONG = "Something went wrong in the server; its terminal says what. Try it again."
 
@@ -30,7 +30,7 @@ def build_site(
     body_limit: Callable[[str], int],
     is_api: Callable[[str], bool],
 ) -> ASGIApp:
-    """Build an application behind a gate that passes on only what is allowed.
+    """Build an application behind middleware that passes on only what is allowed.
 
     Args:
         routes: Its routes.
@@ -71,4 +71,4 @@ def build_site(
         Exception: went_wrong,
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
-    return Gate(app, access, body_limit, is_api)
+    return SecurityMiddleware(app, access, body_limit, is_api)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.protocol import Camera
-from webcam_classifier.dataset.shelf import shelf_names
+from webcam_classifier.dataset.unlabelled_pictures import unlabelled_names
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import MODEL_NAME
@@ -20,12 +20,12 @@ from webcam_classifier.runtime.providers import ExecutionConfig
 from webcam_classifier.teaching.session import TeachingSession
 from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
+from webcam_classifier.web.background_thread import in_background_thread
 from webcam_classifier.web.event_loop import call_in_loop
 from webcam_classifier.web.live_hub import LiveHub
 from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.models_folder import ModelsFolder
 from webcam_classifier.web.posted_pictures import PostedPictures
-from webcam_classifier.web.side_thread import in_side_thread
 from webcam_classifier.web.teacher import TeacherRole
 from webcam_classifier.web.viewers import Viewer, Viewers
 from webcam_classifier.web.watched_classifier import WatchedClassifier
@@ -143,7 +143,7 @@ class Studio:
     async def review(self) -> tuple[Suspect, ...]:
         """Find the snapshots that somebody should check, in a low-priority thread."""
         async with self._reviewing:
-            return await in_side_thread(lambda: self.session.review(lambda: self._is_closing))
+            return await in_background_thread(lambda: self.session.review(lambda: self._is_closing))
 
     def export(self, precision: Literal["fp32", "fp16", "int8"]) -> None:
         """Start to write the model in another precision.
@@ -190,7 +190,7 @@ class Studio:
         return self.teacher.holder is None
 
     async def obey(self, viewer: Viewer, message: dict[str, Any]) -> None:
-        """Obey a message from a page's WebSocket."""
+        """HandleMessage a message from a page's WebSocket."""
         kind = message["type"]
         if kind == "claim":
             await self._claim(viewer)
@@ -226,7 +226,7 @@ class Studio:
 
     def _shelf_count(self) -> int:
         try:
-            return 0 if self.shelf is None else len(shelf_names(self.shelf))
+            return 0 if self.shelf is None else len(unlabelled_names(self.shelf))
         except UserError:  # the review shows why
             return 0
 

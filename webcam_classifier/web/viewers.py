@@ -35,7 +35,7 @@ _MESSAGES_A_SECOND = 150.0  # from a page, which sends one for each picture it h
 _MESSAGES_AT_ONCE = 300.0
 _REFUSALS = 8  # waiting to be sent
 
-Obey = Callable[["Viewer", dict[str, Any]], Awaitable[None]]
+HandleMessage = Callable[["Viewer", dict[str, Any]], Awaitable[None]]
 
 
 class Viewer:
@@ -85,7 +85,7 @@ class Viewer:
             self._refusals.append(reason)
         self._woken.set()
 
-    async def serve(self, obey: Obey) -> None:
+    async def serve(self, obey: HandleMessage) -> None:
         """Send and listen until the page is gone.
 
         Args:
@@ -93,7 +93,7 @@ class Viewer:
         """
         await serve_both_ways(self._socket, self._listen(obey), self._send_all())
 
-    async def _listen(self, obey: Obey) -> None:
+    async def _listen(self, obey: HandleMessage) -> None:
         while True:
             text = await received(self._socket)
             if text is None:

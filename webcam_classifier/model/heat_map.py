@@ -11,7 +11,7 @@ from webcam_classifier.frame import BgrImage
 _OPACITY = 0.65  # at the hottest place
 
 
-def draw_heat(picture: BgrImage, heat: NDArray[np.float32]) -> None:
+def draw_heat_map(picture: BgrImage, heat: NDArray[np.float32]) -> None:
     """Blend a heat map into a picture.
 
     Args:

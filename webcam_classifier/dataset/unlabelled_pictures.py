@@ -1,4 +1,4 @@
-"""A folder of pictures without a label, kept for somebody to label next, with a note on each."""
+"""A folder of unlabelled pictures that wait for somebody to label them, with a note on each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTES_NAME = ".notes.jsonl"
 
 
 @dataclass(frozen=True)
-class ShelfNote:
+class UnlabelledNote:
     """Why a picture was kept.
 
     Attributes:
@@ -35,7 +35,7 @@ class ShelfNote:
     time: str
 
 
-def shelf_names(folder: Path) -> tuple[str, ...]:
+def unlabelled_names(folder: Path) -> tuple[str, ...]:
     """Name the pictures in the folder, newest first; none where there is no folder.
 
     Raises:
@@ -57,7 +57,7 @@ def shelf_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(names, reverse=True))
 
 
-def read_notes(folder: Path) -> Mapping[str, ShelfNote]:
+def read_notes(folder: Path) -> Mapping[str, UnlabelledNote]:
     """Read what is noted of pictures, by their names; a line that is none is passed over."""
     try:
         lines = (folder / NOTES_NAME).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -67,7 +67,7 @@ def read_notes(folder: Path) -> Mapping[str, ShelfNote]:
     for line in lines:
         try:
             fields = json.loads(line)
-            note = ShelfNote(
+            note = UnlabelledNote(
                 name=str(fields["name"]),
                 reason=str(fields["reason"]),
                 guess=str(fields["guess"]),
@@ -80,7 +80,7 @@ def read_notes(folder: Path) -> Mapping[str, ShelfNote]:
     return found
 
 
-def append_note(folder: Path, note: ShelfNote) -> None:
+def append_note(folder: Path, note: UnlabelledNote) -> None:
     """Note why a picture was kept.
 
     Raises:

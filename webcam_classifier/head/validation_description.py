@@ -1,11 +1,11 @@
-"""What kept the pictures that were asked about apart from those learnt from, in words."""
+"""Describe how validation pictures were kept apart from training pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def describe_left_out(labels: Sequence[str], cut_labels: Sequence[str], are_named: bool) -> str:
+def describe_validation(labels: Sequence[str], cut_labels: Sequence[str], are_named: bool) -> str:
     """Say what a cross-validated figure rests on; the same in every place that shows one.
 
     Args:

@@ -12,17 +12,17 @@ import pytest
 from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
-from webcam_classifier.dataset.given_parts import (
-    TEST_PART,
-    TRAINING_PART,
-    VALIDATION_PART,
-    find_parts,
-)
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
     check_enough,
     load_labelled_pictures,
     own_test_part,
+)
+from webcam_classifier.dataset.predefined_split import (
+    TEST_PART,
+    TRAINING_PART,
+    VALIDATION_PART,
+    find_parts,
 )
 from webcam_classifier.dataset.split import Split
 from webcam_classifier.errors import UserError

@@ -14,7 +14,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.web.thumbnails import media_type, thumbnail, version_tag
 
 
-async def picture_answer(
+async def picture_response(
     request: Request, path: Path, side: int | None, work: asyncio.Semaphore
 ) -> Response:
     """Serve a picture, or say that the browser's copy is up to date.

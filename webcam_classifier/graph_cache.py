@@ -1,4 +1,4 @@
-"""Keep a graph that can be made again, with a hash of itself: a damaged one is never run."""
+"""Cache a graph in a file with a checksum: a damaged one is never run, but rebuilt."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _log = logging.getLogger(__name__)
 _KEY = b"webcam_classifier.sha256"
 _DIGITS = 64
 _ENTRY = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([_DIGITS])
-_SEAL_START = b"\x72" + bytes([len(_ENTRY) + _DIGITS]) + _ENTRY
-_SEAL_LENGTH = len(_SEAL_START) + _DIGITS
+_CHECKSUM_START = b"\x72" + bytes([len(_ENTRY) + _DIGITS]) + _ENTRY
+_CHECKSUM_LENGTH = len(_CHECKSUM_START) + _DIGITS
 
 
-def keep_graph(path: Path, content: bytes) -> None:
-    """Write a graph, sealed.
+def cache_graph(path: Path, content: bytes) -> None:
+    """Write a graph with its checksum.
 
     Args:
         path: Where it belongs.
@@ -32,31 +32,31 @@ def keep_graph(path: Path, content: bytes) -> None:
         UserError: The folder can't be written.
     """
     remove_stale_partials(path.parent, recursive=False)
-    write_atomically(path, content + _seal(content))
+    write_atomically(path, content + _checksum(content))
 
 
-def keep_graph_if_possible(path: Path, content: bytes) -> bool:
-    """Like `keep_graph`, but where the folder can't be written, that is logged.
+def cache_graph_if_possible(path: Path, content: bytes) -> bool:
+    """Like `cache_graph`, but only log it if the folder can't be written.
 
     Returns:
         Whether it was written.
     """
     try:
-        keep_graph(path, content)
+        cache_graph(path, content)
     except UserError as error:
         _log.warning("Nothing is kept for the next start: %s", error)
         return False
     return True
 
 
-def read_graph(path: Path) -> bytes | None:
-    """Read a graph that was kept.
+def read_cached_graph(path: Path) -> bytes | None:
+    """Read a cached graph.
 
     Args:
         path: Its file.
 
     Returns:
-        The content of the file; None where there is none, or a damaged one, which is logged.
+        The content of the file; None if it is missing or damaged, and damage is logged.
     """
     try:
         content = path.read_bytes()
@@ -65,17 +65,17 @@ def read_graph(path: Path) -> bytes | None:
     except OSError as error:
         _log.warning("%s can't be read (%s), and is rebuilt.", path, error.strerror)
         return None
-    graph, seal = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
-    if not graph or seal != _seal(graph):
+    graph, checksum = content[:-_CHECKSUM_LENGTH], content[-_CHECKSUM_LENGTH:]
+    if not graph or checksum != _checksum(graph):
         _log.warning("%s was damaged, and is rebuilt.", path)
         return None
     return content
 
 
-def is_graph_kept(path: Path) -> bool:
-    """Whether a graph was kept, and is whole; a damaged one is logged."""
-    return read_graph(path) is not None
+def is_graph_cached(path: Path) -> bool:
+    """Whether a graph is cached and undamaged; damage is logged."""
+    return read_cached_graph(path) is not None
 
 
-def _seal(content: bytes) -> bytes:
-    return _SEAL_START + hashlib.sha256(content).hexdigest().encode("ascii")
+def _checksum(content: bytes) -> bytes:
+    return _CHECKSUM_START + hashlib.sha256(content).hexdigest().encode("ascii")

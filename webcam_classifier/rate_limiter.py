@@ -1,10 +1,10 @@
-"""A steady rate for something that is asked for irregularly, such as once a frame."""
+"""Limit how often something happens, such as saving a frame, to a steady rate."""
 
 from __future__ import annotations
 
 
-class Pace:
-    """Lets something happen at a steady rate, however irregularly it is asked.
+class RateLimiter:
+    """Says when something is due, at a steady rate, however irregularly it is asked.
 
     Args:
         rate: Times a second.

@@ -1,4 +1,4 @@
-"""The gate that every request and response passes: access, size and time limits, headers.
+"""ASGI middleware for every request and response: access, size and time limits, headers.
 
 It wraps the whole application, so that no route, error or WebSocket can be forgotten.
 """
@@ -16,9 +16,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webcam_classifier.web.access import Access, Refusal
-from webcam_classifier.web.answer_headers import DOOR_POLICY, with_protection
 from webcam_classifier.web.json_text import Json
 from webcam_classifier.web.protocols import STATE_CONNECTION
+from webcam_classifier.web.response_headers import REDIRECT_POLICY, with_protection
 
 _TOKEN_STAYS = 365 * 24 * 3600  # seconds the browser keeps it; the server forgets it earlier
 
@@ -40,7 +40,7 @@ _NOT_SERVED = Refusal(HTTPStatus.NOT_FOUND, "There is no such WebSocket. Load th
 _STARTS = ("http.response.start", "websocket.accept")
 
 
-class Gate:
+class SecurityMiddleware:
     """An ASGI application that wraps another one and passes on only what is allowed.
 
     Args:
@@ -95,7 +95,7 @@ class Gate:
         return PlainTextResponse(refusal.reason + "\n", refusal.status, _CLOSING)
 
     def _open(self) -> Response:
-        response = HTMLResponse(_GO_ON, headers={"content-security-policy": DOOR_POLICY})
+        response = HTMLResponse(_GO_ON, headers={"content-security-policy": REDIRECT_POLICY})
         response.set_cookie(
             self._access.cookie,
             self._access.token or "",

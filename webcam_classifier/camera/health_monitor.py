@@ -1,4 +1,4 @@
-"""How a source is doing, by the pictures that come from it: live, stalled, frozen, black."""
+"""Tell the health of a source by the pictures that come from it: live, stalled, frozen, black."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EDGE_ROWS = 4  # of them are looked at
 _EDGES = 3  # pictures, from one of which a decoder fills in what is missing
 
 
-class PictureWatch:
+class HealthMonitor:
     """Follows one source, however often it is opened again; all methods may be called anywhere.
 
     A source is called frozen where it gives the very same bytes for some seconds and did not use

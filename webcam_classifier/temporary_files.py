@@ -1,7 +1,7 @@
-"""Name what is unfinished after the process that makes it, and sweep what killed ones left.
+"""Name temporary files after the process that makes them, and remove those of killed processes.
 
-A process that is killed can't tidy up. So what it has not finished carries its number and the
-moment it began, and the next one removes what belongs to a process that is no more.
+A process that is killed can't clean up. So the names of its unfinished files carry its process ID
+and the time it began, and the next process removes those whose process has ended.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ def temporary_folder_path() -> Path:
     Raises:
         OSError: There is no folder for temporary files.
     """
-    sweep_temporary_folders()
+    remove_stale_temporary_folders()
     return Path(tempfile.gettempdir()) / f"{_FOLDER_START}{new_owned_name()}"
 
 
-def sweep_temporary_folders() -> None:
+def remove_stale_temporary_folders() -> None:
     """Remove what killed processes of this program left in the folder for temporary files.
 
     Raises:

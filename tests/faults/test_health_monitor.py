@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from webcam_classifier.camera.picture_watch import PictureWatch
+from webcam_classifier.camera.health_monitor import HealthMonitor
 from webcam_classifier.frame import BgrImage
 
 _PERIOD = 1 / 30  # seconds
@@ -22,7 +22,7 @@ def noisy(number: int, level: float = 120.0, shape: tuple[int, int] = (120, 160)
 class Source:
     """Shows pictures to a watch, one a period."""
 
-    def __init__(self, watch: PictureWatch) -> None:
+    def __init__(self, watch: HealthMonitor) -> None:
         self.watch = watch
         self.at = time.monotonic() + 100  # ahead of the clock, so that no machine is too slow
 
@@ -40,7 +40,7 @@ class Source:
 
 @pytest.fixture
 def source() -> Source:
-    return Source(PictureWatch())
+    return Source(HealthMonitor())
 
 
 def test_a_still_scene_with_noise_is_never_frozen(source: Source) -> None:
@@ -64,7 +64,7 @@ def test_a_source_that_repeats_itself_from_the_start_is_not_frozen(source: Sourc
     slide = noisy(0)
     assert all(source.show(slide) for _ in range(300))
     # Nor is one that doubles every picture.
-    doubled = Source(PictureWatch())
+    doubled = Source(HealthMonitor())
     assert all(doubled.show(noisy(number // 2)) for number in range(300))
 
 
@@ -104,14 +104,14 @@ def test_a_plain_lower_edge_that_stays_is_really_there(source: Source) -> None:
 
 
 def test_what_is_drawn_or_lies_on_a_disk_is_not_looked_at() -> None:
-    source = Source(PictureWatch(looks=False))
+    source = Source(HealthMonitor(looks=False))
     source.show_noisy(60)
     black = np.zeros((120, 160, 3), np.uint8)
     assert all(source.show(black) for _ in range(300))
 
 
 def test_a_look_costs_next_to_nothing_beside_a_frame() -> None:
-    source = Source(PictureWatch())
+    source = Source(HealthMonitor())
     images = [noisy(number, shape=(480, 640)) for number in range(20)]
     for number in range(100):
         source.show(images[number % 20])

@@ -1,4 +1,4 @@
-"""Draw a report in a process of its own, which gives way to everything."""
+"""Draw a report in a separate process with the lowest priority."""
 
 from __future__ import annotations
 

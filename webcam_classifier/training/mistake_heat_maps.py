@@ -1,4 +1,4 @@
-"""Find what each of the worst mistakes was predicted from."""
+"""Compute heat maps that show what each of the worst mistakes was predicted from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.report.findings import Findings
 
 
-def heat_of_mistakes(
+def find_mistake_heat_maps(
     findings: Findings, backbone: Backbone | None
 ) -> dict[int, NDArray[np.float32]]:
     """Compute the heat map of the predicted label for each of the worst mistakes.

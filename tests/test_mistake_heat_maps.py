@@ -66,7 +66,7 @@ def test_the_heat_of_a_mistake_lies_on_what_was_mistaken(
     mistakes = {findings.answers[place].file: place for place in findings.worst_mistakes}
     swapped = next(name for name in mistakes if name.endswith("0003.png"))
     assert findings.answers[mistakes[swapped]].label == "blue"
-    heat = findings.mistake_heat[mistakes[swapped]]
+    heat = findings.mistake_heat_maps[mistakes[swapped]]
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     peak = (column + 0.5) * _WIDTH / heat.shape[1], (row + 0.5) * _HEIGHT / heat.shape[0]
     distance = np.hypot(*np.subtract(peak, middles[swapped]))

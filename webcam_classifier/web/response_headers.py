@@ -17,12 +17,12 @@ REPORT_POLICY = (
 )
 """For the report: one file with inline style and drawings, and no script at all."""
 
-BARE_POLICY = (
+DATA_POLICY = (
     "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """For everything else: data, pictures and errors, which must not act as pages."""
 
-DOOR_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+REDIRECT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """For the page that forwards to the studio: a sandbox would block that, and its cookie."""
 
 _ALWAYS = {
@@ -33,7 +33,7 @@ _ALWAYS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=(), display-capture=()",
     b"cache-control": b"no-store",
-    b"content-security-policy": BARE_POLICY.encode(),
+    b"content-security-policy": DATA_POLICY.encode(),
 }
 
 

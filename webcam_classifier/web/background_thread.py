@@ -13,7 +13,7 @@ from webcam_classifier.priority import lower_thread_priority
 Result = TypeVar("Result")
 
 
-async def in_side_thread(call: Callable[[], Result]) -> Result:
+async def in_background_thread(call: Callable[[], Result]) -> Result:
     """Run a function in a low-priority thread, and await its result.
 
     Unlike the threads of `asyncio.to_thread`, this one does not delay the end of the process.
@@ -48,5 +48,5 @@ async def in_side_thread(call: Callable[[], Result]) -> Result:
         with suppress(RuntimeError):  # the server has ended in the meantime
             loop.call_soon_threadsafe(settle, result, failed)
 
-    threading.Thread(target=run, name="side-thread", daemon=True).start()
+    threading.Thread(target=run, name="background-thread", daemon=True).start()
     return await future

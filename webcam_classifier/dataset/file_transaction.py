@@ -1,8 +1,9 @@
-"""Move many files into a data set at once: all of them arrive, or none.
+"""Add many files to a data set in one transaction: all of them arrive, or none.
 
-They are written into a hidden folder of the data set first, each flushed to the disk. Renaming that
-folder decides; then its files are moved to their places. A process that is killed before leaves a
-folder that is swept, and one that is killed after leaves a folder that the next reader empties.
+They are first written into a hidden folder of the data set, each flushed to the disk. Renaming that
+folder commits the transaction; then its files are moved to their places. A process that is killed
+before the commit leaves a folder that is removed later, and one that is killed after it leaves a
+folder whose files the next reader moves.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from pathlib import Path
 from types import TracebackType
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.leftovers import new_owned_name, partial_path
 from webcam_classifier.storage import (
     check_writable,
     explain_os_error,
     flush_folder,
     remove_stale_partials,
 )
+from webcam_classifier.temporary_files import new_owned_name, partial_path
 
-_DECIDED_START, _DECIDED_ENDING = ".arrivals.", ".decided"
+_COMMITTED_START, _COMMITTED_ENDING = ".arrivals.", ".decided"
 
 
-class Arrivals:
-    """Files on their way into a data set; a context manager.
+class FileTransaction:
+    """Files to be added to a data set together; a context manager.
 
     Args:
         dataset: The folder; it is made where it is missing.
@@ -44,8 +45,8 @@ class Arrivals:
         self._folders: set[Path] = set()
         self._made = False
 
-    def __enter__(self) -> Arrivals:
-        finish_arrivals(self._dataset)
+    def __enter__(self) -> FileTransaction:
+        finish_transactions(self._dataset)
         remove_stale_partials(self._dataset, recursive=False)
         return self
 
@@ -61,7 +62,7 @@ class Arrivals:
                 self._dataset.rmdir()
 
     def add(self, name: str, content: bytes) -> None:
-        """Write a file beside its place.
+        """Write a file to the hidden folder.
 
         Args:
             name: Its path below the data set, with forward slashes; nothing is there yet.
@@ -87,25 +88,25 @@ class Arrivals:
         """Move all files to their places.
 
         Raises:
-            UserError: They can't be moved; what did not arrive does so once that is possible.
+            UserError: They can't be moved; `finish_transactions` moves the rest once it can.
         """
         if not self._made:
             return
-        decided = self._dataset / f"{_DECIDED_START}{new_owned_name()}{_DECIDED_ENDING}"
+        committed = self._dataset / f"{_COMMITTED_START}{new_owned_name()}{_COMMITTED_ENDING}"
         try:
-            self._folder.rename(decided)
+            self._folder.rename(committed)
             flush_folder(self._dataset)
             try:
-                _move_all(decided, self._dataset)
-            except KeyboardInterrupt:  # it is decided
-                _move_all(decided, self._dataset)
+                _move_all(committed, self._dataset)
+            except KeyboardInterrupt:  # it is committed
+                _move_all(committed, self._dataset)
                 raise
         except OSError as error:
             raise UserError(explain_os_error(error, self._dataset)) from error
 
 
-def finish_arrivals(dataset: Path) -> None:
-    """Bring to an end what a killed process had begun to move into a data set.
+def finish_transactions(dataset: Path) -> None:
+    """Finish the committed transactions of killed processes.
 
     Where the folder can't be written, it stays as it is.
 
@@ -116,21 +117,21 @@ def finish_arrivals(dataset: Path) -> None:
         cut_short = [
             entry.name
             for entry in entries
-            if entry.name.startswith(_DECIDED_START) and entry.name.endswith(_DECIDED_ENDING)
+            if entry.name.startswith(_COMMITTED_START) and entry.name.endswith(_COMMITTED_ENDING)
         ]
         for name in cut_short:  # two that move at once don't harm each other
             _move_all(dataset / name, dataset)
 
 
-def _move_all(decided: Path, dataset: Path) -> None:
-    for path in _files_below(decided):
-        target = dataset / path.relative_to(decided)
+def _move_all(committed: Path, dataset: Path) -> None:
+    for path in _files_below(committed):
+        target = dataset / path.relative_to(committed)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():  # somebody put another file there meanwhile
             target = target.with_name(f"{target.stem}-{new_owned_name()}{target.suffix}")
         with suppress(FileNotFoundError):  # moved by another process that found it
             path.rename(target)
-    shutil.rmtree(decided, ignore_errors=True)
+    shutil.rmtree(committed, ignore_errors=True)
     flush_folder(dataset)
 
 
