@@ -71,7 +71,7 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
     "ai_edge_litert": {"export", "runtime"},
     "coremltools": {"export"},
     "jinja2": {"report"},
-    "sklearn": {"report"},
+    "sklearn": (),
     "starlette": {"web"},
     "uvicorn": {"web"},
     "websockets": {"web"},

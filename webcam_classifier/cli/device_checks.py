@@ -31,7 +31,7 @@ OLDEST_PYTHON = (3, 10)
 LITTLE_DISK = 1_000_000_000  # bytes; enough for a data set, its cache and a few models
 
 _LIVE = ("numpy", "opencv-python", "onnxruntime", "onnx", "pillow")
-_TRAINING = ("safetensors", "scikit-learn", "scipy", "threadpoolctl", "matplotlib", "jinja2")
+_TRAINING = ("safetensors", "scipy", "threadpoolctl", "matplotlib", "jinja2")
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "studio": ("starlette", "uvicorn", "websockets"),
     "finetune": ("torch", "torchvision", "onnxscript", "tqdm"),

@@ -31,6 +31,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import (
     WITHOUT_TORCH,
@@ -101,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     let_threads_sleep()
     command = command_of(sys.argv[1:] if arguments is None else arguments)
     with (
+        # Matrices of a head are small: two threads took 1.6 times as long as one on a busy machine.
+        threadpool_limits(limits=1, user_api="blas"),
         progress_in_file(options.progress if rank() == 0 else None),
         contextlib.suppress(PartIsDoneError),
     ):

@@ -1,7 +1,7 @@
 """Some points that stand for many: k-means, begun by k-means++.
 
-Written here because scikit-learn's takes a second to load, in which a live picture would stand
-still; the score of the unknown is as good with this one.
+Written here because scikit-learn takes a second to load, and nothing else of it is needed; the
+score of the unknown is as good with this one.
 """
 
 from __future__ import annotations

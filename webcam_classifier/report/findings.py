@@ -34,7 +34,7 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.report.analysis import Analysis
 
-_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnx", "scikit-learn", "pillow")
+_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "onnx", "scipy", "pillow")
 _MOST_MISTAKES = 12  # in the report
 _TINY = 1e-12  # so that a probability of 0 has a logarithm
 

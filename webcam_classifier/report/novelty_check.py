@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
+from webcam_classifier.evaluation.auroc import auroc
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import pool_evenly
 from webcam_classifier.head.folds import fold_numbers
@@ -118,9 +118,7 @@ class _Shares:
         known = novelty.scores(held_out.embeddings)
         border = np.quantile(known, KNOWN_SHARE)
         found = novelty.scores(unknown)
-        truths = np.repeat([0, 1], [len(known), len(found)])
-        scores = np.concatenate([known, found])
-        self._aurocs.append(float(roc_auc_score(truths, scores)))
+        self._aurocs.append(auroc(known, found))
         self._accepted.append(float((found <= border).mean()))
         self._count = len(unknown)
 
