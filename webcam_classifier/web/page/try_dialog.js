@@ -2,7 +2,7 @@
 
 import { find, make, setText } from "./elements.js";
 import { alert } from "./notices.js";
-import { PictureAnswer } from "./picture_response.js";
+import { PictureAnswer } from "./picture_answer.js";
 import { PictureTeaching } from "./picture_teaching.js";
 import { texts } from "./texts.js";
 
