@@ -2,6 +2,7 @@
 // the time when it was taken. No picture is sent twice, so a frozen camera sends none.
 
 import { texts } from "./texts.js";
+import { drawFrame } from "./video_frame.js";
 
 const WIDTH = 640; // pixels: more than the network looks at
 const QUALITY = 0.85;
@@ -119,14 +120,8 @@ export class BrowserCamera {
   /** @param {WebSocket} socket */
   async #send(socket) {
     const takenAt = await this.#newFrame(socket);
-    const { videoWidth: width, videoHeight: height } = this.#video;
-    if (takenAt === null || !width) return;
-    const scale = Math.min(1, WIDTH / Math.max(width, height));
-    this.#canvas.width = Math.round(width * scale);
-    this.#canvas.height = Math.round(height * scale);
-    this.#canvas
-      .getContext("2d")
-      ?.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
+    if (takenAt === null || !this.#video.videoWidth) return;
+    drawFrame(this.#video, this.#canvas, WIDTH);
     this.#canvas.toBlob(
       (picture) => {
         if (!picture || socket.readyState !== WebSocket.OPEN) return;

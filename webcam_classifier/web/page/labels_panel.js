@@ -3,6 +3,7 @@
 import { find, make, reconcile, setText } from "./elements.js";
 import { LabelCard } from "./label_card.js";
 import { LabelDialog } from "./label_dialog.js";
+import { addTypedLabel } from "./new_label.js";
 import { alertError, notice } from "./notices.js";
 import { texts } from "./texts.js";
 
@@ -111,16 +112,9 @@ export class LabelsPanel {
   }
 
   async #addLabel() {
-    const name = this.#name.value.trim();
-    if (!name) return;
-    try {
-      await this.#studio.addLabel(name);
-    } catch (error) {
-      alertError(error);
-      return;
-    }
-    this.#name.value = "";
-    this.#added = name.normalize("NFC");
+    const added = await addTypedLabel(this.#studio, this.#name);
+    if (!added) return;
+    this.#added = added;
     this.#moveOn();
   }
 

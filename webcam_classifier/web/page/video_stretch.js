@@ -1,8 +1,10 @@
 // One stretch of a video, recorded while a label is held: its frames become one burst.
 
+import { drawFrame } from "./video_frame.js";
+
 /** @typedef {import("./studio.js").Studio} Studio */
 
-const WIDTH = 1280; // pixels of the longer side at the most: more than any network looks at
+const LONGER_SIDE = 1280; // pixels at the most: more than any network looks at
 const QUALITY = 0.92;
 const USUAL_RATE = 8; // frames a second, until the studio has said its own
 const LATE_RELEASE = 200; // milliseconds before the release of a key that are dropped: people release it late
@@ -101,13 +103,7 @@ export class Stretch {
 
   /** @returns {Promise<Blob | null>} */
   #drawn() {
-    const { videoWidth: width, videoHeight: height } = this.#video;
-    const scale = Math.min(1, WIDTH / Math.max(width, height));
-    this.#canvas.width = Math.round(width * scale);
-    this.#canvas.height = Math.round(height * scale);
-    this.#canvas
-      .getContext("2d")
-      ?.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
+    drawFrame(this.#video, this.#canvas, LONGER_SIDE);
     return new Promise((resolve) => {
       this.#canvas.toBlob(resolve, "image/jpeg", QUALITY);
     });
