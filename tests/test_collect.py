@@ -266,6 +266,24 @@ def test_a_tap_gives_one_picture_and_a_hold_one_burst(display: Display, tmp_path
     assert "1 of down" in told
 
 
+def test_without_a_label_the_window_has_those_of_the_data_set(
+    display: Display, tmp_path: Path
+) -> None:
+    for label in ("down", "up"):
+        (tmp_path / "d" / label).mkdir(parents=True)
+    with window(display, tmp_path, "--keep-all") as run:
+        run.key("key", "2")
+        wait_for(lambda: run.count("up") == 1)
+        assert "saved 1 of up" in run.quit()
+
+
+def test_without_a_window_or_a_data_set_a_label_must_be_named(tmp_path: Path) -> None:
+    (tmp_path / "up").mkdir()
+    for arguments in (["--no-window", "--dataset", str(tmp_path)], ["--dataset", "missing"]):
+        with pytest.raises(UserError, match="There is no label to record"):
+            main(["--source", "demo", *arguments])
+
+
 def test_the_simulated_hand_keeps_its_pose_while_a_key_is_held(
     display: Display, tmp_path: Path
 ) -> None:

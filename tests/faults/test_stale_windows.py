@@ -108,3 +108,17 @@ def test_the_recording_window_greys_and_records_nothing(tmp_path: Path) -> None:
         assert session.state().labels[0].count == 0
         window.show(labelled(1), "")
         assert colourfulness(screen.shown[-1]) > 0.9 * colours
+
+
+def test_a_hint_stays_in_the_live_window_until_it_is_taken_back(tmp_path: Path) -> None:
+    screen = Screen()
+    window = LiveWindow(screen, top=2, mirrored=False, snapshots=tmp_path)  # type: ignore[arg-type]
+    window.show(labelled(), "")
+    without = screen.shown[-1]
+    window.hint("unlike all training pictures: record each label here too")
+    for index in (1, 2):
+        window.show(labelled(index), "")
+        assert not np.array_equal(screen.shown[-1], without)
+    window.hint("")
+    window.show(labelled(3), "")
+    assert np.array_equal(screen.shown[-1], without)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,7 +52,7 @@ from webcam_classifier.cli.unattended import count_down, record_unattended, watc
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.label_names import check_labels
-from webcam_classifier.dataset.listing import printable
+from webcam_classifier.dataset.listing import list_dataset, printable
 from webcam_classifier.display.window import Window, display_problem
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         session = RecordingSession(options.dataset, labels, rate=rate, keep_all=options.keep_all)
         try:
             with session:
-                record(options, camera, session, labels[0])
+                record(options, camera, session, labels)
         finally:
             for path, reason in () if camera.is_live else camera.skipped:
                 print(f"skipped {printable(path)}: {reason}", file=sys.stderr)
@@ -113,9 +114,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def record(
-    options: argparse.Namespace, camera: Camera, session: RecordingSession, label: str
+    options: argparse.Namespace,
+    camera: Camera,
+    session: RecordingSession,
+    labels: Sequence[str],
 ) -> None:
-    """Record in a window, or a single label without one."""
+    """Record in a window, or the only label without one."""
     if not options.no_window:
         hold_pose_while(camera, lambda: session.is_recording)
         if record_in_window(camera, session):
@@ -125,7 +129,7 @@ def record(
         count_down(camera, options.countdown)
     with watched(camera, say_status):
         every = frames_between(options.every, options.source)
-        done = record_unattended(camera, session, label, options.count, every)
+        done = record_unattended(camera, session, labels[0], options.count, every)
     if options.count is not None and done < options.count:
         print(f"the source ended after {done} of {options.count} pictures")
 
@@ -163,7 +167,7 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
     """
     if options.json:
         raise UserError("--json is for --review. Add that, or leave it out.")
-    if not labels:
+    if not labels and (options.no_window or not _has_labels(options.dataset)):
         raise UserError(
             "There is no label to record. Name one or more, as in "
             "`python collect.py thumbs_up thumbs_down`."
@@ -182,7 +186,15 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
         )
     problem = display_problem()
     if problem is not None:
-        raise UserError(f"{problem} For that: `python collect.py {labels[0]} --no-window`.")
+        label = labels[0] if labels else list_dataset(options.dataset).labels[0]
+        raise UserError(
+            f"{problem} For that: `python collect.py {shlex.quote(label)} --no-window`."
+        )
+
+
+def _has_labels(dataset: Path) -> bool:
+    """Whether there is a data set with labels, which the window shows by itself."""
+    return dataset.is_dir() and bool(list_dataset(dataset).labels)
 
 
 def check_source(options: argparse.Namespace, camera: Camera) -> None:
@@ -206,7 +218,10 @@ def build_parser() -> CommandParser:
     """Build the parser of the command."""
     parser = CommandParser(__doc__ or "")
     parser.add_argument(
-        "labels", nargs="*", metavar="LABEL", help="labels to record, each into its folder"
+        "labels",
+        nargs="*",
+        metavar="LABEL",
+        help="labels to record, each into its folder (default: those of the data set, in a window)",
     )
     add_dataset_argument(parser)
     parser.add_argument(

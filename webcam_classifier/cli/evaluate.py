@@ -23,6 +23,7 @@ from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.number_arguments import parse_count
 from webcam_classifier.cli.output_arguments import output_file
+from webcam_classifier.cli.unknown_advice import MOSTLY
 from webcam_classifier.cli.unknown_argument import add_unknown_argument, with_unknown_level
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import (
@@ -48,8 +49,6 @@ from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
 from webcam_classifier.runtime.providers import CPU, PROVIDERS
 from webcam_classifier.storage import check_file_writable, write_atomically
-
-_MOSTLY = 0.5  # of the pictures
 
 
 @library_messages()
@@ -137,12 +136,13 @@ def evaluate_pictures(
     if surroundings is not None and surroundings.decided:
         called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
         print(f"note: {surroundings.describe(called)}")
-    if evaluation.count and evaluation.shown_unknown > _MOSTLY:
+    if evaluation.count and evaluation.shown_unknown > MOSTLY:
         share = 100 * evaluation.shown_unknown
         print(
             f"note: live shows {share:.0f} % of these pictures as unknown, "
-            "as they are unlike all recordings that the model was trained on. Record some like "
-            "them, and train again; or run live with --unknown off, which always shows a label"
+            "as they are unlike all pictures that the model was trained on. Add some like them to "
+            "its data set, and train again; or run live with --unknown off, which always shows a "
+            "label"
         )
     if not are_bursts_named(pictures.names):
         print(

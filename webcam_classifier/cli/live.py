@@ -102,7 +102,7 @@ def watch(options: argparse.Namespace) -> None:
         switch.use_loop(loop)
         if others_are_left and camera.is_live:
             stack.enter_context(_search_for(classifier, switch, options.threads))
-        run(loop, outputs.show, camera, outputs.source)
+        run(loop, outputs.show, camera, outputs.source, outputs.advice)
 
 
 def _reopener(options: argparse.Namespace, crop: Crop | None) -> Callable[[Path], Classifier]:

@@ -12,11 +12,13 @@ from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.live_show import all_of, drawn, open_show, say, say_status, smoothing
 from webcam_classifier.cli.serving import check_is_no_picture, open_serving
+from webcam_classifier.cli.unknown_advice import UnknownAdvice
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.live.region import FrameClassifier, PartClassifier, Region
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import UNKNOWN_NORMAL
 from webcam_classifier.ui.show import Show, SourceFacts, source_facts
 
 
@@ -29,12 +31,14 @@ class LiveOutputs:
         show: What the main thread shows.
         events: Turns changes of the label into events; None if nothing takes events.
         on_status: Takes the camera's status when it changes.
+        advice: Says what to do if nearly everything is unknown.
     """
 
     source: SourceFacts
     show: Show
     events: EventStream | None
     on_status: Callable[[CameraStatus], None]
+    advice: UnknownAdvice
 
 
 def open_outputs(
@@ -59,7 +63,12 @@ def open_outputs(
     switch = labelling if isinstance(labelling, ModelSwitch) else None
     parts = {"": labelling.classifier} if isinstance(labelling, ModelSwitch) else _models(labelling)
     source = source_facts(options.source, camera)
-    show = open_show(options, source, camera.is_device, stack, switch)
+    advice = UnknownAdvice(
+        say,
+        lambda: None if switch is None else switch.classifier.card,
+        options.unknown or UNKNOWN_NORMAL,
+    )
+    show = open_show(options, source, camera.is_device, stack, switch, advice)
     check_is_no_picture(options, source)
     served = open_serving(
         options,
@@ -84,7 +93,7 @@ def open_outputs(
         on_status.append(events.take_status)
         if switch is not None:
             events.change_model_with(switch.request)
-    return LiveOutputs(source, show, events, all_of(on_status))
+    return LiveOutputs(source, show, events, all_of(on_status), advice)
 
 
 def build_loop(

@@ -94,7 +94,7 @@ def _label(
     left = [model.classifier for model in models.values() if model.others_are_left]
     if left and camera.is_live:
         stack.enter_context(SearchesInTurn(left, options.threads, say))
-    run(loop, outputs.show, camera, outputs.source)
+    run(loop, outputs.show, camera, outputs.source, outputs.advice)
 
 
 def _open(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.camera.video_file import VideoFile
 from webcam_classifier.cli.live_arguments import SMOOTHING, TEACHING_SMOOTHING, TOP
+from webcam_classifier.cli.unknown_advice import UnknownAdvice
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.errors import UserError
@@ -24,6 +25,7 @@ from webcam_classifier.live.terminal_lines import TerminalLines
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
+from webcam_classifier.ui import window_words
 from webcam_classifier.ui.show import Show, SourceFacts
 
 if TYPE_CHECKING:
@@ -35,13 +37,29 @@ _Told = TypeVar("_Told")
 SNAPSHOTS = Path("snapshots")
 
 
-def run(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> None:
-    """Run the loop to its end, and print a summary, whatever ended it."""
+def run(
+    loop: LiveLoop,
+    show: Show,
+    camera: Camera,
+    source: SourceFacts,
+    advice: UnknownAdvice | None = None,
+) -> None:
+    """Run the loop to its end, and print a summary, whatever ended it.
+
+    Args:
+        loop: Labels the frames.
+        show: Shows them.
+        camera: Where they come from.
+        source: What is known of it.
+        advice: Says at the end how much was unknown; None if nothing needs to be said of that.
+    """
     try:
         with loop:
             show.run(loop)
     finally:
         say(describe_end(loop, show, camera, source))
+        if advice is not None:
+            advice.say_share(show.unknown.share, "pictures" if source.are_pictures else "frames")
 
 
 def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
@@ -68,6 +86,7 @@ def open_show(
     is_device: bool,
     stack: ExitStack,
     switch: ModelSwitch | None,
+    advice: UnknownAdvice,
 ) -> Show:
     """Open the terminal output, the video file and the window, if they are wanted.
 
@@ -77,6 +96,7 @@ def open_show(
         is_device: Whether it is a camera that somebody may stand in front of.
         stack: Closes what is opened.
         switch: Holds the current model; None if there are regions.
+        advice: Says what to do while nearly everything is unknown.
 
     Raises:
         UserError: The video file can't be written.
@@ -100,8 +120,19 @@ def open_show(
             explanation.draw(image, labelled.frame.image, labelled.steady)
         return drawn(options, image, labelled, status, switch)
 
+    def tell_unknown(regions: tuple[str, ...]) -> None:
+        if window is not None:
+            window.hint(window_words.unlike_training(regions))
+        advice.say_recent(regions)
+
     return Show(
-        source, terminal=terminal, video=video, draw=draw, window=window, notifier=notifier_of()
+        source,
+        terminal=terminal,
+        video=video,
+        draw=draw,
+        window=window,
+        notifier=notifier_of(),
+        on_unknown=tell_unknown,
     )
 
 

@@ -71,11 +71,20 @@ class LiveWindow:
         self._status = ""
         self._notice = ""
         self._notice_until = 0.0
+        self._hint = ""
 
     def change_model(self, crop: Crop | None) -> None:
         """Note that another model labels from now on, with this crop; any thread may call this."""
         self._crop = crop.mirrored() if crop is not None and self._mirrored else crop
         self._explanation = None  # it belonged to the previous model
+
+    def hint(self, words: str) -> None:
+        """Show a line with every frame from now on, where no notice takes its place.
+
+        Args:
+            words: The line; empty ends it.
+        """
+        self._hint = words
 
     def show(self, labelled: LabelledFrame, status: str) -> None:
         """Draw a labelled frame and put it on the screen, unless paused.
@@ -194,7 +203,7 @@ class LiveWindow:
             mirrored=self._mirrored,
             status=self._status,
             help_line=self._keys(),
-            notice=self._notice or (window_words.PAUSED if self.is_paused else ""),
+            notice=self._notice or (window_words.PAUSED if self.is_paused else self._hint),
         )
         self._window.show(drawn)
 

@@ -15,6 +15,7 @@ from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations
+from webcam_classifier.live.unknown_watch import UnknownWatch
 from webcam_classifier.ui import window_words
 
 if TYPE_CHECKING:  # imported only when needed, for a quicker start
@@ -100,10 +101,13 @@ class Show:
         draw: Draws the frames of the video; needed if there is one.
         window: Shows the frames.
         notifier: Tells the service manager that labels are coming; closed at the end.
+        on_unknown: Called with the names of the regions that have been unknown for a while,
+            whenever they change.
 
     Attributes:
         stages: How long drawing took, and the age of the frames on the screen.
         terminal: As given.
+        unknown: How much was unknown.
     """
 
     def __init__(
@@ -115,10 +119,14 @@ class Show:
         draw: Draw | None = None,
         window: LabelWindow | None = None,
         notifier: ServiceNotifier | None = None,
+        on_unknown: Callable[[tuple[str, ...]], None] | None = None,
     ) -> None:
         self.stages = {name: Durations() for name in ("drawing", "age on the screen")}
         self._source = source
         self.terminal = terminal
+        self.unknown = UnknownWatch()
+        self._on_unknown = on_unknown
+        self._told_unknown: tuple[str, ...] = ()
         self._video = video
         self._draw = draw
         self._window = window
@@ -151,6 +159,8 @@ class Show:
                     break
 
     def _show(self, labelled: LabelledFrame) -> None:
+        self.unknown.take(labelled)
+        self._tell_unknown()
         if self.terminal is not None:
             self.terminal.show(labelled)
         if self._video is None and self._window is None:
@@ -166,8 +176,17 @@ class Show:
             self._video.write(self._draw(labelled, self._status), labelled.frame)
         self.stages["drawing"].add(time.monotonic() - started_at)
 
+    def _tell_unknown(self) -> None:
+        """Tell which regions have been unknown for a while; single pictures take any time."""
+        regions = self.unknown.regions
+        if regions != self._told_unknown and not self._source.are_pictures:
+            self._told_unknown = regions
+            if self._on_unknown is not None:
+                self._on_unknown(regions)
+
     def _stall(self, status: CameraStatus) -> None:
         """Show that there is no picture, and add that to the video."""
+        self.unknown.forget_recent()
         self._status_until = 0.0  # numbers from before the gap are not shown after it
         if self._window is not None:
             self._window.stall(status)

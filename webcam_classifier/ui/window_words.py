@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LIVE_TITLE = "live - webcam classifier"
 COLLECT_TITLE = "collect - webcam classifier"
 TEACH_TITLE = "teach - webcam classifier"
@@ -35,6 +37,18 @@ def guess(label: str, key: str) -> str:
         key: What records it; empty if nothing does.
     """
     return f"perhaps {label}; hold {key} to correct it" if key else f"perhaps {label}"
+
+
+def unlike_training(regions: Sequence[str]) -> str:
+    """What to do if nearly everything has been unknown for a while; empty if it was not.
+
+    Args:
+        regions: Names of the regions; that of a single model is empty.
+    """
+    if not regions:
+        return ""
+    where = f"{', '.join(regions)}: " if any(regions) else ""
+    return f"{where}unlike all training pictures: record each label here too"
 
 
 def live_keys(*, is_paused: bool, can_explain: bool) -> str:
