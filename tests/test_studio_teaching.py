@@ -223,10 +223,10 @@ def test_a_recording_ends_when_another_page_takes_over(
         first, second = (Viewer(unconnected_socket(), studio.state) for _ in range(2))
         for viewer in (first, second):
             studio.viewers.enter(viewer)
-        await studio.obey(first, {"type": "record", "label": "cup", "on": True})
+        await studio.handle_message(first, {"type": "record", "label": "cup", "on": True})
         assert studio.session.is_recording
-        await studio.obey(second, {"type": "claim"})
-        await studio.obey(first, {"type": "record", "label": "cup", "on": False})
+        await studio.handle_message(second, {"type": "claim"})
+        await studio.handle_message(first, {"type": "record", "label": "cup", "on": False})
         assert studio.teacher.holder == second.client
         assert not studio.session.is_recording
 

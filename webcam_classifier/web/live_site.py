@@ -28,7 +28,6 @@ from webcam_classifier.web.live_feed import LiveFeed
 from webcam_classifier.web.request_fields import read_fields, text_of
 from webcam_classifier.web.response_headers import PAGE_POLICY
 from webcam_classifier.web.site import build_site
-from webcam_classifier.web.socket_messages import TOO_MANY
 from webcam_classifier.web.streams import EVENTS_TYPE, PICTURES_TYPE, sse_message
 from webcam_classifier.web.viewers import Viewer
 
@@ -142,12 +141,9 @@ class LiveRoutes:
 
     async def live(self, socket: WebSocket) -> None:
         """Send a page everything over its WebSocket, until it is gone."""
-        await socket.accept()
-        if self._feed.viewers.is_full:
-            await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
+        viewer = await self._feed.viewers.accept(socket, self._feed.page_state)
+        if viewer is None:
             return
-        viewer = Viewer(socket, self._feed.page_state)
-        self._feed.viewers.enter(viewer)
         try:
             await viewer.serve(_ignore_message)
         finally:

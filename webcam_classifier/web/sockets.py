@@ -24,7 +24,6 @@ from webcam_classifier.web.socket_messages import (
     serve_both_ways,
 )
 from webcam_classifier.web.studio import SOMEBODY_TEACHES, Studio
-from webcam_classifier.web.viewers import Viewer
 
 _FRAMES_A_SECOND = 400.0  # messages, three for each frame; no camera is that fast
 _FRAMES_AT_ONCE = 400.0
@@ -41,15 +40,12 @@ class Sockets:
         self._studio = studio
 
     async def live(self, socket: WebSocket) -> None:
-        """Send a page everything and obey its messages, until it is gone."""
-        await socket.accept()
-        if self._studio.viewers.is_full:
-            await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
+        """Send a page everything and handle its messages, until it is gone."""
+        viewer = await self._studio.viewers.accept(socket, self._studio.state)
+        if viewer is None:
             return
-        viewer = Viewer(socket, self._studio.state)
-        self._studio.viewers.enter(viewer)
         try:
-            await viewer.serve(self._studio.obey)
+            await viewer.serve(self._studio.handle_message)
         finally:
             await self._studio.left(viewer)
 

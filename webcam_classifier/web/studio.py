@@ -189,8 +189,8 @@ class Studio:
             return self.teacher.may_teach(client)
         return self.teacher.holder is None
 
-    async def obey(self, viewer: Viewer, message: dict[str, Any]) -> None:
-        """HandleMessage a message from a page's WebSocket."""
+    async def handle_message(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        """Handle a message from a page's WebSocket."""
         kind = message["type"]
         if kind == "claim":
             await self._claim(viewer)

@@ -85,15 +85,15 @@ class Viewer:
             self._refusals.append(reason)
         self._woken.set()
 
-    async def serve(self, obey: HandleMessage) -> None:
+    async def serve(self, handle_message: HandleMessage) -> None:
         """Send and listen until the page is gone.
 
         Args:
-            obey: Called with every message that is not about showing pictures.
+            handle_message: Called with every message that is not about showing pictures.
         """
-        await serve_both_ways(self._socket, self._listen(obey), self._send_all())
+        await serve_both_ways(self._socket, self._listen(handle_message), self._send_all())
 
-    async def _listen(self, obey: HandleMessage) -> None:
+    async def _listen(self, handle_message: HandleMessage) -> None:
         while True:
             text = await received(self._socket)
             if text is None:
@@ -111,7 +111,7 @@ class Viewer:
             elif message["type"] == "shown":
                 self._has_credit = self._has_credit or message.get("frame") == self._sent
             else:
-                await obey(self, message)
+                await handle_message(self, message)
 
     async def _send_all(self) -> None:
         await self._send({"type": "welcome", "client": self.client})
@@ -163,13 +163,25 @@ class Viewers:
     def __len__(self) -> int:
         return len(self._by_client)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no other page is let in."""
-        return len(self._by_client) >= _MOST
+    async def accept(
+        self, socket: WebSocket, state_message: Callable[[str], dict[str, Any]]
+    ) -> Viewer | None:
+        """Accept a page's WebSocket; if too many pages are open, close it and return None.
+
+        Args:
+            socket: The WebSocket, not accepted yet.
+            state_message: See `Viewer`.
+        """
+        await socket.accept()
+        if len(self._by_client) >= _MOST:
+            await socket.close(TOO_MANY, "Too many pages are open. Close one of them.")
+            return None
+        viewer = Viewer(socket, state_message)
+        self.enter(viewer)
+        return viewer
 
     def enter(self, viewer: Viewer) -> None:
-        """Let a page in."""
+        """Add a page."""
         self._by_client[viewer.client] = viewer
         self.tell_state()
 
