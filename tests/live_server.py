@@ -15,9 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tests.colour_video import COLOURS
 from tests.studio_server import ROOT, StudioServer
 
-PURE = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 PATIENCE = 60.0  # seconds
 
 _PERIOD = 0.04  # seconds from picture to picture
@@ -27,7 +27,7 @@ class ColourCamera:
     """A network camera that shows one colour, with noise that is another one each time.
 
     Attributes:
-        colour: What it shows, of `PURE`.
+        colour: What it shows, of `COLOURS`.
         url: Of its stream.
     """
 
@@ -86,7 +86,7 @@ class ColourCamera:
 def jpeg_of(colour: str, generator: np.random.Generator) -> bytes:
     """A picture of 160 x 120 pixels, of a pure colour with a little noise on it."""
     noise = generator.integers(0, 20, (120, 160, 3))
-    image = np.abs(np.array(PURE[colour]) - noise).astype(np.uint8)
+    image = np.abs(np.array(COLOURS[colour]) - noise).astype(np.uint8)
     return cv2.imencode(".jpg", image)[1].tobytes()
 
 

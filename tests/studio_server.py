@@ -187,6 +187,16 @@ def run_studio(folder: Path, *arguments: str, port: int = 0) -> Iterator[StudioS
 
 
 @contextmanager
+def run_small_studio(folder: Path, *labels: str) -> Iterator[StudioServer]:
+    """Run a studio with a small simulated camera and some labels; skip where weights are absent."""
+    need_weights()
+    with run_studio(folder, *SMALL_CAMERA) as server:
+        for label in labels:
+            assert server.change("POST", "/api/labels", {"name": label}).status == 200
+        yield server
+
+
+@contextmanager
 def limited(resource_kind: int, most: int) -> Iterator[None]:
     """Have processes that are started now use at most so much of something, as `ulimit` does."""
     soft, hard = resource.getrlimit(resource_kind)

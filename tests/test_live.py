@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.colour_video import COLOURS, write_colour_video
 from tests.display_server import Display, display_server
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.cli import live
@@ -25,7 +26,6 @@ from webcam_classifier.model_card import CARD_KEY
 from webcam_classifier.ui.live_window import TITLE
 
 PROJECT = Path(__file__).resolve().parents[1]
-COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 EXPECTED = ["blue"] * 10 + ["green"] * 10 + ["red"] * 10
 
 
@@ -39,7 +39,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """Thirty frames at ten frames a second: blue, then green, then red, a second each."""
-    return write_clip(tmp_path / "clip.avi", 64, 48)
+    return write_colour_video(tmp_path / "clip.avi")
 
 
 @pytest.fixture
@@ -53,14 +53,6 @@ def pictures(tmp_path: Path) -> Path:
 
 def plain(width: int, height: int, colour: tuple[int, int, int]) -> BgrImage:
     return np.full((height, width, 3), colour, np.uint8)
-
-
-def write_clip(path: Path, width: int, height: int) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (width, height))
-    for label in EXPECTED:
-        writer.write(plain(width, height, COLOURS[label]))
-    writer.release()
-    return path
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -370,7 +362,7 @@ def test_every_frame_of_a_file_is_in_the_saved_video_at_its_own_rate(
 
 
 def test_an_odd_size_loses_a_row_and_a_column_only(model: Path, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "odd.avi", 101, 75)
+    clip = write_colour_video(tmp_path / "odd.avi", (101, 75))
     capture = cv2.VideoCapture(str(clip))
     width, height = (int(capture.get(key)) for key in (3, 4))
     capture.release()
@@ -610,7 +602,7 @@ def stands_still(path: Path) -> bool:
 def test_pause_stops_a_file_and_goes_on(
     display: Display, model: Path, tmp_path: Path, launcher: Launcher
 ) -> None:
-    clip, place = write_clip(tmp_path / "clip.avi", 64, 48), tmp_path / "labels.jsonl"
+    clip, place = write_colour_video(tmp_path / "clip.avi"), tmp_path / "labels.jsonl"
     process = launcher.start(
         model, "--source", clip, "--json-lines", place, environment=display.environment
     )

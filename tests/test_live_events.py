@@ -9,15 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
+from tests.colour_video import COLOURS, write_colour_video
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.cli import live
 from webcam_classifier.errors import UserError
-
-COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 
 
 @pytest.fixture
@@ -30,13 +27,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """A second of each colour, at ten frames a second."""
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for colour in COLOURS.values():
-        for _ in range(10):
-            writer.write(np.full((48, 64, 3), colour, np.uint8))
-    writer.release()
-    return path
+    return write_colour_video(tmp_path / "clip.avi")
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
+from tests.colour_video import COLOURS, write_colour_video
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import CameraStatus
@@ -18,8 +18,6 @@ from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.timing import Durations, FrameCounter, describe_run
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.runtime.providers import ExecutionConfig
-
-COLOURS = {"blue": (255, 0, 0), "green": (0, 255, 0), "red": (0, 0, 255)}
 
 
 class PacedCamera:
@@ -77,12 +75,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
-    for index in range(30):
-        writer.write(np.full((48, 64, 3), list(COLOURS.values())[index // 10], np.uint8))
-    writer.release()
-    return path
+    return write_colour_video(tmp_path / "clip.avi", frames_per_second=30)
 
 
 def collect(loop: LiveLoop, work: Callable[[], None] = lambda: None) -> list[LabelledFrame]:

@@ -25,7 +25,8 @@ import pytest
 from playwright.sync_api import ConsoleMessage, FilePayload, Page, expect, sync_playwright
 
 from benchmarks.mosquitto import Mosquitto, Subscriber
-from tests.live_server import PATIENCE, PURE, ColourCamera, LiveServer, jpeg_of, run_live
+from tests.colour_video import COLOURS
+from tests.live_server import PATIENCE, ColourCamera, LiveServer, jpeg_of, run_live
 from tests.studio_page import find_chromium
 from tests.studio_server import ROOT
 from tests.tiny_model import write_tiny_model
@@ -193,7 +194,7 @@ def test_a_picture_that_is_sent_is_labelled_as_the_live_one(
     own = Classifier(folder / "models" / "colours" / "model.onnx")
     own.crop = CROP
     image = np.full((200, 300, 3), 255, np.uint8)
-    image[:, 150:] = PURE["green"]
+    image[:, 150:] = COLOURS["green"]
     for ending in (".png", ".jpg"):
         content = cv2.imencode(ending, image)[1].tobytes()
         answer = server.ask_without_cookie("POST", "/classify", content, server.bearer)
@@ -269,7 +270,7 @@ def test_who_does_not_read_holds_nobody_up(server: LiveServer, camera: ColourCam
         page = stack.enter_context(server.page(pictures=True))
         for colour in ("green", "red", "green", "red"):
             show(server, camera, colour)
-            channel = list(PURE).index(colour)
+            channel = list(COLOURS).index(colour)
             ends = time.monotonic() + PATIENCE
             while next_picture(pictures).reshape(-1, 3).mean(axis=0).argmax() != channel:
                 assert time.monotonic() < ends, "the stream stays behind"

@@ -20,8 +20,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.mosquitto import Mosquitto, Subscriber
+from tests.colour_video import COLOURS
 from tests.labelled_frames import an_event, labelled_frame
-from tests.live_server import PATIENCE, PURE, ColourCamera, LiveServer, run_live
+from tests.live_server import PATIENCE, ColourCamera, LiveServer, run_live
 from tests.studio_page import find_chromium
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.open_camera import open_camera
@@ -57,7 +58,7 @@ SEEN = [("blue", "blue"), ("blue", "red"), ("green", "red")]
 
 def halves(left: str, right: str) -> BgrImage:
     image = np.empty((120, 160, 3), np.uint8)
-    image[:, :80], image[:, 80:] = PURE[left], PURE[right]
+    image[:, :80], image[:, 80:] = COLOURS[left], COLOURS[right]
     return image
 
 

@@ -17,7 +17,14 @@ from urllib.request import url2pathname
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.studio_server import ROOT, SMALL_CAMERA, StudioServer, need_weights, run_studio
+from tests.studio_server import (
+    ROOT,
+    SMALL_CAMERA,
+    StudioServer,
+    need_weights,
+    run_small_studio,
+    run_studio,
+)
 from webcam_classifier.errors import UserError
 from webcam_classifier.web.addresses import listen
 from webcam_classifier.web.link_token import link_token, private_page
@@ -35,8 +42,7 @@ STRICT = {
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
     """A studio for this machine alone, on which no test of this module changes anything."""
-    need_weights()
-    with run_studio(tmp_path_factory.mktemp("studio"), *SMALL_CAMERA) as server:
+    with run_small_studio(tmp_path_factory.mktemp("studio")) as server:
         yield server
 
 

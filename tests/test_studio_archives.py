@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.studio_files import files_below, picture, zipped
-from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
+from tests.studio_server import StudioServer, run_small_studio
 from webcam_classifier.dataset.picture_archive import ArchiveError, EntryError, PictureArchive
 from webcam_classifier.web.limits import ARCHIVE_ENTRIES, ARCHIVE_LIMITS
 
@@ -25,10 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(folder: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(folder, *SMALL_CAMERA) as server:
-        for label in ("cup", "hat"):
-            assert server.change("POST", "/api/labels", {"name": label}).status == 200
+    with run_small_studio(folder, "cup", "hat") as server:
         yield server
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.studio_files import files_below, picture
-from tests.studio_server import SMALL_CAMERA, Answer, StudioServer, need_weights, run_studio
+from tests.studio_server import Answer, StudioServer, run_small_studio
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.web.limits import FRAME_BYTES, body_limit
@@ -22,10 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(folder: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(folder, *SMALL_CAMERA) as server:
-        for label in ("cup", "hat"):
-            assert server.change("POST", "/api/labels", {"name": label}).status == 200
+    with run_small_studio(folder, "cup", "hat") as server:
         yield server
 
 

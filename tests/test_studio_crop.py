@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.studio_page import find_chromium
-from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
+from tests.studio_server import StudioServer, run_small_studio
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
 from webcam_classifier.dataset.picture_files import decode_picture
@@ -28,8 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(folder: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(folder, *SMALL_CAMERA) as server:
+    with run_small_studio(folder) as server:
         yield server
 
 

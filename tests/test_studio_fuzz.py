@@ -18,7 +18,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.studio_files import picture, zipped
-from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
+from tests.studio_server import StudioServer, run_small_studio
 
 ROUNDS = int(os.environ.get("STUDIO_FUZZ_ROUNDS", "3"))
 REQUESTS = 60  # of a round
@@ -50,9 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(folder: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(folder, *SMALL_CAMERA) as server:
-        assert server.change("POST", "/api/labels", {"name": "cup"}).status == 200
+    with run_small_studio(folder, "cup") as server:
         yield server
         assert server.ask("GET", "/api/state").status == 200
         assert server.process.poll() is None

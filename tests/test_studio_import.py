@@ -11,7 +11,7 @@ import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
 from tests.studio_files import files_below, picture, zipped
-from tests.studio_server import SMALL_CAMERA, Answer, StudioServer, need_weights, run_studio
+from tests.studio_server import Answer, StudioServer, run_small_studio
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.exchange.export_dataset import export_dataset
@@ -31,16 +31,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def refusing(shared: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(shared, *SMALL_CAMERA) as server:
-        assert server.change("POST", "/api/labels", {"name": "cup"}).status == 200
+    with run_small_studio(shared, "cup") as server:
         yield server
 
 
 @pytest.fixture
 def studio(folder: Path) -> Iterator[StudioServer]:
-    need_weights()
-    with run_studio(folder, *SMALL_CAMERA) as server:
+    with run_small_studio(folder) as server:
         yield server
 
 

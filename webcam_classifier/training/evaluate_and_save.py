@@ -89,16 +89,43 @@ def evaluate_and_save(
     Raises:
         UserError: The folder can't be written.
     """
+    findings = _measure(task, outcome, embedded)
+    model = model_bytes(outcome.graph, findings.card)
+    metrics = findings.to_dict() | {
+        "next_steps": list(next_steps(findings)),
+        MODEL_HASH_KEY: hashlib.sha256(model).hexdigest(),
+        FOLDER_KEY: printable(task.pictures.folder.resolve()),
+    }
+    files = {
+        MODEL_NAME: model,
+        METRICS_NAME: (json.dumps(metrics, indent=2) + "\n").encode(),
+        REPORT_NAME: render(findings, folder.resolve().name).encode("utf-8", "replace"),
+    }
+    if outcome.checkpoint is not None:
+        files[CHECKPOINT_NAME] = outcome.checkpoint
+    kept = "" if former is None else former.keep_newer()
+    if kept:
+        findings = replace(findings, about_newer_model=kept)
+        _log.warning("%s", kept)
+    write_together(folder, files)
+    for path in outcome.superseded:
+        path.unlink(missing_ok=True)
+    return findings
+
+
+def _measure(
+    task: TrainingTask, outcome: TrainingResult, embedded: EmbeddedDataset | None
+) -> Findings:
+    """Measure what was trained, by cross-validation or on the pictures that were held back."""
     card = _card(task, outcome)
+    backbone = None if embedded is None else embedded.backbone
     analysis = analyse(task, embedded)  # of the split, whose test part a learning curve needs
     surroundings = None
     if outcome.cross_validation is not None:
         task = task.without_held_back()
         test, measured = _cross_validated(task, outcome, card)
-        if embedded is not None:
-            surroundings = check_left_out(
-                task.pictures, outcome.cross_validation, embedded.backbone
-            )
+        if backbone is not None:
+            surroundings = check_left_out(task.pictures, outcome.cross_validation, backbone)
     else:
         test = task.test_pictures or task.pictures.at(task.split.test)
         cut_labels = () if task.test_pictures is not None else task.split.cut_labels
@@ -126,29 +153,7 @@ def evaluate_and_save(
         seconds=time.monotonic() - task.started,
         surroundings=surroundings,
     )
-    backbone = None if embedded is None else embedded.backbone
-    findings = replace(findings, mistake_heat_maps=find_mistake_heat_maps(findings, backbone))
-    model = model_bytes(outcome.graph, card)
-    metrics = findings.to_dict() | {
-        "next_steps": list(next_steps(findings)),
-        MODEL_HASH_KEY: hashlib.sha256(model).hexdigest(),
-        FOLDER_KEY: printable(task.pictures.folder.resolve()),
-    }
-    files = {
-        MODEL_NAME: model,
-        METRICS_NAME: (json.dumps(metrics, indent=2) + "\n").encode(),
-        REPORT_NAME: render(findings, folder.resolve().name).encode("utf-8", "replace"),
-    }
-    if outcome.checkpoint is not None:
-        files[CHECKPOINT_NAME] = outcome.checkpoint
-    kept = "" if former is None else former.keep_newer()
-    if kept:
-        findings = replace(findings, about_newer_model=kept)
-        _log.warning("%s", kept)
-    write_together(folder, files)
-    for path in outcome.superseded:
-        path.unlink(missing_ok=True)
-    return findings
+    return replace(findings, mistake_heat_maps=find_mistake_heat_maps(findings, backbone))
 
 
 def _rests_on(task: TrainingTask, outcome: TrainingResult) -> str:
