@@ -116,7 +116,7 @@ def test_unknown_stands_large_and_its_guess_small_and_grey() -> None:
     unknown = Prediction(LABELS, np.array([0.9, 0.1, 0], np.float32), 2.0, 1.0)
     verdict = judge(unknown, "1")
     assert verdict.label == "unknown"
-    assert verdict.words == "perhaps thumbs_up; hold 1 to correct it"
+    assert verdict.words == "perhaps thumbs_up; hold 1 if so"
     assert verdict.words_colour == PALE
     assert judge(unknown).words == "perhaps thumbs_up"
     assert judge(prediction(0.9, 0.1, 0), "1").words == "sure, 90 %"

@@ -65,7 +65,6 @@ class Recording:
         recorder: Saves the snapshots.
         skipped: How many frames were not taken, by reason.
         last_skip: The last frame that was not taken; None once one was taken after it.
-        corrections: How many snapshots the model had given another label when they were taken.
         problem: Why snapshots could not be saved; empty once one was saved again.
     """
 
@@ -79,7 +78,6 @@ class Recording:
         self.recorder = Recorder(dataset.folder, self._done)
         self.skipped: Counter[str] = Counter()
         self.last_skip: Skip | None = None
-        self.corrections = 0
         self.problem = ""
         self._dataset = dataset
         self._on_change = on_change
@@ -252,7 +250,6 @@ class Recording:
                 embeddings=None if embedding is None else embedding[np.newaxis],
             )
             self._dataset.add([seen])
-        self.corrections += is_corrected
         return path
 
     def _is_writing_well(self) -> bool:

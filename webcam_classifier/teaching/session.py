@@ -226,7 +226,6 @@ class TeachingSession(RecordingSession):
             learnt_labels=() if head is None else head.labels,
             learnt=self._learner.learnt,
             pending=background.pending,
-            corrections=self._recording.corrections,
             accuracy=self._accuracy(),
             accuracy_advice=describe_lack(self._dataset.counts()),
             problem=background.problem,

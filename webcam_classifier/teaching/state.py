@@ -106,7 +106,6 @@ class LearningState:
         learnt_labels: The labels that the head knows; none until two labels have a picture.
         learnt: How many pictures the head has learnt from.
         pending: How many pictures, or their views, are still to be learnt; 0 when all are.
-        corrections: Snapshots of this run for which the model had answered another label.
         accuracy: The last accuracy that was measured; None before the first.
         accuracy_advice: What is missing to measure an accuracy; empty if nothing is.
         problem: Why it can't learn at the moment; empty if it can.
@@ -118,7 +117,6 @@ class LearningState:
     learnt_labels: tuple[str, ...]
     learnt: int
     pending: int
-    corrections: int
     accuracy: LearntAccuracy | None
     accuracy_advice: str
     problem: str

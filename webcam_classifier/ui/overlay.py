@@ -183,7 +183,8 @@ def draw_verdict(
     room = bottom - box_top - round(2.2 * small)  # the line below, and some space
     largest = max(small, min(round(room / 1.3), round(2.8 * small)))
     label, size = fit_text(verdict.label, largest, True, right - left, small)
-    line, line_size = fit_text(verdict.words, small, False, right - left)
+    smallest = max(SMALLEST_TEXT, round(0.75 * small))
+    line, line_size = fit_text(verdict.words, small, False, right - left, smallest)
     label_height = text_size(label, size, bold=True)[1]
     line_height = text_size(line, line_size)[1]
     y = box_top + (bottom - box_top - label_height - line_height) // 2

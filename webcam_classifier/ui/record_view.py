@@ -142,13 +142,18 @@ def _draw_band(
     middle = round(_FACTS_FROM * width) if facts else width
     left, right = pixels(18, scale), width - pixels(14, scale)
     draw_verdict(picture, verdict, (left, top, middle - left, height), pixels(16, scale))
-    lines = [
-        (line, size, WHITE if index == 0 else PALE)
-        for index, fact in enumerate(facts)
-        for line, size in wrap(fact, small, pixels(_SMALLEST, scale), right - middle)
-    ]
-    step = text_size("", small)[1] + pixels(3 if len(lines) < 4 else 0, scale)
-    step = min(step, (height - top) // max(1, len(lines)))
+    smallest = pixels(_SMALLEST, scale)
+    for largest in range(small, smallest - 1, -1):
+        lines = [
+            (line, size, WHITE if index == 0 else PALE)
+            for index, fact in enumerate(facts)
+            for line, size in wrap(fact, largest, smallest, right - middle)
+        ]
+        if len(lines) * text_size("", largest)[1] <= height - top:
+            break
+    line_height = text_size("", largest)[1]
+    lines = lines[: (height - top) // line_height]  # the last ones matter least
+    step = line_height + pixels(3 if len(lines) < 4 else 0, scale)
     y = (top + height - len(lines) * step) // 2
     for index, (line, size, colour) in enumerate(lines):
         place = (right - text_size(line, size)[0], y + index * step)

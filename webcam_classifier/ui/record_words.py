@@ -206,7 +206,7 @@ def first_steps(state: RecordingState) -> list[tuple[str, str]]:
 
 
 def facts(learning: LearningState) -> list[str]:
-    """Return lines about the accuracy, how it was measured, and how much is learnt."""
+    """Return lines about the accuracy, how it was measured, and what is still to be learnt."""
     if not learning.is_ready:
         return []
     found = learning.accuracy
@@ -217,12 +217,17 @@ def facts(learning: LearningState) -> list[str]:
         of_now = "accuracy" if found.is_current else "accuracy was"
         # There is room for one line, so only the number of bursts is shown, not of pictures.
         accuracy = _PICTURES_OF.sub("", describe_accuracy_briefly(evaluation))
+        cut = evaluation.cut_labels
         lines = [
             f"{of_now} {accuracy}",
             describe_shown(evaluation),
-            f"measured on {found.rests_on}",
+            f"{', '.join(cut)}: one burst each, cut in time; record more elsewhere"
+            if cut
+            else f"measured on {found.rests_on}",
         ]
-    return [*lines, _progress(learning)]
+    if learning.pending:
+        lines.append(f"{_count(learning.pending, 'snapshot')} still being analysed")
+    return lines
 
 
 def keys_line(count: int, *, is_typing: bool, is_teaching: bool) -> str:
@@ -284,18 +289,21 @@ def _next_steps(state: RecordingState) -> list[str]:
     """Say what to run next."""
     lines = []
     few = [
-        label.name
+        f"{label.name} {label.recordings or 'none'}"
         for label in state.labels
         if label.recordings is not None and label.recordings < ENOUGH_RECORDINGS
     ]
     if few:
-        one_more = f"one more recording elsewhere would help: {', '.join(few)}"
-        lines.append(f"{one_more} (fewer than {ENOUGH_RECORDINGS})")
+        lines.append(
+            f"record each label {ENOUGH_RECORDINGS} times or more, in different places or light; "
+            f"so far: {', '.join(few)}"
+        )
     dataset = shlex.quote(str(state.dataset))
     if sum(label.count > 0 for label in state.labels) > 1:
         lines.append(f"next: python train.py {dataset}")
     else:
-        lines.append("next: record a second label, such as background")
+        empty = next((label.name for label in state.labels if not label.count), "")
+        lines.append(f"next: record {empty or 'a second label, such as background'}")
     return lines
 
 
@@ -313,16 +321,6 @@ def describe_teaching(
             f"python train.py {state.dataset} --mode head --output {output}"
         )
     return "\n".join(lines)
-
-
-def _progress(learning: LearningState) -> str:
-    """Say how many snapshots are learnt, and how many are still waiting."""
-    told = f"learnt {_count(learning.learnt, 'snapshot')}"
-    if learning.pending:
-        return f"{told}, {learning.pending} still being analysed"
-    if learning.corrections:
-        return f"{told}, {_count(learning.corrections, 'correction')}"
-    return told
 
 
 def _count(number: int, noun: str) -> str:

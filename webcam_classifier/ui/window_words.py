@@ -36,7 +36,7 @@ def guess(label: str, key: str) -> str:
         label: The likeliest.
         key: What records it; empty if nothing does.
     """
-    return f"perhaps {label}; hold {key} to correct it" if key else f"perhaps {label}"
+    return f"perhaps {label}; hold {key} if so" if key else f"perhaps {label}"
 
 
 def unlike_training(regions: Sequence[str]) -> str:

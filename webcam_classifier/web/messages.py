@@ -42,7 +42,6 @@ def teaching_message(state: RecordingState, learning: LearningState) -> dict[str
         "undo": None if undoable is None else {"label": undoable.label, "count": undoable.count},
         "learnt": learning.learnt,
         "pending": learning.pending,
-        "corrections": learning.corrections,
         "accuracy": None if learning.accuracy is None else _accuracy(learning.accuracy),
         "accuracy_advice": learning.accuracy_advice or None,
         "problem": state.problem or learning.problem or None,

@@ -140,7 +140,7 @@ export const texts = {
     notSure: "not sure",
     perhaps: (/** @type {string} */ label) => `perhaps ${isolated(label)}`,
     perhapsTeach: (/** @type {string} */ label, /** @type {number} */ key) =>
-      `perhaps ${isolated(label)}; hold ${key} to teach it`,
+      `perhaps ${isolated(label)}; hold ${key} if so`,
     recording: (
       /** @type {string} */ label,
       /** @type {number} */ count,
