@@ -55,7 +55,7 @@ def test_few_pictures_with_good_features_get_a_head_and_nothing_is_timed() -> No
     watch = Stopwatch(1.0)
     choice = chosen(FEW, GOOD, watch)
     assert (choice.mode, choice.epochs, watch.asked) == ("head", 0, 0)
-    assert "few pictures (40 a label), frozen features are good enough" in choice.reason
+    assert "few training pictures (40 a label), frozen features are good enough" in choice.reason
     assert "--minutes" in choice.reason
 
 
@@ -69,10 +69,10 @@ def test_few_pictures_that_nothing_is_known_of_get_a_head_and_nothing_is_timed()
 @pytest.mark.parametrize(
     ("pictures", "frozen_accuracy", "words"),
     [
-        (FEW, POOR, "few pictures (40 a label), frozen features are not good enough"),
+        (FEW, POOR, "few training pictures (40 a label), frozen features are not good enough"),
         (FEW, GOOD_FROZEN_ACCURACY - 0.01, "frozen features are not good enough"),
-        (MANY, GOOD, "many pictures (500 a label), frozen features are good enough"),
-        (MANY, POOR, "many pictures (500 a label), frozen features are not good"),
+        (MANY, GOOD, "many training pictures (500 a label), frozen features are good enough"),
+        (MANY, POOR, "many training pictures (500 a label), frozen features are not good"),
         (MANY, None, "too few to measure"),
     ],
 )

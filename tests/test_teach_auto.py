@@ -242,7 +242,7 @@ def test_left_to_itself_train_teaches_a_head_where_that_is_enough(
          str(squeezenet_weights), "--input-size", "64"]
     )  # fmt: skip
     assert (
-        "chosen: few pictures (8 a label), frozen features are good enough"
+        "chosen: few training pictures (8 a label), frozen features are good enough"
         in capsys.readouterr().out
     )
     assert json.loads((tmp_path / "m" / "metrics.json").read_text())["mode"] == "head"

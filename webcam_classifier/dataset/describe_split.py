@@ -55,8 +55,7 @@ def _table(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]
     parts = split.parts()
     if not split.validation.size and not split.test.size:  # all are learnt from
         parts = {"pictures": split.training}
-    groups = "bursts" if split.are_named else "groups"
-    columns = [*(f"{part:>10}" for part in parts), f"{groups:>10}"]
+    columns = [*(f"{part:>10}" for part in parts), f"{'bursts':>10}"]
     lines = [f"{'label':<{wide}}  " + "  ".join(columns)]
     by_count = np.argsort(np.bincount(label_indices, minlength=len(labels)), kind="stable")
     shown = np.arange(len(labels))

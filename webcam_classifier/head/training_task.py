@@ -83,7 +83,10 @@ class TrainingTask:
             return "the end of the bursts that it was trained on"
         kept_apart = "bursts that training never saw"
         if not split.are_named:
-            kept_apart = "pictures without a near duplicate in training; who or when is not known"
+            kept_apart = (
+                "pictures without a near duplicate in training "
+                "(file names don't tell recordings apart)"
+            )
         if split.cut_labels:
             cut = ", ".join(split.cut_labels)
             return f"{kept_apart}, but for {cut}: the end of the same burst"

@@ -18,7 +18,10 @@ def describe_validation(labels: Sequence[str], cut_labels: Sequence[str], are_na
         return "the bursts that it was trained on, cut in time: record each label again, elsewhere"
     kept_apart = "bursts that were left out in turn"
     if not are_named:
-        kept_apart = "pictures without a near duplicate in training; who or when is not known"
+        kept_apart = (
+            "pictures left out in turn with their near duplicates "
+            "(file names don't tell recordings apart)"
+        )
     if cut_labels:
         return f"{kept_apart}, but for {', '.join(cut_labels)}: the same burst, cut in time"
     return kept_apart

@@ -72,9 +72,9 @@ class LearningCurve:
         now = self.points[-1].accuracy
         if now == 1.0:
             return (
-                f"The learning curve is measured on {self.test_count} snapshots, and all of them "
-                f"are classified correctly already: these can't show what {self.more} more of the "
-                "same kind would add. Another room or another person is a harder test."
+                f"The {self.test_count} snapshots that the learning curve is tested on are all "
+                f"classified correctly already, so it can't show what {self.more} more of the same "
+                "kind would add. Another room or another person is a harder test."
             )
         if self.gain_high < _HARDLY:
             return (

@@ -73,9 +73,9 @@ class AutoTrainer:
         head = train_head(task, embedded)
         trainer = None if self.build_trainer is None else functools.cache(self.build_trainer)
         choice = self._choose(task, embedded, trainer)
-        _logger.info("chosen: %s", choice.reason)
         if choice.mode == "head" or trainer is None:
             return dataclasses.replace(head, note=f"chosen: {choice.reason}")
+        _logger.info("chosen: %s", choice.reason)  # now, since what follows takes minutes
         if choice.mode == "scratch":
             trained = trainer().train_from_scratch(task, choice.epochs)
         else:

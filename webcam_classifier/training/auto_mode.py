@@ -75,7 +75,7 @@ def choose(
     """
     is_many = pictures_per_label >= MANY_PICTURES
     is_good = frozen_accuracy is not None and frozen_accuracy >= GOOD_FROZEN_ACCURACY
-    found = f"{'many' if is_many else 'few'} pictures ({pictures_per_label:.0f} a label)"
+    found = f"{'many' if is_many else 'few'} training pictures ({pictures_per_label:.0f} a label)"
     if frozen_accuracy is None:
         found += ", too few to measure how good frozen features are"
     else:
