@@ -223,6 +223,34 @@ def test_a_command_that_can_not_be_read_is_refused(command: str) -> None:
         CommandSink(command, print)
 
 
+@pytest.mark.parametrize(
+    ("command", "is_for_shell"),
+    [
+        ("echo $WEBCAM_CLASSIFIER_LABEL", True),
+        ("echo ${WEBCAM_CLASSIFIER_LABEL}", True),
+        ("true && echo", True),
+        ("sh -c 'echo $WEBCAM_CLASSIFIER_LABEL'", False),
+        ("bash -lc 'true && echo'", False),
+        ("echo $5 a&b", False),
+    ],
+)
+def test_a_command_that_is_written_for_a_shell_is_told_how_to_get_one(
+    command: str, is_for_shell: bool
+) -> None:
+    said: list[str] = []
+    with CommandSink(command, said.append):
+        pass
+    assert said == (
+        [f"--on-change: {command!r} is written for a shell, and runs without one. Add --shell."]
+        if is_for_shell
+        else []
+    )
+    said.clear()
+    with CommandSink(command, said.append, shell=True):
+        pass
+    assert said == []
+
+
 # Webhooks
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.event import Event
@@ -16,6 +17,7 @@ from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettin
 from webcam_classifier.visible_text import json_line
 
 _PREFIX = "WEBCAM_CLASSIFIER_"
+_OPERATORS = frozenset({"|", "||", "&", "&&", ";", ">", ">>", "<"})
 
 
 class CommandSink(QueuedSink[Event]):
@@ -68,6 +70,8 @@ class CommandSink(QueuedSink[Event]):
                 f"{name}: there is no command {words[0]}, so nothing will be run. Check its name"
                 + (", or add --shell where it is a shell's own." if shutil.which("sh") else ".")
             )
+        elif not shell and _is_for_shell(words):
+            tell(f"{name}: {command!r} is written for a shell, and runs without one. Add --shell.")
         super().__init__(name, tell, QueueSettings(workers=at_once))
 
     def take_event(self, event: Event) -> None:
@@ -128,6 +132,14 @@ def environment(event: Event) -> Mapping[str, str]:
         f"{_PREFIX}{key.upper()}": ("" if value is None else str(value)).replace("\0", "")
         for key, value in fields.items()
     }
+
+
+def _is_for_shell(words: Sequence[str]) -> bool:
+    """Whether a command has what only a shell understands, and names no shell itself."""
+    if any(word.startswith("-") and word.endswith("c") for word in words[1:]):  # sh -c, bash -lc
+        return False
+    variable = re.compile(rf"\$\{{?{_PREFIX}")
+    return any(word in _OPERATORS or variable.search(word) for word in words)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
