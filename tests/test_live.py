@@ -147,8 +147,9 @@ def test_without_a_window_a_changed_label_is_said_once(
     model: Path, clip: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     live.main([str(model), "--source", str(clip), "--no-window"])
-    said = [line.split()[2] for line in capfd.readouterr().out.splitlines()]
-    assert said == ["blue", "green", "red"]
+    said = [line.split()[:3] for line in capfd.readouterr().out.splitlines()]
+    times = [["0.0", "s"], ["1.0", "s"], ["2.0", "s"]]  # of the video, however fast it is read
+    assert said == [[*at, label] for at, label in zip(times, ("blue", "green", "red"), strict=True)]
 
 
 def test_a_changed_label_is_said_as_sure_as_the_frames_are_however_long_the_smoothing(

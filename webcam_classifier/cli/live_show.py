@@ -106,7 +106,7 @@ def open_show(
     window = open_window(options, source, is_device, stack, switch)
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
-    terminal = TerminalLines(words, top) if needs_words else None
+    terminal = TerminalLines(words, top, source.file_rate) if needs_words else None
     explanation = (
         explanation_of(switch.classifier)
         if switch is not None and options.explain and video is not None

@@ -22,11 +22,14 @@ class TerminalLines:
     Args:
         stream: Where to write.
         top: How many labels to name for a picture.
+        file_rate: Frames a second of a video file, whose lines have the time of the video; None for
+            other sources, whose lines have the time since the first one.
     """
 
-    def __init__(self, stream: TextIO, top: int) -> None:
+    def __init__(self, stream: TextIO, top: int, file_rate: float | None = None) -> None:
         self._stream = stream
         self._top = top
+        self._file_rate = file_rate
         self._labels: dict[str, str] = {}  # by region
         self._started_at: float | None = None
 
@@ -47,7 +50,11 @@ class TerminalLines:
             self._labels[labelled.region] = label
             guess = f", perhaps {steady.shown_label}"
             sure = guess if steady.is_unknown else f" {percent(steady.confidence)}"
-            self._write_at(labelled.frame.captured_at, f"{place}{label}{sure}")
+            frame, line = labelled.frame, f"{place}{label}{sure}"
+            if self._file_rate is not None:
+                self._write_seconds(frame.index / self._file_rate, line)
+            else:
+                self._write_at(frame.captured_at, line)
 
     def show_status(self, status: CameraStatus) -> None:
         """Write a line when pictures stop coming, and when they come again."""
@@ -57,7 +64,10 @@ class TerminalLines:
     def _write_at(self, at: float, words: str) -> None:
         if self._started_at is None:
             self._started_at = at
-        self._write(f"{at - self._started_at:8.1f} s  {words}")
+        self._write_seconds(at - self._started_at, words)
+
+    def _write_seconds(self, seconds: float, words: str) -> None:
+        self._write(f"{seconds:8.1f} s  {words}")
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
