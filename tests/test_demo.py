@@ -64,6 +64,23 @@ def test_a_complete_one_takes_its_place(earlier: Path) -> None:
     assert [path.name for path in Path.cwd().rglob("*")] == ["demo_output", "whole"]
 
 
+def test_recording_shows_one_command_and_what_the_last_one_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "SEEDS", range(1, 4))
+    demo.record("thumbs_up", tmp_path / "d")
+    said = capfd.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("$ ")] == [
+        f"$ python collect.py thumbs_up --source demo:thumbs_up:1 --count 4 --no-window "
+        f"--dataset {tmp_path / 'd'}"
+    ]
+    assert "and 2 times more: demo:thumbs_up:2 to demo:thumbs_up:3" in said
+    assert [line for line in said if line.startswith("saved")] == [
+        f"saved 4 of thumbs_up in {tmp_path / 'd'}"
+    ]
+    assert len(list((tmp_path / "d" / "thumbs_up").glob("*.jpg"))) == 12
+
+
 def write_output(name: str) -> None:
     Path("demo_output").mkdir()
     (Path("demo_output") / name).write_text(name)

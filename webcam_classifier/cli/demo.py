@@ -9,11 +9,12 @@ complete: when the demo is stopped or fails, it is put back.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from webcam_classifier.camera.scene import LABELS, pose_at
@@ -69,10 +70,7 @@ def run_all() -> None:
     started = time.monotonic()
     dataset, model = FOLDER / "dataset", FOLDER / "models" / "thumbs"
     for label in LABELS:
-        for seed in SEEDS:
-            source = f"demo:{label}:{seed}"
-            command = [label, "--source", source, "--count", str(SNAPSHOTS)]
-            run("collect.py", collect.main, [*command, "--no-window", "--dataset", str(dataset)])
+        record(label, dataset)
     run("train.py", train.main, [str(dataset), "--output", str(model)])
     try:
         run("-m export", export.main, [str(model / "model.onnx"), "--precision", "int8"])
@@ -85,10 +83,27 @@ def run_all() -> None:
     print(summary(model, video, lines, time.monotonic() - started))
 
 
+def record(label: str, dataset: Path) -> None:
+    """Record all bursts of a label; only the first command and what the last one says are shown."""
+    ending = ["--count", str(SNAPSHOTS), "--no-window", "--dataset", str(dataset)]
+    first, *others = [[label, "--source", f"demo:{label}:{seed}", *ending] for seed in SEEDS]
+    show_command("collect.py", first)
+    print(f"and {len(others)} times more: demo:{label}:{SEEDS[1]} to demo:{label}:{SEEDS[-1]}")
+    for command in (first, *others[:-1]):
+        with redirect_stdout(io.StringIO()):
+            collect.main(command)
+    collect.main(others[-1])
+
+
 def run(script: str, script_main: Main, arguments: Sequence[str]) -> None:
     """Print a command as one would type it, and run it."""
-    print(as_installed(f"\n$ python {script} {' '.join(arguments)}"), flush=True)
+    show_command(script, arguments)
     script_main(arguments)
+
+
+def show_command(script: str, arguments: Sequence[str]) -> None:
+    """Print a command as one would type it."""
+    print(as_installed(f"\n$ python {script} {' '.join(arguments)}"), flush=True)
 
 
 def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
