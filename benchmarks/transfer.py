@@ -127,20 +127,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     skipped: list[str] = []
     print(HEADER, flush=True)
     try:
-        for name in options.datasets:
-            colourful = read(name, options.input_size, options.quick)
-            for colour in options.colours:
-                data = colourful if colour == "colour" else colourful.grey()
-                for case in cases(options):
-                    try:
-                        print(row(data, colour, case), flush=True)
-                    except UserError as error:
-                        skipped.append(f"{data.name}, {case.backbone}, {case.way}: {error}")
-                        print(f"skipped {skipped[-1]}", file=sys.stderr)
+        for data, colour in data_sets(options):
+            for case in cases(options):
+                try:
+                    print(row(data, colour, case), flush=True)
+                except UserError as error:
+                    skipped.append(f"{data.name}, {case.backbone}, {case.way}: {error}")
+                    print(f"skipped {skipped[-1]}", file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped; the rows above are whole", file=sys.stderr)
     for reason in dict.fromkeys(skipped):
         print(f"\nskipped {reason}")
+
+
+def data_sets(options: argparse.Namespace) -> Iterator[tuple[Data, str]]:
+    """Read each data set, and yield it in each of the wanted colours."""
+    for name in options.datasets:
+        colourful = read(name, options.input_size, options.quick)
+        for colour in options.colours:
+            yield (colourful if colour == "colour" else colourful.grey()), colour
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:

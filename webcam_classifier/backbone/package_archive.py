@@ -128,12 +128,12 @@ def fetch_archive(archive: PinnedArchive, settings: Mapping[str, str] | None = N
     reasons = []
     for place in client.places(archive.package):
         try:
-            for link in client.links(place):
-                if _file_name(link) == archive.file_name:
-                    content, _, _ = client.read(link)
-                    if hashlib.sha256(content).hexdigest() == archive.sha256:
-                        return content
-                    reasons.append(f"{_shown(link)} is another file than the known one")
+            links = [link for link in client.links(place) if _file_name(link) == archive.file_name]
+            for link in links:
+                content, _, _ = client.read(link)
+                if hashlib.sha256(content).hexdigest() == archive.sha256:
+                    return content
+                reasons.append(f"{_shown(link)} is another file than the known one")
         except (ArchiveError, ValueError) as error:  # or an address that is none
             reasons.append(str(error))
     raise ArchiveError("; ".join(reasons) or f"no place that pip asks has {archive.file_name}")

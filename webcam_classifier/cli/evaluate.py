@@ -37,10 +37,15 @@ from webcam_classifier.dataset.picture_files import PictureError, encode_snapsho
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
 from webcam_classifier.evaluation.learnt_pictures import learnt_pictures
-from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_accuracy, format_table
+from webcam_classifier.evaluation.metrics import (
+    FEW_PICTURES,
+    Evaluation,
+    describe_accuracy,
+    format_table,
+)
 from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
-from webcam_classifier.evaluation.surroundings import check_model
+from webcam_classifier.evaluation.surroundings import SurroundingsCheck, check_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
@@ -115,10 +120,40 @@ def evaluate_pictures(
     print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
         print(f"top-{TOP} accuracy {top:.3f}: the actual label is among the {TOP} likeliest")
+    seen = _count_seen(classifier, pictures)
+    surroundings = None
+    if seen == 0:  # a model recognises the surroundings of its own training pictures
+        surroundings = check_model(classifier, pictures, measured)
+    _print_notes(classifier, pictures, evaluation, seen, surroundings)
+    return evaluation.to_dict() | {
+        f"top_{TOP}_accuracy": top,
+        "milliseconds_per_picture": measured.milliseconds,
+        "runtime": measured.runtime,
+        "answers": {
+            name: {"label": found.label, "confidence": round(found.confidence, 6)}
+            for name, found in zip(pictures.names, measured.predictions, strict=True)
+        },
+        "learnt_from": seen,
+        "surroundings": None if surroundings is None else surroundings.to_dict(),
+    }
+
+
+def _count_seen(classifier: Classifier, pictures: LabelledPictures) -> int | None:
+    """Count the pictures that the model was trained on; None if that is not known."""
     known = learnt_pictures(classifier.path, classifier.card)
-    seen = None
-    if known is not None:
-        seen = sum(content in known for content in short_hashes(pictures.content_hashes))
+    if known is None:
+        return None
+    return sum(content in known for content in short_hashes(pictures.content_hashes))
+
+
+def _print_notes(
+    classifier: Classifier,
+    pictures: LabelledPictures,
+    evaluation: Evaluation,
+    seen: int | None,
+    surroundings: SurroundingsCheck | None,
+) -> None:
+    """Print everything that makes the accuracy less reliable than it looks."""
     if seen is None:
         print(
             "note: an earlier version wrote this model, and no metrics.json of it lies beside it; "
@@ -130,9 +165,6 @@ def evaluate_pictures(
             f"warning: {seen} of the {evaluation.count} pictures were used in training, so the "
             f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
         )
-    surroundings = None
-    if seen == 0:  # a model recognises the surroundings of its own training pictures
-        surroundings = check_model(classifier, pictures, measured)
     if surroundings is not None and surroundings.decided:
         called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
         print(f"note: {surroundings.describe(called)}")
@@ -152,17 +184,6 @@ def evaluate_pictures(
         )
     if evaluation.count < FEW_PICTURES:
         print(f"note: {evaluation.count} pictures are few, so the figure may be far off")
-    return evaluation.to_dict() | {
-        f"top_{TOP}_accuracy": top,
-        "milliseconds_per_picture": measured.milliseconds,
-        "runtime": measured.runtime,
-        "answers": {
-            name: {"label": found.label, "confidence": round(found.confidence, 6)}
-            for name, found in zip(pictures.names, measured.predictions, strict=True)
-        },
-        "learnt_from": seen,
-        "surroundings": None if surroundings is None else surroundings.to_dict(),
-    }
 
 
 def save_explanations(

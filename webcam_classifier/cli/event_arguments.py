@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from webcam_classifier.cli.number_arguments import parse_count, parse_number
@@ -20,6 +21,9 @@ _COMMANDS_AT_ONCE = 1
 _COMMAND_SECONDS = 30.0
 _MOST_SECONDS = 60.0  # before and after an event
 
+_Add = Callable[..., argparse.Action]
+"""Adds an argument to the group."""
+
 
 def add_event_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for everything that a change of the label can trigger, and --json-lines."""
@@ -27,6 +31,24 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         "what happens when the label changes", "each may be given with the others"
     )
     add = group.add_argument
+    _add_json_lines(add)
+    _add_commands(add)
+    _add_messages(add)
+    _add_clips(add)
+    _add_uncertain_pictures(add)
+    add(
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help="serve figures for Prometheus at http://HOST:PORT/metrics (HOST: this device alone)",
+    )
+    add(
+        "--event-pictures",
+        action="store_true",
+        help="send the picture with the event, as a JPEG",
+    )
+
+
+def _add_json_lines(add: _Add) -> None:
     add(
         "--json-lines",
         type=output_file_or_standard_output,
@@ -45,6 +67,9 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="begin a new FILE at this size; five full ones are kept, FILE.1 is the newest",
     )
+
+
+def _add_commands(add: _Add) -> None:
     add(
         "--on-change",
         action="append",
@@ -77,6 +102,9 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end a command that takes longer (default: %(default)g)",
     )
+
+
+def _add_messages(add: _Add) -> None:
     add(
         "--mqtt",
         action="append",
@@ -98,6 +126,9 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="write the label to a serial port, such as /dev/ttyUSB0 or /dev/ttyUSB0@9600",
     )
+
+
+def _add_clips(add: _Add) -> None:
     add(
         "--clips",
         type=Path,
@@ -119,6 +150,9 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         help="size of all clips together; the oldest are deleted first (default: "
         f"{CLIPS_SIZE_LIMIT // MEGABYTE})",
     )
+
+
+def _add_uncertain_pictures(add: _Add) -> None:
     add(
         "--keep-uncertain",
         type=Path,
@@ -141,16 +175,6 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         default=UNCERTAIN_LIMIT,
         metavar="N",
         help="of such pictures in the folder; then no more are kept (default: %(default)s)",
-    )
-    add(
-        "--metrics",
-        metavar="[HOST:]PORT",
-        help="serve figures for Prometheus at http://HOST:PORT/metrics (HOST: this device alone)",
-    )
-    add(
-        "--event-pictures",
-        action="store_true",
-        help="send the picture with the event, as a JPEG",
     )
 
 
