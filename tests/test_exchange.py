@@ -391,6 +391,17 @@ def test_labels_become_folders_or_are_refused(tmp_path: Path) -> None:
         import_dataset(cases, tmp_path / "c")
 
 
+def test_pictures_of_a_second_source_stay_beside_each_other(tmp_path: Path) -> None:
+    people = [("anna", 0), ("ben?", 3), ("cleo", 6), ("cleo", 9)]  # cleo comes twice
+    for person, first in people:
+        files = {f"cup/{n}.jpg": jpeg(first + n) for n in range(3)}
+        import_dataset(write_zip(tmp_path / f"{person}.zip", files), tmp_path / "dataset")
+    names = [one.name for one in list_dataset(tmp_path / "dataset").pictures]
+    assert names == [
+        f"{origin}{n}.jpg" for origin in ("", "ben_-", "cleo-", "cleo_2-") for n in range(3)
+    ]
+
+
 def test_a_picture_is_not_taught_under_two_labels(tmp_path: Path) -> None:
     import_dataset(write_zip(tmp_path / "a.zip", {"cup/1.jpg": jpeg(1)}), tmp_path / "dataset")
     other = write_zip(tmp_path / "b.zip", {"pen/x.jpg": jpeg(1), "pen/y.jpg": jpeg(2)})

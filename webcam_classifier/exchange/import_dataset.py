@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 from webcam_classifier.dataset.crop_file import CROP_FILE
@@ -26,6 +26,7 @@ from webcam_classifier.progress import Stage, track
 _PART_FOLDERS = ("train", "valid", "test")
 _REPLACED = str.maketrans(dict.fromkeys('/\\<>:"|?*', "_"))
 _LONGEST_STEM = 120  # characters of a file's name
+_LONGEST_ORIGIN = 40  # characters of the source's name in front of it
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def import_source(source: Source, name: str, dataset: Path, options: ImportOptio
     for folder in names.values():
         others = [other for other in options.labels if other != folder]
         check_new_label(folder, others, dataset)
-    run = _Import(source, layout, dataset, here, names, folders, options.check)
+    target = Listing(dataset, (), False, (), ()) if here is None else here
+    run = _Import(source, layout, target, names, folders, options.check, name)
     with (
         nullcontext(_Nowhere()) if options.is_rehearsal else FileTransaction(dataset) as transaction
     ):
@@ -240,17 +242,18 @@ class _Import:
         self,
         source: Source,
         layout: Layout,
-        dataset: Path,
-        here: Listing | None,
+        target: Listing,
         names: Mapping[str, str],
         folders: Mapping[int | None, str],
         check: Callable[[bytes], object],
+        origin: str,
     ) -> None:
-        self._source, self._layout, self._dataset = source, layout, dataset
+        self._source, self._layout, self._dataset = source, layout, target.folder
         self._check = check
         self._names, self._folders = names, folders
-        self._here = () if here is None else here.pictures
+        self._here = target.pictures
         self._taken = {_key(one.full_name) for one in self._here}
+        self._origin = self._free_origin(_safe_stem(PurePath(origin).stem)[:_LONGEST_ORIGIN])
         self._added: Counter[str] = Counter()
         self._parts: Counter[str] = Counter()
         self._known = 0
@@ -319,15 +322,28 @@ class _Import:
             raise UserError(f"{one.source} can't be read ({reason}). Get the whole file again.")
         self._refused.append((one.source, reason))
 
+    def _free_origin(self, wanted: str) -> str:
+        """What goes in front of names that are taken, and of no name that is there."""
+        names = {PurePosixPath(path).name for path in self._taken}
+        origin, number = wanted, 2
+        while any(name.startswith(_key(f"{origin}-")) for name in names):
+            origin, number = f"{wanted}_{number}", number + 1
+        return origin
+
     def _free_name(self, folder: str, wanted: str, digest: str) -> str:
         """A path that nothing has, not even in other letters' case."""
         name = wanted if self._layout.is_exact else _safe_file_name(wanted, digest)
         path = PurePosixPath(folder, name)
+        if _key(str(path)) in self._taken and not self._layout.is_exact:
+            # In front, so that pictures which follow each other in the source do so here as well:
+            # neighbours that look alike are taken for one burst.
+            path = path.with_name(f"{self._origin}-{path.name}")
+        stem = path.stem
         if _key(str(path)) in self._taken:
-            path = path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}")
+            path = path.with_name(f"{stem}-{digest[:8]}{path.suffix}")
         number = 2
         while _key(str(path)) in self._taken:  # the same content twice under one name
-            path = path.with_name(f"{PurePosixPath(name).stem}-{digest[:8]}-{number}{path.suffix}")
+            path = path.with_name(f"{stem}-{digest[:8]}-{number}{path.suffix}")
             number += 1
         self._taken.add(_key(str(path)))
         return str(path)
@@ -358,11 +374,14 @@ class _Import:
 
 def _safe_file_name(name: str, digest: str) -> str:
     suffix = PurePosixPath(name).suffix
-    stem = unicodedata.normalize("NFC", name.removesuffix(suffix)).translate(_REPLACED)
+    return f"{_safe_stem(name.removesuffix(suffix)) or digest[:16]}{suffix.lower()}"
+
+
+def _safe_stem(stem: str) -> str:
+    """What of a file's name can be one on every system, without its ending; empty where nothing."""
+    stem = unicodedata.normalize("NFC", stem).translate(_REPLACED)
     stem = "".join(letter for letter in stem if letter.isprintable()).strip(" .")[:_LONGEST_STEM]
-    if not stem or label_problem(stem) is not None:
-        stem = digest[:16]
-    return f"{stem}{suffix.lower()}"
+    return "" if not stem or label_problem(stem) is not None else stem
 
 
 def _key(path: str) -> str:
