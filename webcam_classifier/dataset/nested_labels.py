@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 
 _FEWEST = 2  # folders that all labels have
@@ -24,12 +26,14 @@ def describe_nested(pictures: LabelledPictures) -> str:
     ]
     if len(inner) < 2 or len(inner[0]) < _FEWEST or any(one != inner[0] for one in inner):
         return ""
+    first, second = (shlex.quote(str(pictures.folder / label)) for label in pictures.labels[:2])
     more = ", ..." if len(inner[0]) > _NAMED else ""
     return (
         f"warning: {', '.join(pictures.labels[:_NAMED])} hold folders of the same names "
-        f"({', '.join(sorted(inner[0])[:_NAMED])}{more}), and are taken for the labels. If those "
-        "are the labels, train with one of the outer folders, such as "
-        f"`python train.py {pictures.folder / pictures.labels[0]}`."
+        f"({', '.join(sorted(inner[0])[:_NAMED])}{more}), and are taken for the labels. If the "
+        f"labels are within them, train on one and test on another, `python train.py {first} "
+        f"--test-dataset {second}`, or read each into one data set: `python collect.py "
+        f"--import {first} --dataset FOLDER`."
     )
 
 
