@@ -78,7 +78,7 @@ def page() -> str:
     parts += [
         f"| [`{name}`](#{name}) | {purpose} |\n" for name, purpose in program.COMMANDS.items()
     ]
-    parts += ["\nBefore a command stand:\n\n", *_table(program.build_parser())]
+    parts += ["\nOptions before the command:\n\n", *_table(program.build_parser())]
     for name in program.COMMANDS:
         parts += _command(name)
     parts.append("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n")

@@ -1,26 +1,25 @@
-"""What long work tells while it goes on: events for a listener, and the same as lines of JSON.
+"""Progress events of long work, for a listener in Python and as lines of JSON.
 
-The library tells `Progress` and `Epoch`; a command tells `Note` for each line that the library
-logs, and `Result` or `Failed` at its end.
-Who wants to hear them calls `listening`; where nobody does, nothing is said. Stages are stable
-identifiers; what a person is told of them is in `stage_captions`.
+The library emits `Progress` and `Epoch`. A command emits `Note` for each line that the library
+logs, and `Result` or `Failed` at its end. To receive events, call `listening`; without a listener
+nothing is emitted. Stages are stable identifiers; their texts for people are in `stage_captions`.
 
-As JSON each event is one object on one line, with "event", "version" and these fields:
+As JSON, each event is one object on one line, with "event", "version" and these fields:
 
 - "progress": "stage" (a value of `Stage`), "done", "total" (null where it isn't known), "subject"
-  (what it is about, such as a label; empty where that says nothing). The last one of a stage that
-  came to its end has done equal to total, and no other one has.
-- "epoch": "epoch", an object of "number" (from 0: the network before training), "epochs" (how many
-  there are going to be at the most), "training_loss", "validation_loss", "validation_accuracy" (0
-  to 1), "seconds" (since training began), "seconds_left"; null is what can't be said.
+  (what it is about, such as a label; may be empty). In the last event of a stage that was
+  completed, and in no other, done equals total.
+- "epoch": "epoch", an object of "number" (from 0: the network before training), "epochs" (the
+  maximum number), "training_loss", "validation_loss", "validation_accuracy" (0
+  to 1), "seconds" (since training began), "seconds_left"; null is what isn't known.
 - "note": "message", a sentence for a person.
-- "result": "message", "output" (the file or folder that was written; null where none was),
+- "result": "message", "output" (the file or folder that was written; null if none was),
   "accuracy" (0 to 1), "interval" (low and high of the 95 % interval), "right" and "count" (how many
   of how many pictures); null is what was not measured.
 - "failed": "message", a sentence or two for a person.
 
-A reader passes over events and fields that it does not know, and over events of a later version:
-the version rises only where what a field means has changed.
+A reader should ignore events and fields that it does not know, and events of a later version: the
+version rises only when the meaning of a field changes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ $ python collect.py cup --source 1 --rate 4             the second camera, 4 pic
 $ python collect.py cup --no-window --count 40          a device without a screen: 3, 2, 1, go
 $ python collect.py cup --no-window --source clip.mp4   every picture of a video
 $ python collect.py cup --no-window --source clip.mp4 --every 10 --count 40
-$ python collect.py cup --no-window --source clip.mp4 --every 0.5    one in half a second
+$ python collect.py cup --no-window --source clip.mp4 --every 0.5    one every half second
 $ python collect.py --list-cameras                      list the cameras
 $ python collect.py --review                            which snapshots to look at again
 $ python collect.py --import project.tm                 pictures of other tools, a folder or a zip
@@ -19,8 +19,8 @@ picture, and press a for all of it. The next step is `python train.py`.
 
 Pictures are saved as dataset/LABEL/SESSION-BURST-INDEX.jpg. Pictures that are too dark, too
 bright, blurred, or nearly the same as the one before are counted, not recorded; --keep-all records
-them too. A key is let go late, so a hold's last 0.2 seconds are not recorded; its first picture
-always is.
+them too. People release a key late, so the last 0.2 seconds of a hold are not recorded; the first
+picture always is.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def build_parser() -> CommandParser:
         const=True,
         type=Path,
         metavar="FOLDER",
-        help="record nothing; say which snapshots look like another label, are near copies, or "
+        help="record nothing; list snapshots that look like another label, are near copies, or "
         "blurred, or what live.py --keep-uncertain FOLDER has kept (default: the data set)",
     )
     parser.add_argument("--json", action="store_true", help="--review writes JSON")
@@ -261,7 +261,7 @@ def build_parser() -> CommandParser:
         "--every",
         type=parse_every,
         metavar="N",
-        help="of a file, take every Nth picture, or one in so many seconds of a video: 0.5, or 2s "
+        help="of a file, take every Nth picture, or one every so many seconds of a video: 0.5, 2s "
         "(default: 1, all)",
     )
     group.add_argument(

@@ -4,7 +4,7 @@
     $ python -m webcam_classifier.cli doctor --json      for a bug report
 
 Each execution provider runs a small graph, and each camera is switched on for a second. Nothing is
-sent anywhere; the home folder is written as ~. Exit code 1 says that something can't work.
+sent anywhere; the home folder is written as ~. Exit code 1 means that something can't work.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Measure a model file on labelled pictures that it has not seen, or classify one picture.
 
-Labelled pictures are in one folder for each label; of a folder that came split, the test part is
-used. It runs the ONNX file with the code that live.py uses, on the processor, which gives the same
-figures everywhere; --provider auto measures it on the runtime that live.py uses.
+Labelled pictures are in one folder for each label; of a folder that is already split, the test part
+is used. It runs the ONNX file with the code that live.py uses, on the processor, which gives the
+same figures everywhere; --provider auto measures it on the runtime that live.py uses.
 
     $ python evaluate.py models/thumbs/model.onnx pictures/
     $ python evaluate.py models/thumbs/model.int8.onnx pictures/ --provider auto
@@ -290,7 +290,8 @@ def build_parser() -> CommandParser:
         "--explain",
         type=Path,
         metavar="FOLDER",
-        help="save each picture here with heat where its label was found, in wrong/ and right/",
+        help="save each picture here with a heat map of where its label was found, in wrong/ and "
+        "right/",
     )
     add_unknown_argument(parser)
     return parser

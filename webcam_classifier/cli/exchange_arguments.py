@@ -24,7 +24,7 @@ def add_exchange_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         dest="imported",
         metavar="SOURCE",
-        help="read in a folder or a zip file: of Teachable Machine (project.tm), Edge Impulse, "
+        help="import a folder or a zip file: of Teachable Machine (project.tm), Edge Impulse, "
         "Roboflow, Lobe, jetson-inference, --export, or folders of labels; with a LABEL, all of "
         "it as that label",
     )

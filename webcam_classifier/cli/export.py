@@ -17,10 +17,11 @@ Both models classify the pictures that were held back in training (metrics.json 
 lists them), or those of --pictures. The new file is kept only when at least 99 % of the answers are
 equal, unless --keep-anyway is given. Both are timed in the same run on all runtimes that live.py
 could use, and the verdict says whether the new one is worth having on this device. live.py and
-evaluate.py take it like the original.
+evaluate.py use it like the original.
 
 --format writes a folder for another tool, and keeps it only where its runtime gives the same
-answers. docs/other_tools.md says how each is used. Core ML runs on macOS alone and is not asked.
+answers. docs/other_tools.md says how each is used. Core ML files can run only on macOS,
+and are checked without it.
 
 --web writes a folder of static files for any web host with https: the page runs the model in the
 browser, with the same answers, also without a network after the first visit. Its runtime comes

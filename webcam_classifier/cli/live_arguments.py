@@ -91,13 +91,13 @@ def _add_what_is_shown(parser: argparse.ArgumentParser) -> None:
         "--save",
         type=output_file,
         metavar="VIDEO",
-        help="save the annotated video as .mp4 or .avi; it is there when the program has ended",
+        help="save the annotated video as .mp4 or .avi; the file is complete when the program ends",
     )
     add_crop_argument(parser, "what the model was trained on, or else the whole picture")
     add(
         "--explain",
         action="store_true",
-        help="draw heat where the label was found, in the window (key e) and in the video",
+        help="draw a heat map of where the label was found, in the window (key e) and in the video",
     )
     add("--frames", type=parse_count, metavar="N", help="end after N frames")
     add("--top", type=parse_count, metavar="N", help=f"how many labels are shown (default: {TOP})")

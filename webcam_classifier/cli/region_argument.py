@@ -40,7 +40,7 @@ def add_region_argument(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_read,
         metavar="NAME=MODEL[:LEFT,TOP,WIDTH,HEIGHT]",
-        help="label a part of the picture with a model of its own, in the place of MODEL; give it "
+        help="label a part of the picture with its own model, instead of MODEL; give it "
         "once for each part. Without numbers it is the part that the model was trained on. "
         "Events, lines and topics carry NAME",
     )

@@ -30,7 +30,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         type=_address,
         metavar="[HOST:]PORT",
         help="serve a page with the live picture, and GET /state, GET /events, POST /classify and "
-        "others; 0.0.0.0:8080 lets other devices in, as a telephone (HOST: this machine alone)",
+        "others; 0.0.0.0:8080 lets other devices in, such as a phone (HOST: this machine alone)",
     )
     group.add_argument(
         "--origin",
@@ -43,7 +43,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="with --serve: ask for the token in the link; --no-token lets every account of this "
-        "machine look (default: yes)",
+        "machine watch (default: yes)",
     )
     group.add_argument(
         "--models",

@@ -9,11 +9,11 @@ $ python studio.py --dataset cups --output models/cups
 $ python studio.py --shelf uncertain        also what live.py --keep-uncertain has kept, to label it
 
 The link holds a token, without which nobody gets in: nobody on the network, and no other account of
-this machine. A browser gives its own camera only to a page on the same machine or behind https.
-Over a network, use the camera of this machine, or bring the page to yours with the ssh command that
-is printed. Or put a proxy with a certificate in front of it, on this machine, and name the address
-that people use with --origin; headers of the proxy are not trusted instead.
-Ctrl-C ends it. What was recorded is in the data set already.
+this machine. A browser allows its own camera only for a page on the same machine or behind https.
+Over a network, use the camera of this machine, or forward the page to yours with the ssh command
+that is printed. Or put a proxy with a certificate in front of it, on this machine, and name the
+address that people use with --origin; the proxy's headers are not trusted for that.
+Ctrl-C ends it. Everything that was recorded is already in the data set.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@
     $ python train.py --backbone resnet18               features of another network
     $ python train.py --backbone auto --latency 10      of the best one that takes 10 ms here
     $ python train.py --test-dataset other_room/        measure on pictures from elsewhere
-    $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial, whole
+    $ python train.py caltech101/ --recipe vgg16-frozen a classic tutorial
 
 Pictures are expected in one folder for each label. A head is cross-validated: whole bursts are left
 out in turn, and then it is trained on all; fine-tuning holds whole bursts back. A label's only
-burst is cut in time, with a warning. Folders that come split into train/ valid/ test/ are used
+burst is cut in time, with a warning. Folders already split into train/ valid/ test/ are used
 as they are. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
 with the same figures; fine-tuning adds checkpoint.safetensors, the trained parameters.
 """

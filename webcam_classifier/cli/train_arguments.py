@@ -55,7 +55,7 @@ def build_train_parser(description: str) -> CommandParser:
         "--latency",
         type=_time,
         metavar="MS",
-        help="with --backbone auto: the most milliseconds that a picture may take (default: "
+        help="with --backbone auto: the most milliseconds that one picture may take (default: "
         f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
     )
     add(

@@ -1,30 +1,33 @@
 """metrics.json, beside a model: everything that report.html shows, for other programs.
 
-Shares are 0 to 1, what can't be said is null, files are named below the data set's folder.
+Shares are 0 to 1, unknown values are null, and files are named below the data set's folder.
 
 - `accuracy`, `interval` (95 %, with bursts as the unit), `count`, `bursts`, `labels`, `confusion`
   (rows: actual, columns: predicted), `per_label` (`count`, `recall`, `precision`), `rests_on`: the
-  honest figure
+  accuracy on pictures that were not trained on, and what it was measured on
 - `shown_right`, `shown_wrong`, `shown_unknown`: what live shows of all pictures; their sum is 1
 - `answers`: for each test picture `file`, `truth`, `label`, `confidence`, `unknown_score`
 - `calibration`: `error` is the expected calibration error, with `bins`; chance alone makes it
-  up to `chance` (95th percentile); `temperature`; `error_without` and `bins_without` are without it
+  up to `chance` (95th percentile); `temperature`; `error_without` and `bins_without` are those
+  without it
 - `learning_curve`: `points` (`snapshots`, `accuracy`, and `low` to `high` over `orders`); `gain` is
   what `more` snapshots would add, between `gain_low` and `gain_high` four times in five
 - `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
   `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
   `strange` pictures are separated from known ones (`auroc`), and the share of them `accepted`
-- `surroundings`: what was said of pictures once what moves in them was hidden: of so many `asked`,
-  `kept` keep their label, and `others` of as many of other labels get it; in `labels` for each
-  label, with the `chance` of so large a difference where the surroundings say nothing, and whether
-  they are found to decide (`decides`); null where nothing could be hidden
-- `next_steps`: what to do next, in sentences, as the report begins
-- `doubted`, `duplicates`, `skipped`: pictures to look at
-- `learnt_hashes`: the contents that the model learnt from, and whether it `learnt_from_test`
-- `model_sha256`: of the model.onnx that all of this is about; another hash means another training
-- `dataset_folder`: the whole path of the pictures, so that two projects' folders of one name are
-  not mixed up
+- `surroundings`: predictions for pictures with what moves in them hidden. Of those `asked`, `kept`
+  keep their label, and `others` of as many pictures of other labels get it; `labels` has this for
+  each label, with the `chance` of such a difference if the surroundings don't matter, and whether
+  they decide (`decides`); null if nothing could be hidden
+- `next_steps`: what to do next, in sentences, as at the beginning of the report
+- `doubted`, `duplicates`, `skipped`: pictures to check
+- `learnt_hashes`: hashes of the training pictures; `learnt_from_test`: whether the test pictures
+  are among them
+- `model_sha256`: of the model.onnx that these figures belong to; another hash means another
+  training
+- `dataset_folder`: the full path of the pictures, so that folders with the same name in two
+  projects are not mixed up
 - `milliseconds_per_picture` (median), `late_milliseconds_per_picture` (95th percentile),
   `runtime`, `model_bytes`, `seconds`
 - `command`, `environment`, `seed`, `dataset`, `data_hash`, `weights`, `backbone`, `input_size`,
