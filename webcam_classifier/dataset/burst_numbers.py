@@ -39,7 +39,7 @@ def number_bursts(
 def labels_of_one_burst(
     label_indices: NDArray[np.int64], bursts: NDArray[np.int64], labels: Sequence[str]
 ) -> tuple[str, ...]:
-    """The labels all of whose pictures are one burst: what is left out of them is cut in time."""
+    """Return the labels whose pictures are all one burst, which has to be cut in time."""
     return tuple(
         label
         for index, label in enumerate(labels)
@@ -54,7 +54,7 @@ def count_recordings(names: Iterable[str]) -> int | None:
         names: Each picture's path below its label's folder.
 
     Returns:
-        How many times a key was pressed; None where a name does not tell, as of pictures from
+        How many times a key was pressed; None if a name does not tell, as for pictures from
         elsewhere.
     """
     found = {_recording_of(name) for name in names}

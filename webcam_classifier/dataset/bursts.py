@@ -1,4 +1,4 @@
-"""What was recorded in one go, and what is left of it: for undoing and renaming."""
+"""The bursts of a recording session, so that they can be undone and renamed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Burst:
 
     Attributes:
         label: What they show.
-        number: Of the burst, from 1; 0 as long as it has no picture.
-        taken: Pictures so far, those included that were removed again.
+        number: Of the burst, from 1; 0 until it has a picture.
+        taken: Pictures so far, including those that were removed again.
         is_undone: Whether it was taken back.
-        names: Of its files, those included that are still to be written.
+        names: Of its files, including those still to be written.
         written: Of those on the disk.
     """
 
@@ -97,9 +97,9 @@ class Bursts:
             burst.names.append(name)
 
     def finish_write(self, burst: Burst, name: str, is_written: bool) -> bool:
-        """Take note of whether a picture was written; return whether it is still wanted.
+        """Record whether a picture was written; return whether it is still wanted.
 
-        It is not where its burst was taken back, or it was left out of that by `forget_picture`.
+        It is not if its burst was taken back, or if `forget_picture` took it out of the burst.
         """
         with self.lock:
             if burst.is_undone or name not in burst.names:
@@ -111,7 +111,7 @@ class Bursts:
             return True
 
     def take_back(self) -> Burst | None:
-        """Take the last burst out; None where there is none."""
+        """Remove and return the last burst; None if there is none."""
         with self.lock:
             if not self._kept:
                 return None
@@ -120,7 +120,7 @@ class Bursts:
             return burst
 
     def forget_picture(self, label: str, name: str) -> None:
-        """Leave a picture out, because it was removed otherwise."""
+        """Remove a picture from its burst, because its file was removed in another way."""
         with self.lock:
             for burst in [one for one in self._kept if one.label == label and name in one.names]:
                 self._drop(burst, name)

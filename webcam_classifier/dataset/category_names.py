@@ -1,4 +1,4 @@
-"""What people call labels that are mere numbers: `{"21": "fire lily"}` in a JSON file."""
+"""Display names for labels that are mere numbers: `{"21": "fire lily"}` in a JSON file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CATEGORY_NAMES_FILES = ("category_names.json", "cat_to_name.json")
 
 
 def find_category_names(folder: Path) -> dict[str, str]:
-    """Read the category names in a data set's folder; without such a file there are none.
+    """Read the category names in a data set's folder; empty without such a file.
 
     Args:
         folder: Of the data set.

@@ -1,4 +1,4 @@
-"""The part of its pictures that a data set is about, in a JSON file beside them."""
+"""The part of each picture that a data set uses, in a JSON file beside the pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ part can be chosen anew."""
 
 
 def find_crop(folder: Path) -> Crop | None:
-    """Read which part of its pictures a data set is about; None where it is all of them.
+    """Read which part of each picture a data set uses; None if it uses all of it.
 
     Args:
         folder: Of the data set; it may be missing.
@@ -37,7 +37,7 @@ def find_crop(folder: Path) -> Crop | None:
 
 
 def write_crop(folder: Path, crop: Crop) -> None:
-    """Write down which part of its pictures a data set is about; all of them needs no file.
+    """Write which part of each picture a data set uses; no file is needed for all of it.
 
     Args:
         folder: Of the data set; it is made where it is missing.

@@ -1,4 +1,4 @@
-"""Say how a data set is split, label by label, and what to beware of."""
+"""Describe how a data set is split, label by label, with warnings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_OF_MANY = 5
 
 
 def describe_split(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]) -> str:
-    """Say how many pictures of each label are in each part, and what to beware of.
+    """Say how many pictures of each label are in each part, with warnings.
 
     Args:
         split: Of these pictures.
@@ -76,7 +76,7 @@ def _table(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]
 
 
 def _describe_given(split: Split) -> str:
-    """Say which parts were taken as they came, and what was made of those that were missing."""
+    """Say which parts are predefined, and how missing ones were made."""
     named = " and ".join((", ".join(split.given[:-1]), split.given[-1])).removeprefix(" and ")
     sentence = f"The folder came split, and its parts for {named} are used as given"
     if PARTS[TEST_PART] not in split.given and PARTS[VALIDATION_PART] in split.given:

@@ -1,8 +1,9 @@
-"""A SQLite file whose content can be had again: whatever happens to it, the work goes on.
+"""A SQLite file as a cache: whatever happens to it, the work goes on without it.
 
 Several programs and threads may use it at once. Nothing waits for the disk (`synchronous` is off):
-a program that is killed leaves a whole file, and what a power cut tears is thrown away. So each
-reader has to check what it reads: SQLite notices damage to its own structure, not to the values.
+a program that is killed leaves an intact file, and a file damaged by a power cut is thrown away. So
+each reader has to check what it reads: SQLite detects damage to its own structure, not to the
+values.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class DisposableDatabase:
     """The database, opened when it is first used.
 
     Args:
-        path: Of the file. What is damaged there is replaced; a folder, another program's database
-            and a newer version's are left alone.
+        path: Of the file. A damaged file is replaced; a folder, another program's database and a
+            newer version's are left alone.
         application_id: SQLite's, 32 bits: whose file it is.
         version: Of the schema, from 1; a file of an older version is replaced.
         schema: The statements that make it, as `sqlite_master` gives them back.
-        log: Told in one line what went wrong, each thing once.
+        log: Called with one line for each kind of failure, once.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class DisposableDatabase:
 
         Args:
             work: What to do; it may be done twice.
-            otherwise: The result where there is no database, or none that can be read now.
+            otherwise: The result if there is no database, or if it can't be read now.
         """
         return self._do(work, otherwise, create=False)
 
@@ -83,7 +84,7 @@ class DisposableDatabase:
 
         Args:
             work: What to do; it may be done twice.
-            otherwise: The result where nothing can be written now.
+            otherwise: The result if nothing can be written now.
         """
 
         def transaction(connection: sqlite3.Connection) -> _Result:
@@ -94,7 +95,7 @@ class DisposableDatabase:
         return self._do(transaction, otherwise, create=True)
 
     def shrink(self) -> None:
-        """Shrink the file by its free pages, where they are a large part of it."""
+        """Remove the file's free pages if they are a large part of it."""
 
         def free_pages(connection: sqlite3.Connection) -> int:
             free, pages = _number(connection, "freelist_count"), _number(connection, "page_count")
@@ -109,10 +110,10 @@ class DisposableDatabase:
             free = left
 
     def check(self) -> bool:
-        """Look at the whole file, and throw it away where its structure is damaged.
+        """Check the whole file, and delete it if its structure is damaged.
 
         Returns:
-            Whether it was thrown away.
+            Whether it was deleted.
         """
         with self._lock:
             self._disconnect()

@@ -1,4 +1,4 @@
-"""Pictures that are in a data set more than once: under two labels, or on two sides of a split."""
+"""Find duplicates in a data set: under two labels, or on both sides of a split."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Leak:
-    """Pictures of one part of a split that have a copy in a part that is learnt from before.
+    """Pictures of one part of a split that have a copy in a part used for training or validation.
 
     Attributes:
         part: Where they are, of `predefined_split.PARTS`.
@@ -109,7 +109,7 @@ def find_duplicates(pictures: LabelledPictures) -> Duplicates:
 
 
 def find_leaks(pictures: LabelledPictures, split: Split) -> tuple[Leak, ...]:
-    """Find pictures of the validation and the test part that were learnt from, or nearly were.
+    """Find validation and test pictures with a duplicate or near duplicate in training.
 
     Args:
         pictures: All of a data set.
@@ -146,7 +146,7 @@ def find_leaks(pictures: LabelledPictures, split: Split) -> tuple[Leak, ...]:
 
 
 def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> list[str]:
-    """Say what is there twice and what to do about it, in lines for the terminal.
+    """Describe the duplicates and what to do about them, in lines for the terminal.
 
     Args:
         duplicates: Of these pictures.
@@ -173,7 +173,7 @@ def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> l
 
 
 def describe_leaks(leaks: Sequence[Leak]) -> list[str]:
-    """Say how many pictures the parts of a folder that came split share, in lines."""
+    """Say how many pictures the parts of a predefined split share, in lines."""
     return [
         f"warning: of {leak.count} {leak.part} pictures also in the "
         f"{leak.learnt} part: {leak.identical}; near duplicates of pictures there: {leak.near}. "
@@ -194,7 +194,7 @@ class _NearCopies:
 
     Attributes:
         content_numbers: (pictures,) int64: equal files have one number.
-        groups: (pictures,) int64: near duplicates have one number; it does not make them copies.
+        groups: (pictures,) int64: near duplicates share a number, but need not be copies.
     """
 
     def __init__(self, pictures: LabelledPictures) -> None:
@@ -208,7 +208,7 @@ class _NearCopies:
         self._small = pictures.small
 
     def group(self, members: NDArray[np.int64]) -> _Group:
-        """Look closer at some pictures.
+        """Load what is needed to compare some pictures.
 
         Args:
             members: Of one of `groups`, in order.

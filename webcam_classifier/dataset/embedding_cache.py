@@ -1,8 +1,8 @@
-"""What the frozen network made of a data set's pictures, kept beside them: nothing is seen twice.
+"""The cache of a data set's embeddings, kept beside its pictures: nothing is embedded twice.
 
-It lies in one hidden file of the data set, by the content of the pictures, so that pictures may be
-renamed and moved. All of it can be had again: what is damaged or of another kind is passed over,
-and where the data set can't be written, nothing is kept.
+It is one hidden file of the data set, keyed by the content of the pictures, so that pictures may be
+renamed and moved. Everything in it can be recomputed: damaged entries and those of another kind are
+ignored, and nothing is kept if the data set can't be written.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, eq=False)
 class PictureEmbeddings:
-    """What the network made of a picture, and what else is asked of it without decoding it.
+    """A picture's embeddings, and what else is needed of it without decoding it again.
 
     Attributes:
         embeddings: (views, features) float32: of the picture itself, then of random views of it.
@@ -90,7 +90,7 @@ class PictureEmbeddings:
 
 
 def cache_key(features: onnx.ModelProto, seed: int, flip: bool, crop: Crop | None = None) -> str:
-    """A key of all that embeddings depend on besides the picture, so that others are kept apart.
+    """Return a key of everything besides the picture that embeddings depend on.
 
     Args:
         features: The graph.
@@ -109,7 +109,7 @@ def cache_key(features: onnx.ModelProto, seed: int, flip: bool, crop: Crop | Non
 class EmbeddingCache:
     """The embeddings of one kind; several programs and threads may use it at once.
 
-    Nothing is raised where the file can't be used: nothing is found then, and nothing is kept.
+    If the file can't be used, nothing is raised: nothing is found, and nothing is kept.
 
     Args:
         dataset: The folder of the pictures.
@@ -133,7 +133,7 @@ class EmbeddingCache:
         _remove_former(dataset / _FORMER_FOLDER_NAME)
 
     def load(self, content_hash: str) -> PictureEmbeddings | None:
-        """Read the cached entry of a picture; None where there is none, or it is damaged.
+        """Read the cached entry of a picture; None if it is missing or damaged.
 
         Args:
             content_hash: sha256 of its file.
@@ -147,7 +147,7 @@ class EmbeddingCache:
             content_hashes: sha256 of their files.
 
         Returns:
-            By content hash, without those of which nothing is remembered.
+            By content hash, without those that are not cached.
         """
         found = {}
         for some in batched(dict.fromkeys(content_hashes), _READ_AT_ONCE):
@@ -164,11 +164,11 @@ class EmbeddingCache:
         return found
 
     def save(self, content_hash: str, entry: PictureEmbeddings) -> None:
-        """Remember a picture, where there is room for it and the file can be written."""
+        """Cache a picture, if there is room for it and the file can be written."""
         self.save_many({content_hash: entry})
 
     def save_many(self, entries: Mapping[str, PictureEmbeddings]) -> None:
-        """Remember pictures, where there is room for them and the file can be written.
+        """Cache pictures, if there is room for them and the file can be written.
 
         Args:
             entries: By content hash.
@@ -179,15 +179,16 @@ class EmbeddingCache:
             self._database.write(partial(self._insert, rows), None)
 
     def discard(self, content_hash: str) -> None:
-        """Forget a picture, whatever network embedded it."""
+        """Remove a picture, whatever network embedded it."""
         key = content_hash.encode()
         if self._path.exists():
             self._database.write(partial(_forget, key), None)
 
     def prune(self, known: Collection[str]) -> None:
-        """Forget pictures that are gone, and networks that were not used for long.
+        """Remove pictures that are gone, and networks that were not used for long.
 
-        What was written since this was opened stays: another program may have recorded it.
+        Entries written since this was opened stay: another program may have recorded those
+        pictures.
 
         Args:
             known: The content hashes of all pictures of the data set.
@@ -240,7 +241,7 @@ class EmbeddingCache:
         connection.executemany("INSERT INTO pictures VALUES (?, ?, ?, ?)", fitting)
 
     def _room(self, connection: sqlite3.Connection, needed: int) -> int:
-        """How many bytes may still be kept; they are counted before anything is refused."""
+        """Return how many bytes may still be kept; they are counted before anything is refused."""
         asked = "SELECT bytes FROM kinds WHERE kind = ?"
         kept = [number for (number,) in connection.execute(asked, (self._kind,))]
         if kept and isinstance(kept[0], int) and kept[0] >= 0:
@@ -257,7 +258,7 @@ class EmbeddingCache:
         return _MOST_BYTES - int(count)
 
     def _used_kinds(self, connection: sqlite3.Connection) -> frozenset[bytes]:
-        """Note that this kind is used, and give the kinds that are kept."""
+        """Mark this kind as used, and return the kinds that are kept."""
         now = time.time()
         connection.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, 0)", (self._kind, now))
         connection.execute("UPDATE kinds SET used_at = ? WHERE kind = ?", (now, self._kind))

@@ -1,4 +1,4 @@
-"""What a data set is like: counts, sizes, what is in it twice. For tables, plots and metrics."""
+"""Statistics of a data set: counts, sizes and duplicates, for tables, plots and metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_SIZES = 200  # different ones; beyond, the rarest are left out
 
 @dataclass(frozen=True)
 class PictureSize:
-    """How many pictures have a size.
+    """The number of pictures of one size.
 
     Attributes:
         width: In pixels.
@@ -43,14 +43,14 @@ class PictureSize:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a data set is like.
+    """Statistics of a data set.
 
     Attributes:
         names: Of its pictures.
         counts: Pictures by label, in the labels' order.
         sizes: The most frequent first.
-        duplicates: What is in it twice.
-        leaks: Where a folder that came split is not split well; nothing for others.
+        duplicates: Its duplicates.
+        leaks: Duplicates across the parts of a predefined split; empty for other data sets.
     """
 
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class DataFacts:
 
     @property
     def leaked(self) -> int:
-        """How many test pictures have a copy or near duplicate among those learnt from."""
+        """How many test pictures have a copy or near duplicate in training or validation."""
         return sum(
             leak.identical + leak.near
             for leak in self.leaks
@@ -88,12 +88,12 @@ class DataFacts:
 def split_data_set(
     pictures: LabelledPictures, hold_test: bool = True, shares: Shares = SHARES
 ) -> tuple[Split, DataFacts]:
-    """Split a data set, as it came or by burst, and look at it.
+    """Split a data set, as predefined or by burst, and gather its statistics.
 
     Args:
         pictures: All of it.
         hold_test: False leaves the test part empty, for a test set from elsewhere.
-        shares: Of each part, where it did not come split.
+        shares: Of each part, if the split is not predefined.
     """
     about = (pictures.names, pictures.label_indices, pictures.labels, pictures.fingerprints)
     if pictures.part_indices is None:
@@ -105,7 +105,7 @@ def split_data_set(
 
 
 def gather_facts(pictures: LabelledPictures, split: Split) -> DataFacts:
-    """Look at a data set.
+    """Gather the statistics of a data set.
 
     Args:
         pictures: All of it.

@@ -1,4 +1,4 @@
-"""What is kept of a picture to tell near duplicates by: 256 bits, and a copy of 32 x 32 pixels."""
+"""What near duplicates are recognised by: a hash of 256 bits, and a copy of 32 x 32 pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIDE = 16  # 16 x 16 comparisons: 256 bits
 
 
 def fingerprint(image: BgrImage) -> NDArray[np.bool_]:
-    """256 bits that stay nearly the same when a picture is resized or re-encoded.
+    """Compute 256 bits that stay nearly the same when a picture is resized or re-encoded.
 
     A difference hash: for each place of a 16 x 16 grid, whether it is darker than the place to
     the right of it (N. Krawetz, "Kind of Like That", 2013, with a finer grid).

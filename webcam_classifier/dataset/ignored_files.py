@@ -1,4 +1,4 @@
-"""Names of files and folders that are no pictures of anybody's: hidden ones, and a system's own."""
+"""Names of files and folders that are ignored: hidden ones, and those of operating systems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KNOWN_FILES = frozenset(
 
 
 def is_ignored_folder(name: str) -> bool:
-    """Whether a folder of this name is passed over, with all that is in it.
+    """Whether a folder of this name is ignored, with everything in it.
 
     Args:
         name: Of the folder itself, without those above it.
@@ -30,7 +30,7 @@ def is_ignored_folder(name: str) -> bool:
 
 
 def is_ignored_file(name: str) -> bool:
-    """Whether a file of this name is passed over without a word.
+    """Whether a file of this name is ignored without a message.
 
     Args:
         name: Without the folders above it.

@@ -1,7 +1,7 @@
 """The index of a folder of labelled pictures: what is in it and what is known of each picture.
 
-The same index serves a folder that is read at once and one that is watched while it changes. It
-holds no pictures: a few kilobytes for each, and the embeddings.
+The same index is used for a folder that is read once and for one that is watched while it changes.
+It holds no pixels: a few kilobytes for each picture, and the embeddings.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
 
 _CLOCK_STEP = 2_000_000_000
-"""Nanoseconds in which two changes may get one time from a file system: FAT counts in two seconds,
-others in some milliseconds."""
+"""Nanoseconds within which a file system may give two changes the same time: FAT counts in steps of
+two seconds, others in some milliseconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture of a data set; it never changes: what is known better takes its place.
+    """A picture of a data set; immutable: when more is known of it, a new one replaces it.
 
     Attributes:
         label: Its label.
         name: Its path below the label's folder, with forward slashes.
-        root: The folder of its part below the data set, of one that came split; else empty.
+        root: The folder of its part below the data set, if the split is predefined; else empty.
         part: An index into `predefined_split.PARTS`.
-        is_on_disk: Whether its file is there; else it is on its way.
-        content_hash: sha256 of its file; empty as long as nobody has read that.
+        is_on_disk: Whether its file exists; else it is still being written.
+        content_hash: sha256 of its file; empty until that is read.
         embeddings: (views, features) float32: of the picture itself, then of views of it; None
             where there are none yet.
-        fingerprint: (256,) bool, see `fingerprints.fingerprint`; None as long as the file was not
-            decoded, and embeddings are those of the live picture.
-        small: (32, 32, 3) uint8, what near duplicates are told by; None likewise.
+        fingerprint: (256,) bool, see `fingerprints.fingerprint`; None until the file is decoded;
+            until then embeddings are those of the live picture.
+        small: (32, 32, 3) uint8, for comparing near duplicates; None likewise.
         size: Width and height in pixels; (0, 0) likewise.
     """
 
@@ -66,12 +66,12 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """What no other picture of its label has: its name, and its part where there are parts."""
+        """Unique within its label: its name, and its part if there are parts."""
         return f"{self.root}//{self.name}" if self.root else self.name
 
     @property
     def order(self) -> tuple[str, str, list[str]]:
-        """Pictures that are sorted by this are in the order in which a folder lists them."""
+        """A sort key that gives the order in which a folder lists pictures."""
         return self.root, self.label, self.name.split("/")
 
     @property
@@ -80,7 +80,7 @@ class Picture:
         return self.fingerprint is not None
 
     def is_embedded(self, views: int) -> bool:
-        """Whether so many views of its file were embedded, itself included."""
+        """Whether that many views of its file were embedded, including the picture itself."""
         return self.is_read and self.embeddings is not None and len(self.embeddings) >= views
 
 
@@ -95,7 +95,7 @@ class Dataset:
     >>> dataset.counts()
     {'blue': 6, 'red': 6}
 
-    `changed` is notified at every change, and may be held to have several answers agree.
+    `changed` is notified at every change, and may be held to make several answers consistent.
 
     Args:
         folder: One folder for each label, or for each part with label folders in it; it may be
@@ -105,11 +105,12 @@ class Dataset:
 
     Attributes:
         folder: That.
-        crop: That; what is known of pictures is of this part of them. `look_at` changes it.
+        crop: As above; everything known of pictures is about this part. `look_at` changes it.
         version: Counts the changes.
-        changed_at: Seconds on the monotonic clock: when a picture or a label came or went.
-        refused: Files that are no pictures, by label and key.
-        is_split: Whether the folder came split into parts.
+        changed_at: Seconds on the monotonic clock: when a picture or a label was last added or
+            removed.
+        refused: Files that are not pictures, by label and key.
+        is_split: Whether the folder is already split into parts.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str] = (), crop: Crop | None = None) -> None:
@@ -138,18 +139,18 @@ class Dataset:
             return (*self._skipped, *self.refused.values())
 
     def refresh(self) -> bool:
-        """Bring in what happened in the folder since the last time.
+        """Update the index with what changed in the folder since the last time.
 
-        Pictures that came are added, of each label the newest last; those that are gone are
-        forgotten. A file that was refused is tried again once it changed. A folder in which
-        nothing changed is not listed again, two seconds after the last change.
+        New pictures are added, for each label the newest last; missing ones are forgotten. A
+        refused file is tried again once it has changed. Two seconds after its last change, an
+        unchanged folder is not listed again.
 
         Returns:
             Whether anything may have changed.
 
         Raises:
-            UserError: The folder is gone with the pictures in it, which are not forgotten for
-                that, or it came split in a way that can't be told.
+            UserError: The folder is gone with its pictures, which are not forgotten because of
+                that, or its split is ambiguous.
             OSError: The folder can't be listed.
         """
         now = time.time_ns()
@@ -255,10 +256,10 @@ class Dataset:
                 self._notify()
 
     def replace(self, pictures: Iterable[tuple[Picture, Picture]]) -> None:
-        """Put what is known better in the place of what was known; what is gone stays gone.
+        """Replace pictures by newer versions of them; removed ones stay removed.
 
         Args:
-            pictures: Each as it was taken from here, and what takes its place.
+            pictures: Each as it was taken from here, with its replacement.
         """
         with self.changed:
             for old, new in pictures:
@@ -269,7 +270,7 @@ class Dataset:
             self.changed.notify_all()
 
     def look_at(self, crop: Crop | None) -> None:
-        """Choose another part of each picture; what was known of the one before is forgotten.
+        """Choose another part of each picture; everything known of the former part is forgotten.
 
         Args:
             crop: The part; None is all of it.
@@ -286,9 +287,9 @@ class Dataset:
             self._notify()
 
     def remove(self, label: str, keys: Iterable[str]) -> list[Picture]:
-        """Take pictures out of the index, not off the disk; returns those that were there.
+        """Remove pictures from the index, not from the disk; return those that were there.
 
-        What is on the disk all the same comes back with the next `refresh`.
+        Those still on the disk come back with the next `refresh`.
         """
         with self.changed:
             known = self._pictures.get(label, {})
@@ -299,7 +300,7 @@ class Dataset:
         return found
 
     def refuse(self, picture: Picture, reason: str) -> None:
-        """Take out what turned out to be no picture, until its file changes.
+        """Remove a file that turned out not to be a picture, until it changes.
 
         Args:
             picture: As it was taken from here.
@@ -316,14 +317,14 @@ class Dataset:
                 self._refused_as[picture.label, picture.key] = refused_as
 
     def add_label(self, label: str) -> None:
-        """Add a label without pictures, behind the others; nothing happens where it is there."""
+        """Add a label without pictures after the others; nothing happens if it exists."""
         with self.changed:
             if label not in self._pictures:
                 self._pictures[label] = {}
                 self._notify()
 
     def rename_label(self, old: str, new: str) -> None:
-        """Rename a label, at its place among the others."""
+        """Rename a label, which keeps its place among the others."""
         with self.changed:
             self._pictures = {
                 (new if label == old else label): (
@@ -336,7 +337,7 @@ class Dataset:
             self._notify()
 
     def remove_label(self, label: str) -> list[Picture]:
-        """Take a label out of the index, and return its pictures."""
+        """Remove a label from the index, and return its pictures."""
         with self.changed:
             found = list(self._pictures.pop(label, {}).values())
             self._notify()
@@ -359,7 +360,7 @@ class Dataset:
         return Listing(self.folder, (), False, (), ())
 
     def _mended(self) -> set[tuple[str, str]]:
-        """Which of the refused files are others now than those that were refused."""
+        """Return the refused files that have changed since."""
         with self.changed:
             refused = {key: file.path for key, file in self.refused.items()}
             known = dict(self._refused_as)
@@ -376,7 +377,7 @@ class Dataset:
 
 
 def check_is_whole(folder: Path) -> None:
-    """Refuse a folder that came split into parts: snapshots would change what measures.
+    """Refuse a folder that is already split into parts: snapshots would change the test part.
 
     Raises:
         UserError: It did, or it is a file.

@@ -1,4 +1,4 @@
-"""Check that a label can be the name of a folder, on every system that the data set may visit."""
+"""Check that a label can be the name of a folder, on every system to which it may be copied."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
         The labels in Unicode's composed form (NFC), in the same order.
 
     Raises:
-        UserError: A label can't be a folder's name, is another one in other letters' case, or a
-            file stands where its folder is to be.
+        UserError: A label can't be a folder's name, differs from another one only in case, or there
+            is a file where its folder would be.
     """
     names = tuple(unicodedata.normalize("NFC", label) for label in labels)
     taken: dict[str, str] = {}
@@ -52,12 +52,12 @@ def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
 
 
 def check_new_label(name: str, known: Sequence[str], dataset: Path) -> str:
-    """Refuse a label that can't stand beside those that there are, whatever is wrong with those.
+    """Refuse a label that conflicts with the existing ones, whatever is wrong with those.
 
     Args:
         name: As the user wrote it.
-        known: The labels that there are; folders from elsewhere may have names that no label is
-            given here.
+        known: The existing labels; folders from elsewhere may have names that are not allowed for
+            new labels.
         dataset: As for `check_labels`.
 
     Returns:
@@ -72,7 +72,7 @@ def check_new_label(name: str, known: Sequence[str], dataset: Path) -> str:
 
 
 def label_problem(label: str) -> str | None:
-    """Say why a name can't be a new label's and its folder's, or None where it can.
+    """Say why a name can't be used for a new label and its folder; None if it can.
 
     Args:
         label: In composed form; spaces inside and any script are fine.
@@ -132,5 +132,5 @@ def _check_against_folders(labels: dict[str, str], dataset: Path) -> None:
 
 
 def _key(name: str) -> str:
-    """What two names have in common that some file system takes for one."""
+    """Return a key that is equal for names that some file system treats as one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

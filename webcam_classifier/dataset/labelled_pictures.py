@@ -1,4 +1,4 @@
-"""Labelled pictures at one moment, as training and measuring take them: arrays, and no watching."""
+"""A snapshot of a data set as arrays, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.progress import Stage, track
 
 MINIMUM_PICTURES = 5
-"""Of each label; with fewer, nothing can be held back to measure with."""
+"""Of each label; with fewer, nothing can be held out for testing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class LabelledPictures:
 
     @property
     def data_hash(self) -> str:
-        """The sha256 over all names and contents: two equal ones are the same data set."""
+        """The sha256 over all names and contents: equal for equal data sets."""
         pairs = zip(self.names, self.content_hashes, strict=True)
         lines = (f"{name} {content}\n" for name, content in pairs)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -112,7 +112,7 @@ def _chosen(images: Sequence[BgrImage], places: Sequence[int]) -> Sequence[BgrIm
 def labelled_pictures(
     dataset: Dataset, size: int, memory: ImageMemory | None = None
 ) -> LabelledPictures:
-    """Take what a data set holds now: the pictures whose files were read.
+    """Take the pictures of a data set whose files were read so far.
 
     Args:
         dataset: Refreshed.
@@ -144,8 +144,8 @@ def pictures_of(
         labels: Theirs, sorted.
         size: The side of the square that the pictures are going to be, in pixels.
         memory: Of pictures that were read already.
-        crop: The part of each that is looked at, and that what is known of them is of; None is
-            all of it. The data set's may be another one by now.
+        crop: The part of each that is used, to which everything known of them refers; None is all
+            of it. The data set may have another one by now.
 
     Raises:
         UserError: The category names can't be read.
@@ -211,10 +211,10 @@ def existing(folder: Path) -> Path:
 
 
 def own_test_part(pictures: LabelledPictures) -> LabelledPictures:
-    """The pictures of a folder to measure with: its test part, or all where it has none.
+    """Return a folder's pictures for testing: its test part, or all if it has none.
 
     Args:
-        pictures: Of a folder that came split, or not.
+        pictures: Of a folder that is already split, or not.
     """
     if pictures.part_indices is None:
         return pictures
@@ -223,14 +223,14 @@ def own_test_part(pictures: LabelledPictures) -> LabelledPictures:
 
 
 def check_enough(dataset: Dataset) -> None:
-    """Refuse a data set that nothing can be learnt from.
+    """Refuse a data set that is too small to train on.
 
     Args:
-        dataset: Refreshed; what turned out to be no picture is not in it any more.
+        dataset: Refreshed; files that are not pictures are already removed.
 
     Raises:
-        UserError: Fewer than two labels, an empty label, or fewer than five pictures of one. Of a
-            folder that came split, its training part is meant.
+        UserError: Fewer than two labels, an empty label, or fewer than five pictures of one. If the
+            folder is already split, this is about its training part.
     """
     folder = dataset.folder
     labels = sorted(dataset.labels)

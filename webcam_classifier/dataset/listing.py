@@ -1,10 +1,10 @@
-"""List the picture files of a folder, alike for all that read one: train, evaluate, live, export.
+"""List the picture files of a folder, the same way for train, evaluate, live and export.
 
-- Hidden and system files and folders are passed over; see `ignored_files`.
+- Hidden and system files and folders are ignored; see `ignored_files`.
 - A link to a file is followed. A link to a folder is followed once below a label, and not where it
   leads to a folder above itself.
 - What can't be used is listed with the reason: foreign files, folders that can't be opened, broken
-  links, names that are not UTF-8. None of it stops the rest.
+  links, names that are not UTF-8. None of these stop the rest.
 - The order is that of the names, folder by folder, and does not depend on the file system.
 """
 
@@ -40,7 +40,7 @@ class SkippedFile:
 
     @property
     def is_closed(self) -> bool:
-        """Whether what is in it is not known, as it could not be opened."""
+        """Whether its content is unknown, because it could not be opened."""
         return self.reason.startswith(_CANNOT_BE_OPENED)
 
     @property
@@ -56,7 +56,7 @@ class ListedPicture:
     Attributes:
         path: Of the file.
         label: The folder that it is in.
-        part: An index into `predefined_split.PARTS`; `TRAINING_PART` where the folder is one whole.
+        part: An index into `predefined_split.PARTS`; `TRAINING_PART` if the folder is not split.
         name: The path below the label's folder, with forward slashes.
         full_name: The path below the data set, with forward slashes.
     """
@@ -75,7 +75,7 @@ class Listing:
     Attributes:
         folder: The data set.
         labels: The names of the labels, sorted; one may have no picture.
-        is_split: Whether it came split into parts.
+        is_split: Whether it is already split into parts.
         pictures: In the order of their full names, component by component.
         skipped: What is not used.
     """
@@ -120,7 +120,7 @@ def list_dataset(folder: Path) -> Listing:
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[SkippedFile]]:
-    """List the pictures of a folder and of the folders in it, whatever those mean.
+    """List the pictures of a folder and its subfolders, whatever those mean.
 
     Args:
         folder: An existing folder.
@@ -152,7 +152,7 @@ def check_can_be_opened(folder: Path) -> None:
 
 
 def printable(path: Path) -> str:
-    r"""Write a path so that any terminal and any file of UTF-8 can take it.
+    r"""Format a path so that it can be shown on any terminal and written to any UTF-8 file.
 
     Bytes that are not UTF-8 and control characters become escapes, such as `\xff`; a usual path
     stays as it is.
@@ -178,7 +178,7 @@ class _Entry:
 
 
 def _left_beside(folder: Path, parts: Collection[Path]) -> list[SkippedFile]:
-    """List what stands beside the parts of a data set that came split."""
+    """List what is beside the parts of a predefined split."""
     skipped: list[SkippedFile] = []
     for entry in _entries_below(folder, skipped):
         path = Path(entry.path)
@@ -243,7 +243,7 @@ def _link_problem(link: Path, came_by: Sequence[Path], followed: set[Path]) -> s
 
 
 def _entries_below(folder: Path, skipped: list[SkippedFile]) -> Iterator[_Entry]:
-    """The files and folders directly in a folder that are not passed over, by name."""
+    """Return the files and folders directly in a folder that are not ignored, by name."""
     try:
         with os.scandir(folder) as found:
             ordered = sorted(found, key=lambda entry: entry.name)

@@ -1,17 +1,15 @@
 """Find pictures that look nearly the same, by their fingerprints, without comparing all with all.
 
-Nothing is missed, and two things save most of the work:
+The result is exact. Two techniques save most of the work:
 
 - Two near duplicates differ in at most 24 of 256 bits. Cut into 13 bands, they differ in at most
   one bit of at least one band, so only pictures whose bands agree but for a bit are compared:
   multi-index hashing, M. Norouzi, A. Punjani and D. J. Fleet, "Fast Search in Hamming Space with
   Multi-Index Hashing", CVPR 2012.
-- Where too many pictures have bands in common, as those of one room have, they are gathered around
-  some of them, their leaders. By the triangle inequality only what is near enough to a leader can
-  be a near duplicate of a picture around it.
-
-What is known to belong together already is not compared any more, so that thousands of pictures of
-one plain wall cost no more than others.
+- Where too many pictures share bands, as those of one room do, they are clustered around some of
+  them, the leaders. By the triangle inequality, only pictures near enough to a leader can be near
+  duplicates of a picture in its cluster. Pictures already known to belong together are not compared
+  any more, so that thousands of pictures of one plain wall cost no more than others.
 """
 
 from __future__ import annotations
@@ -72,7 +70,7 @@ def differing_bits(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArr
 def group_near_duplicates(
     fingerprints: NDArray[np.bool_], links: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """Number the groups of pictures that near duplicates connect, directly or by way of others.
+    """Number the groups of pictures that are connected by near duplicates, directly or indirectly.
 
     Args:
         fingerprints: (pictures, 256) bool.
@@ -133,7 +131,7 @@ def _merge_distinct(packed: NDArray[np.uint64], groups: NDArray[np.int64]) -> ND
 def _merge_around_leaders(
     packed: NDArray[np.uint64], groups: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Link what gathers around leaders, among itself and with all others.
+    """Link pictures around leaders with each other and with all others.
 
     Returns:
         The groups, and the fingerprints without a leader.

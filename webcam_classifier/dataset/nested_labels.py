@@ -1,4 +1,4 @@
-"""Notice a data set whose outermost folders are people or rooms, and hold the labels."""
+"""Detect a data set whose top-level folders are people or rooms that contain the labels."""
 
 from __future__ import annotations
 

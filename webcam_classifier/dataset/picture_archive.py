@@ -1,9 +1,8 @@
-"""Read pictures out of a zip file that anybody may have made, without trusting a word of it.
+"""Read pictures out of an untrusted zip file.
 
-Nothing is ever written under a name that stands in the archive: pictures are handed on as bytes,
-one at a time. Still, an entry whose path leads elsewhere is refused by name, since whoever made it
-meant harm or made a mistake. What an entry says of its own size is not believed: bytes are counted
-as they are unpacked.
+Nothing is ever written under a name from the archive: pictures are returned as bytes, one at a
+time. An entry whose path leads outside is refused and named all the same, since it is either an
+attack or a mistake. The size in an entry is not trusted: bytes are counted as they are unpacked.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ _ENTRY_BYTES = 600  # of the directory, for each entry: long names
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """How much is taken of a zip file.
+    """Limits on what is read from a zip file.
 
     Attributes:
         entries: Files in it.
         picture_bytes: Of one file, unpacked.
         unpacked_bytes: Of all files together.
         ratio: How much larger a packed file may become; of pictures, only flat bitmaps come near.
-        remedy: What to do with one that is larger, as a sentence.
+        remedy: What to do with a larger file, as a sentence.
     """
 
     entries: int
@@ -61,7 +60,7 @@ class ArchiveError(UserError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture in an archive, or what stands there instead.
+    """A picture in an archive, or an entry that is refused.
 
     Attributes:
         path: Its folders and its name, as they stand in the archive, without `.` for a folder.
@@ -99,7 +98,7 @@ class PictureArchive:
         wanted: Names of files that are no pictures and are wanted too, in lower case.
 
     Attributes:
-        entries: All that a person would want to know of; folders and hidden files are passed over.
+        entries: All entries that matter to a person; folders and hidden files are ignored.
 
     Raises:
         ArchiveError: It is no zip file, or has more entries than are taken.
@@ -171,7 +170,7 @@ class EntryError(UserError):
 
 
 def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
-    """Look at how long the archive's directory is, before it is read into the memory as a whole.
+    """Check the length of the archive's directory before it is read into memory as a whole.
 
     Raises:
         ArchiveError: It is longer than one of as many entries as are taken, or not found.

@@ -1,8 +1,8 @@
 """Read one picture of any common kind from disk, correctly or not at all; write a snapshot.
 
-A large picture is read at half or a quarter of its size: nobody needs more, and ten photographs of
-48 megapixels took gigabytes. What a header promises is compared with what the file can hold, and
-with the memory that decoding would take, before anything is decoded.
+A large picture is read at half or a quarter of its size: more is not needed, and ten photographs of
+48 megapixels took gigabytes. The size in a header is compared with what the file can hold, and with
+the memory that decoding would take, before anything is decoded.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PictureError(UserError):
 
 
 class _PixelBudget:
-    """Lets threads decode side by side as long as the memory for it is bounded.
+    """Bounds the memory of threads that decode at the same time.
 
     Args:
         pixels: Of all pictures at once; a larger one waits until it is alone.
@@ -62,7 +62,7 @@ class _PixelBudget:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room for so many pixels, and keep it as long as the context lasts."""
+        """Wait until there is room for that many pixels, and reserve it for the context."""
         wanted = min(pixels, self._all)
         with self._changed:
             self._changed.wait_for(lambda: wanted <= self._left)
@@ -162,7 +162,7 @@ def picture_size(content: bytes) -> tuple[int, int]:
 
 
 def check_header(content: bytes) -> None:
-    """Refuse what need not be decoded to be refused; it costs neither time nor memory.
+    """Refuse what can be refused without decoding, which costs neither time nor memory.
 
     Args:
         content: A JPEG, PNG, BMP or WebP file.
@@ -175,7 +175,7 @@ def check_header(content: bytes) -> None:
 
 
 def _opened(content: bytes) -> ImageFile.ImageFile:
-    """Open a picture by its header alone, whatever size it says.
+    """Open a picture by its header alone, whatever size it claims.
 
     `Image.open` would refuse or warn by a limit that is one for the whole process,
     `Image.MAX_IMAGE_PIXELS`, and belongs to the program that this library is a part of. So the
@@ -237,7 +237,7 @@ def _check_header(content: bytes, image: ImageFile.ImageFile) -> None:
 
 
 def _has_several_scans(content: bytes) -> bool:
-    """Whether a JPEG is progressive or in layers, and so is held whole while it is decoded."""
+    """Whether a JPEG is progressive or in layers, and so is held completely while decoding."""
     place = 2
     components = 0
     while place + 4 <= len(content):
@@ -307,14 +307,14 @@ def _decoded(content: bytes, image: ImageFile.ImageFile) -> tuple[BgrImage, obje
 
 
 def _give_memory_back() -> None:
-    """Return to the system what glibc keeps for the next allocation, of each thread its own."""
+    """Return to the system the memory that glibc keeps for each thread's next allocation."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
 
 
 def _upright(image: BgrImage, orientation: object) -> NDArray[np.uint8]:
-    """Turn a picture as its EXIF orientation says; 1 and what is none are left as they are."""
+    """Rotate a picture by its EXIF orientation; 1 and invalid values leave it unchanged."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -327,7 +327,7 @@ def _upright(image: BgrImage, orientation: object) -> NDArray[np.uint8]:
 def _from_strips(
     strips: Iterator[BgrImage], size: tuple[int, int], halvings: int
 ) -> NDArray[np.uint8]:
-    """Put a picture together of its strips, each halved as often as `preprocess.shrink` would.
+    """Assemble a picture from its strips, each halved as often as `preprocess.shrink` would.
 
     Args:
         strips: From top to bottom, of heights that can be halved so often, but for the last.

@@ -1,4 +1,4 @@
-"""Pictures that are read when they are wanted, and kept only as far as a budget reaches."""
+"""Pictures that are read on demand, and cached within a memory budget."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ reads each file once. What does not fit is read again, epoch after epoch."""
 class ImageMemory:
     """Keeps pictures until the budget is used up; any thread may use it.
 
-    The first ones stay: whoever goes through all pictures again and again would find nothing in a
-    memory that forgets the oldest.
+    The first ones stay: with repeated passes over all pictures, a cache that drops the oldest would
+    never have a hit.
 
     Args:
         budget: Bytes.

@@ -1,4 +1,4 @@
-"""Recognise a folder that comes already split: `train/ valid/ test/`, each with label folders."""
+"""Recognise a folder that is already split: `train/ valid/ test/`, each with label folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
 
 PARTS = ("training", "validation", "test")
-"""What pictures are for: to learn from, to choose by, to measure with."""
+"""The parts of a split: training, validation and test."""
 
 TRAINING_PART, VALIDATION_PART, TEST_PART = range(3)
 
@@ -33,7 +33,7 @@ _FOREIGN_FILES: Mapping[str, str] = {
     "info.labels": "an export of Edge Impulse",
     "_classes.csv": "an export of Roboflow",
 }
-"""Files that say the labels of the pictures beside them, and who writes them."""
+"""Files that hold the labels of the pictures beside them, and the tool that writes them."""
 
 
 def part_of_name(name: str) -> int | None:
@@ -58,18 +58,18 @@ def part_of_name(name: str) -> int | None:
 
 
 def find_parts(folder: Path) -> dict[int, Path]:
-    """Find the parts of a folder that came split.
+    """Find the parts of a folder that is already split.
 
-    It did where a training folder has label folders in it and stands beside another part's. What
-    names are those of parts says `part_of_name`: `train`, `Training`, `training_set` and the like.
-    Pictures right in a training folder make it a label that is called so. A test folder whose
-    pictures have no labels can't measure anything, so it is none of the parts.
+    It is if a training folder contains label folders and another part is beside it. `part_of_name`
+    says which names are those of parts: `train`, `Training`, `training_set` and the like. A
+    training folder that directly contains pictures is a label with that name. A test folder whose
+    pictures have no labels can't be used for testing, so it is not a part.
 
     Args:
         folder: It exists.
 
     Returns:
-        The folder of each part, by its index in `PARTS`; nothing where it is one whole.
+        The folder of each part, by its index in `PARTS`; empty if the folder is not split.
 
     Raises:
         UserError: Two folders are the same part, such as `val` and `valid`; one that is called
@@ -108,7 +108,7 @@ def find_parts(folder: Path) -> dict[int, Path]:
 
 
 def _refuse_foreign(folder: Path, names: Collection[str], parts: Iterable[str]) -> None:
-    """Refuse what would be taught with the parts for labels: their files say what is what."""
+    """Refuse a folder whose parts would be taken for labels, while files in it hold the labels."""
     for name, tool in _FOREIGN_FILES.items():
         if name in names or any(os.path.isfile(folder / part / name) for part in parts):  # noqa: PTH113
             raise UserError(

@@ -1,4 +1,4 @@
-"""Read picture files into what the index keeps of them, several at a time and none for long."""
+"""Decode picture files in parallel into what the index keeps of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_READERS = 8  # threads
 
 @dataclass(frozen=True, eq=False)
 class DecodedPicture:
-    """A picture and what tells it from others.
+    """A picture, and what it is compared with others by.
 
     Attributes:
         image: (height, width, 3) uint8, the part that is looked at, shrunken.
@@ -62,7 +62,7 @@ def decode(content: bytes, size: int, crop: Crop | None = None) -> DecodedPictur
 def read_ahead(
     items: Iterable[Item], read: Callable[[Item], Result], workers: int | None = None
 ) -> Iterator[tuple[Item, Result | PictureError | OSError]]:
-    """Read items in threads, a few ahead of who takes them, in their order.
+    """Read items in threads, a few ahead of the consumer, in their order.
 
     Args:
         items: What to read.
@@ -81,7 +81,7 @@ def read_ahead(
 def read_pictures(
     dataset: Dataset, size: int, memory: ImageMemory | None = None
 ) -> Iterator[Picture]:
-    """Decode the pictures that nobody has decoded yet, and put what they are into the index.
+    """Decode the pictures that have not been decoded yet, and update the index.
 
     Args:
         dataset: Refreshed.
@@ -89,7 +89,7 @@ def read_pictures(
         memory: Keeps pictures as far as its budget reaches.
 
     Yields:
-        Each picture that was read or refused, for whoever shows how far it is.
+        Each picture that was read or refused, for showing the progress.
     """
 
     def read(picture: Picture) -> tuple[str, DecodedPicture]:

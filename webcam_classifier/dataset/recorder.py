@@ -30,13 +30,13 @@ class _Job:
 class Recorder(Closing):
     """Saves snapshots as `dataset/<label>/<session>-<burst>-<index>.jpg`.
 
-    A thread of its own encodes and writes, so `save` returns at once. As a context manager it
-    writes what is still waiting before it ends, whatever ended the work. All methods may be called
-    from any thread.
+    A separate thread encodes and writes, so `save` returns at once. At the end of the context it
+    writes what is still waiting, whatever ended the work. All methods may be called from any
+    thread.
 
-    What goes wrong in that thread never ends it. It is kept, and raised as a `UserError` by
-    `check`, `save`, `flush` and `close` until `try_again`; `__cause__` is the error itself. Once a
-    snapshot could not be written, those that wait are let go of as well.
+    An error in that thread never ends it. It is kept, and raised as a `UserError` by `check`,
+    `save`, `flush` and `close` until `try_again`; `__cause__` is the error itself. Once a snapshot
+    could not be written, those that wait are dropped as well.
 
     Args:
         dataset: The folder of the labels' folders; made when the first snapshot is written.
@@ -77,7 +77,7 @@ class Recorder(Closing):
         return self._bursts.last
 
     def start_burst(self, label: str) -> None:
-        """Let the snapshots that follow belong together, until the next burst is started."""
+        """Start a burst, to which all snapshots belong until the next one is started."""
         with self._bursts.lock:
             self._burst = Burst(label)
 
@@ -86,10 +86,10 @@ class Recorder(Closing):
 
         Args:
             image: (height, width, 3) uint8; it must not be changed afterwards.
-            is_corrected: Whether its name is to say that it was answered wrongly.
+            is_corrected: Whether its name should say that the model's answer was wrong.
 
         Returns:
-            Where it is going to be; None where the disk did not keep up, and it was not taken.
+            Where it will be; None if the disk did not keep up, and it was not taken.
 
         Raises:
             UserError: Something went wrong in the writer, or the recorder was closed.
@@ -107,7 +107,7 @@ class Recorder(Closing):
         return self._dataset / burst.label / name
 
     def wait_for_room(self) -> None:
-        """Wait until `save` takes a picture, where the disk does not keep up."""
+        """Wait until `save` takes a picture, if the disk does not keep up."""
         with self._changed:
             self._wait_for(self._has_room)
 
@@ -143,7 +143,7 @@ class Recorder(Closing):
         return path
 
     def adopt(self, label: str, names: Iterable[str]) -> None:
-        """Have `undo` take back pictures that were written otherwise, as one burst.
+        """Make pictures that were written in another way one burst that `undo` takes back.
 
         Args:
             label: Theirs.
@@ -159,7 +159,7 @@ class Recorder(Closing):
         """Take the last burst back: its files, and those that are still to be written.
 
         Returns:
-            What was taken back, or None where nothing is left of this session.
+            What was taken back; None if nothing is left of this session.
 
         Raises:
             UserError: A file can't be removed; all others were.
@@ -183,7 +183,7 @@ class Recorder(Closing):
         return burst.describe()
 
     def forget_picture(self, label: str, name: str) -> None:
-        """Leave a picture out of its burst, because it was removed otherwise."""
+        """Remove a picture from its burst, because its file was removed in another way."""
         self._bursts.forget_picture(label, name)
 
     def rename_label(self, old: str, new: str | None) -> None:
@@ -206,7 +206,7 @@ class Recorder(Closing):
         self.check()
 
     def check(self) -> None:
-        """Raise what went wrong in the writer, so that nobody records into a full disk.
+        """Raise an error of the writer, so that nobody goes on recording onto a full disk.
 
         Raises:
             UserError: A snapshot could not be written, one that was undone could not be removed,
@@ -217,7 +217,7 @@ class Recorder(Closing):
         _raise_first(failures)
 
     def try_again(self) -> None:
-        """Let go of what went wrong in the writer: the disk may have space again."""
+        """Clear the writer's error: the disk may have space again."""
         with self._changed:
             self._failures.clear()
             self._lets_go = False

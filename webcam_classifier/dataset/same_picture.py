@@ -1,8 +1,8 @@
-"""Settle whether two pictures are the same one, by their colours at 32 x 32 pixels.
+"""Decide whether two pictures are the same, by their colours at 32 x 32 pixels.
 
-Fingerprints know brightness from place to place alone: a red and a green lamp have the same, and so
-have different things before a plain wall. Here the colours are compared, over the whole picture and
-in each part of it. Light that has changed all over is forgiven, as an offset or as a factor.
+Fingerprints only compare the brightness of neighbouring places: a red and a green lamp have the
+same, and so do different things before a plain wall. Here the colours are compared, over the whole
+picture and in each part of it. A global change of light is ignored, as an offset or as a factor.
 """
 
 from __future__ import annotations

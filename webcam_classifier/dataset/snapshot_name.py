@@ -1,4 +1,4 @@
-"""How a snapshot's file is named, so that names sort by time and tell bursts apart.
+"""The names of snapshot files, which sort by time and tell bursts apart.
 
 `20261122T143015x7f3a9c-002-0017` is picture 17 of burst 2 of a session. A session is one run of a
 program that records: the moment it began, in UTC, so that names sort correctly when clocks are put
@@ -25,7 +25,7 @@ class SnapshotName:
         session: From `new_session`.
         burst: Counts the bursts of a session, from 1: all pictures of one key held down.
         index: Counts the pictures of a burst, from 1.
-        is_corrected: Whether it was answered wrongly as it was taken, and recorded all the more.
+        is_corrected: Whether the model's answer was wrong when it was recorded.
     """
 
     session: str

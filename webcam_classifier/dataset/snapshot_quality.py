@@ -1,4 +1,4 @@
-"""Find snapshots that can't be learnt from: too dark, too bright, blurred, nearly the last one."""
+"""Find snapshots that are useless for training: too dark, too bright, blurred or repeated."""
 
 from __future__ import annotations
 

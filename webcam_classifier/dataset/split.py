@@ -1,8 +1,8 @@
-"""Hold pictures back to measure with, so that no near duplicate of them was trained on.
+"""Split a data set so that no test picture has a near duplicate in training.
 
-Frames of one burst are near duplicates of each other. A random split puts copies on both sides,
-and then reports 99 % for a model that has learnt nothing: so whole bursts change sides. A
-folder that comes split is taken as it is.
+Frames of one burst are near duplicates of each other. A random split puts copies on both sides, and
+then reports 99 % for a model that has learnt nothing. So whole bursts are assigned to a part. A
+folder that is already split is used as it is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which pictures train, which choose, and which measure.
+    """Which pictures are for training, validation and testing.
 
     Attributes:
         training: Indices of pictures, int64.
@@ -46,15 +46,15 @@ class Split:
         cut_labels: Labels of which nearly all pictures are one burst, which had to be cut:
             a figure for them says how the model does in this burst, not in a new one. The
             pieces have numbers of their own in `bursts`.
-        validation_cut_labels: Labels whose validation pictures are the end of a burst that
-            training has the beginning of, as there are no more bursts: what is chosen by them
-            may be too sure of itself. What measures them is whole.
+        validation_cut_labels: Labels whose validation pictures are the end of a burst that training
+            has the beginning of, as there are no more bursts: a choice based on them may be
+            overconfident. Their test pictures are a whole burst.
         are_named: Whether all names say which pictures were recorded together, as those from
             collect.py do. Else only near duplicates and neighbours are known to belong together.
-        given: Which of `PARTS` the folder came with; none where it came whole. Without a test
-            part, the given validation part is what measures.
-        leaked: How many test pictures have a copy or near duplicate among those learnt from, where
-            the folder came split; see `duplicates.find_leaks`.
+        given: Which of `PARTS` are predefined; none if the folder was not split. Without a test
+            part, the predefined validation part is the test part.
+        leaked: How many test pictures have a copy or near duplicate in training or validation, if
+            the split is predefined; see `duplicates.find_leaks`.
     """
 
     training: NDArray[np.int64]
@@ -69,12 +69,12 @@ class Split:
 
     @property
     def test_is_given(self) -> bool:
-        """Whether the pictures that measure are a part that the folder came with."""
+        """Whether the test part is predefined."""
         return self.test.size > 0 and bool({"validation", "test"} & set(self.given))
 
     @property
     def learnt(self) -> NDArray[np.int64]:
-        """Indices of all pictures that may be learnt from: training and validation."""
+        """Indices of the training and validation pictures."""
         return np.union1d(self.training, self.validation)
 
     def parts(self) -> dict[str, NDArray[np.int64]]:
@@ -92,8 +92,8 @@ def split_pictures(
 ) -> Split:
     """Split pictures by burst, label by label; the same names give the same split.
 
-    Of two bursts of a label the larger one is learnt from, or the earlier of two equal ones,
-    and the other one measures, whole; validation gets the end of the first.
+    Of two bursts of a label, the larger one (of equal ones the earlier) is for training, and the
+    other one is wholly for testing; validation gets the end of the first.
 
     Args:
         names: Each picture's path below the data set, in any order.
@@ -141,7 +141,7 @@ def burst_folds(
     labels: Sequence[str],
     fingerprints: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], tuple[str, ...], bool]:
-    """Number what cross-validation leaves out together: bursts, or pieces of an only one.
+    """Number what cross-validation leaves out together: bursts, or the pieces of a single one.
 
     Args:
         names: See `split_pictures`.
@@ -181,10 +181,10 @@ def split_as_predefined(
     part_indices: NDArray[np.int64],
     hold_test: bool = True,
 ) -> Split:
-    """Take the parts that a folder came with, and hold back from its training part what it lacks.
+    """Use the predefined parts of a folder, and hold out missing parts from its training part.
 
-    A validation part chooses, and what chose can't measure. So where there is no test part, the
-    validation part becomes the test part, and another one is held back from training.
+    Pictures that were used to choose a model can't test it. So without a test part, the validation
+    part becomes the test part, and another one is held out from training.
 
     Args:
         names: See `split_pictures`.

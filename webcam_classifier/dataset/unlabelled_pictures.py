@@ -36,7 +36,7 @@ class UnlabelledNote:
 
 
 def unlabelled_names(folder: Path) -> tuple[str, ...]:
-    """Name the pictures in the folder, newest first; none where there is no folder.
+    """List the names of the pictures in the folder, newest first; empty without a folder.
 
     Raises:
         UserError: It can't be listed.
@@ -58,7 +58,7 @@ def unlabelled_names(folder: Path) -> tuple[str, ...]:
 
 
 def read_notes(folder: Path) -> Mapping[str, UnlabelledNote]:
-    """Read what is noted of pictures, by their names; a line that is none is passed over."""
+    """Read the notes on pictures, by their names; invalid lines are ignored."""
     try:
         lines = (folder / NOTES_NAME).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
