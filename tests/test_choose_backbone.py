@@ -81,7 +81,6 @@ def test_the_command_compares_networks_and_trains_with_the_one_it_takes(
     few_masks: Path,
     squeezenet_weights: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert squeezenet_weights.is_file()
@@ -89,15 +88,16 @@ def test_the_command_compares_networks_and_trains_with_the_one_it_takes(
         efficientnet_lite_weights(LITE_0)
     except UserError as error:
         pytest.skip(str(error))
-    monkeypatch.setattr(train, "WITHOUT_TORCH", ("squeezenet1_1", "efficientnet_lite0"))
     output = tmp_path / "model"
-    command = [str(few_masks), "--mode", "head", "--backbone", "auto", "--latency", "1e5"]
+    command = [str(few_masks), "--mode", "head", "--latency", "1e5"]
+    command += ["--backbone", "squeezenet1_1,efficientnet_lite0"]
     train.main([*command, "--output", str(output)])
     printed = capsys.readouterr().out
     taken = json.loads((output / "metrics.json").read_text())["backbone"]
     assert f"chosen: {taken}: " in printed
     assert "squeezenet1_1           224" in printed
     assert "efficientnet_lite0      224" in printed
+    assert "squeezenet1_1+efficientnet_lite0" not in printed
 
 
 def test_a_network_that_cannot_be_had_is_named_and_left_out(
@@ -118,6 +118,8 @@ def test_a_network_that_cannot_be_had_is_named_and_left_out(
         (["--latency", "5"], "belongs to --backbone auto"),
         (["--backbone", "auto", "--mode", "finetune"], "name the network"),
         (["--backbone", "auto", "--weights", "file.pth"], "name the network"),
+        (["--backbone", "squeezenet1_1,alexnet", "--mode", "finetune"], "name the network"),
+        (["--backbone", "squeezenet1_1,"], "empty name between its commas"),
         (["--backbone", "efficientnet_lite0", "--mode", "finetune"], "take --mode head"),
         (["--backbone", "efficientnet_lite1", "--minutes", "3"], "take --mode head"),
         (["--backbone", "auto", "--latency", "0"], "not a time"),

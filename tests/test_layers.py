@@ -58,6 +58,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
 _AGAINST_THE_ARROWS: Mapping[tuple[str, str], str] = {
     ("backbone.load", "finetune.network_export"): "features of another backbone take torch",
     ("backbone.load", "finetune.torch_weights"): "features of another backbone take torch",
+    ("backbone.load", "finetune.timm_network"): "features of timm's networks take torch and timm",
 }
 """Imports from a higher layer, with the reason; each must still be there."""
 
@@ -66,6 +67,8 @@ _WHO_MAY_IMPORT: Mapping[str, Collection[str]] = {
     "torchvision": {"finetune"},
     "onnxscript": {"finetune"},
     "tqdm": {"finetune"},
+    "timm": {"finetune"},
+    "huggingface_hub": {"finetune"},
     "matplotlib": {"report", "export"},
     "openvino": {"export"},
     "ai_edge_litert": {"export", "runtime"},

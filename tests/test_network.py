@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 
 from tests.finetune_pictures import with_header_names
@@ -104,6 +105,16 @@ def test_a_whole_state_dict_leaves_nothing_random(shared_weights: Path) -> None:
     assert what_is_missing("mobilenet_v2", pretrained) == ""
     assert {tensor.dtype for tensor in pretrained.tensors.values()} == {np.dtype(np.float32)}
     assert "sha256" in pretrained.source
+
+
+def test_a_state_dict_as_torch_saves_it_may_count_batches(
+    shared_weights: Path, tmp_path: Path
+) -> None:
+    state = torch.load(shared_weights / "mobilenet_v2-tf2-fp16.pth", weights_only=True)
+    state["features.0.1.num_batches_tracked"] = torch.tensor(7)
+    file = tmp_path / "mobilenet_v2.safetensors"
+    safetensors.torch.save_file(state, file)
+    assert what_is_missing("mobilenet_v2", load_pretrained("mobilenet_v2", str(file))) == ""
 
 
 def test_what_a_partial_state_dict_lacks_is_said(shared_weights: Path) -> None:

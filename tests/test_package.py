@@ -37,7 +37,7 @@ _DISTRIBUTIONS = {
     "prometheus_client": "prometheus-client",
     "serial": "pyserial",
 }
-_COME_WITH_ANOTHER = {"anyio", "h11", "flatbuffers"}
+_COME_WITH_ANOTHER = {"anyio", "h11", "flatbuffers", "huggingface_hub"}
 _UNDER_TEST = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 

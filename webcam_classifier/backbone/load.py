@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -41,10 +42,16 @@ _logger = logging.getLogger(__name__)
 DEFAULT_BACKBONE = "squeezenet1_1"
 DEFAULT_INPUT_SIZE = 224  # pixels
 
+_TIMM_PACKAGES = "timm onnxscript"
+
 _LITES = {network.name: network for network in (LITE_0, LITE_1, LITE_2)}
 
+TIMM_PREFIX = "timm/"
+"""What the names of timm's networks begin with, as on the Hugging Face hub."""
+
 ONLY_FROZEN = tuple(_LITES)
-"""Networks whose layers can't be fine-tuned here; only a head can be trained on them."""
+"""Networks whose layers can't be fine-tuned here; only a head can be trained on them. Those of timm
+can't either."""
 
 WITHOUT_TORCH = (DEFAULT_BACKBONE, *ONLY_FROZEN, f"{DEFAULT_BACKBONE}+{LITE_0.name}")
 """Networks that need no torch, with weights from a package index; the smallest first."""
@@ -55,7 +62,8 @@ class Backbone:
     """A frozen network whose embeddings a head is fitted on.
 
     Attributes:
-        name: Torchvision's, or one of `WITHOUT_TORCH`, or several joined by a plus.
+        name: Torchvision's, or one of `WITHOUT_TORCH`, or `timm/` and timm's name, or several
+            joined by a plus.
         input_size: The side of the square picture that it takes, in pixels.
         features: A graph from `pixels` (batch, size, size, 3) uint8 BGR to `normalised_embedding`
             (batch, width) float32.
@@ -79,8 +87,8 @@ def load_backbone(name: str, weights: str, input_size: int) -> Backbone:
     Names that are not in `WITHOUT_TORCH` need torch the first time, to export the network.
 
     Args:
-        name: One of `WITHOUT_TORCH`, or torchvision's name of the network; several with a plus
-            between them are joined by `join_features`.
+        name: One of `WITHOUT_TORCH`, or torchvision's name of the network, or timm's behind
+            `TIMM_PREFIX`; several with a plus between them are joined by `join_features`.
         weights: `auto` or a file; see `train.py --help`.
         input_size: The side of the square picture, in pixels.
 
@@ -110,11 +118,19 @@ def default_backbone() -> Backbone:
 
 def is_only_frozen(name: str) -> bool:
     """Whether a network's layers can't be fine-tuned here; those of joined ones can't either."""
-    return name in ONLY_FROZEN or "+" in name
+    return name in ONLY_FROZEN or name.startswith(TIMM_PREFIX) or "+" in name
 
 
 def usual_input_size(name: str) -> int:
-    """Return the side of the pictures that a network was trained on, in pixels."""
+    """Return the side of the pictures that a network was trained on, in pixels.
+
+    Raises:
+        UserError: timm is needed to know it and not installed, or has no such network.
+    """
+    if name.startswith(TIMM_PREFIX) and "+" not in name:
+        with needing_torch(f"The backbone {name!r}", _TIMM_PACKAGES):
+            from webcam_classifier.finetune.timm_network import timm_input_size
+        return timm_input_size(name.removeprefix(TIMM_PREFIX))
     return _LITES[name].input_size if name in _LITES else DEFAULT_INPUT_SIZE
 
 
@@ -138,7 +154,8 @@ def frozen_features(backbone: str, weights: str, input_size: int) -> FrozenFeatu
     Only a backbone that is not in `WITHOUT_TORCH`, or weights in a `.pth` file, need torch.
 
     Args:
-        backbone: One of `WITHOUT_TORCH`, or torchvision's name of the network.
+        backbone: One of `WITHOUT_TORCH`, or torchvision's name of the network, or timm's behind
+            `TIMM_PREFIX`.
         weights: `auto` or a file; see `train.py --help`.
         input_size: The side of the square picture, in pixels.
 
@@ -186,19 +203,29 @@ def _squeezenet_weights(weights: str) -> PretrainedWeights:
 
 def _exported_features(backbone: str, weights: str, input_size: int) -> FrozenFeatures:
     """Export a network with torch once, and cache the graph by a hash of its weights."""
-    with needing_torch(f"Exporting the backbone {backbone!r}"):
-        from webcam_classifier.finetune.network_export import EXPORT_SOURCES, export_features
-        from webcam_classifier.finetune.torch_weights import load_pretrained
-    pretrained = load_pretrained(backbone, weights)
-    content = hashlib.sha256(EXPORT_SOURCES)
-    for name, tensor in sorted(pretrained.tensors.items()):
-        content.update(name.encode() + tensor.tobytes())
-    name = f"{backbone}-{input_size}-{content.hexdigest()[:16]}.onnx"
-    cached = cache_folder() / "features" / name
+    if backbone.startswith(TIMM_PREFIX):
+        with needing_torch(f"Exporting the backbone {backbone!r}", _TIMM_PACKAGES):
+            from webcam_classifier.finetune import timm_network
+        name = backbone.removeprefix(TIMM_PREFIX)
+        pretrained = timm_network.load_timm_weights(name, weights)
+        export = functools.partial(timm_network.export_timm_features, name)
+        sources = timm_network.EXPORT_SOURCES
+    else:
+        with needing_torch(f"Exporting the backbone {backbone!r}"):
+            from webcam_classifier.finetune import network_export
+            from webcam_classifier.finetune.torch_weights import load_pretrained
+        pretrained = load_pretrained(backbone, weights)
+        export = functools.partial(network_export.export_features, backbone)
+        sources = network_export.EXPORT_SOURCES
+    content = hashlib.sha256(sources)
+    for key, tensor in sorted(pretrained.tensors.items()):
+        content.update(key.encode() + tensor.tobytes())
+    file_name = f"{backbone.replace('/', '-')}-{input_size}-{content.hexdigest()[:16]}.onnx"
+    cached = cache_folder() / "features" / file_name
     kept = read_cached_graph(cached)
     if kept is not None:
         return FrozenFeatures(onnx.load_from_string(kept), pretrained.source)
     _logger.info("exporting the features of %s (once)", backbone)
-    graph = export_features(backbone, pretrained, input_size)
+    graph = export(pretrained, input_size)
     cache_graph_if_possible(cached, graph.SerializeToString())
     return FrozenFeatures(graph, pretrained.source)

@@ -10,11 +10,12 @@ from webcam_classifier.errors import UserError
 
 
 @contextmanager
-def needing_torch(what: str) -> Iterator[None]:
+def needing_torch(what: str, install: str = "-r requirements.txt") -> Iterator[None]:
     """Turn a missing package into an error for the user, around imports that need torch.
 
     Args:
         what: What needs torch, as the subject of the sentence.
+        install: What pip has to install for it.
 
     Raises:
         UserError: Torch, or a package that comes with it, is not installed.
@@ -24,7 +25,7 @@ def needing_torch(what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"{what} needs torch, and the package {error.name} is not installed. Run `pip install "
-            "-r requirements.txt`, or train a head on the default backbone, which does without."
+            f"{install}`, or train a head on the default backbone, which does without."
         ) from error
 
 

@@ -35,7 +35,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.backbone.load import (
-    WITHOUT_TORCH,
     Backbone,
     is_only_frozen,
     load_backbone,
@@ -46,7 +45,7 @@ from webcam_classifier.cli.crop_argument import decide_crop
 from webcam_classifier.cli.events import progress_in_file
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.output_arguments import model_folder
-from webcam_classifier.cli.train_arguments import AUTO, build_train_parser, parse_train_arguments
+from webcam_classifier.cli.train_arguments import build_train_parser, parse_train_arguments
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.dataset.category_names import display_names, read_category_names
 from webcam_classifier.dataset.describe_split import describe_split
@@ -134,7 +133,7 @@ def train_and_write(options: argparse.Namespace, command: str) -> None:
     former = FormerModel.in_folder(output)
     if options.output is None:
         check_same_project(output, options.dataset)
-    if options.backbone == AUTO:
+    if options.compared:
         take_best_backbone(options)
     # Before the pictures are read, so that what is missing is reported at once.
     backbone = prepare_backbone(options)
@@ -172,7 +171,7 @@ def take_best_backbone(options: argparse.Namespace) -> None:
     dataset.crop = decide_crop(options.crop, dataset)
     choice = choose_backbone(
         dataset,
-        WITHOUT_TORCH,
+        options.compared,
         latency=options.latency or HALF_A_FRAME,
         input_size=options.input_size,
         seed=options.seed,
@@ -181,6 +180,11 @@ def take_best_backbone(options: argparse.Namespace) -> None:
     )
     print(choice.describe())
     options.backbone, options.input_size = choice.chosen.name, choice.chosen.input_size
+    if options.minutes and is_only_frozen(options.backbone):
+        print(
+            f"fine-tuning is not tried: the layers of {options.backbone} can't be trained here. "
+            "Name another network with --backbone for that."
+        )
 
 
 def embed(options: argparse.Namespace, dataset: Dataset, backbone: Backbone) -> bool:

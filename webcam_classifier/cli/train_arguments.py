@@ -10,6 +10,7 @@ from pathlib import Path
 from webcam_classifier.backbone.load import (
     DEFAULT_BACKBONE,
     DEFAULT_INPUT_SIZE,
+    WITHOUT_TORCH,
     is_only_frozen,
     usual_input_size,
 )
@@ -47,16 +48,17 @@ def build_train_parser(description: str) -> CommandParser:
         default=DEFAULT_BACKBONE,
         metavar="NAME",
         help="the pretrained network: squeezenet1_1 (default), efficientnet_lite0, _lite1 or "
-        "_lite2, or with torch by its torchvision name: alexnet, resnet18, mobilenet_v2, ...; "
-        "squeezenet1_1+efficientnet_lite0 joins two of the same input size; auto "
-        "compares those that need no torch on your pictures and this device, and takes the best",
+        "_lite2, or with torch by its torchvision name: alexnet, resnet18, mobilenet_v2, ..., or "
+        "one of timm's: timm/mobilenetv4_conv_small, ...; squeezenet1_1+efficientnet_lite0 joins "
+        "two of the same input size; auto compares those that need no torch on your pictures and "
+        "this device, and takes the best; several names with commas between compare these",
     )
     add(
         "--latency",
         type=_time,
         metavar="MS",
-        help="with --backbone auto: the most milliseconds that one picture may take (default: "
-        f"{HALF_A_FRAME:.1f}, half a frame of thirty a second)",
+        help="with --backbone auto or several names: the most milliseconds that one picture may "
+        f"take (default: {HALF_A_FRAME:.1f}, half a frame of thirty a second)",
     )
     add(
         "--mode",
@@ -190,14 +192,32 @@ def parse_train_arguments(
 
 def _check_backbone(parser: CommandParser, options: argparse.Namespace) -> None:
     """Refuse options that don't go with the network, and set its usual input size."""
-    if options.backbone != AUTO:
+    options.compared = compared_backbones(options.backbone)
+    if not options.compared:
         options.input_size = options.input_size or usual_input_size(options.backbone)
         if options.latency is not None:
             parser.error("--latency belongs to --backbone auto, which chooses by it")
     elif options.mode == "finetune" or options.weights != "auto":
-        parser.error("--backbone auto compares pretrained networks for a head: name the network")
+        parser.error(
+            f"--backbone {options.backbone} compares pretrained networks for a head: name "
+            "the network"
+        )
+    elif not all(options.compared):
+        parser.error(f"--backbone {options.backbone!r} has an empty name between its commas")
     if is_only_frozen(options.backbone) and (options.mode == "finetune" or options.minutes):
         parser.error(f"the layers of {options.backbone} can't be trained here: take --mode head")
+
+
+def compared_backbones(backbone: str) -> tuple[str, ...]:
+    """Return the networks to choose among; none where one is named.
+
+    Args:
+        backbone: As given to `--backbone`.
+    """
+    if backbone == AUTO:
+        return WITHOUT_TORCH
+    names = tuple(dict.fromkeys(name.strip() for name in backbone.split(",")))
+    return names if "," in backbone else ()
 
 
 def _time(text: str) -> float:

@@ -33,19 +33,25 @@ class PixelNetwork(nn.Module):
     """A network that takes pictures as OpenCV gives them.
 
     Args:
-        network: Takes (N, 3, size, size) float32, red green blue, normalised as for ImageNet.
+        network: Takes (N, 3, size, size) float32, red green blue, normalised.
+        mean: Of each channel that it was trained on, 0 to 1; ImageNet's by default.
+        deviation: Their standard deviation.
     """
 
     mean: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        deviation: Sequence[float] = IMAGENET_DEVIATION,
+    ) -> None:
         super().__init__()
         self.network = network
-        mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1) * 255.0
-        deviation = torch.tensor(IMAGENET_DEVIATION).reshape(1, 3, 1, 1) * 255.0
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("deviation", deviation, persistent=False)
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            scaled = torch.tensor(values).reshape(1, 3, 1, 1) * 255.0
+            self.register_buffer(name, scaled, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Run the network.

@@ -47,7 +47,7 @@ def export_finetuned_features(network: PixelNetwork, input_size: int) -> onnx.Mo
         the last layer takes.
     """
     body = PixelNetwork(without_output_layer(network.network))
-    features = _export(_Folded(body), input_size, EMBEDDING_NAME)
+    features = export_network(_Folded(body), input_size, EMBEDDING_NAME)
     return with_normalised_embedding(features) if has_normalised_embedding(network) else features
 
 
@@ -87,7 +87,7 @@ def export_features(
         UserError: The backbone is unknown, or the weights are another network's.
     """
     network = PixelNetwork(embedding_network(backbone, pretrained))
-    return _export(_Folded(network), input_size, EMBEDDING_NAME)
+    return export_network(_Folded(network), input_size, EMBEDDING_NAME)
 
 
 def check_export(
@@ -161,7 +161,14 @@ class _Folded(nn.Module):
         return output
 
 
-def _export(network: nn.Module, size: int, output: str) -> onnx.ModelProto:
+def export_network(network: nn.Module, size: int, output: str) -> onnx.ModelProto:
+    """Write a network as ONNX as it is.
+
+    Args:
+        network: From (N, size, size, 3) uint8 BGR to (N, D).
+        size: The side of the square picture, in pixels.
+        output: The name of what it gives.
+    """
     # Two pictures: with one, the exporter would take the batch for a constant.
     example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
     program = torch.onnx.export(

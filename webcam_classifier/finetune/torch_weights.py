@@ -40,14 +40,25 @@ def load_pretrained(backbone: str, weights: str) -> PretrainedWeights:
     if weights == "none":
         return PretrainedWeights({}, "none (random)")
     if weights != "auto":
-        path = Path(weights)
-        pretrained = PretrainedWeights(_read(path), f"{path.name}, sha256 {_hash(path)}")
+        pretrained = read_weights_file(Path(weights))
     elif backbone == "squeezenet1_1":
         pretrained = squeezenet1_1_weights()
     else:
         pretrained = _torchvision_weights(backbone)
     check_weights_fit(backbone, pretrained)
     return pretrained
+
+
+def read_weights_file(path: Path) -> PretrainedWeights:
+    """Read a state dict, whatever network it is of.
+
+    Args:
+        path: A `.safetensors`, `.pth` or `.pt` file.
+
+    Raises:
+        UserError: It can't be read, or holds anything but tensors by name.
+    """
+    return PretrainedWeights(_read(path), f"{path.name}, sha256 {_hash(path)}")
 
 
 def _torchvision_weights(backbone: str) -> PretrainedWeights:
@@ -78,7 +89,12 @@ def _download(backbone: str, url: str, path: Path) -> None:
 
 def _read(path: Path) -> Tensors:
     if path.suffix.lower() == ".safetensors":
-        return read_safetensors(path)
+        # How many batches a layer has seen is no weight, and in `.pth` files no floating point.
+        return {
+            name: tensor
+            for name, tensor in read_safetensors(path).items()
+            if not name.endswith("num_batches_tracked")
+        }
     if path.suffix.lower() not in {".pth", ".pt"}:
         raise UserError(
             f"{path} is not a known kind of weights file. Name a .safetensors, .pth or .pt file, "
