@@ -116,8 +116,10 @@ def test_the_sentence_says_how_much_faster_and_what_was_lost() -> None:
         "int8, 224 pixels, on cpu: 2.00 ms instead of 4.00 ms, 2.0 times as fast"
     )
     assert said.endswith(
-        "99 of 100 pictures correct instead of 100, 1 lost and 0 won, which is within noise"
+        "99 of 100 pictures correct, instead of 100, 1 lost and 0 won, which is within noise"
     )
+    as_good = describe_recommendation(candidate(2.0), today, truth_is_known=True)
+    assert as_good.endswith("100 of 100 pictures correct, as before")
     unknown = describe_recommendation(chosen, today, truth_is_known=False)
     assert unknown.endswith("with the same answer on 99 of 100 pictures")
 

@@ -77,10 +77,9 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
     noise = "" if lost == won == 0 else f", {lost} lost and {won} won, which is within noise"
     if chosen.accuracy > today.accuracy and lost - won < 0:
         noise = f", {lost} lost and {won} won"
-    return (
-        f"{speed}, and {int(chosen.right.sum())} of {count} pictures correct instead of "
-        f"{int(today.right.sum())}{noise}"
-    )
+    now, before = int(chosen.right.sum()), int(today.right.sum())
+    compared = "as before" if now == before else f"instead of {before}"
+    return f"{speed}, and {now} of {count} pictures correct, {compared}{noise}"
 
 
 def caution(candidates: Sequence[Candidate], chosen: Candidate, today: Candidate) -> str:
