@@ -55,7 +55,10 @@ def test_few_pictures_with_good_features_get_a_head_and_nothing_is_timed() -> No
     watch = Stopwatch(1.0)
     choice = chosen(FEW, GOOD, watch)
     assert (choice.mode, choice.epochs, watch.asked) == ("head", 0, 0)
-    assert "few training pictures (40 a label), frozen features are good enough" in choice.reason
+    assert (
+        "few training pictures (40 a label), on which frozen features are good enough"
+        in choice.reason
+    )
     assert "--minutes" in choice.reason
 
 
@@ -69,10 +72,18 @@ def test_few_pictures_that_nothing_is_known_of_get_a_head_and_nothing_is_timed()
 @pytest.mark.parametrize(
     ("pictures", "frozen_accuracy", "words"),
     [
-        (FEW, POOR, "few training pictures (40 a label), frozen features are not good enough"),
-        (FEW, GOOD_FROZEN_ACCURACY - 0.01, "frozen features are not good enough"),
-        (MANY, GOOD, "many training pictures (500 a label), frozen features are good enough"),
-        (MANY, POOR, "many training pictures (500 a label), frozen features are not good"),
+        (
+            FEW,
+            POOR,
+            "few training pictures (40 a label), on which frozen features may not be enough",
+        ),
+        (FEW, GOOD_FROZEN_ACCURACY - 0.01, "frozen features may not be enough"),
+        (
+            MANY,
+            GOOD,
+            "many training pictures (500 a label), on which frozen features are good enough",
+        ),
+        (MANY, POOR, "many training pictures (500 a label), on which frozen features may not be"),
         (MANY, None, "too few to measure"),
     ],
 )
@@ -149,5 +160,5 @@ def test_without_torch_it_is_always_a_head_and_says_why_where_more_was_wanted(
     choice = chosen(pictures, frozen_accuracy, None, minutes)
     assert (choice.mode, choice.epochs) == ("head", 0)
     is_enough = minutes is None and (pictures, frozen_accuracy) == (FEW, GOOD)
-    assert ("torch, which fine-tuning needs, is missing" in choice.reason) != is_enough
+    assert ("fine-tuning needs torch, which is not installed" in choice.reason) != is_enough
     assert "--minutes" not in choice.reason

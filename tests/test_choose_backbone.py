@@ -57,6 +57,13 @@ def test_a_slower_one_that_is_no_better_is_not_on_the_frontier() -> None:
     assert "a faster one is as accurate" in text.splitlines()[2]
 
 
+def test_columns_stand_below_each_other_whatever_the_names() -> None:
+    long = "a_network_with_a_long_name+another"
+    choice = choose([measured(long, 2.0, 80), measured("short", 3.0, 95)], latency=5.0)
+    header, first, second, *_ = choice.describe().splitlines()
+    assert header.index("accuracy") == first.index("0.800") == second.index("0.950")
+
+
 def test_where_none_is_fast_enough_the_fastest_is_taken() -> None:
     choice = choose([measured("slow", 9.0, 95), measured("fast", 2.0, 80)], latency=1.0)
     assert choice.chosen.name == "fast"

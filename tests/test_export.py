@@ -63,7 +63,7 @@ def test_the_verdict_rests_on_size_speed_agreement_and_accuracy(
     printed = capsys.readouterr().out
     for row in ("accuracy ", "size ", "cpu on "):
         assert f"\n{row}" in printed
-    assert ("\nas live.py runs it " in printed) is (len(installed_providers()) > 1)
+    assert ("\nas live runs it " in printed) is (len(installed_providers()) > 1)
     (verdict,) = (line for line in printed.splitlines() if line.startswith("verdict: "))
     assert re.match(
         r"verdict: (use it here: [\d.]+ times as fast as the original, \d+% of its size, "

@@ -280,7 +280,7 @@ def _time_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
     ]
     if len(rows) > 1:
         slow, fast = (trial.milliseconds for trial in comparison.fastest)
-        rows.append(_time_row("as live.py runs it", slow, fast))
+        rows.append(_time_row("as live runs it", slow, fast))
     return rows
 
 

@@ -80,7 +80,7 @@ def choose(
         found += ", too few to measure how good frozen features are"
     else:
         found += (
-            f", frozen features are {'good enough' if is_good else 'not good enough'} "
+            f", on which frozen features {'are good enough' if is_good else 'may not be enough'} "
             f"(chance-corrected accuracy {frozen_accuracy:.2f})"
         )
     may_gain = is_many or (frozen_accuracy is not None and not is_good)
@@ -88,7 +88,9 @@ def choose(
         more = "" if time_epoch is None else "; --minutes 3 would try fine-tuning too"
         return Choice("head", 0, f"{found}: a head{more}")
     if time_epoch is None:
-        return Choice("head", 0, f"{found}: a head; torch, which fine-tuning needs, is missing")
+        return Choice(
+            "head", 0, f"{found}: a head; fine-tuning needs torch, which is not installed"
+        )
     per_epoch = time_epoch()
     seconds = 60.0 * (DEFAULT_MINUTES if minutes is None else minutes) * _SHARE_FOR_TRAINING
     affordable = int(seconds / per_epoch)

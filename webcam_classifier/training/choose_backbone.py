@@ -78,7 +78,8 @@ class BackboneChoice:
 
     def describe(self) -> str:
         """The table, why the chosen one was taken, and what more time would bring."""
-        lines = [f"{'network':<20}{'pixels':>7}{'ms here':>9}  accuracy on left-out bursts"]
+        wide = max(18, *(len(one.name) for one in self.measured)) + 2
+        lines = [f"{'network':<{wide}}{'pixels':>7}{'ms here':>9}  accuracy on left-out bursts"]
         best = -1.0
         for one in self.measured:
             is_on_frontier, best = one.accuracy > best, max(best, one.accuracy)
@@ -89,7 +90,7 @@ class BackboneChoice:
             ) if holds]  # fmt: skip
             figure = f"{one.accuracy:.3f} ({one.right.sum()} of {one.right.size})"
             lines.append(
-                f"{one.name:<20}{one.input_size:>7}{one.milliseconds:>9.1f}  {figure:<22}"
+                f"{one.name:<{wide}}{one.input_size:>7}{one.milliseconds:>9.1f}  {figure:<22}"
                 f"{', '.join(marks)}".rstrip()
             )
         lines += self.missing
