@@ -1,1 +1,1 @@
-"""How right a model is, and how sure that figure is."""
+"""The accuracy of a model, and the uncertainty of that figure."""

@@ -1,4 +1,4 @@
-"""Confidence that means what it says: the temperature, and how far off confidences are."""
+"""Calibration of confidences: temperature scaling, and the expected calibration error."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class ReliabilityBin:
 
 
 def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.int64]) -> float:
-    """Find what logits are to be divided by, so that nine of ten answers of 0.9 are right.
+    """Fit the temperature that divides logits so that nine of ten answers of 0.9 are right.
 
-    The temperature (C. Guo et al., "On Calibration of Modern Neural Networks", 2017) makes
-    pictures likeliest that were not learnt from. Where all of them are right, the likeliest
-    would be none at all: as in Platt scaling ("Probabilistic Outputs for Support Vector
-    Machines", 1999), one more picture is taken to be wrong than was.
+    The temperature (C. Guo et al., "On Calibration of Modern Neural Networks", 2017) maximises the
+    likelihood of pictures that were not trained on. If all of them are right, there would be no
+    maximum: as in Platt scaling ("Probabilistic Outputs for Support Vector Machines", 1999), one
+    more picture counts as wrong than was.
 
     Args:
         logits: (pictures, labels), of pictures that were not learnt from.
         truths: (pictures,) index of the right label.
 
     Returns:
-        Above 0; 1 where there are no pictures to fit it on.
+        Above 0; 1 without pictures to fit it on.
     """
     if len(truths) == 0:
         return 1.0
@@ -85,10 +85,10 @@ def reliability(
 def expected_calibration_error(
     confidences: NDArray[np.floating], right: NDArray[np.bool_]
 ) -> float:
-    """How far confidence is from accuracy, 0 to 1, as a mean over the bins of `reliability`.
+    """The mean difference between confidence and accuracy, 0 to 1, over the bins of `reliability`.
 
     From M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
-    2015. On few answers it is never 0: `chance_calibration_error` says what chance makes of it.
+    2015. With few answers it is never 0: `chance_calibration_error` gives its value by chance.
 
     Args:
         confidences: (answers,) of the answer that was given, 0 to 1.
@@ -109,17 +109,17 @@ def chance_calibration_error(
     bursts: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> float:
-    """The calibration error that chance alone gives: an error below it shows nothing.
+    """The calibration error by chance alone: an error below it is not significant.
 
-    A perfectly calibrated model with these very confidences is simulated (J. Bröcker and
-    L. A. Smith, "Increasing the Reliability of Reliability Diagrams", 2007), and the 95th
-    percentile of its expected calibration error is taken. That holds for independent answers. The
-    answers of a burst are right or wrong together, so that chance gives more. Where bursts are
-    known, the largest of three is returned: that percentile; the same with the residuals, right
-    or not less the confidence, flipped by whole bursts (wild cluster bootstrap, A. C. Cameron,
-    J. B. Gelbach and D. L. Miller, 2008); and the accuracy's distance from the end of its interval
-    over bursts that is on the confidence's side, for bursts that are all right by luck leave no
-    residuals to flip. With fewer than six bursts it is hardly ever exceeded.
+    A perfectly calibrated model with these very confidences is simulated (J. Bröcker and L. A.
+    Smith, "Increasing the Reliability of Reliability Diagrams", 2007), and the 95th percentile of
+    its expected calibration error is taken. That holds for independent answers. The answers of a
+    burst are right or wrong together, so chance gives more. If bursts are known, the largest of
+    three is returned: that percentile; the same with the residuals, right or not less the
+    confidence, flipped by whole bursts (wild cluster bootstrap, A. C. Cameron, J. B. Gelbach and D.
+    L. Miller, 2008); and the accuracy's distance from the end of its interval over bursts that is
+    on the confidence's side, for bursts that are all right by luck leave no residuals to flip. With
+    fewer than six bursts it is hardly ever exceeded.
 
     Args:
         confidences: (answers,) of the answer that was given, 0 to 1.

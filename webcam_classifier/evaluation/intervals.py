@@ -1,4 +1,4 @@
-"""Where the true share of right answers lies, from pictures alone or from bursts of them."""
+"""Confidence intervals of an accuracy, over independent pictures or over bursts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST_BURSTS = 3
-"""With fewer, nothing can be said of how much bursts differ."""
+"""With fewer, the variance between bursts can't be estimated."""
 
 _Z_95 = 1.959964  # standard deviations that hold 95 % of a normal distribution
 _TAILS = (0.025, 0.975)  # of the posterior
@@ -64,9 +64,9 @@ def burst_intervals(right: NDArray[np.int64], counts: NDArray[np.int64]) -> NDAr
     where all is right, and the lower end 0 where nothing is (L. D. Brown, T. T. Cai and A.
     DasGupta, "Interval Estimation for a Binomial Proportion", 2001).
 
-    `python -m benchmarks.interval_coverage` measures how often it holds the truth, over 3 to 30
-    bursts of 1 to 80 frames, accuracies of 0.5 to 0.97 and correlations of 0 to 0.4: in 0.97 of
-    3000 experiments on average, and in 0.90 to 0.99 of them but for these cells:
+    `python -m benchmarks.interval_coverage` measures how often it contains the true accuracy, over
+    3 to 30 bursts of 1 to 80 frames, accuracies of 0.5 to 0.97 and correlations of 0 to 0.4: in
+    0.97 of 3000 experiments on average, and in 0.90 to 0.99 of them except for these cells:
 
     - 4 bursts of one frame at an accuracy of 0.5: 0.874, as with Wilson's interval. Four coins
       fall alike in an eighth of all cases.

@@ -1,4 +1,4 @@
-"""Which pictures a model learnt from: known from the file alone, or from metrics.json beside it."""
+"""Which pictures a model was trained on, by its card or by metrics.json beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HASH_BYTES = 8  # of sha256: two of a million pictures are alike with a chance 
 
 
 def pack_hashes(content_hashes: Iterable[str]) -> str:
-    """Pack the contents that a model learnt from into what its card carries.
+    """Pack the hashes of a model's training pictures for its card.
 
     Args:
         content_hashes: sha256 of each picture's file, in hexadecimal.
@@ -32,17 +32,17 @@ def pack_hashes(content_hashes: Iterable[str]) -> str:
 
 
 def learnt_pictures(model: Path, card: ModelCard) -> frozenset[str] | None:
-    """Find the pictures that a model learnt from.
+    """Find the pictures that a model was trained on.
 
-    The card says it. Those of earlier versions don't, and metrics.json beside the model says it
-    where that belongs to it.
+    They are in its card. For cards of earlier versions, they are in metrics.json beside the model,
+    if that belongs to it.
 
     Args:
         model: The model file.
         card: Its card.
 
     Returns:
-        As `short_hashes` shortens them; None where nothing says it.
+        As `short_hashes` shortens them; None if they are not known.
     """
     if card.learnt_hashes is not None:
         try:
@@ -61,7 +61,7 @@ def learnt_pictures(model: Path, card: ModelCard) -> frozenset[str] | None:
 
 
 def metrics_belong(metrics: dict[str, object], model: Path, card: ModelCard) -> bool:
-    """Whether a metrics.json is that of a model, or of the one that it was converted from.
+    """Whether a metrics.json belongs to a model, or to the one that it was converted from.
 
     Args:
         metrics: From `read_metrics`.

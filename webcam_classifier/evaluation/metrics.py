@@ -1,4 +1,4 @@
-"""How right a model is, and how sure that figure is."""
+"""The accuracy of a model, its interval, and the figures of each label."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_NAMED = 3  # labels in a sentence
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """How well one label is told.
+    """Recall and precision of one label.
 
     Attributes:
         count: Pictures of this label.
@@ -36,16 +36,16 @@ class LabelFigures:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came out when a model was asked about labelled pictures.
+    """The predictions for labelled pictures, counted.
 
     Attributes:
         labels: The names.
         confusion: (labels, labels) int64: row the truth, column the answer.
         shown: (labels, labels) int64: those of `confusion` that live shows as a label, and not as
             unknown, at the threshold that live uses.
-        burst_counts: (bursts, 2) int64 right answers and pictures of each burst; None where it is
-            not known which pictures were taken together.
-        cut_labels: Labels of a single burst, of which other pictures were learnt from.
+        burst_counts: (bursts, 2) int64 right answers and pictures of each burst; None if it is not
+            known which pictures were taken together.
+        cut_labels: Labels with a single burst, of which other pictures were used for training.
     """
 
     labels: tuple[str, ...]
@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def count(self) -> int:
-        """How many pictures were asked about."""
+        """The number of pictures."""
         return int(self.confusion.sum())
 
     @property
@@ -88,9 +88,9 @@ class Evaluation:
     def interval(self) -> tuple[float, float] | None:
         """Where the true accuracy lies with 95 % confidence; see `intervals`.
 
-        None without pictures, with too few bursts, and where a label's burst was learnt from in
-        part, which tells nothing of a new one. Where bursts are not known, it is right only for
-        pictures that were taken independently.
+        None without pictures, with too few bursts, and if part of a label's burst was used for
+        training, which says nothing about a new burst. If bursts are not known, it is valid only
+        for pictures that were taken independently.
         """
         if self.count == 0 or self.cut_labels:
             return None
@@ -100,7 +100,7 @@ class Evaluation:
 
     @property
     def unasked_labels(self) -> tuple[str, ...]:
-        """The labels of which no picture was asked about, so that nothing is known of them."""
+        """The labels without a test picture, about which nothing is known."""
         counts = self.confusion.sum(axis=1).tolist()
         return tuple(label for label, count in zip(self.labels, counts, strict=True) if count == 0)
 
@@ -118,7 +118,7 @@ class Evaluation:
         }
 
     def to_dict(self) -> dict[str, object]:
-        """The figures as JSON can hold them; what can't be said is null."""
+        """The figures for JSON; unknown values are null."""
         return {
             "accuracy": _or_null(self.accuracy),
             "interval": list(self.interval or (None, None)),
@@ -149,7 +149,7 @@ def evaluate_answers(
     bursts: NDArray[np.int64] | None = None,
     cut_labels: Sequence[str] = (),
 ) -> Evaluation:
-    """Count answers against truths.
+    """Compare answers with the true labels.
 
     Args:
         labels: The names.
@@ -158,7 +158,7 @@ def evaluate_answers(
         is_unknown: (pictures,) whether live shows the picture as unknown; None where the model
             has no threshold, so that live shows every answer.
         bursts: (pictures,) the number of each picture's burst; None where that is not known.
-        cut_labels: Labels of a single burst, of which other pictures were learnt from.
+        cut_labels: Labels with a single burst, of which other pictures were used for training.
     """
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(confusion, (truths, answers), 1)
@@ -175,7 +175,7 @@ def evaluate_answers(
 
 
 def describe_accuracy(evaluation: Evaluation) -> str:
-    """The accuracy with what it rests on, and what live shows of it.
+    """Describe the accuracy, what it is based on, and what live shows of it.
 
     Such as `0.967 (0.91 to 0.99) on 90 pictures of 12 bursts; live shows 0.91 correct, 0.02 wrong,
     0.07 as unknown; none was not measured`.
@@ -204,7 +204,7 @@ def describe_shown(evaluation: Evaluation) -> str:
 
 
 def describe_ground(evaluation: Evaluation) -> str:
-    """What was asked: `90 pictures of 12 bursts`; bursts of one picture are left out."""
+    """Describe the test set: `90 pictures of 12 bursts`; bursts of one picture are not counted."""
     pictures, bursts = evaluation.count, evaluation.burst_count
     told = _many(pictures, "picture")
     return told if bursts is None or bursts == pictures else f"{told} of {_many(bursts, 'burst')}"
@@ -222,7 +222,7 @@ def _accuracy_and_ground(evaluation: Evaluation) -> str:
 
 
 def _unmeasured(evaluation: Evaluation) -> str:
-    """Which labels the accuracy leaves out; empty where it leaves out none."""
+    """Say which labels the accuracy leaves out; empty if there are none."""
     names = evaluation.unasked_labels
     if not names:
         return ""
@@ -237,9 +237,9 @@ def _many(count: int, noun: str) -> str:
 
 
 def format_table(evaluation: Evaluation) -> str:
-    """Draw the figures of each label and the confusion matrix as one table of text.
+    """Format the figures of each label and the confusion matrix as one text table.
 
-    The confusion is left out where it would be wider than a terminal.
+    The confusion matrix is left out if it would be wider than a terminal.
     """
     wide = max(len("label"), *(len(label) for label in evaluation.labels))
     show_confusion = len(evaluation.labels) <= 10

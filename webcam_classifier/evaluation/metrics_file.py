@@ -59,7 +59,7 @@ def short_hashes(content_hashes: Iterable[str]) -> list[str]:
 
 
 def read_metrics(model: Path) -> dict[str, object] | None:
-    """Read metrics.json beside a model; None where there is none, or a damaged one.
+    """Read metrics.json beside a model; None if it is missing or damaged.
 
     Args:
         model: The model file.

@@ -1,4 +1,4 @@
-"""Ask a model file about labelled pictures, with the code that runs live."""
+"""Evaluate a model file on labelled pictures, with the code that runs live."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from webcam_classifier.progress import Stage, track
 
 @dataclass(frozen=True, eq=False)
 class ModelEvaluation:
-    """What a model said about labelled pictures.
+    """A model's predictions for labelled pictures.
 
     Attributes:
-        evaluation: How right it was.
+        evaluation: Its accuracy and other figures.
         predictions: For each picture, in the pictures' order.
         milliseconds: Median time from a picture in memory to its label; nan without pictures.
         late_milliseconds: 95th percentile of it.
@@ -42,13 +42,13 @@ class ModelEvaluation:
 def evaluate_model(
     classifier: Classifier, pictures: LabelledPictures, cut_labels: Sequence[str] = ()
 ) -> ModelEvaluation:
-    """Ask a model about each picture.
+    """Run a model on each picture.
 
     Args:
         classifier: The model.
         pictures: With labels that the model knows, not necessarily all of them; cropped as the
             model's card says.
-        cut_labels: Labels of a single burst, of which the model learnt from other pictures.
+        cut_labels: Labels with a single burst, of which other pictures were used for training.
 
     Raises:
         UserError: The folder has a label that the model does not know, or no pictures.
@@ -82,7 +82,7 @@ def evaluate_model(
 
 
 def bursts_of(pictures: LabelledPictures) -> NDArray[np.int64]:
-    """Number the bursts that pictures are of, by their names or by how alike they look.
+    """Number the bursts of pictures, by their names or by similarity.
 
     Args:
         pictures: In any order.
@@ -101,14 +101,14 @@ def bursts_of(pictures: LabelledPictures) -> NDArray[np.int64]:
 
 
 def no_evaluation(classifier: Classifier) -> ModelEvaluation:
-    """Return what there is to say where no picture was kept to measure with."""
+    """Return an empty evaluation, for when no picture was held out."""
     nothing = np.zeros(0, dtype=np.int64)
     evaluation = evaluate_answers(classifier.card.labels, nothing, nothing)
     return ModelEvaluation(evaluation, (), math.nan, math.nan, classifier.runtime)
 
 
 def check_labels(pictures: LabelledPictures, known: tuple[str, ...]) -> None:
-    """Refuse pictures that a model of these labels can't be asked about.
+    """Refuse pictures that a model with these labels can't be evaluated on.
 
     Raises:
         UserError: A folder's label is unknown, or there is no picture at all.

@@ -1,7 +1,7 @@
-"""Hide what moves within a burst, so that its surroundings alone are left.
+"""Hide what moves within a burst, so that only its surroundings are left.
 
-A camera that stands still sees the same room in all pictures of a burst, and something else where
-the thing is that is held into it. What stands as still as the room can't be told from it.
+A fixed camera sees the same room in all pictures of a burst, except where a moving object is. An
+object that stands still can't be told from the room.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Parts = NDArray[np.bool_]
-"""(pictures, side, side): for each picture where something is that is not there in others."""
+"""(pictures, side, side): for each picture, where it differs from the others."""
 
 _COMPARED = 16  # pictures of the burst that each is compared with
 _OFTEN = 0.2  # share of them that it must differ from at a place
@@ -25,11 +25,11 @@ _KNOWN = 0.1  # share of a place's surroundings that must be known for it to get
 
 
 def moving_parts(small: NDArray[np.uint8], asked: NDArray[np.int64]) -> Parts:
-    """Find what moves within one burst, generously: its outline and all within.
+    """Find what moves within one burst, generously: its outline and everything inside.
 
-    Two pictures of a thing that moves differ at its edges at least. So each part is filled up to
-    its convex hull, and one place wider. A place counts where a picture differs from a fifth of
-    the burst: what the thing has left shows the room in most of the others.
+    Two pictures of a moving object differ at least at its edges. So each part is extended to its
+    convex hull, and one pixel further. A pixel counts if a picture differs there from a fifth of
+    the burst: places that the object has left show the room in most of the others.
 
     Args:
         small: (pictures, side, side, 3) uint8, those of one burst, small enough to be free of
@@ -37,8 +37,8 @@ def moving_parts(small: NDArray[np.uint8], asked: NDArray[np.int64]) -> Parts:
         asked: Which of them are looked at, int64.
 
     Returns:
-        (asked, side, side) bool, where something is. None of it is set where nothing moves, or
-        the camera itself does.
+        (asked, side, side) bool, where something moves. All False if nothing moves, or if the
+        camera itself does.
     """
     places = np.linspace(0, len(small) - 1, min(len(small), _COMPARED)).round().astype(np.int64)
     others = small[np.unique(places)].astype(np.float32)
@@ -72,7 +72,7 @@ def _hulls(moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 class Surroundings:
-    """What is behind the things in pictures of one burst, as far as any of them shows it.
+    """The background of one burst, as far as any of its pictures shows it.
 
     Args:
         prepared: (pictures, size, size, 3) uint8, from `preprocess.prepare`.
@@ -101,8 +101,8 @@ class Surroundings:
         Args:
             picture: (size, size, 3) uint8, of the burst.
             part: (side, side) bool.
-            known: What is taken to be known of the surroundings, not more than is; elsewhere
-                colours from around are spread.
+            known: Which part of the surroundings counts as known, at most what is; elsewhere
+                colours from around it are used.
 
         Returns:
             A new picture, (size, size, 3) uint8.
@@ -129,7 +129,7 @@ def _resized(picture: NDArray[np.float32], side: int, how: int) -> NDArray[np.fl
 
 
 def _spread(picture: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread colours to where there are none, from as near as there are any.
+    """Fill places without a colour with the nearest colours.
 
     It is a normalised convolution (H. Knutsson and C.-F. Westin, "Normalized and Differential
     Convolution", CVPR 1993), with wider and wider bells.

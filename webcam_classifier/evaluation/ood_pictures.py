@@ -1,4 +1,4 @@
-"""Draw what a camera sees that nobody has shown on purpose, to ask whether it is found unknown."""
+"""Draw out-of-distribution pictures, noise and a covered lens, to test whether they are unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OOD_PICTURES = 40
 
 
 def ood_pictures(size: int) -> dict[str, list[BgrImage]]:
-    """Draw what a camera sees that nobody has shown on purpose, the same pictures each time.
+    """Draw out-of-distribution pictures, the same ones each time.
 
     Args:
         size: The side of the square that the graph takes, in pixels.

@@ -1,4 +1,4 @@
-"""How well each label is told, beside how many pictures it was learnt from."""
+"""Each label's recall, beside its number of training pictures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from webcam_classifier.evaluation.metrics import Evaluation
 
 @dataclass(frozen=True)
 class LabelPoint:
-    """How well a label is told, and what it was learnt from: a point of a plot.
+    """A label's recall and its number of training pictures: a point of a plot.
 
     Attributes:
         label: Its name.
         learnt: Training pictures of it.
-        recall: Share of its test pictures that were told rightly; nan without any.
-        tested: How many test pictures that rests on.
+        recall: Share of its test pictures that were classified correctly; nan without any.
+        tested: How many test pictures that is based on.
     """
 
     label: str
@@ -34,7 +34,7 @@ def recall_by_count(
     """Set each label's recall beside the number of its training pictures, fewest first.
 
     Args:
-        pictures: What was taught from.
+        pictures: The whole data set.
         split: Of them.
         evaluation: On the test pictures.
     """

@@ -1,17 +1,16 @@
-"""Whether the surroundings decide: what is said of pictures once the thing in them is hidden.
+"""Test whether the surroundings decide: predictions for pictures with the moving object hidden.
 
-Labels that were recorded in different places can be told by the place, and then nothing has to be
-learnt of the thing. So the thing is hidden, and the model is asked again. That a picture keeps its
-label means little by itself, as each must get some label. So pictures of two labels go in pairs:
-the same places are hidden in both, and only what is around them differs. Where the surroundings
-say nothing, each of the two is as likely to get the label of one of them. Where they do, it is the
-one that is of that label.
+Labels that were recorded in different places can be told apart by the place, so that the model need
+not learn the object. So the object is hidden, and the picture is classified again. That a picture
+keeps its label means little by itself, because it has to get some label. So pictures of two labels
+are paired: the same places are hidden in both, and only their surroundings differ. If the
+surroundings don't matter, both are equally likely to get one of the two labels. If they do, the
+picture of that label gets it more often.
 
-The thing is what moves within a burst, so nothing is said of photographs, or of a camera that is
-held in the hand. To leave out what was learnt and ask again is occlusion sensitivity (M. D. Zeiler
-and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014); that background
-alone can decide was shown by K. Xiao et al., "Noise or Signal: The Role of Image Backgrounds in
-Object Recognition", ICLR 2021.
+The object is what moves within a burst, so the test does not work for photographs, or for a
+hand-held camera. The method is occlusion sensitivity (M. D. Zeiler and R. Fergus, "Visualizing and
+Understanding Convolutional Networks", ECCV 2014); that background alone can decide was shown by K.
+Xiao et al., "Noise or Signal: The Role of Image Backgrounds in Object Recognition", ICLR 2021.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ from webcam_classifier.preprocess import prepare
 from webcam_classifier.sequences import evenly_spaced
 
 Ask = Callable[[NDArray[np.int64], Sequence[BgrImage]], Sequence[str]]
-"""The answers of a model that learnt from nothing of their bursts to changed pictures, given
-their places in the data set and the pictures, each (size, size, 3) uint8."""
+"""The answers of a model that was not trained on their bursts to changed pictures, given their
+indices in the data set and the pictures, each (size, size, 3) uint8."""
 
 _ASKED = 48  # pictures: some tenths of a second
 _FEWEST_OF_A_LABEL = 10  # of many labels, more pictures are asked about
@@ -53,17 +52,17 @@ _EXAMPLES = 4
 
 @dataclass(frozen=True)
 class HiddenThing:
-    """What was said of a label's pictures once the thing in them was hidden.
+    """The predictions for a label's pictures with the object hidden.
 
     Attributes:
         label: The name.
-        asked: Pictures, all of them answered rightly as they are.
+        asked: Pictures, all of which are classified correctly when unchanged.
         kept: Of those, how many keep the label.
         others: Of as many pictures of other labels, in which the same places were hidden, how
             many get this label.
-        chance: How likely so large a difference is where the surroundings say nothing: the sign
-            test over pairs that differ (I. McNemar, "Note on the sampling error of the difference
-            between correlated proportions or percentages", 1947, exact and one-sided).
+        chance: The p-value of the difference if the surroundings don't matter: the sign test over
+            pairs that differ (I. McNemar, "Note on the sampling error of the difference between
+            correlated proportions or percentages", 1947, exact and one-sided).
         decides: Whether the surroundings decide.
     """
 
@@ -77,12 +76,12 @@ class HiddenThing:
 
 @dataclass(frozen=True, eq=False)
 class SurroundingsCheck:
-    """What was found, label by label.
+    """The results, label by label.
 
     Attributes:
         labels: Those that could be asked about.
-        examples: Pictures of labels that the surroundings decide, by their places, and what was
-            asked instead, each (size, size, 3) uint8.
+        examples: Pictures of labels that the surroundings decide, by their indices, with the object
+            hidden, each (size, size, 3) uint8.
     """
 
     labels: tuple[HiddenThing, ...]
@@ -94,10 +93,10 @@ class SurroundingsCheck:
         return tuple(one for one in self.labels if one.decides)
 
     def describe(self, called: Mapping[str, str]) -> str:
-        """Say which labels the surroundings decide, and what helps; empty where they decide none.
+        """Say which labels the surroundings decide, and what helps; empty if there are none.
 
         Args:
-            called: What labels are called where it is not their own name.
+            called: Display names of labels, if they differ from the labels.
         """
         decided = self.decided
         if not decided:
@@ -131,17 +130,17 @@ def check_surroundings(
     size: int,
     ask: Ask,
 ) -> SurroundingsCheck | None:
-    """Hide what moves in some pictures, and ask a model again.
+    """Hide what moves in some pictures, and classify them again.
 
     Args:
-        pictures: That it did not learn from.
+        pictures: That it was not trained on.
         bursts: (pictures,) int64, see `number_bursts`.
         is_right: (pictures,) bool, whether it answers them rightly as they are.
         size: The side of the square that it takes, in pixels.
         ask: Asks it.
 
     Returns:
-        None where fewer than two labels have pictures in which the thing can be told from its
+        None if fewer than two labels have pictures in which the object can be told from its
         surroundings.
     """
     found = {
@@ -174,12 +173,12 @@ def check_surroundings(
 def check_model(
     classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation
 ) -> SurroundingsCheck | None:
-    """Ask a model again about what it was measured on, see `check_surroundings`.
+    """Test a model on its test pictures, see `check_surroundings`.
 
     Args:
         classifier: The model.
-        pictures: What it was measured on, and did not learn from.
-        measured: What it said of them.
+        pictures: Its test pictures, which it was not trained on.
+        measured: Its predictions for them.
     """
     truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
     said = [found.label for found in measured.predictions]
@@ -211,7 +210,7 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Recording:
-    """Pictures that were recorded in one go, and those of them that are to be asked about."""
+    """The pictures of one recording, and those chosen for the test."""
 
     members: NDArray[np.int64]
     asked: NDArray[np.int64]
@@ -220,7 +219,7 @@ class _Recording:
 def _choose(
     pictures: LabelledPictures, bursts: NDArray[np.int64], is_right: NDArray[np.bool_]
 ) -> dict[int, list[_Recording]]:
-    """Choose some recordings of each label, and pictures of them, evenly."""
+    """Choose some recordings of each label, and some of their pictures, evenly."""
     by_label: dict[int, dict[object, list[int]]] = {}
     for place, (name, burst) in enumerate(zip(pictures.names, bursts.tolist(), strict=True)):
         path = PurePosixPath(name)
@@ -244,7 +243,7 @@ def _choose(
 
 
 def _choose_evenly(recordings: list[_Recording], count: int) -> list[_Recording]:
-    """Choose about so many pictures of a few recordings."""
+    """Choose about that many pictures from a few recordings."""
     chosen = evenly_spaced(recordings, max(count // _FROM_A_BURST, 1))
     some = []
     for number, one in enumerate(chosen):
@@ -256,7 +255,7 @@ def _choose_evenly(recordings: list[_Recording], count: int) -> list[_Recording]
 def _find_things(
     pictures: LabelledPictures, recordings: list[_Recording], size: int
 ) -> list[_Shown]:
-    """The pictures in which something moves that is neither tiny nor everything."""
+    """Return the pictures in which something moves that is neither tiny nor nearly everything."""
     shown: list[_Shown] = []
     for one in recordings:
         parts = moving_parts(pictures.small[one.members], np.searchsorted(one.members, one.asked))
@@ -290,7 +289,7 @@ def _without_things(one: _Shown, other: _Shown) -> BgrImage:
 def _judge(
     label: str, truths: Sequence[str], answers: Sequence[str], label_count: int
 ) -> HiddenThing:
-    """Compare the answers to a label's pictures with those to what they are paired with."""
+    """Compare the answers to a label's pictures with those to their partners."""
     kept, others = [], []
     for place, truth in enumerate(truths):
         if truth == label:

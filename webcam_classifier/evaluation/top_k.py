@@ -1,4 +1,4 @@
-"""Whether the right label is among the likeliest few: top-1 and top-5 accuracy."""
+"""Top-k accuracy: whether the right label is among the likeliest few."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from webcam_classifier.prediction import Prediction
 
 TOP = 5
-"""How many labels the wider of the two accuracies looks at; with no more labels than this, every
-answer would be right."""
+"""How many labels count for top-5 accuracy; with no more labels than this, every answer would be
+right."""
 
 
 def top_k_accuracy(

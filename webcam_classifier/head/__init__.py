@@ -1,1 +1,1 @@
-"""The head: what is learnt on embeddings, and how well it does."""
+"""The head: a linear classifier on embeddings, and its cross-validation."""

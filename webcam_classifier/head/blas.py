@@ -14,11 +14,11 @@ _only_one = threading.Lock()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Have numpy's BLAS compute on one thread for as long as the context lasts.
+    """Make numpy's BLAS compute on one thread within the context.
 
-    How a solver shares its work out decides how it rounds: with another number of threads the last
-    bits differ. The number is the process's, and only the thread that set it can set it back: so
-    one thread at a time is in the context, and does a few milliseconds of work there.
+    The way a solver divides its work affects rounding: with another number of threads the last bits
+    differ. The setting is global to the process, and only the thread that set it can reset it. So
+    only one thread at a time is in the context, for a few milliseconds of work.
     """
     with _only_one, _controller().limit(limits=1, user_api="blas"):
         yield

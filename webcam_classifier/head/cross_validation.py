@@ -1,4 +1,4 @@
-"""Ask about each picture once, with a head that saw nothing of its burst."""
+"""Cross-validate over bursts: each picture is classified by a head that never saw its burst."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _BLOCK = 4096  # views at once
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What heads and scores of novelty said about pictures whose burst they never saw.
+    """The logits and novelty scores of pictures, from heads that never saw their burst.
 
     Attributes:
-        asked: (asked,) int64, the places of the pictures that could be asked about.
+        asked: (asked,) int64, the indices of the pictures that could be classified.
         logits: (asked, labels) float64, without a temperature.
-        temperature: What makes logits of views that were left out likeliest; 1 without any.
-        scores: (asked,) float32 of novelty, on the scale that the other folds' pictures gave; none
-            where it was not asked for.
-        novelty: Fitted on all pictures, on the scale that all left-out pictures gave; None where
-            it was not asked for.
-        heads: Those that were asked, without a temperature.
-        head_of: (asked,) int64, which of them was asked about each picture.
+        temperature: The temperature at which the left-out views are likeliest; 1 without any.
+        scores: (asked,) float32, novelty scores, on the scale of the other folds' pictures; empty
+            if they were not requested.
+        novelty: Fitted on all pictures, on the scale of all left-out pictures; None if it was not
+            requested.
+        heads: The heads, without a temperature.
+        head_of: (asked,) int64, which of them classified each picture.
     """
 
     asked: NDArray[np.int64]
@@ -53,17 +53,17 @@ class CrossValidation:
 def cross_validate(
     views: EmbeddedViews, label_count: int, *, with_novelty: bool = True, folds: int = FOLDS
 ) -> CrossValidation:
-    """Leave bursts out in turn, and ask heads that were fitted on the rest.
+    """Leave bursts out in turn, and classify them with heads fitted on the rest.
 
     The temperature (C. Guo et al., "On Calibration of Modern Neural Networks", 2017) is fitted on
-    all views of what was left out, and not on the pictures alone: a next burst differs more than
-    the bursts at hand do from each other, and that each view is a bit aside makes up for it.
+    all views of the left-out pictures, not on the pictures alone: a new burst differs more than the
+    existing bursts do from each other, and the variation of the views makes up for that.
 
     Args:
         views: Of pictures in the order of their names; every label is among them.
         label_count: How many labels there are.
-        with_novelty: Whether to fit and ask the score of novelty as well.
-        folds: How many parts there are at the most.
+        with_novelty: Whether to compute novelty scores as well.
+        folds: The maximum number of folds.
     """
     fold_of = fold_numbers(views, label_count, folds)
     fold_count = int(fold_of.max(initial=-1)) + 1
@@ -113,18 +113,18 @@ def left_out_logits(
     groups: NDArray[np.int64] | None = None,
     learnt: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Ask about each picture once, with a head that saw no view of its group.
+    """Classify each picture once, with a head that saw no view of its group.
 
     Args:
         views: See `cross_validate`.
         label_count: How many labels there are.
         groups: (views,) what is left out together; None takes the bursts.
-        learnt: (pictures,) what may be learnt from; None is all. A label of which nothing else
-            would be left to one of the heads is learnt from whole.
+        learnt: (pictures,) which pictures may be used for training; None is all. If a label would
+            have nothing left for one of the heads, all of it is used.
 
     Returns:
-        (asked,) int64 the pictures that could be asked about, and (asked, labels) float64 their
-        logits, without a temperature.
+        (asked,) int64, the pictures that could be classified, and (asked, labels) float64, their
+        logits without a temperature.
     """
     if groups is not None:
         views = dataclasses.replace(views, bursts=groups)
@@ -197,7 +197,7 @@ def _novelty(
     views: EmbeddedViews,
     asked: list[NDArray[np.int64]],
 ) -> tuple[Novelty, NDArray[np.float32]]:
-    """Scale the score of novelty, and score each fold's pictures on the scale of the other folds.
+    """Scale the novelty score, and score each fold's pictures on the scale of the other folds.
 
     Args:
         found: Fitted on all pictures.
@@ -225,7 +225,7 @@ def _novelty(
 
 
 def fit_calibrated(views: EmbeddedViews, label_count: int) -> tuple[LinearHead, Novelty]:
-    """Fit a head with an honest temperature, and a score of novelty with an honest scale.
+    """Fit a head and a novelty score, with temperature and scale from cross-validation.
 
     Args:
         views: Of pictures in the order of their names; every label is among them.
@@ -238,6 +238,6 @@ def fit_calibrated(views: EmbeddedViews, label_count: int) -> tuple[LinearHead, 
 
 
 def calibrated_head(views: EmbeddedViews, label_count: int) -> LinearHead:
-    """Fit a head with an honest temperature, and no score of novelty; see `fit_calibrated`."""
+    """Fit a head with a temperature from cross-validation; see `fit_calibrated`."""
     found = cross_validate(views, label_count, with_novelty=False)
     return fit_head(views, label_count, temperature=found.temperature)

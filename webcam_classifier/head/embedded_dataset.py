@@ -1,4 +1,4 @@
-"""A data set's pictures as the frozen network sees them: embedded once, for all that asks."""
+"""The embeddings of a data set's pictures, computed once for everything that needs them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from webcam_classifier.preprocess import prepare
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedDataset:
-    """What the frozen network makes of a data set.
+    """The embeddings of a data set.
 
     Attributes:
         backbone: That network.
         pictures: With their embeddings, in the order in which the folder lists them.
         views: Of all pictures in their order.
-        views_each: How many there are of each picture, itself included.
-        elsewhere: Of the pictures of another folder that is tested on, without augmented views;
-            None without one. Their labels are the data set's.
+        views_each: How many there are of each picture, including the picture itself.
+        elsewhere: Of the pictures of a separate test folder, without augmented views; None without
+            one. Their labels are the data set's.
     """
 
     backbone: Backbone
@@ -49,12 +49,12 @@ class EmbeddedDataset:
 def embedded_dataset(
     dataset: Dataset, backbone: Backbone, test: LabelledPictures | None = None
 ) -> EmbeddedDataset:
-    """Take what a data set holds now.
+    """Collect the embeddings that a data set holds now.
 
     Args:
         dataset: Whose pictures were embedded, all with the same number of views at least.
         backbone: With this network.
-        test: Pictures of another folder that is tested on.
+        test: Pictures of a separate test folder.
     """
     pictures = tuple(picture for picture in dataset.ordered() if picture.is_read)
     labels = tuple(sorted(dataset.labels))
@@ -73,14 +73,14 @@ def embed_labelled_pictures(
     test: LabelledPictures | None = None,
     views: int | None = None,
 ) -> EmbeddedDataset:
-    """Embed pictures that are no folder's index, such as a part of one; nothing is remembered.
+    """Embed pictures without an index, such as a part of a folder; nothing is cached.
 
     Args:
         pictures: What to embed.
         backbone: With this network.
         seed: For the views.
-        test: Pictures of another folder that is tested on.
-        views: How many of each picture, itself included; None: as many as `views_per_picture` says.
+        test: Pictures of a separate test folder.
+        views: How many of each picture, including itself; None takes `views_per_picture`.
     """
     extractor = FeatureExtractor(backbone.features)
     views = views or views_per_picture(len(pictures))

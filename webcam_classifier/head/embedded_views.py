@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 class EmbeddedViews:
     """Embeddings of pictures and of augmented views of them.
 
-    Views of one picture stand together, the picture itself first.
+    Views of one picture are adjacent, the picture itself first.
 
     Attributes:
         embeddings: (views, features) float32.
@@ -28,11 +28,11 @@ class EmbeddedViews:
 
     @property
     def pictures(self) -> NDArray[np.int64]:
-        """(views,) int64: the place of the picture that each is a view of, from 0."""
+        """(views,) int64: the index of each view's picture, from 0."""
         return np.asarray(np.cumsum(self.is_original) - 1)
 
     def only(self, chosen: NDArray[np.bool_]) -> EmbeddedViews:
-        """Some of the views; the same object where all are chosen.
+        """Select some of the views; the same object if all are chosen.
 
         Args:
             chosen: (views,) which of them.
@@ -47,7 +47,7 @@ class EmbeddedViews:
         )
 
     def of(self, places: NDArray[np.int64]) -> EmbeddedViews:
-        """Some of the pictures with all their views.
+        """Select some of the pictures with all their views.
 
         Args:
             places: Of the pictures, int64.

@@ -1,8 +1,8 @@
-"""Sums over embeddings that come out the same to the last bit, in whatever order they are added.
+"""Sums over embeddings that are equal to the last bit, in whatever order they are added.
 
-Embeddings are rounded to whole steps, and whole numbers below 2**53 add up exactly in float64: so
-what is added can be taken off again, and nothing of it is left. That is why a head that follows
-every snapshot is the very head that is fitted at once on all of them.
+Embeddings are rounded to multiples of a step, and integers below 2**53 add up exactly in float64.
+So what was added can be subtracted again without a trace, and a head that is updated with every
+snapshot is identical to one that is fitted on all of them at once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _BLOCK = 4096  # views at once, which bounds the memory of their float64 form
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingSums:
-    """Sums over the pictures of one label, in whole steps; every number is a whole one.
+    """Sums over the pictures of one label, in steps; every number is an integer.
 
     Attributes:
         pictures: How many pictures.
         picture_sum: (features,) float64, of their own embeddings.
-        views: How many views, the pictures themselves included.
+        views: How many views, including the pictures themselves.
         view_sum: (features,) float64, of the embeddings of all views.
         products: (features, features) float64, of the views' embeddings with themselves.
     """
@@ -40,7 +40,7 @@ class EmbeddingSums:
 
     @staticmethod
     def empty(width: int) -> EmbeddingSums:
-        """Sums of nothing, for embeddings of so many features."""
+        """Return empty sums, for embeddings of this many features."""
         return EmbeddingSums(0, np.zeros(width), 0, np.zeros(width), np.zeros((width, width)))
 
     @staticmethod
@@ -49,7 +49,7 @@ class EmbeddingSums:
         is_original: NDArray[np.bool_],
         chosen: NDArray[np.bool_] | None = None,
     ) -> EmbeddingSums:
-        """Sum up views, a block at a time: of those that are not chosen nothing is copied.
+        """Sum up views, a block at a time; views that are not chosen are not copied.
 
         Args:
             embeddings: (views, features) float32.
@@ -72,7 +72,7 @@ class EmbeddingSums:
         return EmbeddingSums(count, picture_sum, len(places), view_sum, products)
 
     def plus(self, other: EmbeddingSums, sign: int = 1) -> EmbeddingSums:
-        """Add other sums, or with a sign of -1 take them off."""
+        """Add other sums, or subtract them with a sign of -1."""
         return EmbeddingSums(
             self.pictures + sign * other.pictures,
             self.picture_sum + sign * other.picture_sum,
@@ -117,7 +117,7 @@ class PooledSums:
         return np.asarray(covariance)
 
     def without_label(self, label: int, sums: EmbeddingSums) -> PooledSums:
-        """Leave a whole label out, whose views counted as `pool_evenly` lets them count.
+        """Leave a whole label out, whose views were weighted by `pool_evenly`.
 
         Args:
             label: Its index; those of later labels become one less.
@@ -132,7 +132,7 @@ class PooledSums:
         )
 
     def minus(self, part: PooledSums) -> PooledSums:
-        """Leave a part out, which was pooled with the same weights."""
+        """Leave a part out that was pooled with the same weights."""
         return PooledSums(
             self.picture_counts - part.picture_counts,
             self.picture_sums - part.picture_sums,
@@ -143,7 +143,7 @@ class PooledSums:
 
 
 class PooledSumsBuilder:
-    """Pools sums label by label, so that the sums of one label at a time need memory.
+    """Pools sums label by label, so that only one label's sums are in memory at a time.
 
     Args:
         label_count: How many labels there are.
@@ -158,7 +158,7 @@ class PooledSumsBuilder:
         self._products = np.zeros((width, width))
 
     def add(self, label: int, sums: EmbeddingSums, weight: float) -> None:
-        """Take in one label's sums; labels come in their order, as rounding depends on it.
+        """Add one label's sums; labels come in their order, because rounding depends on it.
 
         Args:
             label: Its index.
@@ -179,7 +179,7 @@ class PooledSumsBuilder:
 
 
 def pool_evenly(sums: Sequence[EmbeddingSums]) -> PooledSums:
-    """Pool labels so that each counts alike, however many pictures it has.
+    """Pool labels with equal weight, however many pictures they have.
 
     Args:
         sums: One for each label, in the labels' order; each has a view.

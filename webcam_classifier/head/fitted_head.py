@@ -1,4 +1,4 @@
-"""What answers an embedding: the labels, a linear head, and the score of novelty."""
+"""A head that classifies embeddings: the labels, the linear layer, and the novelty score."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from webcam_classifier.prediction import Prediction
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A head over the embeddings of some labels; it never changes, a new one takes its place.
+    """A head for some labels; immutable, so a new one replaces it.
 
     Attributes:
         labels: Two or more, in the order of the head.
         linear: Fitted on embeddings of these labels.
-        novelty: Tells what is of none of them; None before that is known.
+        novelty: Detects what is none of them; None before it is fitted.
     """
 
     labels: tuple[str, ...]

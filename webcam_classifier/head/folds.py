@@ -1,4 +1,4 @@
-"""Which pictures are left out together, so that a burst is never learnt from and asked about."""
+"""The folds of cross-validation: no burst is both in training and in validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webcam_classifier.head.embedded_views import EmbeddedViews
 
 FOLDS = 5
 NEVER_LEFT_OUT = -1
-"""The fold of a label's only picture: without it there would be nothing to know the label by."""
+"""The fold of a label's only picture: without it, the label would have no training picture."""
 
 
 def fold_numbers(
@@ -17,9 +17,9 @@ def fold_numbers(
 ) -> NDArray[np.int64]:
     """Number views by the part they are left out with, for cross-validation over bursts.
 
-    Each burst, the largest first, goes whole to the fold with the fewest views of its label, and of
-    several such to the emptiest: two bursts of a label are two folds. A label of a single burst is
-    cut in time. Where a label has a single picture, that one is never left out.
+    Each whole burst, the largest first, goes to the fold with the fewest views of its label, and
+    among equal ones to the smallest fold: two bursts of a label are two folds. A label with a
+    single burst is cut in time. A label's only picture is never left out.
 
     Args:
         views: Of pictures in the order of their names; views of one picture stand together.

@@ -1,7 +1,7 @@
-"""Some points that stand for many: k-means, begun by k-means++.
+"""k-means clustering, initialised by k-means++.
 
 Written here because scikit-learn takes a second to load, and nothing else of it is needed; the
-score of the unknown is as good with this one.
+novelty score is as good with this one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def k_means(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[np.float32]:
-    """Find centres, so that every point is near one of them; the same points give the same ones.
+    """Find cluster centres; the same points give the same centres.
 
     The first ones are drawn among the points, those far from all before with more chance
     (D. Arthur and S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding", 2007); then
@@ -39,7 +39,7 @@ def k_means(points: NDArray[np.float32], count: int, rounds: int) -> NDArray[np.
 def _drawn(
     points: NDArray[np.float32], count: int, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draw the first centres: of a few candidates each time the one that leaves least distance."""
+    """Draw the first centres: each time, the best of a few candidates."""
     trials = 2 + int(np.log(count))
     squares = (points * points).sum(axis=1)
     chosen = [int(generator.integers(len(points)))]

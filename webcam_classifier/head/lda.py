@@ -1,4 +1,4 @@
-"""Fit a linear classifier on embeddings, and put it onto the feature graph."""
+"""Fit a linear discriminant on embeddings, and append it to the feature graph."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from webcam_classifier.model_card import BATCH_AXIS, OUTPUT_NAME
 _SMALLEST_VARIANCE = 1e-7  # of a feature: what is left where all pictures are alike
 
 SHRINKAGE = 0.2
-"""How far the covariance is drawn towards a round one. Chosen by benchmarks/head_recipe.py over
-data sets, where 0.15 to 0.3 are about as good. To choose it by leaving out bursts did worse:
-they resemble each other more than they resemble what the camera will see next."""
+"""How far the covariance is shrunk towards a multiple of the identity. Chosen by
+benchmarks/head_recipe.py over data sets, where 0.15 to 0.3 are about as good. Choosing it by
+leaving out bursts was worse: they resemble each other more than they resemble what the camera will
+see next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class LinearHead:
         weights: (labels, features) float32.
         bias: (labels,) float32.
         temperature: What the logits were divided by, so that a confidence of 0.9 is right nine
-            times in ten; 1 where there was nothing to fit it on.
+            times in ten; 1 if there was nothing to fit it on.
     """
 
     weights: NDArray[np.float32]
@@ -49,7 +50,7 @@ class LinearHead:
 def discriminant(
     sums: PooledSums, shrinkage: float = SHRINKAGE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit a linear discriminant with a covariance that is shrunken towards a round one.
+    """Fit a linear discriminant with a covariance shrunk towards a multiple of the identity.
 
     Args:
         sums: Over what is learnt from; every label has a picture.
@@ -71,15 +72,16 @@ def discriminant(
 def solve_head(sums: PooledSums, temperature: float, shrinkage: float = SHRINKAGE) -> LinearHead:
     """Fit a head: the same sums give the same head to the last bit.
 
-    Where a label lies is learnt from the pictures themselves, as live sees such; in which
-    directions its pictures differ, from all views. Directions are not scaled first: those that
-    hardly move say little. Labels count alike in both, however many pictures they have. Nothing is
-    random and nothing iterates.
+    A label's mean comes from the pictures themselves, because live sees such pictures; the
+    covariance comes from all views. Features are not standardised first: those that hardly vary say
+    little. Labels have equal weight in both, however many pictures they have. Nothing is random,
+    and nothing iterates.
 
     Args:
         sums: Over what is learnt from; every label has a picture.
         temperature: What the logits are divided by.
-        shrinkage: How far the covariance is drawn towards a round one, above 0, to 1.
+        shrinkage: How far the covariance is shrunk towards a multiple of the identity, above 0, up
+            to 1.
     """
     with one_blas_thread():
         weights, bias = discriminant(sums, shrinkage)
@@ -118,18 +120,19 @@ def fit_head(
     """Fit a head on views at once; see `solve_head`.
 
     Args:
-        views: What to learn from; of every label at least one picture itself is among them.
+        views: The training views; every label has at least one original picture among them.
         label_count: How many labels there are.
-        shrinkage: How far the covariance is drawn towards a round one, above 0, to 1.
-        temperature: What the logits are divided by; `cross_validate` finds the one that makes
-            confidence honest.
+        shrinkage: How far the covariance is shrunk towards a multiple of the identity, above 0, up
+            to 1.
+        temperature: What the logits are divided by; `cross_validate` finds the one that calibrates
+            the confidence.
     """
     sums = sums_by_label(views, label_count)
     return solve_head(pool_evenly(sums), temperature, shrinkage)
 
 
 def append_head(features: onnx.ModelProto, head: LinearHead) -> onnx.ModelProto:
-    """Put a head onto a feature graph: one file from pixels to probabilities.
+    """Append a head to a feature graph: one file from pixels to probabilities.
 
     Args:
         features: A graph whose only output is the embedding (batch, features).

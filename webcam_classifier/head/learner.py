@@ -1,8 +1,8 @@
-"""The learner: pictures with embeddings are added and taken away, and a head follows from them.
+"""The learner: pictures with embeddings are added and removed, and a head is fitted on them.
 
-A head is a function of the pictures that there are. So training on a folder is to add all and fit,
-and teaching while a camera runs is to add one and fit: the same pictures give the same head, the
-same temperature and threshold, and the same figure, to the last bit.
+A head is a function of its pictures. So training on a folder is to add all of them and fit, and
+teaching while a camera runs is to add one and fit: the same pictures give the same head,
+temperature, threshold and accuracy, to the last bit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import ModelCard
 
 USUAL_TEMPERATURE = 70.0
-"""Of a head, about, as long as nothing could be left out to fit it on: hands gave 50 to 100."""
+"""A rough value for a head until left-out pictures give one: hands gave 50 to 100."""
 
 _BLOCK = 1024  # pictures at once, whose embeddings are copied to be summed up
 
@@ -48,16 +48,16 @@ _Seen = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What cross-validation over bursts found out about pictures.
+    """The result of cross-validation over bursts.
 
     Attributes:
         pictures: Those, in the order in which the folder lists them.
         labels: Theirs, sorted.
         views: Of the pictures, with their bursts.
-        found: What was said about them by heads that never saw their burst.
-        evaluation: How right that was; None where nothing could be left out.
+        found: The predictions for them by heads that never saw their burst.
+        evaluation: The accuracy of those; None if nothing could be left out.
         cut_labels: Labels of a single burst, which was cut in time.
-        rests_on: What kept asked and learnt pictures apart, in words.
+        rests_on: How validation and training pictures were kept apart, in words.
         temperature: Of the head.
     """
 
@@ -72,7 +72,7 @@ class Calibration:
 
 
 class Learner:
-    """Keeps what a head follows from. All methods may be called from any thread.
+    """Holds the pictures of a head. All methods may be called from any thread.
 
     >>> from pathlib import Path
     >>> from webcam_classifier import Dataset, Learner
@@ -93,8 +93,8 @@ class Learner:
     ('blue', 'red')
     >>> learner.write(Path("model.onnx"))
 
-    Sums are kept from one fit to the next, so that a fit takes as long with five thousand pictures
-    as with ten. They take (features, features) numbers for each label: five megabytes with 768.
+    Running sums make a fit with five thousand pictures as fast as one with ten. They need
+    (features, features) numbers for each label: five megabytes with 768.
 
     Args:
         backbone: The frozen network that the embeddings are from.
@@ -119,7 +119,7 @@ class Learner:
 
     @property
     def calibration(self) -> Calibration | None:
-        """The last one; it may be of pictures that were there a moment ago."""
+        """The last one; the pictures may have changed since."""
         return self._calibration
 
     @property
@@ -134,12 +134,12 @@ class Learner:
             return sum(map(len, self._summed.values()))
 
     def add(self, picture: Picture) -> None:
-        """Add a picture, or put what is known better in its place."""
+        """Add a picture, or replace it by a newer version."""
         with self._lock:
             self._pictures.setdefault(picture.label, {})[picture.key] = picture
 
     def remove(self, picture: Picture) -> None:
-        """Take a picture away; nothing happens where it is not there."""
+        """Remove a picture; nothing happens if it is not there."""
         with self._lock:
             own = self._pictures.get(picture.label, {})
             own.pop(picture.key, None)
@@ -182,7 +182,7 @@ class Learner:
             return self._fitted
 
     def restore(self, calibration: Calibration) -> None:
-        """Hold the pictures of a calibration and no others, and what it found out about them."""
+        """Hold the pictures and the results of a calibration, and no other pictures."""
         pictures: dict[str, list[Picture]] = {label: [] for label in calibration.labels}
         for picture in calibration.pictures:
             pictures[picture.label].append(picture)
@@ -191,9 +191,9 @@ class Learner:
             self._calibration = calibration
 
     def cross_validate(self, embedded: EmbeddedViews | None = None) -> Calibration | None:
-        """Ask about each picture whose file was embedded, by heads that never saw its burst.
+        """Classify each picture whose file was embedded, by heads that never saw its burst.
 
-        Takes a second with a thousand pictures, and holds nothing up meanwhile.
+        Takes a second with a thousand pictures, without blocking other calls.
 
         Args:
             embedded: See `cross_validate_pictures`.
@@ -212,7 +212,7 @@ class Learner:
         return cross_validate_pictures(chosen, views, embedded)
 
     def calibrate(self, embedded: EmbeddedViews | None = None) -> Calibration | None:
-        """Cross-validate, and give heads from now on the temperature and threshold that follow.
+        """Cross-validate, and use the resulting temperature and threshold for heads from now on.
 
         Args:
             embedded: See `cross_validate_pictures`.
@@ -224,7 +224,7 @@ class Learner:
         return self._calibration
 
     def adopt(self, calibration: Calibration | None) -> None:
-        """Use what a calibration found for the heads that are fitted from now on.
+        """Use a calibration for the heads that are fitted from now on.
 
         Args:
             calibration: From `cross_validate`; None forgets the last one.
@@ -243,7 +243,7 @@ class Learner:
         return head.on(self._backbone.features)
 
     def card(self, dataset: str, data_hash: str) -> ModelCard:
-        """The card of the model, with the cross-validated figure.
+        """The card of the model, with the cross-validated accuracy.
 
         Args:
             dataset: The folder of the pictures, as a person names it.
@@ -302,7 +302,7 @@ class Learner:
         return novelty.knowing(np.stack(new)) if new else novelty
 
     def _update_sums(self) -> bool:
-        """Make the sums those of the pictures that there are; tells whether anything changed."""
+        """Update the sums to the current pictures; return whether anything changed."""
         views = self.views
         seen = {
             label: {

@@ -1,4 +1,4 @@
-"""Decide for a data set whether views of its pictures may be mirrored, by a sample of them."""
+"""Decide on a sample of a data set whether views of its pictures may be mirrored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE = 24
 
 
 def check_mirroring(dataset: Dataset, embedder: Embedder) -> MirrorDecision:
-    """Embed a sample of the pictures mirrored, and tell whether labels become alike by it.
+    """Embed a sample of the pictures mirrored, and decide whether that makes labels look alike.
 
     The sample are the pictures whose content hashes come first, so that it hardly changes when
     pictures are added, and is the same in every command.

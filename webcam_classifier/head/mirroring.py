@@ -1,4 +1,4 @@
-"""Measure whether a mirrored picture keeps its label, so that mirrored views may be learnt from."""
+"""Measure whether mirrored pictures keep their label, so that mirrored views may be used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MirrorDecision:
     asked: int
 
     def describe(self) -> str:
-        """Say in one sentence what is done, and why."""
+        """Describe the decision and its reason in one sentence."""
         if self.pairs:
             named = ", ".join(f"{one} and {other}" for one, other in self.pairs[:_NAMED])
             if len(self.pairs) > _NAMED:
@@ -72,13 +72,13 @@ def decide_mirroring(
     bursts: NDArray[np.int64],
     labels: Sequence[str],
 ) -> MirrorDecision:
-    """Ask heads that have not seen a picture's burst what its mirror image shows.
+    """Classify mirror images with heads that have not seen the pictures' bursts.
 
-    Where the mirror image of a picture is taken for another label, a mirrored view would be trained
-    on under the wrong label: an arrow to the left, a b and a d. Two labels that go over into each
-    other show with few pictures, in the margins between their logits: all else about a
-    picture is the same in its mirror image and cancels. Of a single direction, as from `left` to
-    `everything else`, more is asked for: most mirror images of pictures that are recognised.
+    If the mirror image of a picture looks like another label, a mirrored view would be trained on
+    under the wrong label: an arrow to the left, a b and a d. Few pictures are enough to detect two
+    labels that turn into each other, by the margins between their logits: everything else about a
+    picture is the same in its mirror image and cancels. A single direction, such as from `left` to
+    `everything else`, needs more evidence: most mirror images of correctly classified pictures.
 
     The order of the pictures and the numbers of the bursts do not matter.
 
@@ -110,14 +110,14 @@ def decide_mirroring(
 
 @dataclass(frozen=True, eq=False)
 class _MirroredAnswers:
-    """What heads say of pictures of bursts that they have not seen, and of their mirror images.
+    """Predictions for pictures and their mirror images by heads that have not seen their bursts.
 
     Attributes:
         asked: (labels,) pictures of each label.
         answers: (labels, labels) how many pictures of each label, recognised as they are, go to
             which label when mirrored.
-        margins: (labels, labels) how far the first label's logit is above the second's, summed up
-            over pictures of the first.
+        margins: (labels, labels) the first label's logit minus the second's, summed up over
+            pictures of the first.
         mirrored_margins: The same of their mirror images.
     """
 

@@ -1,8 +1,8 @@
-"""How unlike everything that was shown a picture is: fitted on embeddings, computed in the graph.
+"""The novelty score: how different a picture is from all snapshots, computed in the graph.
 
-The score is made of two distances: to the nearest snapshot in the space that tells the labels
-apart, which finds what lies between labels, and to the nearest of some centres of the snapshots in
-the embedding itself, which finds what is like none of them. Each counts in units of how far the
+The score combines two distances: to the nearest snapshot in the space that separates the labels,
+which detects what lies between labels, and to the nearest of some cluster centres of the snapshots
+in the embedding itself, which detects what is like none of them. Each is in units of how far the
 next recording is expected to be. benchmarks/unknown.py compares other scores.
 """
 
@@ -24,21 +24,20 @@ from webcam_classifier.head.lda import sums_by_label
 from webcam_classifier.model_card import BATCH_AXIS, UNKNOWN_NAME
 
 UNKNOWN_THRESHOLD = 1.0
-"""The score above which a picture is taken to be of none of the labels, in every model: 95 % of
-the pictures of a next recording of known labels are expected to be below."""
+"""The score above which a picture counts as unknown, in every model: 95 % of the pictures of a new
+recording of known labels are expected to be below it."""
 
 KNOWN_SHARE = 0.95
 """How many of the known pictures are to pass."""
 
 NEW_RECORDING_REACH = (4.4, 0.53)
-"""How far 95 % of the pictures of a new recording are from what was recorded, in the two distances.
-
-Recordings of one person in one room can't tell that, nor can near copies of single pictures: so
-what they say never makes the score stricter than this. The median over kinds of data of what other
-people, rooms, subjects and photographs came to is 3.9 and 0.47, and 3.7 to 4.2 and 0.38 to 0.55
-where any one kind is left out (`python -m benchmarks.unknown DATA`); that both distances have to
-pass takes a tenth more. The first is in spreads of a label's pictures. The second is of embeddings
-of length one, of which unrelated ones are farther apart: with SqueezeNet 0.6 to 0.9."""
+"""How far 95 % of the pictures of a new recording are from existing ones, in the two distances.
+Recordings of one person in one room can't tell that, nor can near duplicates of single pictures, so
+they never make the score stricter than this. The median over kinds of data (other people, rooms,
+subjects and photographs) is 3.9 and 0.47, and 3.7 to 4.2 and 0.38 to 0.55 without any one kind
+(`python -m benchmarks.unknown DATA`); a tenth is added because both distances have to pass. The
+first is in spreads of a label's pictures. The second is between embeddings of length one; unrelated
+ones are farther apart: with SqueezeNet 0.6 to 0.9."""
 
 _POWER = 3.0  # of both distances, which are then summed: between a sum and the larger of both
 _SHRINKAGE = 0.4  # of the covariance within labels; 0.05 loses 0.01 of AUROC
@@ -52,16 +51,16 @@ _SMALLEST_PART = 1e-6  # of the largest eigenvalue: below, it is rounding
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """What the score is computed from.
+    """The parameters of the score.
 
     Attributes:
-        projection: (features, directions) float32: into the space that tells the labels apart.
+        projection: (features, directions) float32: into the space that separates the labels.
         offset: (directions,) float32, added there.
         snapshots: (snapshots, directions) float32: where the snapshots are in that space.
         centres: (centres, features) float32: of the snapshots' embeddings.
         scales: (2,) float32: what each distance counts for, in that order.
-        strict_threshold: The score above which a picture is unlike what was recorded, at most
-            `UNKNOWN_THRESHOLD`: 95 % of the pictures of left-out bursts are below. It promises
+        strict_threshold: The score above which a picture differs from the recordings themselves, at
+            most `UNKNOWN_THRESHOLD`: 95 % of the pictures of left-out bursts are below. It says
             nothing about other people and rooms.
     """
 
@@ -95,7 +94,7 @@ class Novelty:
         return np.stack(nearest, axis=1)
 
     def knowing(self, embeddings: NDArray[np.float32]) -> Novelty:
-        """A score that knows more snapshots at once, in the space and the scale of before.
+        """Add snapshots at once, with the space and the scale unchanged.
 
         Args:
             embeddings: Of the snapshots, (pictures, features) float32.
@@ -114,15 +113,15 @@ def fit_novelty(
     chosen: NDArray[np.bool_] | None = None,
     sums: PooledSums | None = None,
 ) -> Novelty:
-    """Fit the score, so that 95 % of the pictures of a next recording stay below one.
+    """Fit the score, so that 95 % of the pictures of a new recording stay below one.
 
     Args:
         views: What is known; every label is among them.
         label_count: How many labels there are.
-        held_out: Pictures that the network itself did not learn from, where it learnt from
-            `views`; where there are none, the views of `views` stand in for them.
+        held_out: Pictures that the network itself was not trained on, if it was trained on `views`;
+            without any, the views in `views` are used instead.
         chosen: (views,) which of `views` are known; None takes all.
-        sums: Over what is known, where somebody has them already.
+        sums: Over what is known, if they were computed already.
     """
     if sums is None:
         sums = pool_evenly(sums_by_label(views, label_count, chosen))
@@ -177,7 +176,7 @@ def append_novelty(classifier: onnx.ModelProto, novelty: Novelty) -> onnx.ModelP
 def fit_distances(
     sums: PooledSums, embeddings: NDArray[np.float32], originals: NDArray[np.bool_]
 ) -> Novelty:
-    """Find the space and what is remembered of the snapshots; the scales are still one.
+    """Find the space and the stored snapshots; the scales are still one.
 
     Args:
         sums: Over what is known.
@@ -207,12 +206,11 @@ def scaled(
     label_indices: NDArray[np.int64],
     bursts: NDArray[np.int64],
 ) -> Novelty:
-    """Scale both distances, so that 95 % of a next recording's pictures have a score of at most 1.
+    """Scale both distances, so that 95 % of a new recording's pictures have a score of at most 1.
 
-    Each distance counts in units of what 95 % of the known pictures stay below, or of
-    `NEW_RECORDING_REACH` where that is more. The score is scaled down further where 95 % of the
-    known pictures would not pass, or where the differences between bursts let a next one be
-    expected to differ more.
+    The unit of each distance is its 95 % quantile over the known pictures, or `NEW_RECORDING_REACH`
+    if that is larger. The score is scaled down further if 95 % of the known pictures would not
+    pass, or if the differences between bursts suggest that a new one differs more.
 
     Args:
         found: From `fit_distances`.
@@ -240,7 +238,7 @@ def scaled(
 def few_bursts_margin(
     scores: NDArray[np.float64], label_indices: NDArray[np.int64], bursts: NDArray[np.int64]
 ) -> float:
-    """How much farther a next burst may be, as few bursts tell little of how bursts differ.
+    """How much farther a new burst may be, because few bursts say little about their variance.
 
     Labels differ, bursts of a label differ, and pictures of a burst differ (S. R. Searle, G.
     Casella and C. E. McCulloch, "Variance Components", 1992). The margin is the difference between

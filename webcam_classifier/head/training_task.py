@@ -1,4 +1,4 @@
-"""A training task: what is learnt from, and what comes out."""
+"""A training task: its inputs and its result."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from webcam_classifier.head.learner import Calibration
 
 @dataclass(frozen=True, eq=False)
 class TrainingTask:
-    """What is learnt from.
+    """The inputs of a training.
 
     Attributes:
         pictures: All pictures of the data set.
-        split: Which of them train, choose and measure.
-        test_pictures: A test set from elsewhere; None measures on the split's test part.
+        split: Which of them are for training, validation and testing.
+        test_pictures: A separate test set; None uses the split's test part.
         backbone: torchvision's name of the network.
         input_size: The side of the square picture, in pixels.
         seed: The same gives the same model.
-        measured_only: Write the very model that was measured, also where one that learnt from
-            the test pictures as well is at hand.
+        measured_only: Write the model that was tested, even if one trained on all pictures is
+            available.
         started: When the command started, seconds on the monotonic clock.
-        command: How to do it again: the command line.
-        facts: What the data set is like; None where nobody looked.
+        command: The command line that repeats it.
+        facts: Statistics of the data set; None if they were not gathered.
         mirrored: Whether views are mirrored; not where labels are mirror images of each other.
     """
 
@@ -48,16 +48,15 @@ class TrainingTask:
 
     @property
     def is_cross_validated(self) -> bool:
-        """Whether a head is measured by leaving bursts out in turn, as nothing is kept to measure.
+        """Whether a head is cross-validated, because no pictures are held out for testing.
 
-        It is not where a test set comes from elsewhere or with the folder, and where what was
-        measured itself is to be written.
+        It is not with a separate or predefined test set, and with `measured_only`.
         """
         held_out = self.split.test_is_given or self.measured_only
         return self.test_pictures is None and not held_out
 
     def without_held_back(self) -> TrainingTask:
-        """The same with all pictures to learn from, as cross-validation does."""
+        """The same task with all pictures for training, as in cross-validation."""
         pictures, nothing = self.pictures, np.zeros(0, dtype=np.int64)
         bursts = number_bursts(pictures.names, pictures.label_indices, pictures.fingerprints)
         split = Split(
@@ -72,7 +71,7 @@ class TrainingTask:
 
     @property
     def rests_on(self) -> str:
-        """What keeps the pictures that are measured on apart from those learnt from, in words."""
+        """How test and training pictures are kept apart, in words."""
         if self.test_pictures is not None:
             return f"pictures of another folder, {self.test_pictures.folder}"
         split = self.split
@@ -95,21 +94,21 @@ class TrainingTask:
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """What a way of training gives.
+    """The result of a training.
 
     Attributes:
-        graph: From pixels to probabilities. Where there is no cross-validation, it has not seen
-            the pictures that are kept to measure with.
+        graph: From pixels to probabilities. Without cross-validation, it has not seen the pictures
+            that are held out for testing.
         mode: `head` or `finetune`.
         weights: Where the pretrained weights came from.
         details: What else is worth a line in metrics.json.
-        checkpoint: The parameters as a safetensors file, where layers were trained.
-        unknown_threshold: Of the graphs' second output; None where they have none.
+        checkpoint: The parameters as a safetensors file, if layers were trained.
+        unknown_threshold: Of the graph's second output; None if it has none.
         strict_threshold: Likewise, of what is unlike the recordings themselves.
         note: Said at the end, such as that training was stopped early.
-        superseded: Files that nobody needs once the model is written.
-        cross_validation: Where all pictures were learnt from: what heads that never saw a
-            picture's burst said of it.
+        superseded: Files that are not needed once the model is written.
+        cross_validation: If all pictures were used for training: the predictions by heads that
+            never saw a picture's burst.
     """
 
     graph: onnx.ModelProto

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def describe_validation(labels: Sequence[str], cut_labels: Sequence[str], are_named: bool) -> str:
-    """Say what a cross-validated figure rests on; the same in every place that shows one.
+    """Say what a cross-validated accuracy is based on; used wherever one is shown.
 
     Args:
         labels: All of them.
