@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from benchmarks.explanation import ROOMS_ASKED, TAUGHT, hands_of, measure, scenes, teach
@@ -21,6 +23,7 @@ from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.heat_map import draw_heat_map
+from webcam_classifier.model.writer import write_model
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.ui.explanation import Explanation
 
@@ -112,3 +115,23 @@ def test_evaluate_saves_each_picture_by_what_was_said_of_it(
     saved, _ = list_pictures(folder)
     assert len(saved) == len(list_pictures(tmp_path / "asked")[0])
     assert {path.relative_to(folder).parts[0] for path in saved} <= {"right", "wrong"}
+
+
+def test_a_label_of_a_model_from_elsewhere_leads_out_of_no_folder(
+    taught_model: Path, hands: Path, tmp_path: Path
+) -> None:
+    graph = onnx.load(taught_model / "model.onnx")
+    card = Classifier(taught_model / "model.onnx").card
+    said, truth = card.labels[:2]
+    leading_out = "x/../../../../elsewhere"
+    names = tuple(leading_out if label == said else label for label in card.labels)
+    write_model(graph, replace(card, labels=names), tmp_path / "model.onnx")
+    for place, path in enumerate(sorted((hands / said).iterdir())[:3]):
+        asked = tmp_path / "asked" / truth / f"{place}{path.suffix}"
+        asked.parent.mkdir(parents=True, exist_ok=True)
+        asked.write_bytes(path.read_bytes())
+    folder = tmp_path / "there" / "explained"
+    evaluate.main([str(tmp_path / "model.onnx"), str(tmp_path / "asked"), "--explain", str(folder)])
+    saved = [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+    assert len(saved) == 3
+    assert all(path.parent.parent == folder / "wrong" for path in saved)

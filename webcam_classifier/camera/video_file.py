@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +20,7 @@ _CODECS = {".mp4": ("mp4v", "avc1"), ".avi": ("MJPG",)}  # the first one that wo
 _MEASURE_RATE_FOR = 0.5  # seconds of a live source that are kept until its rate is known
 _TRIAL_FRAMES = 5  # encoded once to see how long that takes
 _ENCODING_SHARE = 0.5  # of the time, at the most
+_SMALLEST_VIDEO = 65_536  # bytes; on a disk with less room no writer can be opened
 _COMMON_RATE = 30.0  # frames a second, where nothing tells
 
 
@@ -45,8 +49,9 @@ class VideoFile:
     were dropped.
 
     The video is written to a hidden file beside its place and moved there by `__exit__`, also
-    after Ctrl-C or an unplugged camera. Odd sizes lose their last row or column, which no common
-    codec can keep.
+    after Ctrl-C or an unplugged camera. What the disk had room for of one that was cut short is
+    moved too, and `__exit__` raises a `UserError`. Odd sizes lose their last row or column, which
+    no common codec can keep.
 
     Args:
         path: Ends with .mp4 or .avi; an older file is replaced.
@@ -148,6 +153,10 @@ class VideoFile:
             )
             if writer.isOpened():
                 return writer
+        if shutil.disk_usage(self._hidden.parent).free < _SMALLEST_VIDEO:
+            raise UserError(
+                explain_os_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self._path)
+            )
         raise UserError(
             f"This OpenCV can't write {self._path.suffix} videos, so {self._path} was not "
             f"written. Name it with the ending .avi, or install opencv-python from PyPI."
@@ -177,6 +186,8 @@ class VideoFile:
     def _move_into_place(self) -> None:
         check = cv2.VideoCapture(str(self._hidden))
         readable = check.read()[0]
+        # OpenCV does not say that a disk is full; the container then counts fewer frames, or none.
+        count = check.get(cv2.CAP_PROP_FRAME_COUNT)
         check.release()
         if not readable:
             raise UserError(
@@ -184,6 +195,11 @@ class VideoFile:
                 "is full, and start again."
             )
         replace_atomically(self._path, lambda partial: _move(self._hidden, partial))
+        if count < self._written:
+            raise UserError(
+                f"The video {self._path} is cut short: not all of its {self._written} frames could "
+                "be written. Check whether the disk is full, and start again."
+            )
 
 
 def _move(source: Path, target: Path) -> None:

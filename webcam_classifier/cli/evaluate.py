@@ -47,6 +47,7 @@ from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
 from webcam_classifier.evaluation.surroundings import SurroundingsCheck, check_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
+from webcam_classifier.exchange.import_dataset import safe_label
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
 from webcam_classifier.prediction import Prediction
@@ -201,10 +202,12 @@ def save_explanations(
     for place, prediction in enumerate(track(Stage.EXPLAIN, measured.predictions)):
         truth = pictures.labels[pictures.label_indices[place]]
         said = "unknown" if prediction.is_unknown else prediction.label
-        verdict = Path("right") / truth if said == truth else Path("wrong") / f"{truth}_as_{said}"
+        # What was said stands in the model's card, which anybody may have written.
+        mistake = safe_label(f"{truth}_as_{said}")
+        verdict = Path("right") / truth if said == truth else Path("wrong") / mistake
         name = Path(pictures.names[place]).name
         path = folder / verdict / Path(name).with_suffix(".jpg")
-        if path in written:  # `a.png` beside `a.jpg`, or in another folder of the same label
+        if path in written:  # `a.png` beside `a.jpg`, or another folder or label of like name
             path = folder / verdict / f"{place + 1}_{name}.jpg"
         written.add(path)
         image = pictures.images[place]

@@ -125,7 +125,7 @@ def label_list(original: Classifier) -> bytes:
     """
     labels = original.card.labels
     for label in labels:
-        if len(label.encode()) > _LONGEST_LABEL or "\n" in label:
+        if len(label.encode()) > _LONGEST_LABEL or label.splitlines() != [label]:
             raise UserError(
                 f"The label {label[:40]!r} can't be a line of {LABELS_NAME}. Rename it, and train "
                 "again."
