@@ -29,7 +29,7 @@ from webcam_classifier.storage import replace_atomically
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         manifest: Of the zip file.
@@ -43,13 +43,13 @@ class Exported:
 def export_dataset(dataset: Path, file: Path) -> Exported:
     """Write all pictures of a data set into a zip file that `import_dataset` reads.
 
-    Files keep their places and names, so that bursts stay what they are, and the same data set
-    gives the same zip file to the last byte.
+    Files keep their paths and names, so that bursts are preserved, and the same data set gives the
+    same zip file to the last byte.
 
     Args:
         dataset: The folder.
-        file: Where to write, a name that ends in .zip. What an export wrote there before is
-            replaced as a whole, and nothing else is.
+        file: Where to write, a name that ends in .zip. An earlier export is replaced completely,
+            and nothing else is.
 
     Raises:
         UserError: There is no picture, the data set is too large for one zip file, or the file
@@ -75,7 +75,7 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
 
 
 def _check_target(file: Path, dataset: Path) -> None:
-    """Refuse to replace what no export has written."""
+    """Refuse to replace a file that was not written by an export."""
     if file.suffix.lower() != ".zip":
         raise UserError(f"{file} is not the name of a zip file. End it in .zip.")
     if file.resolve().is_relative_to(dataset.resolve()):

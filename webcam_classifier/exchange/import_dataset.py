@@ -1,4 +1,4 @@
-"""Read pictures of another tool, or of another machine, into a data set: all of them, or none."""
+"""Import pictures of another tool or machine into a data set: all of them, or none."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _LONGEST_ORIGIN = 40  # characters of the source's name in front of it
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of it.
+    """The result of an import.
 
     Attributes:
-        tool: Whose layout it was, in words.
+        tool: The tool whose layout it has, in words.
         added: Pictures by label.
         parts: Pictures by the name of their part; none where all is one whole.
         known: Pictures that were in the data set already, under the same label.
         elsewhere: Pictures that are in it under another label: their path, and that label.
         renamed: Labels that can't be folders, by what they became.
-        refused: Paths of what was not taken, with the reason.
+        refused: Paths of files that were not imported, with the reason.
         notes: What a person should know.
         files: Paths of the pictures that were added, below the data set, with forward slashes.
     """
@@ -57,10 +57,10 @@ class Imported:
 
 
 def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imported:
-    """Read a folder or a zip file into a data set.
+    """Import a folder or a zip file into a data set.
 
-    Pictures are found again by their content: what is in the data set already is not added twice,
-    nor under a second label.
+    Pictures are recognised by their content: one that is in the data set already is not added
+    again, nor under a second label.
 
     Args:
         source: What another tool wrote, or `export_dataset`; see `layouts`.
@@ -79,14 +79,14 @@ def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imp
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How it is read in.
+    """How to import.
 
     Attributes:
         label: What all pictures show, whatever the source says; None believes it.
-        as_whole: Whether parts, such as `train` and `test`, are all taken for one whole.
+        as_whole: Whether parts, such as `train` and `test`, are merged.
         labels: That the data set has besides those of its folders.
         check: Raises a `PictureError` for a file's content that is no picture to learn from.
-        is_rehearsal: Whether to change nothing, and only to find out what would come of it.
+        is_rehearsal: Whether to change nothing, and only find out what would be imported.
     """
 
     label: str | None = None
@@ -97,7 +97,7 @@ class ImportOptions:
 
 
 def import_source(source: Source, name: str, dataset: Path, options: ImportOptions) -> Imported:
-    """Read what is open already into a data set; see `import_dataset`.
+    """Import an open source into a data set; see `import_dataset`.
 
     Args:
         source: Open.
@@ -170,7 +170,7 @@ def _layout(source: Source, label: str | None) -> Layout:
 
 
 def _as_whole(layout: Layout) -> Layout:
-    """Take what comes in parts as one whole, and say so."""
+    """Merge the parts, and add a note about it."""
     counts = Counter(one.part for one in layout.pictures if one.part is not None)
     if not counts:
         return layout
@@ -218,7 +218,7 @@ def _label_folders(
 
 
 class _Target(Protocol):
-    """Where pictures go: all of them with `commit`, or none."""
+    """Receives pictures: all of them are added with `commit`, or none."""
 
     def add(self, name: str, content: bytes) -> None: ...
 
@@ -226,7 +226,7 @@ class _Target(Protocol):
 
 
 class _Nowhere:
-    """Takes files, and keeps nothing."""
+    """A target that discards everything."""
 
     def add(self, name: str, content: bytes) -> None:
         pass
@@ -236,7 +236,7 @@ class _Nowhere:
 
 
 class _Import:
-    """One run: reads each picture once, and has it arrive with all others."""
+    """One import: reads each picture once, and adds all of them together."""
 
     def __init__(
         self,
@@ -276,7 +276,7 @@ class _Import:
         )  # fmt: skip
 
     def _known_labels(self) -> dict[str, set[str]]:
-        """The labels of each content that is in the data set already."""
+        """Return the labels of each content that is in the data set already."""
         known: dict[str, set[str]] = {}
         for one in track(Stage.READ, self._here):
             try:
@@ -323,7 +323,7 @@ class _Import:
         self._refused.append((one.source, reason))
 
     def _free_origin(self, wanted: str) -> str:
-        """What goes in front of names that are taken, and of no name that is there."""
+        """Return a prefix for names that are taken; no existing name has it."""
         names = {PurePosixPath(path).name for path in self._taken}
         origin, number = wanted, 2
         while any(name.startswith(_key(f"{origin}-")) for name in names):
@@ -331,7 +331,7 @@ class _Import:
         return origin
 
     def _free_name(self, folder: str, wanted: str, digest: str) -> str:
-        """A path that nothing has, not even in other letters' case."""
+        """Return an unused path, also without regard to case."""
         name = wanted if self._layout.is_exact else _safe_file_name(wanted, digest)
         path = PurePosixPath(folder, name)
         if _key(str(path)) in self._taken and not self._layout.is_exact:
@@ -349,7 +349,7 @@ class _Import:
         return str(path)
 
     def _take_files(self, transaction: _Target) -> list[str]:
-        """Take what belongs to the data set besides its pictures, where it has none of its own."""
+        """Import the data set's other files, if it has none of its own."""
         notes = []
         for name, path in self._layout.files.items():
             if name not in SIDE_FILES:
@@ -378,7 +378,7 @@ def _safe_file_name(name: str, digest: str) -> str:
 
 
 def _safe_stem(stem: str) -> str:
-    """What of a file's name can be one on every system, without its ending; empty where nothing."""
+    """Return the part of a file's stem that is valid on every system; may be empty."""
     stem = unicodedata.normalize("NFC", stem).translate(_REPLACED)
     stem = "".join(letter for letter in stem if letter.isprintable()).strip(" .")[:_LONGEST_STEM]
     return "" if not stem or label_problem(stem) is not None else stem

@@ -1,4 +1,4 @@
-"""Tell what the pictures of another tool's export show, by its folders, names and lists.
+"""Find the labels of the pictures in another tool's export, by its folders, names and lists.
 
 Layouts, each as its tool writes it:
 
@@ -9,7 +9,7 @@ Layouts, each as its tool writes it:
   column for each class.
 - Teachable Machine: `project.tm`, a zip file with `manifest.json`. How it names pictures is not
   documented; folders of classes, `CLASS-samples/`, and `CLASS-!-NUMBER.jpg` are understood.
-- jetson-inference, Lobe, and everybody's: folders of labels, with or without those of parts;
+- jetson-inference, Lobe and others: folders of labels, with or without folders of parts;
   `labels.txt` beside them lists the labels.
 """
 
@@ -41,7 +41,7 @@ SIDE_FILES = (
     MANIFEST_NAME, EDGE_IMPULSE_LIST, ROBOFLOW_LIST, TEACHABLE_MANIFEST, LABEL_LIST,
     MODEL_METADATA, CHECKSUMS_NAME.lower(), CROP_FILE, *CATEGORY_NAMES_FILES,
 )  # fmt: skip
-"""Files that say what pictures are, in lower case."""
+"""Names of files that hold labels or crops, in lower case."""
 
 _NO_LABEL_FOLDER = "not in a folder that says its label"
 _NUMBERED_CLASS = re.compile(r"[0-9]+ (?P<label>.+)")  # Teachable Machine's `0 Class 1`
@@ -51,11 +51,11 @@ _SAMPLES = "-samples"
 
 @dataclass(frozen=True)
 class FoundPicture:
-    """A picture, and what it shows.
+    """A picture and its label.
 
     Attributes:
-        source: Its path in what is read in.
-        label: As the tool has it; no folder's name yet.
+        source: Its path in the source.
+        label: As the tool has it; not a folder's name yet.
         part: An index into `predefined_split.PARTS`, or None where all is one whole.
         name: What its file may be called: the path below the label's folder.
         sha256: What its content must have, where that is known.
@@ -70,14 +70,14 @@ class FoundPicture:
 
 @dataclass(frozen=True)
 class Layout:
-    """What an export holds.
+    """The content of an export.
 
     Attributes:
-        tool: Whose it is, in words.
-        pictures: That can be used.
+        tool: The tool, in words.
+        pictures: Those that can be used.
         refused: Paths of others, with the reason.
         notes: What a person should know, a sentence each.
-        folders: The folder of each part, where the export says how it is called.
+        folders: The folder of each part, if the export names it.
         files: Paths of files that belong to the data set, by their place in it.
         file_hashes: The sha256 of each of those.
         is_exact: Whether pictures keep their places and names.
@@ -101,8 +101,7 @@ def find_layout(names: Sequence[str], side_files: Mapping[str, bytes]) -> Layout
         side_files: Contents of the files called as in `SIDE_FILES`, by path.
 
     Raises:
-        UserError: There is no picture, a list is damaged, or it can't be told what is a part and
-            what a label.
+        UserError: There is no picture, a list is damaged, or parts and labels can't be told apart.
     """
     if not names:
         raise UserError(_without_pictures(side_files))
@@ -125,7 +124,7 @@ def find_layout(names: Sequence[str], side_files: Mapping[str, bytes]) -> Layout
 
 
 def _with_crop(layout: Layout, paths: Sequence[str], side_files: Mapping[str, bytes]) -> Layout:
-    """Take the part of the picture that a plain copy of a data set is about."""
+    """Read the crop from a plain copy of a data set."""
     tops = {one.source.partition("/")[0] for one in layout.pictures}
     own = [
         path
@@ -238,7 +237,7 @@ def _listed(
 
 
 def _whole_or_split(pictures: Sequence[FoundPicture], notes: list[str]) -> list[FoundPicture]:
-    """Take as one whole what has one part only, or pictures that are in no part."""
+    """Treat a source as not split if it has only one part, or pictures outside of parts."""
     parts = {one.part for one in pictures}
     if TRAINING_PART in parts and len(parts) > 1 and None not in parts:
         return list(pictures)
@@ -302,10 +301,10 @@ def _json(path: str, content: bytes) -> object:
 
 @dataclass(frozen=True)
 class _Tree:
-    """What the outer folders are.
+    """The meaning of the outer folders.
 
     Attributes:
-        depth: How many folders are around all others, and say nothing.
+        depth: How many folders only wrap all others.
         parts: Folders that are parts with label folders in them, by name.
         is_split: Whether what is in each part is kept apart.
     """
@@ -341,10 +340,10 @@ def _folders(names: Sequence[str], tool: str) -> Layout:
 
 
 def _tree(depth: int, tops: Collection[str], deep: Mapping[str, int]) -> _Tree:
-    """Tell parts from labels.
+    """Distinguish parts from labels.
 
     Raises:
-        UserError: It can't be told.
+        UserError: That is ambiguous.
     """
     if TRAINING_PART in deep.values() and len(deep) > 1:
         for part in deep.values():
@@ -366,7 +365,7 @@ def _tree(depth: int, tops: Collection[str], deep: Mapping[str, int]) -> _Tree:
 def _in_folders(
     name: str, below: Sequence[str], tree: _Tree, is_teachable: bool
 ) -> FoundPicture | str:
-    """Tell what one picture shows, or why it can't be told."""
+    """Return one picture's label, or why there is none."""
     part = None
     if tree.parts:
         if below[0] not in tree.parts:
@@ -386,7 +385,7 @@ def _in_folders(
 
 
 def _wrappers(paths: Sequence[list[str]]) -> int:
-    """How many folders are around all others, and say nothing."""
+    """How many folders only wrap all others."""
     first, last = min(paths), max(paths)  # what they share, all that stand between them do
     most = min(map(len, paths)) - 2
     depth = 0

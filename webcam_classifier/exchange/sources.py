@@ -1,4 +1,4 @@
-"""What is read in: a folder, a zip file or single files, as names and bytes."""
+"""The source of an import: a folder, a zip file or single files, as names and bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIMITS = ArchiveLimits(
     ratio=200,
     remedy="Unpack it, and name the folder.",
 )
-"""How much is taken of a zip file: what those without the extensions for large ones hold."""
+"""The limits of a zip file: those of the format without its extensions for large files."""
 
 _SIDE_BYTES = 32_000_000  # of all files that say labels; they are held in the memory
 
@@ -45,7 +45,7 @@ class ReadError(UserError):
 
 
 class Source(Protocol):
-    """Names and bytes of what is read in."""
+    """Names and bytes of the files of a source."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -53,11 +53,11 @@ class Source(Protocol):
 
     @property
     def side_files(self) -> dict[str, bytes]:
-        """The contents of the files that say what the pictures are, by path."""
+        """The contents of the files that hold labels or crops, by path."""
 
     @property
     def refused(self) -> Sequence[tuple[str, str]]:
-        """Paths of what can't be used, with the reason."""
+        """Paths of files that can't be used, with the reason."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -124,7 +124,7 @@ def open_archive(
 
 
 class FilesSource:
-    """Single files, wherever they lie: a name is only what a person knows a file by.
+    """Single files, wherever they are: a name is only for display.
 
     Args:
         files: By name. A picture whose name has no picture's ending gets the one of its content.

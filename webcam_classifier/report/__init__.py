@@ -1,1 +1,1 @@
-"""What is known of a taught model, and its report."""
+"""The analysis of a trained model, and its report."""

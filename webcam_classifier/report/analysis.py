@@ -1,4 +1,4 @@
-"""What frozen embeddings tell about the snapshots themselves, with heads that fit in a moment."""
+"""The analysis of a data set by its embeddings, with heads that are fitted in a moment."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _VIEWS = 3  # augmented ones of each picture
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What was found; each is None where it could not be asked.
+    """The results; each is None if it could not be computed.
 
     Attributes:
         curve: Whether more snapshots would help.
-        random_split: What a random split would have said.
+        random_split: What a random split would have reported.
         duplicates: Pictures that are in the data set more than once.
-        doubted: Pictures whose label is doubted, the most doubted first.
-        novelty: Whether what was never shown is noticed to be none of the labels.
+        doubted: Pictures whose label may be wrong, the most likely ones first.
+        novelty: Whether pictures of other things are detected as unknown.
     """
 
     curve: LearningCurve | None = None
@@ -41,11 +41,11 @@ class Analysis:
 
 
 def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
-    """Ask what can be asked of embeddings.
+    """Analyse a data set by its embeddings.
 
     Args:
-        task: What was taught from.
-        embedded: What the frozen network makes of it; None where there is no such network.
+        task: The inputs of the training.
+        embedded: The embeddings of its pictures; None without a frozen network.
     """
     pictures, split, seed = task.pictures, task.split, task.seed
     duplicates = find_duplicates(pictures)
@@ -69,7 +69,7 @@ def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
 
 
 def _out_of_distribution(embedded: EmbeddedDataset) -> dict[str, NDArray[np.float32]]:
-    """Embed what nobody has shown on purpose, by kind."""
+    """Embed out-of-distribution pictures, by kind."""
     extractor = FeatureExtractor(embedded.backbone.features)
     drawn = ood_pictures(embedded.backbone.input_size)
     return {kind: extractor.embed(found) for kind, found in drawn.items()}

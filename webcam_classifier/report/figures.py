@@ -28,7 +28,7 @@ from webcam_classifier.report.findings import Calibration
 from webcam_classifier.report.learning_curve import LearningCurve
 
 LABEL_COLOURS = 10
-"""So many labels have a colour of their own; where there are more, none has."""
+"""With up to this many labels each has a colour of its own; with more, none has."""
 
 _INK, _MUTED, _RULE = "#000001", "#000002", "#000003"
 _ACCENT, _WARNING, _CARD = "#000004", "#000005", "#000006"
@@ -77,7 +77,7 @@ def label_colour(index: int) -> str:
 
 
 def draw_confusion(evaluation: Evaluation) -> str:
-    """Draw which label was taken for which: rows the truth, columns the answer."""
+    """Draw the confusion matrix: rows are actual labels, columns predicted ones."""
     count = len(evaluation.labels)
     shares = evaluation.confusion / np.maximum(1, evaluation.confusion.sum(axis=1, keepdims=True))
 
@@ -142,7 +142,7 @@ def draw_reliability(calibration: Calibration) -> str:
 
 
 def draw_learning_curve(curve: LearningCurve) -> str:
-    """Draw accuracy against the number of snapshots, and where it would go on to."""
+    """Draw accuracy against the number of snapshots, with its extrapolation."""
     last = curve.points[-1]
     sizes = [point.snapshots for point in curve.points]
     target = last.snapshots + curve.more
@@ -178,7 +178,7 @@ def draw_learning_curve(curve: LearningCurve) -> str:
 
 
 def draw_unknown_scores(scores: NDArray[np.floating], threshold: float) -> str:
-    """Draw how the test pictures' scores for "none of these" lie below and above the threshold."""
+    """Draw the distribution of the test pictures' novelty scores, with the threshold."""
 
     def draw(axes: Axes) -> None:
         low, high = (pick(float(pick(scores)), threshold) for pick in (min, max))
@@ -230,7 +230,7 @@ def _draw_named_counts(labels: Sequence[str], counts: Sequence[int]) -> str:
 def draw_recall_by_count(
     labels: Sequence[str], counts: Sequence[int], recalls: Sequence[float]
 ) -> str:
-    """Draw each label's share of right answers against its number of training pictures."""
+    """Draw each label's recall against its number of training pictures."""
 
     def draw(axes: Axes) -> None:
         for index, (count, recall) in enumerate(zip(counts, recalls, strict=True)):
@@ -252,7 +252,7 @@ def draw_recall_by_count(
 def draw_history(
     epochs: Sequence[int], curves: Mapping[str, Sequence[float]], as_share: bool
 ) -> str:
-    """Draw how figures went from epoch to epoch, each line named at its end.
+    """Draw figures by epoch, each line named at its end.
 
     Args:
         epochs: Their numbers.
@@ -274,7 +274,7 @@ def draw_history(
 
 
 def draw_sizes(widths: Sequence[int], heights: Sequence[int]) -> str:
-    """Draw how wide and high the picture files are; the larger a dot, the more of them."""
+    """Draw the widths and heights of picture files; a larger dot means more of them."""
     found: dict[tuple[int, int], int] = {}
     for size in zip(widths, heights, strict=True):
         found[size] = found.get(size, 0) + 1
@@ -293,10 +293,10 @@ def draw_sizes(widths: Sequence[int], heights: Sequence[int]) -> str:
 
 
 def _draw(name: str, description: str, height: float, draw: Callable[[Axes], None]) -> str:
-    """Give one drawing as an SVG element for a page.
+    """Return one drawing as an SVG element for a page.
 
     Args:
-        name: Told apart by it, all drawings of a page can stand in one document.
+        name: A unique prefix, so that all drawings can be in one document.
         description: For those who can't see it.
         height: In points.
         draw: Draws on empty axes.

@@ -1,4 +1,4 @@
-"""Everything that is known of a taught model: what the report shows and metrics.json holds."""
+"""The results of a training: everything that the report shows and metrics.json holds."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _TINY = 1e-12  # so that a probability of 0 has a logarithm
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said about one test picture.
+    """The model's prediction for one test picture.
 
     Attributes:
-        file: The picture's path below the folder that was tested on.
+        file: The picture's path below the test folder.
         truth: Its label.
         label: The answer.
         confidence: Of the answer, 0 to 1.
-        unknown_score: How unlike everything that was shown; None where the model can't say.
+        unknown_score: The novelty score; None if the model has none.
     """
 
     file: str
@@ -59,22 +59,22 @@ class Answer:
 
     @property
     def is_right(self) -> bool:
-        """Whether the answer is the truth."""
+        """Whether the answer is right."""
         return self.truth == self.label
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence is from accuracy.
+    """The calibration error.
 
     Attributes:
         error: Expected calibration error, 0 to 1.
         bins: Answers by confidence.
         temperature: What logits are divided by in the graph.
-        error_without: The error, were they not.
+        error_without: The error without that.
         bins_without: Likewise.
-        chance: Chance alone makes the error of a perfectly calibrated model this large, or
-            larger, once in twenty times.
+        chance: By chance alone, the error of a perfectly calibrated model is this large, or larger,
+            one time in twenty.
     """
 
     error: float
@@ -86,16 +86,16 @@ class Calibration:
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Whether the error shows anything about the model."""
+        """Whether the error is significant."""
         return self.error > self.chance
 
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """How known pictures do against the unknown score's threshold.
+    """The novelty scores of known pictures.
 
     Attributes:
-        threshold: From here on a picture is of none of the labels.
+        threshold: A picture with a higher score is unknown.
         scores: (test pictures,) float64.
     """
 
@@ -104,28 +104,27 @@ class Unknowns:
 
     @property
     def passing(self) -> float:
-        """Share of the test pictures that are taken to be known, 0 to 1."""
+        """Share of the test pictures that count as known, 0 to 1."""
         return float((self.scores <= self.threshold).mean())
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a task came to.
+    """The results of a training task.
 
     Attributes:
         task: What was taught from.
         outcome: What came out.
         card: Of the model file.
-        measured: What the model said about the test pictures.
+        measured: The model's predictions for the test pictures.
         test: The test pictures.
-        learnt_from_test: Whether the written model learnt from them afterwards.
-        analysis: What the embeddings tell.
+        learnt_from_test: Whether the final model was trained on them afterwards.
+        analysis: The analysis of the embeddings.
         model_bytes: Size of the model file.
-        seconds: What it all took.
-        about_newer_model: What became of a model that was written to the folder meanwhile; empty
-            where none was.
-        surroundings: Whether they decide, rather than the thing before them; None where it could
-            not be asked.
+        seconds: Total time.
+        about_newer_model: What happened to a model that was written to the folder meanwhile; empty
+            without one.
+        surroundings: Whether they decide, rather than the object; None if that could not be tested.
         mistake_heat_maps: Heat maps of the predicted label, from `ActivationMap.heat`, by the index
             of the test picture; of the worst mistakes at the most.
     """
@@ -145,7 +144,7 @@ class Findings:
 
     @property
     def evaluation(self) -> Evaluation:
-        """How right it is."""
+        """The accuracy and other figures."""
         return self.measured.evaluation
 
     @property
@@ -173,13 +172,13 @@ class Findings:
 
     @cached_property
     def top_k_accuracy(self) -> float | None:
-        """How often the right label is among the likeliest few; None where labels are few."""
+        """How often the right label is among the likeliest few; None with few labels."""
         truths = [answer.truth for answer in self.answers]
         return top_k_accuracy(self.measured.predictions, truths)
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """How far confidence is from accuracy; None without test pictures."""
+        """The calibration error; None without test pictures."""
         if not self.answers:
             return None
         probabilities = np.stack([found.probabilities for found in self.measured.predictions])
@@ -206,7 +205,7 @@ class Findings:
 
     @cached_property
     def unknowns(self) -> Unknowns | None:
-        """How test pictures do against the threshold; None where there is none."""
+        """The novelty scores of the test pictures; None without a threshold."""
         scores = [answer.unknown_score for answer in self.answers]
         known = [score for score in scores if score is not None]
         if self.card.unknown_threshold is None or not known:
@@ -215,12 +214,12 @@ class Findings:
 
     @property
     def bursts_are_named(self) -> bool:
-        """Whether names tell the test pictures' bursts, and not how alike they look."""
+        """Whether the test pictures' bursts are known by name, not only by similarity."""
         return are_bursts_named(self.test.names)
 
     @property
     def sessions(self) -> int | None:
-        """How many runs of collect.py the pictures are from; None where names don't tell."""
+        """How many runs of collect.py the pictures are from; None if names don't tell."""
         if not self.task.split.are_named:
             return None
         return len({name.rsplit("/", 1)[-1].split("-")[0] for name in self.task.pictures.names})
@@ -239,7 +238,7 @@ class Findings:
         return table
 
     def to_dict(self) -> dict[str, object]:
-        """Everything as JSON can hold it; `metrics_file` says what the keys mean."""
+        """Everything for JSON; `metrics_file` explains the keys."""
         task, outcome, card, pictures = self.task, self.outcome, self.card, self.task.pictures
         elsewhere = task.test_pictures
         found = {
@@ -330,7 +329,7 @@ class Findings:
         return {"across_labels": pairs, "repeated": found.repeated}
 
     def _learnt_hashes(self) -> list[str]:
-        """Name the contents that were learnt from, for evaluate.py to know them again."""
+        """Return the hashes of the training pictures, so that evaluate.py recognises them."""
         unseen = set() if self.learnt_from_test else set(self.task.split.test.tolist())
         hashes = enumerate(short_hashes(self.task.pictures.content_hashes))
         return [content for index, content in hashes if index not in unseen]

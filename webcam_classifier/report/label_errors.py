@@ -1,12 +1,13 @@
-"""Find pictures that are likely filed under a wrong label: "look at these".
+"""Find pictures whose label is likely wrong.
 
-Heads that never saw a picture's burst say what they think of it. Wrong labels among what they learn
-from make them unsure of everything, so whatever they contradict is left out, and they are asked
-again: that names nearly all of the pictures that a key let go too late has filed wrongly, where
-the first answers name two of three (`benchmarks/late_release.py`).
+Each picture is classified by heads that never saw its burst. Wrong labels in their training
+pictures make them unsure of everything. So whatever they contradict is left out, and they are
+fitted again: that finds nearly all pictures that were recorded after a label had changed, while the
+first predictions find two of three (`benchmarks/late_release.py`).
 
-Where a label is contradicted too often for that, it is no matter of some wrong pictures: then a
-label is doubted where another one is as likely as it usually is on pictures of its own (confident
+If a label is contradicted too often for that, the problem is more than a few wrong pictures. Then a
+picture's label is doubted if another one is as likely as it usually is on its own pictures
+(confident
 learning: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels",
 2021). A head that is unsure of everything then doubts nothing.
 """
@@ -33,7 +34,7 @@ _FEW = 1 / 3  # of a label's pictures; more of them are no slips of a hand
 
 @dataclass(frozen=True)
 class LabelError:
-    """A picture whose label is doubted.
+    """A picture whose label may be wrong.
 
     Attributes:
         picture: Its index.
@@ -51,7 +52,7 @@ class LabelError:
 
 
 def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelError, ...]:
-    """Find pictures whose label is doubted, the most doubted first.
+    """Find pictures whose label may be wrong, the most likely ones first.
 
     Args:
         views: Of all pictures in their order; each one's views stand together, the picture itself
@@ -59,7 +60,7 @@ def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelErro
         label_count: How many labels there are.
 
     Returns:
-        Nothing where a label has a single burst, of which nothing can be left out.
+        Empty if a label has a single burst, of which nothing can be left out.
     """
     groups = _groups(views, label_count)
     asked, logits = left_out_logits(views, label_count, groups)
@@ -110,7 +111,7 @@ def _without_contradicted(
     first: tuple[NDArray[np.int64], NDArray[np.float64]],
     given: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Ask again without what was contradicted.
+    """Fit and classify again without the contradicted pictures.
 
     Returns:
         (asked, labels) probabilities, and (asked,) whether few enough of a picture's label were
@@ -138,7 +139,7 @@ def _without_contradicted(
 def describe_label_errors(
     doubts: Sequence[LabelError], names: Sequence[str], labels: Sequence[str], most: int = 5
 ) -> list[str]:
-    """List the most doubted pictures in lines for the terminal.
+    """List the most suspicious pictures in lines for the terminal.
 
     Args:
         doubts: From `find_label_errors`.
@@ -162,7 +163,7 @@ def describe_label_errors(
 
 
 def _groups(views: EmbeddedViews, label_count: int) -> NDArray[np.int64]:
-    """Give what is left out together, (views,): bursts, and pieces of the longest ones.
+    """Number what is left out together, (views,): bursts, and pieces of the longest ones.
 
     Without a burst that is most of its label, the few pictures that remain, wrong ones among
     them, would be all that a head knows of it.

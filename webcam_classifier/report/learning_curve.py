@@ -1,8 +1,8 @@
-"""Whether more snapshots would help: accuracy against the number that was taught with.
+"""The learning curve: accuracy against the number of training snapshots.
 
-A head is fitted again on growing parts of the training pictures, and asked about the same test
-pictures each time. Whole bursts join one after another, as they would when somebody records
-more; several random orders of them show how much luck there is in which came first.
+A head is fitted again on growing parts of the training pictures, and evaluated on the same test
+pictures each time. Whole bursts are added one after another, as when somebody records more; several
+random orders show the variance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
 from webcam_classifier.head.lda import LinearHead, fit_head, solve_head
 
 MORE = 50
-"""How many more snapshots the question is about."""
+"""The number of additional snapshots for which the gain is estimated."""
 
 _SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)  # of each label's training pictures
 _ORDERS = 5
@@ -30,7 +30,7 @@ _HARDLY = 0.005  # a gain below this is none
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Heads taught with one number of snapshots.
+    """Heads trained on one number of snapshots.
 
     Attributes:
         snapshots: How many, of all labels together.
@@ -47,11 +47,11 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy against the number of snapshots, and what more of them would likely give.
+    """Accuracy against the number of snapshots, and the likely gain from more of them.
 
     Attributes:
         points: At least three, from few snapshots to all training pictures.
-        test_count: The pictures that all heads were asked about.
+        test_count: The test pictures of all heads.
         orders: How many random orders of bursts were tried.
         more: How many more snapshots `gain` is about.
         gain: What they would likely add to the last point's accuracy.
@@ -68,7 +68,7 @@ class LearningCurve:
     gain_high: float
 
     def describe(self) -> str:
-        """Say in a sentence or two whether more snapshots would help, and how sure that is."""
+        """Say in a sentence or two whether more snapshots would help, and how certain that is."""
         now = self.points[-1].accuracy
         if now == 1.0:
             return (
@@ -103,14 +103,14 @@ def learning_curve(
 
     Args:
         training: Each picture's views stand together, the picture itself first.
-        test: What the heads are asked about; its augmented views are passed over.
+        test: Test pictures; augmented views among them are ignored.
         label_count: How many labels there are.
         seed: For the orders; the same gives the same curve.
-        taught: (views,) which of `training` may be learnt from, with a picture all its views; None
-            takes all.
+        taught: (views,) which of `training` to use, always with all views of a picture; None takes
+            all.
 
     Returns:
-        None where there are too few pictures for three points, or none to test on.
+        None if there are too few pictures for three points, or none to test on.
     """
     asked = test.only(test.is_original)
     pictures = np.cumsum(training.is_original) - 1  # (views,) the picture that a view is of
@@ -150,7 +150,7 @@ def learning_curve(
 def right_answers(
     training: EmbeddedViews, asked: EmbeddedViews, label_count: int
 ) -> NDArray[np.bool_]:
-    """Fit a head, and tell which pictures it gets right.
+    """Fit a head, and return which pictures it gets right.
 
     Args:
         training: What to learn from; every label is among them.
@@ -174,7 +174,7 @@ def expected_gain(
     more: int,
     doubt: NDArray[np.floating] | float = 0.0,
 ) -> NDArray[np.float64]:
-    """Continue curves of error by a power law, `error = a * snapshots ** -b` with b from 0 up.
+    """Extrapolate error curves by a power law, `error = a * snapshots ** -b` with b from 0 up.
 
     Args:
         sizes: (points,) at least three numbers of snapshots, rising.
@@ -202,7 +202,7 @@ def expected_gain(
 def _by_burst(
     members: NDArray[np.int64], bursts: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Put one label's pictures in an order in which whole bursts follow each other."""
+    """Order one label's pictures so that whole bursts follow each other."""
     numbers = np.unique(bursts[members])
     rank = dict(zip(generator.permutation(numbers).tolist(), range(len(numbers)), strict=True))
     ranks = [rank[number] for number in bursts[members].tolist()]
@@ -215,7 +215,7 @@ def _summarise(
     test_bursts: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> LearningCurve:
-    """Make points of the answers, and draw orders and test bursts anew for the interval."""
+    """Compute the points, and resample orders and test bursts for the interval."""
     orders, _, test_count = right.shape
     accuracies = right.mean(axis=2)
     points = tuple(
@@ -241,7 +241,7 @@ def _summarise(
 
 
 def _smoothed(wrong: NDArray[np.float64], count: NDArray[np.float64] | int) -> NDArray[np.float64]:
-    """Give shares that are never 0, as if half a picture more had been wrong."""
+    """Return shares that are never 0, as if half a picture more had been wrong."""
     return np.asarray((wrong + 0.5) / (count + 1.0))
 
 

@@ -1,4 +1,4 @@
-"""Say what to do next, from the mistakes that were made and the snapshots that there are."""
+"""Say what to do next, based on the mistakes and the snapshots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANYTHING_ELSE = ("none", "nothing", "background", "other", "negative")
 
 
 def next_steps(findings: Findings) -> tuple[str, ...]:
-    """Say it in one to three sentences, what helps most first."""
+    """Say it in one to three sentences, the most helpful first."""
     found = [
         _look_at_doubted(findings),
         _hold_before_other_walls(findings),
@@ -56,7 +56,7 @@ def _record_again(findings: Findings) -> str:
 
 
 def _record_mistaken(findings: Findings) -> str:
-    """Name the mistakes that are made most, leaving out snapshots that may be filed wrongly."""
+    """Name the most frequent mistakes, leaving out snapshots that may be labelled wrongly."""
     mistakes = _mistakes(findings)
     if len(mistakes) < _FEW:
         return ""

@@ -1,4 +1,4 @@
-"""How well a data set's own pictures tell what is unknown: each label left out in turn."""
+"""Test how well unknown pictures are detected: leave each label out in turn."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MOST_VIEWS = 1500  # more hardly change what is found, and take longer
 
 @dataclass(frozen=True)
 class OutOfDistributionCheck:
-    """How one kind of unknown picture was told from known ones that were held out.
+    """How well one kind of unknown picture is separated from held-out known ones.
 
     Attributes:
         name: A label that was left out, or a kind of `ood_pictures`.
-        auroc: Chance that an unknown picture has a higher score than a known one, 0 to 1.
-        accepted: Share of the unknown that pass for known where 95 % of the known do, 0 to 1.
+        auroc: Probability that an unknown picture has a higher score than a known one, 0 to 1.
+        accepted: Share of the unknown that pass as known when 95 % of the known do, 0 to 1.
         count: How many unknown pictures there were.
     """
 
@@ -39,11 +39,11 @@ class OutOfDistributionCheck:
 
 @dataclass(frozen=True)
 class NoveltyCheck:
-    """What was found; a dictionary of it is fit for JSON.
+    """The results; a dictionary of them is suitable for JSON.
 
     Attributes:
-        left_out: Each label as the unknown one; none with two labels or without two moments.
-        strange: Each kind of other pictures that were asked about.
+        left_out: Each label as the unknown one; empty with two labels or a single burst.
+        strange: Each kind of other pictures.
     """
 
     left_out: tuple[OutOfDistributionCheck, ...]
@@ -62,10 +62,9 @@ def check_novelty(
     labels: Sequence[str],
     strange: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> NoveltyCheck:
-    """Leave each label out in turn, and ask whether its pictures are found unknown.
+    """Leave each label out in turn, and test whether its pictures are unknown.
 
-    Known pictures are of bursts that were left out as well, so that a new moment alone does
-    not pass for a new thing.
+    Known pictures are of left-out bursts too, so that a new burst alone does not count as unknown.
 
     Args:
         views: Frozen embeddings of the pictures that were taught.
@@ -106,7 +105,7 @@ def check_novelty(
 
 
 class _Shares:
-    """How unknown pictures were told from known ones, fold by fold."""
+    """How well unknown pictures are separated from known ones, fold by fold."""
 
     def __init__(self) -> None:
         self._aurocs: list[float] = []

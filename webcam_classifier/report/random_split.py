@@ -1,4 +1,4 @@
-"""What a random split would have said: the flattering figure, beside the honest one."""
+"""The accuracy that a random split would have reported, beside the one over bursts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ class RandomSplit:
     """One kind of head, measured in two ways by cross-validation over all pictures.
 
     Attributes:
-        apart: Accuracy where whole bursts are held out, 0 to 1.
-        random: Accuracy where single pictures are held out, whose neighbours training saw.
-        count: The pictures that were asked about.
-        elsewhere: Accuracy on the pictures of another folder, taught with all of these; None
-            without one.
+        apart: Accuracy with whole bursts held out, 0 to 1.
+        random: Accuracy with single pictures held out, whose neighbours are in training.
+        count: The number of test pictures.
+        elsewhere: Accuracy on a separate test folder, trained on all of these; None without one.
         has_bursts: Whether any two pictures are of one burst; else both figures hold out the same.
         are_named: Whether names tell the bursts; else near duplicates and similar neighbours are
             taken for one.
@@ -40,7 +39,7 @@ class RandomSplit:
 
     @property
     def is_flattering(self) -> bool:
-        """Whether a random split says more than the pictures that are kept apart."""
+        """Whether the random split reports a higher accuracy."""
         honest = [] if self.elsewhere is None else [self.elsewhere]
         if self.has_bursts:
             honest.append(self.apart)
@@ -48,7 +47,7 @@ class RandomSplit:
 
     @property
     def held_back(self) -> str:
-        """What was held back for the honest figure, such as `whole bursts`."""
+        """What was held out for the figure over bursts, such as `whole bursts`."""
         if not self.has_bursts:
             return "single pictures"
         what = "whole bursts" if self.are_named else "near duplicates and similar neighbours"
@@ -86,13 +85,13 @@ def compare_with_random_split(
 
     Args:
         views: Of all pictures; each one's views stand together, the picture itself first.
-        elsewhere: Views of another folder that is tested on.
+        elsewhere: Views of a separate test folder.
         label_count: How many labels there are.
         seed: For the random folds; the same gives the same figures.
         are_named: Whether names tell the bursts.
 
     Returns:
-        None where a label has a single picture, of which nothing can be held out.
+        None if a label has a single picture, of which nothing can be held out.
     """
     pictures = np.cumsum(views.is_original) - 1
     shuffled = np.random.default_rng(seed).permutation(pictures.max() + 1)[pictures]
@@ -120,6 +119,6 @@ def compare_with_random_split(
 def _cross_validated(
     views: EmbeddedViews, groups: NDArray[np.int64], label_count: int
 ) -> NDArray[np.bool_]:
-    """Ask about each picture once, with a head that saw no view of its group."""
+    """Classify each picture once, with a head that saw no view of its group."""
     asked, logits = left_out_logits(views, label_count, groups)
     return np.asarray(logits.argmax(axis=1) == views.label_indices[views.is_original][asked])

@@ -1,8 +1,8 @@
-"""The report on a taught model: one HTML file that needs nothing else, and no network.
+"""The report on a trained model: one self-contained HTML file.
 
-It says in words and drawings what metrics.json holds as data. Nothing in it is loaded from
-elsewhere: drawings are SVG in the page, pictures are data in it, there is no script, and a policy
-in its head forbids the browser to fetch anything.
+It shows in words and drawings what metrics.json holds as data. Nothing is loaded from elsewhere:
+drawings are inline SVG, pictures are embedded data, there is no script, and a policy in its head
+forbids the browser to fetch anything.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _SHORT_HASH = 16  # characters
 
 
 def render_report(findings: Findings, title: str) -> str:
-    """Give the report as one HTML document.
+    """Return the report as one HTML document.
 
     Args:
         findings: What it tells.
@@ -93,7 +93,7 @@ def render_report(findings: Findings, title: str) -> str:
 
 
 def _answers(findings: Findings) -> dict[str, object]:
-    """What is said about how right it is."""
+    """The template's values about the accuracy."""
     evaluation, analysis = findings.evaluation, findings.analysis
     figures = list(evaluation.per_label().items())
     if len(figures) > _SHOWN_LABELS:
@@ -137,7 +137,7 @@ def _headline(findings: Findings) -> Markup:
 
 
 def _mixed_up(findings: Findings) -> list[tuple[int, str, str]]:
-    """The most frequent mistakes: how often, the truth, the answer."""
+    """The most frequent mistakes: how often, the actual label, the predicted one."""
     confusion, labels = findings.evaluation.confusion.copy(), findings.labels
     np.fill_diagonal(confusion, 0)
     order = np.argsort(-confusion, axis=None, kind="stable")[:_MIXED_UP]
@@ -169,7 +169,7 @@ def _mistake(findings: Findings, place: int) -> dict[str, object]:
 
 
 def _surroundings(findings: Findings) -> dict[str, object]:
-    """What is said about what is around the thing."""
+    """The template's values about the surroundings."""
     check = findings.surroundings
     if check is None:
         return {"surroundings": None}
@@ -191,7 +191,7 @@ def _surroundings(findings: Findings) -> dict[str, object]:
 
 
 def _data(findings: Findings) -> dict[str, object]:
-    """What is said about the pictures."""
+    """The template's values about the pictures."""
     duplicates, doubted = findings.analysis.duplicates, findings.analysis.doubted
     copies = () if duplicates is None else duplicates.across_labels
     return {
@@ -228,7 +228,7 @@ def _pair(findings: Findings, copy: Copy) -> dict[str, object]:
 
 
 def _repeat(findings: Findings) -> dict[str, object]:
-    """What is said about the machine, the model file and how to get it again."""
+    """The template's values about the machine, the model file and how to reproduce it."""
     card, task, measured = findings.card, findings.task, findings.measured
     facts: dict[str, object] = {
         "labels": len(card.labels),
@@ -263,7 +263,7 @@ def _repeat(findings: Findings) -> dict[str, object]:
 
 
 def _figures(findings: Findings) -> dict[str, str]:
-    """All drawings that there is something to draw for; the others are empty."""
+    """All drawings; those without data are empty."""
     evaluation, pictures = findings.evaluation, findings.task.pictures
     shown, counts = findings.card.shown_labels, list(pictures.counts().values())
     drawn = dict.fromkeys(("confusion", "reliability", "curve", "unknown", "by_count", "sizes"), "")
@@ -284,7 +284,7 @@ def _figures(findings: Findings) -> dict[str, str]:
 
 
 def _recall_by_count(findings: Findings) -> str:
-    """Draw whether labels with more pictures are found better, where there are enough to see it."""
+    """Draw whether labels with more pictures have a higher recall, if there are enough labels."""
     rows = findings.part_counts()
     asked = {
         label: one.recall for label, one in findings.evaluation.per_label().items() if one.count
@@ -297,7 +297,7 @@ def _recall_by_count(findings: Findings) -> str:
 
 
 def _history_figures(history: object) -> dict[str, str]:
-    """Draw loss and accuracy by epoch, where layers were trained."""
+    """Draw loss and accuracy by epoch, if layers were trained."""
     if not isinstance(history, list) or len(history) < 2:
         return {"loss": "", "accuracy": ""}
     epochs = [int(epoch["epoch"]) for epoch in history]

@@ -1,4 +1,4 @@
-"""What the report says of a figure in plain words, and what it warns of."""
+"""The report's sentences about its figures, and its warnings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FEW_PASS = 0.85  # share of known pictures; 0.95 is meant
 
 
 def describe_figure(findings: Findings) -> str:
-    """The honest figure in one sentence: what to expect of new bursts."""
+    """Describe the accuracy in one sentence: what to expect of new bursts."""
     evaluation = findings.evaluation
     if evaluation.count == 0:
         return "No pictures were held back to test on, so the accuracy is not known."
@@ -44,12 +44,12 @@ def _as_long_as(findings: Findings) -> str:
 
 
 def _has_bursts(findings: Findings) -> bool:
-    """Whether any pictures were taken together, as far as is known."""
+    """Whether any pictures are known to be of one burst."""
     return findings.evaluation.burst_count not in (None, findings.evaluation.count)
 
 
 def describe_what_it_rests_on(findings: Findings) -> str:
-    """On what the figure rests, and which labels it leaves out."""
+    """Say what the accuracy is based on, and which labels it leaves out."""
     evaluation, measured = (
         findings.evaluation,
         f"Measured on {describe_ground(findings.evaluation)}",
@@ -66,7 +66,7 @@ def describe_what_it_rests_on(findings: Findings) -> str:
 
 
 def warnings_of(findings: Findings) -> tuple[str, ...]:
-    """What to beware of, the gravest first."""
+    """The warnings, the most serious first."""
     found = [_few(findings), _one_burst(findings), _elsewhere(findings)]
     if findings.learnt_from_test:
         found.append(
@@ -138,7 +138,7 @@ def _list(names: tuple[str, ...] | list[str], most: int = 6) -> str:
 
 
 def describe_interval(findings: Findings) -> str:
-    """What the scale below the headline shows."""
+    """Describe the scale below the headline."""
     evaluation = findings.evaluation
     right = round(evaluation.accuracy * evaluation.count)
     told = f"{right:,} of {evaluation.count:,} test pictures correct"
@@ -156,7 +156,7 @@ def describe_interval(findings: Findings) -> str:
 
 
 def describe_confidence(findings: Findings) -> str:
-    """Whether the confidence can be taken at its word."""
+    """Say whether the confidence can be trusted."""
     calibration = findings.calibration
     if calibration is None:
         return ""
@@ -175,7 +175,7 @@ def describe_confidence(findings: Findings) -> str:
 
 
 def describe_unknown(findings: Findings) -> str:
-    """How many known pictures pass, and how well a label is noticed that was left out."""
+    """Say how many known pictures pass, and how well a left-out label is detected."""
     unknowns, novelty = findings.unknowns, findings.analysis.novelty
     if unknowns is None:
         return ""
@@ -191,7 +191,7 @@ def describe_unknown(findings: Findings) -> str:
 
 
 def describe_split_rule(findings: Findings) -> str:
-    """What was kept apart from what."""
+    """Say how test and training pictures were kept apart."""
     split = findings.task.split
     if "test" in split.given or "validation" in split.given:
         sentence = "The parts are those that the folder came with."

@@ -13,7 +13,7 @@ _QUALITY = 72
 
 
 def picture_uri(image: BgrImage) -> str:
-    """Give a picture as a `data:` address that holds all of it, some kilobytes.
+    """Return a picture as a `data:` URI of some kilobytes.
 
     Args:
         image: (height, width, 3) uint8, blue green red.

@@ -1,1 +1,1 @@
-"""From a data set to a model file: head or fine-tuning, measured and written."""
+"""From a data set to a model file: head or fine-tuning, evaluated and saved."""

@@ -1,4 +1,4 @@
-"""Train a head, and layers where there is time; keep those where they are measured better."""
+"""Train a head and, if there is time, layers, which are kept only if measurably better."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class AutoTrainer:
     """Trains in the way that `auto_mode.choose` chooses.
 
     Attributes:
-        build_trainer: Builds what trains layers, once it is needed: torch takes seconds to come.
-            None where it is not installed.
-        minutes: What the user gives; None where no time was named.
-        epochs: Of fine-tuning, where there is time enough.
+        build_trainer: Builds the trainer of layers when it is needed: torch takes seconds to load.
+            None if it is not installed.
+        minutes: Time limit set by the user; None if there is none.
+        epochs: Of fine-tuning, if there is enough time.
     """
 
     build_trainer: Callable[[], Trainer] | None
@@ -58,13 +58,13 @@ class AutoTrainer:
     epochs: int
 
     def train(self, task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
-        """Train, and return trained layers only where they are measured to be better than a head.
+        """Train, and return trained layers only if they are measurably better than a head.
 
-        Fine-tuning that starts from a head asks that itself; see `choose_interpolation`. Else the
-        validation pictures say it, which chose the best epoch as well, so the lead has to be
-        larger than chance gives the best of so many epochs. Where these pictures can't tell, the
-        head stays: it is calibrated on bursts that were left out, and the one that is used learns
-        from the validation and test pictures as well.
+        Fine-tuning that starts from a head decides that itself; see `choose_interpolation`.
+        Otherwise the validation pictures decide. They chose the best epoch as well, so the lead has
+        to be larger than the best of that many epochs has by chance. If these pictures can't tell,
+        the head is kept: it is calibrated on left-out bursts, and the final one is trained on the
+        validation and test pictures as well.
 
         Args:
             task: What to learn from.
@@ -158,7 +158,7 @@ def _figures(compared: PairedComparison) -> str:
 
 
 def _why_not(compared: PairedComparison, choice: Choice, is_head: bool) -> str:
-    """Say why a head is kept and not what was trained."""
+    """Say why the head is kept instead of the trained layers."""
     if compared.count == 0:
         return "there are no validation pictures to compare fine-tuning on"
     if is_head or compared.candidate_right <= compared.baseline_right:

@@ -1,8 +1,8 @@
-"""Choose how to train: by how many pictures there are, how frozen features do, and the time.
+"""Choose how to train: by the number of pictures, the accuracy of frozen features, and the time.
 
 The four cases are those of Stanford's course CS231n, "Transfer Learning": few or many pictures,
-similar or dissimilar to what the network was pretrained on. Similarity is not asked but measured:
-by how well a head on the frozen network's features does on bursts that were left out.
+similar or dissimilar to what the network was pretrained on. Similarity is measured: by the accuracy
+of a head on frozen features, on left-out bursts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 DEFAULT_MINUTES = 3.0
-"""What training may take where the user names no time, and something is measured to be gained."""
+"""Time for training if the user sets no limit, and there is something to gain."""
 
 MANY_PICTURES = 500
-"""Of a label, from which on there is enough to move features rather than only use them."""
+"""Pictures of a label from which on there are enough to train features rather than only use
+them."""
 
 GOOD_FROZEN_ACCURACY = 0.9
 """Chance-corrected accuracy of a head from which on frozen features are good enough."""
@@ -34,7 +35,7 @@ class Choice:
 
     Attributes:
         mode: A head on frozen features, fine-tuned layers, or layers trained from scratch.
-        epochs: Passes over the pictures, where layers are trained; else 0.
+        epochs: Passes over the pictures, if layers are trained; else 0.
         reason: One sentence for the user.
     """
 
@@ -64,13 +65,13 @@ def choose(
     """Choose how to train.
 
     Args:
-        pictures_per_label: How many there are to learn from, in the mean.
-        frozen_accuracy: Chance-corrected, of a head on frozen features, on bursts that were
-            left out, 0 to 1; None where it could not be measured.
-        time_epoch: Measures how many seconds one pass over the pictures takes on this machine; not
-            called where nothing depends on it. None where torch is not installed.
-        minutes: The time that the user gives; None where none was named, and then time is taken
-            only where something is measured to be gained.
+        pictures_per_label: The mean number of training pictures.
+        frozen_accuracy: Chance-corrected, of a head on frozen features, on bursts that were left
+            out, 0 to 1; None if it could not be measured.
+        time_epoch: Measures how many seconds one pass over the pictures takes on this machine; only
+            called if it matters. None if torch is not installed.
+        minutes: Time limit set by the user. None if there is none; then layers are trained only if
+            there is something to gain.
         default_epochs: Of fine-tuning, where there is time enough.
     """
     is_many = pictures_per_label >= MANY_PICTURES

@@ -27,7 +27,7 @@ from webcam_classifier.runtime.session import open_session
 from webcam_classifier.training.paired_comparison import compare_paired
 
 HALF_A_FRAME = 1000.0 / 60
-"""Milliseconds: at thirty frames a second the other half is left for the camera and the screen."""
+"""Milliseconds: half a frame at thirty frames a second; the other half is for camera and screen."""
 
 _ROUNDS = 9  # of all networks in turn, so that what else the device does disturbs all alike
 _RUNS = 8  # of a round, of which the shortest counts
@@ -35,7 +35,7 @@ _RUNS = 8  # of a round, of which the shortest counts
 
 @dataclass(frozen=True, eq=False)
 class MeasuredBackbone:
-    """A network, with what it costs here and what it is worth on these pictures.
+    """A network, with its time on this device and its accuracy on these pictures.
 
     Attributes:
         name: Of the network.
@@ -62,12 +62,12 @@ class MeasuredBackbone:
 
 @dataclass(frozen=True, eq=False)
 class BackboneChoice:
-    """What was measured, and what to take.
+    """All measurements, and the chosen network.
 
     Attributes:
-        measured: All networks at hand, the fastest first.
-        chosen: The one to take.
-        latency: What a picture may take, in milliseconds.
+        measured: All available networks, the fastest first.
+        chosen: The best one.
+        latency: The maximum time for a picture, in milliseconds.
         missing: Why other networks could not be tried, a sentence each.
     """
 
@@ -77,7 +77,7 @@ class BackboneChoice:
     missing: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """The table, why the chosen one was taken, and what more time would bring."""
+        """Format the table, the reason for the choice, and what more time would gain."""
         wide = max(18, *(len(one.name) for one in self.measured)) + 2
         lines = [f"{'network':<{wide}}{'pixels':>7}{'ms here':>9}  accuracy on left-out bursts"]
         best = -1.0
@@ -141,21 +141,21 @@ def choose_backbone(
 ) -> BackboneChoice:
     """Try networks on a data set, and choose one.
 
-    Embeddings are kept beside the pictures as always, so a choice that was cut short goes on where
-    it was.
+    Embeddings are cached beside the pictures as always, so an interrupted choice continues where it
+    was.
 
     Args:
         dataset: Its folder and crop are meant; each network gets an index of its own.
-        names: The networks that may be at hand.
-        latency: What a picture may take, in milliseconds.
+        names: The networks that may be available.
+        latency: The maximum time for a picture, in milliseconds.
         input_size: The side of the square picture, in pixels; None takes each network's own.
         seed: For the views.
         mirror: Whether views are mirrored: `on`, `off`, or `auto`, which is measured.
-        measured_only: Whether some pictures are held back to measure with, which then say nothing
-            here either; those that a folder came with for it never do.
+        measured_only: Whether some pictures are held out for testing. Those are not used here, and
+            neither is a predefined test part.
 
     Raises:
-        UserError: None of the networks can be had.
+        UserError: None of the networks is available.
     """
     found: list[tuple[Backbone, NDArray[np.bool_], NDArray[np.int64]]] = []
     missing = []
@@ -179,11 +179,11 @@ def choose_backbone(
 def choose(
     measured: Collection[MeasuredBackbone], latency: float, missing: Sequence[str] = ()
 ) -> BackboneChoice:
-    """Take the best within the time; a slower one only where its lead is more than chance.
+    """Choose the best within the time; a slower one only if its lead is more than chance.
 
     Args:
         measured: Asked about the same pictures; at least one.
-        latency: What a picture may take, in milliseconds.
+        latency: The maximum time for a picture, in milliseconds.
         missing: See `BackboneChoice`.
     """
     ordered = sorted(measured, key=lambda one: one.milliseconds)
@@ -230,7 +230,7 @@ def _ask_left_out(
     mirror: str,
     measured_only: bool,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which pictures are classified correctly by heads that never saw their burst."""
+    """Return which pictures are classified correctly by heads that never saw their burst."""
     dataset = Dataset(like.folder, crop=like.crop)
     dataset.refresh()
     check_enough(dataset)

@@ -1,4 +1,4 @@
-"""The end of a training task: the accuracy of its outcome, and all findings written down."""
+"""The end of a training task: evaluate the result, and save model, metrics and report."""
 
 from __future__ import annotations
 
@@ -68,23 +68,22 @@ def evaluate_and_save(
     *,
     former: FormerModel | None = None,
 ) -> Findings:
-    """Measure what was trained on pictures that it never saw, and write it all down.
+    """Evaluate a trained model on pictures that it never saw, and save everything.
 
-    A head that learnt from every picture is measured by cross-validation: each picture was asked
-    about by a head that never saw its burst. Everything that tells the figure says so.
+    A head that was trained on all pictures is evaluated by cross-validation: each picture was
+    classified by a head that never saw its burst. Everything that shows the accuracy says so.
 
-    Model, metrics, report and checkpoint are written together: where that fails, or is cut short,
-    those of the lesson before stay as they were.
+    Model, metrics, report and checkpoint are written together: if that fails or is interrupted,
+    those of the previous training stay as they were.
 
     Args:
-        task: What was learnt from.
-        outcome: What came out.
-        embedded: What the frozen network makes of the data set; None leaves out what is asked of
-            it.
+        task: The inputs of the training.
+        outcome: Its result.
+        embedded: The embeddings of the data set; None leaves out everything that needs them.
         folder: Where model, metrics, report and checkpoint go.
         render: Draws the report.
-        former: The model that the folder held when this began; one that was written there since
-            then is kept under another name.
+        former: The model that the folder held at the beginning; one that was written since is kept
+            under another name.
 
     Raises:
         UserError: The folder can't be written.
@@ -116,7 +115,7 @@ def evaluate_and_save(
 def _measure(
     task: TrainingTask, outcome: TrainingResult, embedded: EmbeddedDataset | None
 ) -> Findings:
-    """Measure what was trained, by cross-validation or on the pictures that were held back."""
+    """Evaluate what was trained, by cross-validation or on the pictures that were held out."""
     card = _card(task, outcome)
     backbone = None if embedded is None else embedded.backbone
     analysis = analyse(task, embedded)  # of the split, whose test part a learning curve needs
@@ -181,7 +180,7 @@ def _card(task: TrainingTask, outcome: TrainingResult) -> ModelCard:
 
 
 def _learnt_contents(task: TrainingTask, outcome: TrainingResult) -> Iterator[str]:
-    """The content hashes of all pictures but those that were held back to measure with."""
+    """Yield the content hashes of all pictures except those held out for testing."""
     is_from_all = outcome.cross_validation is not None
     unseen = set() if is_from_all else set(task.split.test.tolist())
     for place, content in enumerate(task.pictures.content_hashes):
@@ -191,7 +190,7 @@ def _learnt_contents(task: TrainingTask, outcome: TrainingResult) -> Iterator[st
 
 @contextmanager
 def _opened(graph: onnx.ModelProto, card: ModelCard) -> Iterator[Classifier]:
-    """The model as the code that runs live opens it, from a file."""
+    """Open the model from a file, with the code that runs live."""
     with temporary_folder() as folder:
         path = folder / MODEL_NAME
         write_model(graph, card, path)
@@ -201,7 +200,7 @@ def _opened(graph: onnx.ModelProto, card: ModelCard) -> Iterator[Classifier]:
 def _cross_validated(
     task: TrainingTask, outcome: TrainingResult, card: ModelCard
 ) -> tuple[LabelledPictures, ModelEvaluation]:
-    """What cross-validation said of each picture, and how fast the written model is."""
+    """Return the cross-validated predictions, and the speed of the final model."""
     calibration = outcome.cross_validation
     if calibration is None:
         raise ValueError("it was not cross-validated")
@@ -225,7 +224,7 @@ def _cross_validated(
 
 
 def training_result(findings: Findings, folder: Path) -> Result:
-    """What a training came to, for a program that follows it.
+    """The result of a training, for a program that follows it.
 
     Args:
         findings: From `evaluate_and_save`.
@@ -288,7 +287,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
 
 
 def describe_former(findings: Findings, folder: Path) -> list[str]:
-    """Name what lies beside the new model and is of a model that was there before.
+    """Name files beside the new model that belong to a former one.
 
     Args:
         findings: From `evaluate_and_save`.

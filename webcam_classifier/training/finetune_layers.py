@@ -1,4 +1,4 @@
-"""Fine-tuning where it was asked for: a head all the same, where that is as good."""
+"""Fine-tuning on request, with a head as the result if that is as good."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class LayersTrainer(Protocol):
 def finetune_or_head(
     trainer: LayersTrainer, task: TrainingTask, embedded: EmbeddedDataset | None
 ) -> TrainingResult:
-    """Train layers; where left-out pictures say that they are no better, fit the head instead.
+    """Train layers; if they are no better on left-out pictures, fit a head instead.
 
-    That head learns from all pictures, as none has to be held back to choose anything by.
+    That head is trained on all pictures, because none has to be held out for validation.
 
     Args:
         trainer: Of layers.
         task: What to learn from.
-        embedded: What the frozen network makes of it; without it what was trained is kept.
+        embedded: The embeddings of its pictures; without them the trained layers are kept.
     """
     trained = trainer.train(task, embedded)
     is_start = trained.details.get("best_epoch") == 0 and not trained.details.get("interrupted")

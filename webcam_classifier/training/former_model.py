@@ -12,11 +12,11 @@ from webcam_classifier.storage import explain_os_error
 
 @dataclass(frozen=True)
 class FormerModel:
-    """The model that a folder held when a training began, by what tells two files apart.
+    """The model that a folder held when a training began, identified by its file's metadata.
 
     Attributes:
         folder: Of the model.
-        identity: Number, size and time of change of the file; None where there was none.
+        identity: Inode, size and modification time of the file; None if there was none.
     """
 
     folder: Path
@@ -24,14 +24,14 @@ class FormerModel:
 
     @classmethod
     def in_folder(cls, folder: Path) -> FormerModel:
-        """Take note of what is there now."""
+        """Record which model is there now."""
         return cls(folder, _identity(folder / MODEL_NAME))
 
     def keep_newer(self) -> str:
-        """Give a model that was written since then another name, before it is replaced.
+        """Rename a model that was written since then, before it is replaced.
 
         Returns:
-            A sentence about it; empty where there is none.
+            A sentence about it; empty if there is none.
         """
         model = self.folder / MODEL_NAME
         present = _identity(model)

@@ -1,4 +1,4 @@
-"""Whether the surroundings decide, asked of the heads that cross-validation left bursts out of."""
+"""Test whether the surroundings decide, with the heads of cross-validation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from webcam_classifier.head.learner import Calibration
 def check_left_out(
     pictures: LabelledPictures, calibration: Calibration, backbone: Backbone
 ) -> SurroundingsCheck | None:
-    """Ask the head that never saw a picture's burst about what is left of it without its thing.
+    """Classify each picture with its object hidden, by the head that never saw its burst.
 
-    A head that saw the burst would know its surroundings again, whatever they are.
+    A head that saw the burst would recognise its surroundings, whatever they are.
 
     Args:
         pictures: Those that were cross-validated, in their order.

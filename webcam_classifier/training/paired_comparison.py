@@ -1,4 +1,4 @@
-"""Compare two classifiers on the same pictures: is one better by more than chance gives?"""
+"""Compare two classifiers on the same pictures: is one significantly better?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNIFICANCE = 0.1
-"""How probable it may be that an equally good classifier is taken for a better one."""
+"""The significance level: the accepted probability of a false positive."""
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """How two classifiers did on the same pictures.
+    """The results of two classifiers on the same pictures.
 
     Attributes:
         baseline_right: Pictures that the baseline gets right.
@@ -21,7 +21,7 @@ class PairedComparison:
         count: Of pictures.
         better: Bursts of which the candidate gets more pictures right.
         worse: Bursts of which it gets fewer right.
-        p_value: How probable such a lead or a larger one is, were both equally good, 0 to 1.
+        p_value: The probability of such a lead or a larger one if both were equally good, 0 to 1.
     """
 
     baseline_right: int
@@ -34,8 +34,8 @@ class PairedComparison:
     def p_value_of_best(self, candidates: int) -> float:
         """Correct the p-value for a candidate that was chosen on the very same pictures.
 
-        This is Bonferroni's bound. It holds however much the candidates resemble each other, and
-        epochs of one training resemble each other much.
+        This is Bonferroni's bound. It also holds for candidates that are alike, such as epochs of
+        one training.
 
         Args:
             candidates: How many there were to choose from.
@@ -43,7 +43,7 @@ class PairedComparison:
         return min(1.0, candidates * self.p_value)
 
     def is_better(self, candidates: int) -> bool:
-        """Whether the candidate's lead is larger than chance gives.
+        """Whether the candidate's lead is significant.
 
         Args:
             candidates: Of how many it is the best on these pictures.
@@ -56,11 +56,10 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare two classifiers, with bursts as the unit.
 
-    Pictures of one burst are near duplicates, which are right or wrong together: forty of them
-    are not forty witnesses. So what could as well be the other way round is each burst's
-    difference as a whole. The p-value is that of the exact sign-flip test (R. A. Fisher, "The
-    Design of Experiments", 1935), one-sided; with one picture a burst it is McNemar's exact
-    test.
+    Pictures of one burst are near duplicates, which are right or wrong together: forty of them are
+    not forty independent samples. So the test flips the sign of each burst's difference as a whole.
+    The p-value is that of the exact sign-flip test (R. A. Fisher, "The Design of Experiments",
+    1935), one-sided; with one picture a burst it is McNemar's exact test.
 
     Args:
         baseline_right: (pictures,) whether the baseline gets each right.
@@ -81,7 +80,7 @@ def compare_paired(
 
 
 def _sign_flip_p_value(leads: NDArray[np.int64]) -> float:
-    """How probable a sum at least as large is, where each sign is as likely as the other."""
+    """Return the probability of a sum at least as large, if both signs are equally likely."""
     sizes = np.abs(leads[leads != 0])
     reach = int(sizes.sum())
     probable = np.zeros(2 * reach + 1)  # of each sum, from -reach to reach

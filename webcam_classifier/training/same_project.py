@@ -1,4 +1,4 @@
-"""Keep two projects apart whose pictures lie in folders of one name, such as `dataset/`."""
+"""Keep projects apart whose data sets have the same folder name, such as `dataset/`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from webcam_classifier.runtime.session import card_of
 
 
 def check_same_project(output: Path, dataset: Path) -> None:
-    """Refuse to replace a model of another folder's pictures, where nobody named its place.
+    """Refuse to replace the model of another data set, unless the output folder was named.
 
     Args:
         output: The folder of the model that goes by the data set's name.
         dataset: The folder of the pictures.
 
     Raises:
-        UserError: There is a model in it that learnt from another folder.
+        UserError: It holds a model that was trained on another folder.
     """
     former, present = _taught_from(output), printable(dataset.resolve())
     if former is None or former == present:

@@ -1,4 +1,4 @@
-"""Write what a learner has learnt while a camera runs: model, metrics and report."""
+"""Save the model that was taught live: model, metrics and report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def save_live_model(
     started: float,
     former: FormerModel,
 ) -> Result:
-    """Write the model of the pictures of a calibration, as `train.py --mode head` does.
+    """Save the model of a calibration's pictures, as `train.py --mode head` does.
 
-    The report is drawn in another process, as drawing would hold up the live picture.
+    The report is drawn in another process, because drawing would delay the live picture.
 
     Args:
         dataset: Where the pictures are.
