@@ -512,6 +512,29 @@ def test_a_data_set_that_cannot_be_written_stays_as_it_is(tmp_path: Path) -> Non
         (tmp_path / "dataset").chmod(0o755)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("c:cup", "pen", "c:cup/.* a drive.* Rename it"),
+        ("a\\cup", "pen", "a backslash.* Rename it"),
+        ("Cup", "cup", "differ only in upper and lower case.* Rename one"),
+        ("caf\u00e9", "cafe\u0301", "would both have the folder.* Rename one"),
+        (" cup", "cup ", "would both have the folder 'cup'.* Rename one"),
+    ],
+)
+def test_what_could_not_be_read_in_again_is_not_exported(
+    tmp_path: Path, first: str, second: str, why: str
+) -> None:
+    dataset = tmp_path / "dataset"
+    write_folder(dataset, {f"{first}/1.jpg": jpeg(1), f"{second}/1.jpg": jpeg(2)})
+    if len(list_dataset(dataset).labels) < 2:
+        pytest.skip("this file system takes the two names for one")
+    before = everything(tmp_path)
+    with pytest.raises(UserError, match=why):
+        export_dataset(dataset, tmp_path / "out.zip")
+    assert everything(tmp_path) == before
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "cup.jpg", "other.zip", "link.zip", "dataset/a.zip"])
 def test_an_export_replaces_nothing_but_an_export(tmp_path: Path, name: str) -> None:
     dataset, file = tmp_path / "dataset", tmp_path / name

@@ -226,12 +226,24 @@ def _is_passed_over(info: zipfile.ZipInfo, wanted: Collection[str]) -> bool:
     )
 
 
+def path_problem(path: str) -> str | None:
+    """Say why a path in an archive is refused; None where it is taken.
+
+    Args:
+        path: As it stands in the archive.
+    """
+    if path.startswith("/") or ".." in PurePosixPath(path).parts:
+        return "its path leads out of the archive"
+    if "\\" in path or PureWindowsPath(path).drive:
+        return "its path is one of Windows, with a backslash or a drive"
+    return None
+
+
 def _problem(info: zipfile.ZipInfo, wanted: Collection[str]) -> str | None:
     path = PurePosixPath(info.filename)
-    if info.filename.startswith("/") or ".." in path.parts:
-        return "its path leads out of the archive"
-    if "\\" in info.orig_filename or PureWindowsPath(info.filename).drive:
-        return "its path is one of Windows, with a backslash or a drive"
+    problem = path_problem(info.orig_filename) or path_problem(info.filename)
+    if problem is not None:
+        return problem
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a link to another file, not a picture"
     if path.suffix.lower() in _ARCHIVES:

@@ -11,20 +11,24 @@ from pathlib import Path, PurePosixPath
 
 from webcam_classifier.dataset.category_names import CATEGORY_NAMES_FILES
 from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
-from webcam_classifier.dataset.listing import SkippedFile, list_dataset
+from webcam_classifier.dataset.listing import Listing, SkippedFile, list_dataset, printable
+from webcam_classifier.dataset.picture_archive import path_problem
 from webcam_classifier.dataset.picture_files import PictureError, check_header
 from webcam_classifier.dataset.predefined_split import PARTS, find_parts
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.errors import UserError
+from webcam_classifier.exchange.import_dataset import ImportOptions, import_source
+from webcam_classifier.exchange.layouts import SIDE_FILES
 from webcam_classifier.exchange.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
     Manifest,
     ManifestPicture,
 )
-from webcam_classifier.exchange.sources import LIMITS
+from webcam_classifier.exchange.sources import LIMITS, open_source
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.storage import replace_atomically
+from webcam_classifier.temporary_files import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
             and nothing else is.
 
     Raises:
-        UserError: There is no picture, the data set is too large for one zip file, or the file
-            can't be written, is something else, or would be in the data set.
+        UserError: There is no picture, the data set is too large for one zip file, names in it
+            can't be read in again, or the file can't be written, is something else, or would be in
+            the data set.
     """
     _check_target(file, dataset)
     listing = list_dataset(dataset)
@@ -61,6 +66,7 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
         raise UserError(f"{dataset} holds no picture. Name another folder with --dataset.")
     if len(listing.pictures) > LIMITS.entries - 10:
         raise UserError(_too_large(dataset))
+    _check_names(listing)
     found: list[Exported] = []
 
     def write(path: Path) -> None:
@@ -69,6 +75,7 @@ def export_dataset(dataset: Path, file: Path) -> Exported:
                 found.append(_write(archive, dataset))
         except (zipfile.LargeZipFile, OverflowError) as error:
             raise UserError(_too_large(dataset)) from error
+        _check_can_be_imported(path, dataset)
 
     replace_atomically(file, write)
     return found[0]
@@ -85,6 +92,24 @@ def _check_target(file: Path, dataset: Path) -> None:
             f"{file} is there already, and is no data set that --export wrote. Name another file, "
             "or move it away."
         )
+
+
+def _check_names(listing: Listing) -> None:
+    """Refuse names that no zip file may have in it, since whoever reads one would refuse them."""
+    for one in listing.pictures:
+        problem = path_problem(one.full_name)
+        if problem is not None:
+            raise UserError(
+                f"{printable(one.path)} can't be in a zip file: {problem}. Rename it, or its "
+                "folder, and export again."
+            )
+
+
+def _check_can_be_imported(written: Path, dataset: Path) -> None:
+    """Read what was written as another machine will, so that nobody relies on it in vain."""
+    with temporary_folder() as folder, open_source(written, SIDE_FILES) as source:
+        nowhere = folder / "dataset"
+        import_source(source, printable(dataset), nowhere, ImportOptions(is_rehearsal=True))
 
 
 def _is_export(file: Path) -> bool:
@@ -106,6 +131,8 @@ def _write(archive: zipfile.ZipFile, dataset: Path) -> Exported:
         try:
             content = one.path.read_bytes()
             check_header(content)
+            if len(content) > LIMITS.picture_bytes:
+                raise PictureError(f"larger than {LIMITS.picture_bytes // 1_000_000} MB")
         except (PictureError, OSError) as error:
             skipped.append(SkippedFile(one.path, str(error)))
             continue
