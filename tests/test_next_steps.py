@@ -91,3 +91,9 @@ def test_where_nothing_stands_out_it_says_so_and_the_report_begins_with_it(tmp_p
     assert 1 <= len(steps) <= 3
     page = render_report(found, "cups")
     assert page.index("What to do next") < page.index('class="headline"')
+
+
+def test_a_command_has_the_folder_in_quotes_where_it_has_a_space(tmp_path: Path) -> None:
+    (tmp_path / "my pictures").mkdir()
+    first = next_steps(findings(tmp_path / "my pictures", [], doubted=2))[0]
+    assert f"--dataset '{tmp_path / 'my pictures'}'" in first

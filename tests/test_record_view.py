@@ -334,6 +334,9 @@ def test_what_was_learnt_and_not_written_ends_with_the_command_that_writes_it() 
     one = {"cup": 3}
     assert "train.py" not in describe_teaching(state(one), learning(one), output, False)
     assert describe_teaching(state({}), learning({}), output, False) == "no snapshots were recorded"
+    spaced = replace(TAUGHT, dataset=Path("my data"))
+    command = "python train.py 'my data' --mode head --output 'my models/d'"
+    assert command in describe_teaching(spaced, LEARNT, Path("my models/d"), is_written=False)
 
 
 def test_without_a_model_bars_compare_counts_and_nothing_is_said_of_answers() -> None:

@@ -7,6 +7,7 @@ they read it, and an installed package has no scripts beside it.
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 PROGRAM = "teach-camera"
@@ -36,6 +37,15 @@ def as_installed(text: str) -> str:
         text: With commands as a checkout has them, such as `python train.py pictures/`.
     """
     return text if is_checkout() else of_package(text)
+
+
+def typed(path: Path | str) -> str:
+    """Return a path as it is typed in a command: in quotes where it has a space, say.
+
+    >>> typed("models/cup"), typed("my models/cup")
+    ('models/cup', "'my models/cup'")
+    """
+    return shlex.quote(str(path))
 
 
 def install_command(extra: str) -> str:

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -49,7 +48,7 @@ from webcam_classifier.cli.recording_arguments import (
 )
 from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
 from webcam_classifier.cli.unattended import count_down, record_unattended, watched
-from webcam_classifier.command_names import as_installed
+from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.dataset.label_names import check_labels
 from webcam_classifier.dataset.listing import list_dataset, printable
@@ -187,9 +186,7 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
     problem = display_problem()
     if problem is not None:
         label = labels[0] if labels else list_dataset(options.dataset).labels[0]
-        raise UserError(
-            f"{problem} For that: `python collect.py {shlex.quote(label)} --no-window`."
-        )
+        raise UserError(f"{problem} For that: `python collect.py {typed(label)} --no-window`.")
 
 
 def _has_labels(dataset: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from webcam_classifier.command_names import as_installed
+from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.dataset.labelled_pictures import describe_skipped
 from webcam_classifier.dataset.listing import SkippedFile
 from webcam_classifier.errors import UserError
@@ -84,7 +84,7 @@ def _import(source: Path, dataset: Path, label: str | None) -> None:
     if not total and not found.known:
         raise UserError(f"Nothing of {source} could be read in. The lines above say why.")
     if total:
-        print(as_installed(f"next: python train.py {dataset}"))
+        print(as_installed(f"next: python train.py {typed(dataset)}"))
 
 
 def _export(dataset: Path, file: Path) -> None:
@@ -96,4 +96,6 @@ def _export(dataset: Path, file: Path) -> None:
     )
     if done.skipped:
         print(describe_skipped(done.skipped))
-    print(as_installed(f"next: python collect.py --import {file.name}, on the other machine"))
+    print(
+        as_installed(f"next: python collect.py --import {typed(file.name)}, on the other machine")
+    )

@@ -44,7 +44,7 @@ from webcam_classifier.cli.export_web import add_web_arguments, check_web_argume
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.one_temporary_folder import one_temporary_folder
 from webcam_classifier.cli.output_arguments import output_file
-from webcam_classifier.command_names import as_installed
+from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.errors import UserError
 from webcam_classifier.export.agreement import (
     ask,
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.precision == TENSORRT:
         choice = build_engine(source, _say)
         print(f"built: {choice.runtime.describe()} ({choice.reason})")
-        print(as_installed(f"next: python live.py {source}"))
+        print(as_installed(f"next: python live.py {typed(source)}"))
         tell(Result(choice.reason))
     else:
         _convert(original, options, providers)
@@ -124,7 +124,7 @@ def _convert(original: Classifier, options: argparse.Namespace, providers: Seque
     found = verdict(comparison, PRECISIONS[options.precision].when_not_faster)
     print(f"verdict: {as_installed(found)}")
     print(f"written: {output}")
-    print(as_installed(f"next: python live.py {output}"))
+    print(as_installed(f"next: python live.py {typed(output)}"))
     tell(Result(found, output=str(output)))
 
 

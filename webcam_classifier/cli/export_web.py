@@ -7,7 +7,7 @@ from pathlib import Path
 
 from webcam_classifier.cli.live_arguments import SMOOTHING
 from webcam_classifier.cli.number_arguments import parse_port
-from webcam_classifier.command_names import as_installed
+from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.export.page_server import page_link, page_server
 from webcam_classifier.export.web_page import (
     check_page_folder,
@@ -83,7 +83,11 @@ def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
         print("next: unpack it onto the web host")
         return
     if options.serve is None:
-        print(as_installed(f"next: python -m export {options.model} --web {options.web} --serve"))
+        print(
+            as_installed(
+                f"next: python -m export {typed(options.model)} --web {typed(options.web)} --serve"
+            )
+        )
         return
     with page_server(options.web, options.serve) as server:
         print(f"open {page_link(server)} on this machine; Ctrl-C ends it", flush=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webcam_classifier.command_names import as_installed
+from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.dataset.listing import printable
 from webcam_classifier.dataset.unlabelled_pictures import (
     UnlabelledNote,
@@ -80,8 +80,9 @@ def describe_suspects(folder: Path, suspects: Sequence[Suspect]) -> str:
         if len(own) > _LISTED:
             lines.append(f"  and {len(own) - _LISTED} more; --json lists all")
     lines.append(
-        f"next: python studio.py --dataset {folder}, and Review there, moves or removes them, "
-        "several at once, with undo. Or move a file to another label's folder under its own name."
+        f"next: python studio.py --dataset {typed(folder)}, and Review there, moves or removes "
+        "them, several at once, with undo. Or move a file to another label's folder under its own "
+        "name."
     )
     return "\n".join(lines)
 
@@ -134,8 +135,8 @@ def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
     if len(names) > _LISTED:
         lines.append(f"  and {len(names) - _LISTED} more; --json lists all")
     lines.append(
-        f"next: python studio.py --shelf {folder}, and Review there, moves them to labels of "
-        "dataset/. Or move a file to a label's folder under its own name."
+        f"next: python studio.py --shelf {typed(folder)}, and Review there, moves them to labels "
+        "of dataset/. Or move a file to a label's folder under its own name."
     )
     print(as_installed("\n".join(lines)))
 

@@ -17,6 +17,7 @@ from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_st
 from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
 from webcam_classifier.cli.source_arguments import capture_settings
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LiveLoop
@@ -79,7 +80,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
         if not is_saved:
             raise UserError(
                 f"{output} has no model of these snapshots, for the reason above. They are all in "
-                f"{dataset}: `python train.py {dataset}` makes a model of them."
+                f"{dataset}: `python train.py {typed(dataset)}` makes a model of them."
             )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.predefined_split import find_parts
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.unknown_watch import RECENTLY
@@ -89,4 +89,4 @@ def _collect_command(dataset: Path) -> str:
         is_whole = False
     if not is_whole:
         return ""
-    return f" (`python collect.py --dataset {shlex.quote(str(dataset))}`)"
+    return f" (`python collect.py --dataset {typed(dataset)}`)"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 
 _FEWEST = 2  # folders that all labels have
@@ -26,7 +25,7 @@ def describe_nested(pictures: LabelledPictures) -> str:
     ]
     if len(inner) < 2 or len(inner[0]) < _FEWEST or any(one != inner[0] for one in inner):
         return ""
-    first, second = (shlex.quote(str(pictures.folder / label)) for label in pictures.labels[:2])
+    first, second = (typed(pictures.folder / label) for label in pictures.labels[:2])
     more = ", ..." if len(inner[0]) > _NAMED else ""
     return (
         f"warning: {', '.join(pictures.labels[:_NAMED])} hold folders of the same names "

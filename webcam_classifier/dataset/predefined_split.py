@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.ignored_files import is_ignored_file, is_ignored_folder
 from webcam_classifier.dataset.picture_files import is_picture_name
 from webcam_classifier.errors import UserError
@@ -113,7 +114,8 @@ def _refuse_foreign(folder: Path, names: Collection[str], parts: Iterable[str]) 
         if name in names or any(os.path.isfile(folder / part / name) for part in parts):  # noqa: PTH113
             raise UserError(
                 f"{folder} is {tool}: {name} says the labels, and its folders don't. Read it in "
-                f"with `python collect.py --import {folder} --dataset FOLDER`, and train on that."
+                f"with `python collect.py --import {typed(folder)} --dataset FOLDER`, and train "
+                "on that."
             )
 
 
@@ -124,7 +126,7 @@ def _refuse_nested(part_folder: Path, part: int) -> None:
     if len(inside) == 1 and part_of_name(inside[0]) == part:
         raise UserError(
             f"{part_folder} holds another {inside[0]}/ and no label. Move what is in it one folder "
-            f"up, or read it in with `python collect.py --import {part_folder.parent}`."
+            f"up, or read it in with `python collect.py --import {typed(part_folder.parent)}`."
         )
 
 

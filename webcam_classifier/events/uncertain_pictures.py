@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.fingerprints import FINGERPRINT_BITS, fingerprint
 from webcam_classifier.dataset.near_duplicates import are_near_duplicates
 from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
@@ -116,7 +117,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
             if len(unlabelled_names(self._folder)) >= self._limit:
                 raise DeliveryError(
                     f"{self.name}: the folder holds {self._limit} pictures, and no more are kept. "
-                    f"Label them: `python studio.py --shelf {self._folder}`.",
+                    f"Label them: `python studio.py --shelf {typed(self._folder)}`.",
                     may_retry=False,
                 )
             self._write(item)

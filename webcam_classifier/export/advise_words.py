@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.export.agreement import align
 from webcam_classifier.export.candidates import MUCH_FASTER, NEARLY_ALL, Candidate
 from webcam_classifier.model_card import ModelCard
@@ -119,14 +120,9 @@ def commands(
         lines.append(_retrain_command(train_command, card, chosen.size, folder))
         path = folder / "model.onnx"
     if chosen.precision != today.precision:
-        lines.append(f"python -m export {quoted(path)} --precision {chosen.precision}")
+        lines.append(f"python -m export {typed(path)} --precision {chosen.precision}")
         path = path.with_name(f"{path.stem}.{chosen.precision}.onnx")
-    return "\n".join([*lines, f"python live.py {quoted(path)}"])
-
-
-def quoted(path: Path) -> str:
-    """A path, quoted for a shell."""
-    return shlex.quote(str(path))
+    return "\n".join([*lines, f"python live.py {typed(path)}"])
 
 
 def _retrain_command(train_command: str, card: ModelCard, size: int, folder: Path) -> str:

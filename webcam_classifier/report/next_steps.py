@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.report.findings import Answer, Findings
 
 _AT_MOST = 3  # sentences
@@ -35,10 +36,10 @@ def _look_at_doubted(findings: Findings) -> str:
         return ""
     which = "1 snapshot looks" if count == 1 else f"{count:,} snapshots look"
     them = "it" if count == 1 else "them"
+    dataset = typed(findings.task.pictures.folder)
     return (
         f"{which} like another label: look through {them} with "
-        f"`python collect.py --review --dataset {findings.task.pictures.folder}`, or with Review "
-        "on the page."
+        f"`python collect.py --review --dataset {dataset}`, or with Review on the page."
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.category_names import display_names
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
@@ -280,7 +281,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     lines += describe_former(findings, folder)
     lines.append(f"trained in {seconds:.1f} s: {folder / MODEL_NAME}")
     lines.append(f"report: {folder / REPORT_NAME}")
-    lines.append(f"next: python live.py {folder / MODEL_NAME}")
+    lines.append(f"next: python live.py {typed(folder / MODEL_NAME)}")
     first, *more = next_steps(findings)[:_SAID_STEPS]
     lines += [f"to make it better: {first}", *(f"and then: {step}" for step in more)]
     return "\n".join(lines)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from webcam_classifier.backbone.load import Backbone
+from webcam_classifier.command_names import typed
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
@@ -58,7 +58,7 @@ def save_live_model(
         seed=0,
         measured_only=False,
         started=started,
-        command=f"python train.py {shlex.quote(str(dataset.folder))} --mode head",
+        command=f"python train.py {typed(dataset.folder)} --mode head",
         facts=facts,
     )
     learner = Learner(backbone)

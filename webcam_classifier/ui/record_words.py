@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from webcam_classifier.command_names import typed
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
@@ -298,7 +298,7 @@ def _next_steps(state: RecordingState) -> list[str]:
             f"record each label {ENOUGH_RECORDINGS} times or more, in different places or light; "
             f"so far: {', '.join(few)}"
         )
-    dataset = shlex.quote(str(state.dataset))
+    dataset = typed(state.dataset)
     if sum(label.count > 0 for label in state.labels) > 1:
         lines.append(f"next: python train.py {dataset}")
     else:
@@ -318,7 +318,7 @@ def describe_teaching(
     if learning.is_ready and not is_written:
         lines.append(
             "no model was written yet. To write it: "
-            f"python train.py {state.dataset} --mode head --output {output}"
+            f"python train.py {typed(state.dataset)} --mode head --output {typed(output)}"
         )
     return "\n".join(lines)
 
