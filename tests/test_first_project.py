@@ -22,7 +22,7 @@ _NOT_RUN = {
     "teach-camera evaluate models/digits friend/": "the friend's pictures are the reader's",
     "teach-camera export models/digits --advise": "takes minutes, and has a test of its own",
     "teach-camera live models/digits": "camera and window",
-    "teach-camera collect 0 1 2 3 4 5 6 7 8 9 --dataset Dataset": "camera and window",
+    "teach-camera collect --dataset Dataset": "camera and window",
 }
 """Lines of the page that are not run, with the reason."""
 
