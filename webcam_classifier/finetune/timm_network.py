@@ -99,7 +99,7 @@ def export_timm_features(
     network = PixelNetwork(body, configuration.mean, configuration.std)
     network.eval().requires_grad_(False)
     try:
-        graph = network_export.export_network(network, input_size, EMBEDDING_NAME)
+        graph = network_export.export_network(_WithConvolution(network), input_size, EMBEDDING_NAME)
     except Exception as error:  # the exporter raises whatever its parts raise
         cause = error.__cause__ or error  # the exporter's own text only names its step
         reason = str(cause).strip().partition("\n")[0][:160] or type(cause).__name__
@@ -202,6 +202,27 @@ def _shapes(name: str, classes: int | None) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         state = _build(name, classes).state_dict()
     return {key: tuple(own.shape) for key, own in state.items() if own.is_floating_point()}
+
+
+class _WithConvolution(nn.Module):
+    """A `PixelNetwork` that normalises with a 1x1 convolution, which every runtime has.
+
+    Folding it into the network's first convolution would need to know which layers take the
+    pictures, and how these pad them.
+    """
+
+    def __init__(self, network: PixelNetwork) -> None:
+        super().__init__()
+        self.network = network.network
+        scale = 1.0 / network.deviation.flatten()
+        self.normalise = nn.Conv2d(3, 3, 1).requires_grad_(False)
+        self.normalise.weight.copy_(torch.diag(scale).flip(1).reshape(3, 3, 1, 1))
+        assert self.normalise.bias is not None
+        self.normalise.bias.copy_(-network.mean.flatten() * scale)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.network(self.normalise(pixels.permute(0, 3, 1, 2).float()))
+        return output
 
 
 def _check_graph(name: str, network: PixelNetwork, graph: onnx.ModelProto, input_size: int) -> None:
