@@ -18,12 +18,12 @@ _HANGING = "camera"  # what the names of the threads begin with
 
 
 def is_any_hanging() -> bool:
-    """Whether a thread is still within a driver or library that was let go of."""
+    """Whether an abandoned thread still hangs in a driver or library."""
     return any(thread.name.startswith(_HANGING) for thread in threading.enumerate())
 
 
 class FrameGrabber(Protocol):
-    """What the thread drives; only that thread calls it, since OpenCV's capture is not shared."""
+    """A source that one thread alone reads, since OpenCV's capture can't be shared."""
 
     def grab(self) -> bool:
         """Wait for the next frame without decoding it; False: the stream has ended.
@@ -39,24 +39,24 @@ class FrameGrabber(Protocol):
         """Say in one line what it is and what it really gives."""
 
     def release(self) -> None:
-        """Let go of the device."""
+        """Release the device."""
 
 
 class Connection:
-    """Opens a source and grabs its frames, in a thread that nobody has to wait for.
+    """Opens a source and grabs its frames, in a thread that can be abandoned.
 
-    A call into a driver or a network library may hang. So whoever has no more use for the
-    connection lets it go, and the thread releases the source whenever that call comes back.
+    A call into a driver or a network library may hang. So a connection that is no longer needed is
+    let go, and its thread releases the source whenever that call returns.
 
     Args:
         open_source: Called in the thread.
         on_frame: Called in the thread for each frame that was grabbed, with the grabber and the
             time on the monotonic clock.
-        on_end: Called in the thread once the source is released, with what ended it; None where
-            the stream has ended, or was let go.
+        on_end: Called in the thread once the source is released, with the error that ended it; None
+            if the stream has ended, or was let go.
 
     Attributes:
-        opened_at: When it was open, in seconds on the monotonic clock; None before.
+        opened_at: When it was opened, in seconds on the monotonic clock; None before.
         started_at: When it was begun.
     """
 
@@ -76,11 +76,11 @@ class Connection:
         self._thread.start()
 
     def let_go(self) -> None:
-        """Have it end as soon as it can; this waits for nothing."""
+        """Make it end as soon as it can, without waiting."""
         self._is_let_go = True
 
     def join(self, seconds: float) -> None:
-        """Wait for the source to be released, at most so long."""
+        """Wait for the source to be released, at most this long."""
         if self._thread is not threading.current_thread():
             self._thread.join(seconds)
 
@@ -113,7 +113,7 @@ class Connection:
 def open_in_thread(
     open_source: Callable[[], _Opened], release: Callable[[_Opened], None], seconds: float
 ) -> _Opened:
-    """Open something that may hang, so that Ctrl-C is obeyed meanwhile.
+    """Open something that may hang, in a way that Ctrl-C still works.
 
     Args:
         open_source: Called in a thread of its own.
@@ -135,7 +135,7 @@ def open_in_thread(
 
 
 class _Opening(Generic[_Opened]):
-    """A thread that opens something, and lets go of it where nobody waits any more."""
+    """A thread that opens something, and releases it if nobody waits for it any more."""
 
     def __init__(
         self, open_source: Callable[[], _Opened], release: Callable[[_Opened], None]

@@ -1,4 +1,4 @@
-"""The simulated camera: a drawn scene at a camera's pace, for trying things without one."""
+"""The simulated camera: a drawn scene at a camera's frame rate."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PATIENCE = 5.0  # seconds beyond the time of a few frames
 
 
 class SceneGrabber:
-    """Draws the scene as it stands at each tick of a clock, and only where it is looked at.
+    """Draws the scene at each tick of a clock, and only if the frame is used.
 
     Args:
         pose: One of `scene.POSES`.
         seed: Of everything else.
-        settings: Size and pace.
+        settings: Size and frame rate.
     """
 
     def __init__(self, pose: str, seed: int, settings: CaptureSettings) -> None:
@@ -34,7 +34,7 @@ class SceneGrabber:
         self._due = time.monotonic()
 
     def hold_pose_while(self, is_held: Callable[[], bool]) -> None:
-        """Keep the pose as long as something holds; see the function of that name."""
+        """Keep the pose as long as a condition holds; see the function of that name."""
         self._is_held = is_held
 
     def grab(self) -> bool:
@@ -73,7 +73,7 @@ class SceneGrabber:
 
 
 class DemoCamera(LiveCamera):
-    """The simulated camera, as one of ours.
+    """The simulated camera as a `Camera`.
 
     Args:
         grabber: Draws the scene.
@@ -85,18 +85,18 @@ class DemoCamera(LiveCamera):
         super().__init__(grabber, patience=_PATIENCE + 3 * period, period=period)
 
     def hold_pose_while(self, is_held: Callable[[], bool]) -> None:
-        """Keep the pose as long as something holds; see the function of that name."""
+        """Keep the pose as long as a condition holds; see the function of that name."""
         self._scene.hold_pose_while(is_held)
 
 
 def hold_pose_while(camera: Camera, is_held: Callable[[], bool]) -> None:
-    """Let the simulated camera keep its pose as long as something holds, such as a key.
+    """Make the simulated camera keep its pose as long as a condition holds, such as a held key.
 
     Where all poses take turns, somebody who records one of them would record the next one too.
     The hand and the room move on; once it is let go, the poses go on from where they stood.
 
     Args:
-        camera: Any; nothing happens where it is another one.
+        camera: Any; nothing happens if it is not the simulated one.
         is_held: Asked for each frame, in the camera's thread.
     """
     if isinstance(camera, DemoCamera):

@@ -48,7 +48,7 @@ class DeviceGrabber:
         return self._stream.retrieve()
 
     def describe(self, first: BgrImage) -> str:
-        """Say what was agreed with the camera, not what was asked for."""
+        """Describe the settings that the camera accepted, not those requested."""
         code = four_characters(self._capture.get(cv2.CAP_PROP_FOURCC))
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         at_rate = f" at {rate:g} frames a second" if rate > 0 else ""
@@ -62,13 +62,13 @@ class DeviceGrabber:
 def open_device(source: str, settings: CaptureSettings) -> LiveCamera:
     """Open a camera and wait for its first frame.
 
-    A camera that is unplugged is opened again when it comes back. On Linux it is known by the name
-    that it keeps when its number becomes another one; a camera that has taken its number is not
-    taken for it.
+    A camera that is unplugged is opened again when it comes back. On Linux it is identified by a
+    name that does not change with its number, so another camera with its former number is not
+    mistaken for it.
 
     Args:
         source: Its number, or on Linux its device file.
-        settings: Asked of the camera.
+        settings: Requested from the camera.
 
     Raises:
         CameraError: It can't be opened, or gives no picture; the text says the likely cause.
@@ -97,7 +97,7 @@ def open_device(source: str, settings: CaptureSettings) -> LiveCamera:
 
 
 def _connect_node(name: Path, settings: CaptureSettings) -> DeviceGrabber:
-    """Open a device file, or whichever one a stable name stands for now."""
+    """Open a device file, or the one to which a stable name points now."""
     if name.is_symlink() and not name.exists():
         raise _device_error(f"The camera {name.name} is not plugged in.")
     node = name.resolve()

@@ -26,12 +26,12 @@ class CameraReport:
 
     Attributes:
         source: What `--source` takes for it.
-        name: What it calls itself; empty where it doesn't say.
-        formats: What it offers; empty where it doesn't say.
-        agreed: What it gave when it was asked for the usual size and rate; empty where it
-            can't be used.
-        measured_rate: Frames a second that really came; 0 where it can't be used.
-        problem: Why it can't be used; empty where it can.
+        name: Its own name; empty if it has none.
+        formats: The formats that it offers; empty if it doesn't list them.
+        agreed: The settings that it accepted for the usual size and rate; empty if it can't be
+            used.
+        measured_rate: Measured frames a second; 0 if it can't be used.
+        problem: Why it can't be used; empty if it can.
     """
 
     source: str
@@ -43,7 +43,7 @@ class CameraReport:
 
 
 def list_cameras() -> list[CameraReport]:
-    """Look at every camera; each that works is switched on for about a second."""
+    """Check every camera; each working one is switched on for about a second."""
     if v4l2.is_available():
         return [report_node(node) for node in v4l2.video_nodes()]
     reports = (_try(str(number), f"camera {number}", ()) for number in range(_NUMBERS_TRIED))
@@ -51,7 +51,7 @@ def list_cameras() -> list[CameraReport]:
 
 
 def report_node(node: Path) -> CameraReport:
-    """Look at one device file of Linux.
+    """Check one device file of Linux.
 
     Args:
         node: Such as /dev/video0.
@@ -69,7 +69,7 @@ def report_node(node: Path) -> CameraReport:
 
 
 def describe_cameras(reports: list[CameraReport]) -> str:
-    """Write the reports for a person to read, with what to try next."""
+    """Format the reports for people, with what to try next."""
     if reports:
         lines = [line for report in reports for line in _describe(report)]
     else:

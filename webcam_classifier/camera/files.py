@@ -1,4 +1,4 @@
-"""Sources that lie on disk: a video, a folder of pictures, one picture; every frame is read."""
+"""Sources on disk: a video, a folder of pictures, or one picture; every frame is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _MOST_TRIES = 10_000  # whatever the file says
 class VideoCamera:
     """A video file, or a file on a web server: its frames in order, as fast as they are read.
 
-    A damaged frame does not end it: what can be decoded is given, and the rest is counted.
+    A damaged frame does not end it: frames that can be decoded are returned, and the others
+    counted.
 
     Args:
         capture: Opened.
@@ -88,8 +89,8 @@ class VideoCamera:
     def _read_image(self) -> BgrImage | None:
         """Decode the next frame that can be.
 
-        A damaged frame and the end of the file look alike: OpenCV gives nothing. Asked again it
-        goes on behind the damage, and at the end it gives nothing for ever, which takes
+        A damaged frame and the end of the file look alike: OpenCV returns nothing. Asked again, it
+        continues after the damage, and at the end it keeps returning nothing, which takes
         microseconds. So it is asked as often as there may be frames left.
         """
         left = max(0, (self.frame_count or 0) - self._index - self._unreadable)
@@ -111,7 +112,7 @@ class PictureCamera:
     Args:
         paths: The pictures, in order.
         description: One line for a person.
-        foreign: Files that were passed over, each with the reason.
+        foreign: Files that were skipped, each with the reason.
 
     Attributes:
         skipped: `foreign`, and each picture that could not be read; it grows while reading.
@@ -174,7 +175,7 @@ class PictureCamera:
 
 
 def open_file(path: Path) -> VideoCamera | PictureCamera:
-    """Open one picture, by its ending, or else a video.
+    """Open one picture, by its file extension, or else a video.
 
     Args:
         path: An existing file.

@@ -29,20 +29,20 @@ _EDGES = 3  # pictures, from one of which a decoder fills in what is missing
 
 
 class HealthMonitor:
-    """Follows one source, however often it is opened again; all methods may be called anywhere.
+    """Follows one source across reconnections; all methods may be called from any thread.
 
-    A source is called frozen where it gives the very same bytes for some seconds and did not use
-    to: noise makes every picture of a sensor another one. A source that repeats itself from the
-    start, such as a slide from a capture card, is never called frozen.
+    A source is frozen if it gives identical bytes for some seconds and did not do so before: noise
+    makes every picture of a sensor different. A source that repeats itself from the start, such as
+    a slide from a capture card, is never frozen.
 
-    A picture is taken for cut off where its lower edge is plain, or the very same as in a picture
-    just before, though the rest is another one: decoders fill in so. Again it counts only where
-    the source did not use to be so.
+    A picture is cut off if its lower edge is plain, or identical to that of a picture just before
+    while the rest differs: that is how decoders fill in missing parts. Again this counts only if
+    the source was not like that before.
 
     Args:
-        period: Seconds between two frames, as far as is known; 0 where nothing is.
-        looks: Whether pictures are looked at: False for what is drawn or lies on a disk, which may
-            rightly be black or stand still.
+        period: Seconds between two frames, if known; else 0.
+        looks: Whether pictures are checked: False for drawn or stored ones, which may rightly be
+            black or static.
     """
 
     def __init__(self, period: float = 0.0, looks: bool = True) -> None:
@@ -66,13 +66,13 @@ class HealthMonitor:
 
     @property
     def status(self) -> CameraStatus:
-        """How the source is doing now."""
+        """The present status of the source."""
         with self._lock:
             self._see_whether_stalled(time.monotonic())
             return CameraStatus(self._state, self._since, self._reason, self._picture_at)
 
     def arrived(self, at: float) -> None:
-        """Take note of a frame that nobody looks at.
+        """Record the arrival of a frame that is not decoded.
 
         Args:
             at: Seconds on the monotonic clock: when it was captured.
@@ -83,19 +83,19 @@ class HealthMonitor:
                 self._go("live", at)
 
     def undecoded(self) -> None:
-        """Take note of a frame that can't be decoded."""
+        """Record a frame that can't be decoded."""
         with self._lock:
             self._is_undecoded = True
 
     def saw(self, image: BgrImage, at: float) -> bool:
-        """Look at a picture.
+        """Check a picture.
 
         Args:
             image: (height, width, 3) uint8; kept until the next one, and not to be changed.
             at: Seconds on the monotonic clock: when it was captured.
 
         Returns:
-            Whether it may be used: not where it is frozen, black or cut off.
+            Whether it may be used: not if it is frozen, black or cut off.
         """
         with self._lock:
             self._is_undecoded = False
@@ -113,7 +113,7 @@ class HealthMonitor:
             return True
 
     def lost(self, reason: str) -> None:
-        """Take note that the connection is gone, and is made again from now on.
+        """Record that the connection is lost, and is being reopened from now on.
 
         Args:
             reason: A sentence for a person; another one while it is lost replaces it.
@@ -123,7 +123,7 @@ class HealthMonitor:
                 self._go("reopening", time.monotonic(), reason)
 
     def end(self, reason: str = "") -> None:
-        """Take note that nothing follows; only the first time counts."""
+        """Record the end of the source; only the first call counts."""
         with self._lock:
             if self._state != "ended":
                 self._go("ended", time.monotonic(), reason)
@@ -142,7 +142,7 @@ class HealthMonitor:
             self._go("stalled", now, reason)
 
     def _why_not(self, image: BgrImage, at: float) -> tuple[CameraState, str] | None:
-        """Say which state a picture stands for and why; None where it is good."""
+        """Return the state that a bad picture indicates, and why; None if it is good."""
         rows, columns = (max(1, length // _SAMPLES) for length in image.shape[:2])
         sample = image[::rows, ::columns]
         if self._is_frozen(image, sample.tobytes(), at):
@@ -201,6 +201,6 @@ class HealthMonitor:
 
 
 def _share(happened: deque[bool]) -> float:
-    """How often something was so, 0 to 1; 0 as long as it was seen too seldom to be a habit."""
+    """Return how often something was the case, 0 to 1; 0 until there were enough observations."""
     enough = _REMEMBERED // 2
     return sum(happened) / len(happened) if len(happened) >= enough else 0.0

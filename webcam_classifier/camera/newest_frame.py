@@ -1,4 +1,4 @@
-"""The newest frame of a source that doesn't wait for its reader, decoded where it is wanted."""
+"""The newest frame of a live source, decoded only if it is needed."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _WAKE_EVERY = 0.5  # seconds; on Windows Ctrl-C is obeyed only between two waits
 
 
 class NewestFrame:
-    """A place for one frame: a thread puts each new one there, and a reader takes it.
+    """A slot for one frame: a thread puts each new one there, and a reader takes it.
 
-    A frame is given at once where it was not given before, and else the next one to arrive. So a
+    A frame that was not taken before is returned at once, or else the next one to arrive. So a
     reader that needs a little more than a frame's time gets one frame after another, not every
     other one; the frame may then be up to one period older than one that was waited for, and its
-    `captured_at` says so. A frame older than two periods, such as one left from before a pause of
-    the reader, is passed over for the next one.
+    `captured_at` says so. A frame older than two periods, such as one from before a pause of the
+    reader, is skipped for the next one.
 
-    Decoding costs time that inference may need. So `is_wanted` says what to decode: what somebody
-    waits for, and in advance only what a reader may fetch who stays away about as long as last
-    time.
+    Decoding costs time that inference may need. So `is_wanted` says what to decode: frames for
+    which a reader waits, and in advance only those that it may take if it stays away about as long
+    as last time.
 
     All methods are to be called with the lock held.
 
@@ -100,13 +100,13 @@ class NewestFrame:
         return frame
 
     def grabbed(self, at: float) -> bool:
-        """Take note that a frame has arrived.
+        """Record that a frame has arrived.
 
         Args:
             at: Seconds on the monotonic clock.
 
         Returns:
-            Whether it is to be decoded: it is waited for, or may be before the next one arrives.
+            Whether to decode it: a reader waits for it, or may do so before the next one arrives.
         """
         if self._grabbed_at is not None:
             self._periods.append(at - self._grabbed_at)
@@ -126,12 +126,12 @@ class NewestFrame:
             self._came.notify_all()
 
     def forget(self) -> None:
-        """Let go of a frame from before a gap, and wait for what comes after it."""
+        """Drop a frame from before a gap, and wait for the next one."""
         self._frame = None
         self._grabbed_at = None
 
     def end(self, failure: CameraError | None = None) -> None:
-        """Let every reader go, after the last frame; only the first call counts.
+        """Release all readers after the last frame; only the first call counts.
 
         Args:
             failure: What they are told; without one they get None.
@@ -141,7 +141,7 @@ class NewestFrame:
             self._came.notify_all()
 
     def close(self) -> None:
-        """Let every reader go at once."""
+        """Release all readers at once."""
         self._has_ended, self._failure, self._frame = True, None, None
         self._came.notify_all()
 

@@ -1,4 +1,4 @@
-"""Open OpenCV's VideoCapture without its noise, and ask what this build of it can do."""
+"""Open OpenCV's VideoCapture without its log output, and query this build's features."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FFMPEG_IS_QUIET = "-8"  # FFmpeg's AV_LOG_QUIET
 def open_capture(
     source: str | int, backend: int, parameters: Sequence[int] = ()
 ) -> cv2.VideoCapture:
-    """Open a capture; whether it worked, its `isOpened` tells.
+    """Open a capture; its `isOpened` says whether it worked.
 
-    What OpenCV and FFmpeg say on stderr when it doesn't work is held back: the caller says it in
-    a sentence. The variables OPENCV_LOG_LEVEL and OPENCV_FFMPEG_LOGLEVEL bring it back.
+    The messages of OpenCV and FFmpeg on stderr when it fails are suppressed: the caller reports it
+    in a sentence. The variables OPENCV_LOG_LEVEL and OPENCV_FFMPEG_LOGLEVEL bring them back.
 
     Args:
         source: A file, URL, pipeline, device file or device number.
@@ -43,10 +43,9 @@ class _LogLevel(Protocol):
 
 
 class QuietLog:
-    """Holds back what OpenCV logs while any stream is open or being opened.
+    """Suppresses OpenCV's log while any stream is open or being opened.
 
-    Several threads may do so, and one of them may hang: what was there before is brought back by
-    the last one.
+    Several threads may do so, and one of them may hang: the last one restores the former level.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What every source of pictures promises, whatever is behind it."""
+"""The protocol of all sources of pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LIST_COMMAND = "python collect.py --list-cameras"
 
 
 class CameraError(UserError):
-    """A source can't be opened, or stopped giving pictures other than by its end."""
+    """A source can't be opened, or failed before its end."""
 
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """What is asked of a camera; what it agreed to stands in its description.
+    """The settings requested from a camera; those it accepted are in its description.
 
     >>> from webcam_classifier import CaptureSettings, open_camera
     >>> with open_camera("demo", CaptureSettings(width=320, height=240)) as camera:
@@ -32,9 +32,9 @@ class CaptureSettings:
     Attributes:
         width: Pixels.
         height: Pixels.
-        frames_per_second: How often the camera is to take a picture.
+        frames_per_second: Frame rate to request.
         give_up_after: Seconds without a picture, after which a live source that gave some is an
-            error. None opens it again for ever.
+            error. None keeps reopening it.
     """
 
     width: int = 640
@@ -46,7 +46,7 @@ class CaptureSettings:
 CameraState: TypeAlias = Literal[
     "opening", "live", "stalled", "frozen", "black", "reopening", "ended"
 ]
-"""How a source of pictures is doing.
+"""The state of a source of pictures.
 
 `opening`: no picture came yet. `live`: pictures come. `stalled`: none has come for a while, or
 none that can be decoded. `frozen`: the very same picture comes again and again. `black`: the
@@ -57,13 +57,13 @@ pictures are black all over. `reopening`: the connection is lost, and it is open
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How a source of pictures is doing, and since when.
+    """The state of a source of pictures, and since when.
 
     Attributes:
         state: See `CameraState`.
         since: Seconds on the monotonic clock: when this state began. A steady prediction from
             before it says nothing about what comes after.
-        reason: Why there is no picture, in a sentence for a person; empty where there is one.
+        reason: Why there is no picture, in a sentence for a person; empty if there is one.
         last_picture_at: Seconds on the monotonic clock: when the last good picture was taken;
             None before the first.
     """
@@ -75,11 +75,11 @@ class CameraStatus:
 
     @property
     def is_stale(self) -> bool:
-        """Whether what was seen last is no longer what is there: show no label, age or rate."""
+        """Whether the last picture is out of date: show no label, age or rate."""
         return self.state in ("stalled", "frozen", "black", "reopening")
 
     def seconds_without_picture(self, now: float) -> float:
-        """How long no good picture has come.
+        """Seconds since the last good picture.
 
         Args:
             now: Seconds on the monotonic clock.
@@ -122,7 +122,7 @@ class Camera(Protocol):
 
     @property
     def status(self) -> CameraStatus:
-        """How it is doing now; cheap, from any thread, also while another one waits in `read`."""
+        """Its present status; cheap, from any thread, also while another one waits in `read`."""
 
     def read(self) -> Frame | None:
         """Wait for a frame that was not read before, however long a live source is away.
@@ -135,7 +135,7 @@ class Camera(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the device or file; a second call does nothing."""
+        """Release the device or file; a second call does nothing."""
 
     def __enter__(self: AnyCamera) -> AnyCamera: ...
 

@@ -1,4 +1,4 @@
-"""One supervised camera for everything live: it is opened again by itself, and says how it does."""
+"""A supervised live source: it is reopened automatically, and reports its status."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _SILENT = 0.5  # seconds without a picture
 
 
 class LiveCamera:
-    """The newest frame of a source that goes on by itself, and is opened again where it is lost.
+    """Gives the newest frame of a live source, which is reopened when it is lost.
 
-    A thread grabs every frame, so that no queue grows old anywhere, and keeps the newest one; see
-    `NewestFrame` for which one a reader gets. Another thread looks after it: where the connection
-    is lost or silent it is let go, and made again with growing pauses, for ever or until it is
-    given up. Pictures that stand still or are black or cut off are not given; see `HealthMonitor`.
-    A reader waits meanwhile, and `status` says what it waits for.
+    A thread grabs every frame, so that no old frames queue up anywhere, and keeps the newest one;
+    see `NewestFrame` for which one a reader gets. Another thread supervises it: a lost or silent
+    connection is let go and reopened with growing pauses, until it is given up. Frozen, black or
+    cut-off pictures are not returned; see `HealthMonitor`. A reader waits meanwhile, and `status`
+    says for what.
 
     Args:
         grabber: The source, opened; released by a thread.

@@ -1,7 +1,7 @@
-"""Which pictures go together in which batch, and making their views ahead of time.
+"""Plan the batches of each epoch, and prepare their views ahead of time.
 
-What is shown depends on the seed, the epoch and the picture alone: it is the same after a
-resumption, in any number of threads, and in any number of processes.
+A view depends only on the seed, the epoch and the picture: it is the same after a resumption, with
+any number of threads, and with any number of processes.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Which pictures one step sees.
+    """The pictures of one training step.
 
     Attributes:
         epoch: From 1.
-        pictures: (batch,) int64, their places among the examples.
-        partners: (batch,) int64, for each the place in this batch of the one laid over it.
-        mixup_weight: Of each picture itself in what is shown, 0 to 1 (the paper's lambda); 1 mixes
-            nothing in.
+        pictures: (batch,) int64, their indices among the examples.
+        partners: (batch,) int64, for each the index in this batch of the picture mixed into it.
+        mixup_weight: Weight of each picture itself, 0 to 1 (the paper's lambda); 1 means no mixup.
     """
 
     epoch: int
@@ -48,10 +47,10 @@ class Batch:
 def plan_epoch(count: int, batches: int, mixup_share: float, seed: int, epoch: int) -> list[Batch]:
     """Put pictures into a random order, in batches of nearly equal size.
 
-    No batch is much smaller than the others: a last one of a single picture would have no
-    statistics. To some mixup is applied (H. Zhang et al., "mixup: Beyond Empirical Risk
-    Minimization", 2018): what the classes of a small data set have in common by chance, such as a
-    wall or a sleeve, decides less then.
+    No batch is much smaller than the others: a last one with a single picture would have no
+    statistics. Mixup is applied to some of them (H. Zhang et al., "mixup: Beyond Empirical Risk
+    Minimization", 2018): it reduces the influence of what the classes of a small data set share by
+    chance, such as a wall or a sleeve.
 
     Args:
         count: How many pictures; each is seen once.
@@ -97,7 +96,7 @@ class PictureInputs:
         return torch.from_numpy(np.stack(images))
 
     def viewed(self, places: range) -> torch.Tensor:
-        """A view of each of some pictures that no epoch shows, shaped as by `plain`."""
+        """A view of each of some pictures that is used in no epoch, shaped as by `plain`."""
         return torch.from_numpy(np.stack([self._view(place, 0) for place in places]))
 
     def batch(self, batch: Batch, rows: NDArray[np.int64]) -> torch.Tensor:
@@ -119,7 +118,7 @@ class PictureInputs:
 
 
 class FixedInputs:
-    """What frozen layers made of the pictures, once for all.
+    """The outputs of frozen layers for the pictures, computed once.
 
     Args:
         values: (pictures, features) float32.
@@ -145,7 +144,7 @@ class FixedInputs:
 def targets_of(
     batch: Batch, rows: NDArray[np.int64], label_indices: NDArray[np.int64], label_count: int
 ) -> torch.Tensor:
-    """Make soft targets: how much of each label some rows of a batch show.
+    """Make soft targets for some rows of a batch.
 
     Args:
         batch: The batch.
@@ -166,10 +165,10 @@ def targets_of(
 def made_ahead(
     items: Iterable[Item], make: Callable[[Item], Made], threads: int
 ) -> Generator[Made, None, None]:
-    """Yield what is made of each item, in order, while threads make the next ones.
+    """Yield the result for each item, in order, while threads compute the next ones.
 
     Args:
-        items: What to make something of.
+        items: The inputs.
         make: Called in a thread.
         threads: At least 1; two results more than that wait at the most.
 

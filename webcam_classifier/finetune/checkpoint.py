@@ -21,7 +21,7 @@ _KEY = "webcam_classifier.checkpoint"
 
 @dataclass(frozen=True)
 class CheckpointCard:
-    """What a checkpoint needs besides its tensors to become a network again.
+    """What is needed besides the tensors to restore a network from a checkpoint.
 
     Attributes:
         backbone: One of `network.BACKBONES`.
@@ -29,7 +29,7 @@ class CheckpointCard:
         input_size: The side of the square picture that it was trained with, in pixels.
         weights: Where the pretrained weights came from.
         hidden_units: Of each further layer in the classifier, before its last one.
-        dropout: Share of hidden units that were silent in each step.
+        dropout: Share of hidden units that were dropped in each step.
         normalised_embedding: Whether the classifier begins with a `NormalisedEmbedding`. Files of
             earlier versions call it `unit_embedding`.
     """
@@ -111,5 +111,5 @@ def load_checkpoint(path: Path) -> tuple[PixelNetwork, CheckpointCard]:
 
 
 def _renamed(fields: Mapping[str, Any], name: str, earlier: str) -> object:
-    """A field by its name, or by the one that it had in files of earlier versions."""
+    """Return a field by its name, or by its name in files of earlier versions."""
     return fields[name] if name in fields else fields[earlier]

@@ -1,4 +1,4 @@
-"""What the classic recipes are shown: the pictures as they are, or in other colours."""
+"""Augmentation of the classic recipes: none, or colour jitter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HUE_JITTER = 9  # of OpenCV's 180 steps round the colour circle, to either side
 
 
 class PlainViews:
-    """The pictures as live sees them.
+    """No augmentation: the pictures as live sees them.
 
     Args:
         examples: The training pictures.
@@ -34,7 +34,7 @@ class PlainViews:
 
 
 class ColourViews:
-    """Colour jitter: other brightness, contrast, saturation and hue, and nothing moved.
+    """Colour jitter: brightness, contrast, saturation and hue change, and nothing moves.
 
     Args:
         examples: The training pictures.
@@ -69,7 +69,7 @@ def choose_views(
     input_size: int,
     mirrored: bool = True,
 ) -> Views:
-    """Choose what makes views of a kind.
+    """Choose the augmentation.
 
     Args:
         kind: See `FinetuneSettings.views`.

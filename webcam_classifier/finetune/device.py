@@ -1,4 +1,4 @@
-"""Choose what torch computes on, processor or graphics card, and how it is used best."""
+"""Choose the device for torch, processor or GPU, and the best settings for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_THREADS = 8  # that make views; no graphics card here was found to wait fo
 
 @dataclass(frozen=True)
 class DeviceTraits:
-    """What decides how a device is used.
+    """The properties of a device that decide its settings.
 
     Attributes:
         kind: `cpu`, `cuda` or `mps`.
@@ -29,14 +29,14 @@ class DeviceTraits:
 
 @dataclass(frozen=True)
 class DeviceUse:
-    """How a device is used.
+    """The settings of a device.
 
     Attributes:
-        precision: What the network computes in, where that is safe: `float32` everywhere, or a
-            16-bit one within torch's automatic mixed precision.
-        scales_loss: Whether gradients are scaled, so that small ones don't vanish in `float16`.
-        channels_last: Whether a picture's channels lie next to each other in memory.
-        pins_memory: Whether batches wait where the card can fetch them by itself.
+        precision: What the network computes in where that is safe: `float32`, or a 16-bit format
+            with torch's automatic mixed precision.
+        scales_loss: Whether the loss is scaled, so that small gradients don't vanish in `float16`.
+        channels_last: Whether a pixel's channels are adjacent in memory.
+        pins_memory: Whether batches are in pinned memory, from which the GPU can copy by itself.
         view_threads: How many threads make views while the network computes.
     """
 
@@ -48,11 +48,11 @@ class DeviceUse:
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """Find the device by that name, or for `auto` the fastest that there is.
+    """Return the device with this name, or for `auto` the fastest one.
 
     Args:
         name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-        local_rank: Of this process on this machine, from 0; each takes a card of its own.
+        local_rank: Of this process on this machine, from 0; each uses its own GPU.
 
     Raises:
         UserError: It is unknown, or this machine has none, or torch can't use it.
@@ -78,7 +78,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
 
 
 def describe_device(device: torch.device) -> DeviceTraits:
-    """Find out what decides how a device is used."""
+    """Query the properties of a device."""
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
     if device.type == "cpu":
         has_bfloat16 = _processor_multiplies_bfloat16()
@@ -90,7 +90,7 @@ def describe_device(device: torch.device) -> DeviceTraits:
 
 
 def choose_use(traits: DeviceTraits) -> DeviceUse:
-    """Choose how a device is used. What is chosen for `cuda` and `mps` was not yet run on one."""
+    """Choose the settings of a device. Those for `cuda` and `mps` have not been run on one yet."""
     if traits.kind == "cuda":
         return DeviceUse(
             precision=torch.bfloat16 if traits.has_bfloat16 else torch.float16,
@@ -112,14 +112,14 @@ def choose_use(traits: DeviceTraits) -> DeviceUse:
 def _processor_multiplies_bfloat16() -> bool:
     """Whether it has matrix units for that (Intel's AMX); without them 16 bits are slower than 32.
 
-    A torch too old to say so is taken to have none.
+    A version of torch that can't tell counts as having none.
     """
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16", False))
 
 
 def allow_fast_products(device: torch.device) -> None:
-    """Let a card round the inputs of 32-bit products to TF32, which is far faster; not yet run."""
+    """Allow TF32 on a GPU: it rounds inputs of 32-bit products and is far faster; not yet run."""
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True

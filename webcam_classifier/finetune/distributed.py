@@ -1,6 +1,6 @@
-"""Which of the processes of a distributed training this is, without torch.
+"""The rank and world size of a distributed training, without torch.
 
-`torchrun` starts several, numbers them, and says so in the environment.
+`torchrun` starts the processes and sets their numbers in environment variables.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from pathlib import Path
 
 
 class PartIsDoneError(Exception):
-    """This process trained along with the first one, which does the rest; it has nothing to do."""
+    """This process took part in training and is done; the first one does the rest."""
 
 
 def world_size() -> int:
-    """How many processes train together; 1 where `torchrun` started none."""
+    """How many processes train together; 1 without `torchrun`."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """The number of this process, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
 def local_rank() -> int:
-    """Which of those on this machine this is, from 0."""
+    """The number of this process on this machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 

@@ -1,4 +1,4 @@
-"""The network that is evaluated and kept: a mean over the steps, interpolated with the start."""
+"""The network that is kept: a moving average of the weights, interpolated with the start."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _DECAY = 0.97  # a mean over about the last 33 steps
 class ExponentialMovingAverage:
     """A copy of a network whose weights are an exponential moving average (EMA) of its steps.
 
-    What is kept may lie between the start and that average; see `interpolation`.
+    The kept network may be between the start and that average; see `interpolation`.
 
     Args:
         source: The network that is trained, as it is at the start.
         ema: False makes the average a plain copy of the last step.
-        keeps_start: Whether the start is remembered, to interpolate with.
+        keeps_start: Whether the start is kept, for interpolation.
     """
 
     def __init__(self, source: nn.Module, ema: bool, keeps_start: bool) -> None:
@@ -33,7 +33,7 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
-        """Take a step of the network in.
+        """Update the average after a step.
 
         Args:
             source: As it is now.
@@ -49,9 +49,9 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def interpolated(self, weight: float) -> nn.Module:
-        """Interpolate between the start, where that is remembered, and the average.
+        """Interpolate between the start, if that is kept, and the average.
 
-        The next call changes it.
+        The next call changes the returned network.
 
         Args:
             weight: Of the average, 0 to 1; the rest is the start.

@@ -13,7 +13,7 @@ from webcam_classifier.finetune.memory import MicroBatch
 
 
 class PlainInputs(Protocol):
-    """Pictures as live sees them, or what frozen layers made of them."""
+    """Pictures as live sees them, or the outputs of frozen layers for them."""
 
     def __len__(self) -> int:
         """How many there are."""

@@ -1,4 +1,4 @@
-"""Find what stands before the room in each picture, with the help of pictures of the room alone."""
+"""Segment the foreground of each picture, with the help of pictures of the empty room."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SHARE_FOUND = 0.5  # of each label's pictures
 def find_foregrounds(
     images: Sequence[BgrImage], label_indices: NDArray[np.int64], empty: Sequence[int]
 ) -> tuple[Mask | None, ...]:
-    """Find what is in each picture and not in the pictures of the room alone.
+    """Find what is in each picture and not in the pictures of the empty room.
 
-    Nothing is found, for any picture, unless the camera stood still: the pictures of the room
-    alone are alike, and most pictures of every other label match them but for one part. Were it
-    found for one label only, what is done with it would tell that label from the others.
+    Nothing is found, for any picture, unless the camera was fixed: the pictures of the empty room
+    are alike, and most pictures of every other label match them except in one part. If foregrounds
+    were found for one label only, the augmentation itself would reveal the label.
 
     Args:
         images: Each (height, width, 3) uint8.
@@ -68,7 +68,7 @@ def _small(image: BgrImage) -> NDArray[np.float32]:
 
 
 def _difference(picture: NDArray[np.float32], rooms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far a picture is from the nearest rooms, (side, side), whatever the exposure."""
+    """The difference of a picture from the nearest rooms, (side, side), whatever the exposure."""
     # A ninth of the pixels is enough to find the nearest ones.
     sparse, sparse_rooms = picture[::3, ::3], rooms[:, ::3, ::3]
     ratios = (sparse + _DARK) / (sparse_rooms + _DARK)
@@ -80,7 +80,7 @@ def _difference(picture: NDArray[np.float32], rooms: NDArray[np.float32]) -> NDA
 
 
 def _mask(difference: NDArray[np.float32], is_empty: bool) -> Mask | None:
-    """Where the difference is large, or None where that is no plausible thing."""
+    """Where the difference is large, or None if that is not a plausible object."""
     noise = float(np.median(difference))
     if noise > _SAME_VIEW:
         return None

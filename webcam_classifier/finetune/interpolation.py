@@ -1,8 +1,8 @@
-"""How far to go from the start towards the trained network: chosen on pictures that were left out.
+"""Interpolate weights between the start and the trained network, chosen on left-out pictures.
 
 Weight interpolation is that of WiSE-FT (M. Wortsman et al., "Robust fine-tuning of zero-shot
-models", 2022). Training fits the people and the room that it sees. With a few snapshots that is
-all it learns, with hundreds of pictures of many people it is worth going all the way.
+models", 2022). Training fits the people and the room in its pictures. With a few snapshots that is
+all it learns; with hundreds of pictures of many people, the trained network is best.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 """Of the trained network, that are tried; 0 is the start, a head on the frozen network."""
 
 UNMEASURED = 0.5
-"""The weight where no pictures were left out. On people, rooms and photographs never seen halfway
-was better than the head in six of ten cases, and all the way in seven (benchmarks/README.md)."""
+"""The weight if no pictures were left out. On people, rooms and photographs never seen, halfway was
+better than the head in six of ten cases, and all the way in seven (benchmarks/README.md)."""
 
 _FEWEST_BURSTS = 3  # fewer have no spread to speak of
 _ROUNDING = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standard error
@@ -28,16 +28,16 @@ _ROUNDING = 1.0 - 1e-9  # one burst lost, and none gained, is exactly one standa
 
 @dataclass(frozen=True)
 class InterpolationChoice:
-    """Which network is kept, and what speaks for it.
+    """Which network is kept, and the evidence for it.
 
     Attributes:
         weight: Of the trained network, 0 to 1; 0 is the start.
         start_right: Pictures that the start gets right.
-        right: Pictures that what is kept gets right.
+        right: Pictures that the kept network gets right.
         count: Of pictures.
         lead: How much less likely the start makes the right labels, in nats a burst. Of the weight
-            that was chosen, or of the best one where the start is kept; NaN where too few bursts
-            were left out.
+            that was chosen, or of the best one if the start is kept; NaN if too few bursts were
+            left out.
         noise: Standard error of that lead; NaN likewise.
     """
 
@@ -49,7 +49,7 @@ class InterpolationChoice:
     noise: float
 
     def describe(self) -> str:
-        """Say in a sentence what was chosen and why."""
+        """Describe the choice and its reason in one sentence."""
         if self.weight > 0.0:
             return (
                 f"{self.weight:.0%} of the way from the head to the trained network: "
@@ -81,7 +81,7 @@ class WeightComparison:
         right: Pictures that it gets right.
         lead: How much less likely the start makes the right labels, in nats a burst.
         noise: Standard error of that lead.
-        drop: By how much its accuracy is lower, the mean over bursts; below 0 where higher.
+        drop: By how much its accuracy is lower, the mean over bursts; negative if it is higher.
         drop_noise: Standard error of that drop.
     """
 
@@ -94,7 +94,7 @@ class WeightComparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether it leads by more than chance, and has not lost right answers by as much."""
+        """Whether it leads by more than chance, and loses no more right answers than by chance."""
         return self.lead > self.noise and (
             self.drop <= 0.0 or self.drop < _ROUNDING * self.drop_noise
         )
@@ -108,13 +108,13 @@ def choose_interpolation(
 ) -> InterpolationChoice:
     """Choose a weight by how likely the right labels are, each network at its own temperature.
 
-    Pictures of one burst are near copies, so a burst counts as one. A weight is taken only where
+    Pictures of one burst are near duplicates, so a burst counts as one. A weight is chosen only if
     its lead over the start is larger than the standard error of that lead (L. Breiman et al.,
-    "Classification and Regression Trees", 1984, had the same rule), and where it gets no fewer
-    pictures right, but for a drop that is smaller than its own standard error: of hundreds of
-    pictures a single one says nothing. Where the start has them all right there is nothing to gain
-    that could be seen, but something to lose: of one person's recordings a trained network calls
-    two thirds of another person's pictures unknown, and the head a tenth (benchmarks/README.md).
+    "Classification and Regression Trees", 1984, had the same rule), and if it gets no fewer
+    pictures right, except for a drop smaller than its own standard error: a single one of hundreds
+    of pictures says nothing. If the start gets them all right, a gain could not be seen, but there
+    is something to lose: trained on one person's recordings, a network calls two thirds of another
+    person's pictures unknown, and the head a tenth (benchmarks/README.md).
 
     Args:
         start_logits: (pictures, labels), of the start.
@@ -139,7 +139,7 @@ def compare_weights(
     truths: NDArray[np.int64],
     bursts: NDArray[np.int64],
 ) -> tuple[WeightComparison, ...]:
-    """Compare each weight with the start; nothing where too few bursts were left out.
+    """Compare each weight with the start; empty if too few bursts were left out.
 
     Args:
         start_logits: (pictures, labels), of the start.

@@ -1,4 +1,4 @@
-"""Fine-tuning as a way to a model: from a training task to a graph with its figures."""
+"""Fine-tuning as a training mode: from a training task to an exported graph."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from webcam_classifier.preprocess import prepare
 _logger = logging.getLogger(__name__)
 
 STATE_NAME = "training.safetensors"
-"""Of the file beside the model that a training which was cut short goes on from."""
+"""Of the file beside the model from which an interrupted training is resumed."""
 
 _RATE_FROM_SCRATCH = 1e-3
 _CHECKED = 100  # pictures that the exported graph is compared on
@@ -57,11 +57,11 @@ _CHECKED = 100  # pictures that the exported graph is compared on
 
 @dataclass(frozen=True)
 class Resumption:
-    """Where a training is kept until its model is written.
+    """Where the state of a training is kept until its model is written.
 
     Attributes:
         folder: That of the model.
-        resumes: Whether to go on with the one that is there.
+        resumes: Whether to resume the existing one.
     """
 
     folder: Path
@@ -75,7 +75,7 @@ class LayerTrainer:
     Attributes:
         pretrained: What it starts from.
         settings: How to train; backbone, input size and seed become the task's.
-        resumption: Where the training is kept; None keeps it nowhere.
+        resumption: Where the state of the training is kept; None doesn't keep it.
     """
 
     pretrained: PretrainedWeights
@@ -113,15 +113,15 @@ class LayerTrainer:
 def prepare_finetune(
     settings: FinetuneSettings, weights: str, resumption: Resumption | None = None
 ) -> LayerTrainer:
-    """Get hold of the pretrained weights and the device, and return what trains with them.
+    """Load the pretrained weights, choose the device, and return the trainer.
 
     Args:
         settings: How to train; backbone, input size and seed become the task's.
         weights: `auto`, `none` or a file; see `train.py --help`.
-        resumption: Where the training is kept; None keeps it nowhere.
+        resumption: Where the state of the training is kept; None doesn't keep it.
 
     Raises:
-        UserError: The device is absent, or the weights can't be had.
+        UserError: The device is missing, or the weights can't be loaded.
     """
     choose_device(settings.device, local_rank())
     pretrained = load_pretrained(settings.backbone, weights)
@@ -147,7 +147,7 @@ def finetune_layers(
             fits one.
         pretrained: Of the task's backbone.
         settings: How to train; backbone, input size and seed become the task's.
-        resumption: Where the training is kept; None keeps it nowhere.
+        resumption: Where the state of the training is kept; None doesn't keep it.
 
     Raises:
         UserError: A setting is impossible, or the kept training another one.
@@ -213,7 +213,7 @@ def _settings_of(task: TrainingTask, settings: FinetuneSettings) -> FinetuneSett
 def _identity(
     task: TrainingTask, pretrained: PretrainedWeights, settings: FinetuneSettings
 ) -> dict[str, str]:
-    """All that decides what comes out, for a resumption to be the same training."""
+    """Everything that decides the result, to check that a resumed training is the same one."""
     parts = {"training": task.split.training, "validation": task.split.validation}
     texts = {
         f"{part}_pictures": task.pictures.at(places).data_hash[:12]

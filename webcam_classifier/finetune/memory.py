@@ -28,7 +28,7 @@ Made = TypeVar("Made")
 
 
 class MicroBatch:
-    """Runs work on as many pictures together as memory holds, and finds out how many that is.
+    """Runs work on as many pictures together as fit into memory, and finds that number.
 
     A batch that does not fit is split into micro-batches, whose gradients are accumulated.
 
@@ -41,7 +41,7 @@ class MicroBatch:
         self._oldest = torch.zeros((), requires_grad=True) * 1.0
 
     def run(self, work: Callable[[int], Made]) -> Made:
-        """Do the work, from its beginning again with half as many where memory is out.
+        """Do the work; if memory runs out, start it again with half as many pictures.
 
         Args:
             work: Called with how many pictures it may take together.
@@ -75,7 +75,7 @@ class MicroBatch:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell an error that more memory would have prevented from all others."""
+    """Whether an error means that memory ran out."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return any(message in str(error) for message in _CPU_MESSAGES)
@@ -83,7 +83,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explained_memory() -> Iterator[None]:
-    """Say in a sentence that memory is out, where no smaller number of pictures helped.
+    """Raise an understandable error if memory ran out and no smaller batch helped.
 
     Raises:
         UserError: Memory was out.
@@ -119,7 +119,7 @@ def fitting_micro_batch_size(
 
 
 def training_bytes(model: nn.Module, input_size: int) -> int:
-    """Count the bytes that one picture needs in training: what its gradient is computed from.
+    """Count the bytes that one picture needs in training: the activations for its gradient.
 
     Nothing is computed for it: torch's `meta` tensors have shapes and no numbers.
 
@@ -150,7 +150,7 @@ def _kept_bytes(model: nn.Module, input_size: int, pictures: int) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """The memory that a device has left, in bytes, or None where it can't be told."""
+    """The free memory of a device, in bytes; None if it is not known."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

@@ -1,4 +1,4 @@
-"""Torchvision networks with a head of the user's own classes, fed with a camera's pixels."""
+"""Torchvision networks with a head for the user's classes, which take a camera's pixels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SMALLEST_SIZE = 1e-6  # a power below one has no slope at zero
 
 
 class PixelNetwork(nn.Module):
-    """A network that takes pictures as OpenCV gives them.
+    """A network that takes pictures in OpenCV's format.
 
     Args:
         network: Takes (N, 3, size, size) float32, red green blue, normalised.
@@ -66,7 +66,7 @@ class PixelNetwork(nn.Module):
 
 
 class MiddlePool(nn.Module):
-    """The mean of a feature map in which its middle counts most: `feature_graph.middle_weights`."""
+    """Centre-weighted average pooling of a feature map: `feature_graph.middle_weights`."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Compute the weighted means.
@@ -82,14 +82,14 @@ class MiddlePool(nn.Module):
 
 
 class LastFire(nn.Module):
-    """SqueezeNet's last module, behind half of what it takes in; see `feature_graph.BEFORE_SHARE`.
+    """SqueezeNet's last module, joined with half of its input; see `feature_graph.BEFORE_SHARE`.
 
     Args:
         fire: torchvision's, whose layers and names it takes over.
 
     Attributes:
-        before: How many channels it hands on, those of the 3x3 kernels of the module before.
-        given: How many it gives by itself.
+        before: How many channels it passes on, those of the 3x3 kernels of the module before.
+        given: How many channels it computes itself.
     """
 
     def __init__(self, fire: nn.Module) -> None:
@@ -160,19 +160,18 @@ def build_network(
 ) -> nn.Module:
     """Build a torchvision network whose last layer is a new one with the user's classes.
 
-    The logits are the last layer's own values, of either sign: torchvision's ReLU behind
-    SqueezeNet's head would hold back every negative one, and can silence a new head for good.
-
-    Where AlexNet's or VGG's weights hold the convolutions only, the new layers take the place of
-    the whole classifier, as in tutorials that swap it: behind random layers they would learn
-    little. Hidden layers take all of the last feature map, a last layer alone its mean.
+    The logits are the last layer's own values, of either sign: torchvision's ReLU after
+    SqueezeNet's head would clip negative ones, and can keep a new head from learning at all. If
+    AlexNet's or VGG's weights hold only the convolutions, the new layers replace the whole
+    classifier, as in tutorials: after random layers they would learn little. Hidden layers take the
+    whole last feature map; a single last layer takes its mean.
 
     Args:
         backbone: One of `BACKBONES`.
         class_count: How many classes the user has.
         pretrained: From `load_pretrained`; what it lacks starts random.
         hidden_units: Of each further layer before the last one, if any.
-        dropout: Share of the hidden units that are silent in each step of training.
+        dropout: Share of the hidden units that are dropped in each step of training.
         normalised_embedding: Whether the classifier begins with a `NormalisedEmbedding`, as a
             head does.
         convolutions_only: Whether nothing is kept of AlexNet's or VGG's classifier; None: where the
@@ -205,8 +204,8 @@ def build_network(
 def embedding_network(backbone: str, pretrained: PretrainedWeights) -> nn.Module:
     """Build a frozen network that ends before its last layer.
 
-    Where AlexNet's or VGG's weights hold the convolutions only, their pooled output is the
-    embedding: random layers behind them would only blur it.
+    If AlexNet's or VGG's weights hold only the convolutions, their pooled output is the embedding:
+    random layers after them would only degrade it.
 
     Args:
         backbone: One of `BACKBONES`.
@@ -234,7 +233,7 @@ def output_layer(network: nn.Module) -> nn.Linear:
 
 
 def new_classifier(network: nn.Module, backbone: str) -> nn.Module:
-    """Find what `build_network` put in the place of torchvision's last layer.
+    """Return the layers with which `build_network` replaced torchvision's last layer.
 
     Args:
         network: From `build_network`.
@@ -272,7 +271,7 @@ def lacks_classifier(backbone: str, names: Collection[str]) -> bool:
 
 
 def what_is_missing(backbone: str, pretrained: PretrainedWeights) -> str:
-    """Say which parts of a network the weights lack, or nothing where they lack none.
+    """Say which parts of a network the weights lack; empty if they lack none.
 
     Args:
         backbone: One of `BACKBONES`.
@@ -339,7 +338,7 @@ def check_weights_fit(backbone: str, pretrained: PretrainedWeights) -> None:
 
 
 def _load(backbone: str, pretrained: PretrainedWeights) -> nn.Module:
-    """Build a network with ImageNet's last layer and all that the weights have for the rest."""
+    """Build a network with ImageNet's last layer, and load the weights for the rest."""
     check_weights_fit(backbone, pretrained)
     head = _head_prefix(backbone)
     tensors = {
@@ -404,7 +403,7 @@ def _on_no_memory(backbone: str) -> nn.Module:
 
 
 def _drop_classifier(network: nn.Module, last: str, *, is_pooled: bool) -> int:
-    """Take away all of AlexNet's or VGG's classifier but its last layer.
+    """Remove all of AlexNet's or VGG's classifier except its last layer.
 
     Args:
         network: Changed.

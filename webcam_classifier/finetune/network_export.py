@@ -30,13 +30,13 @@ from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 
 LARGEST_DIFFERENCE = 1e-3
-"""Of a probability: rounding stays below a tenth of it, any real fault is far above."""
+"""Of a probability: rounding errors stay below a tenth of it, real faults are far above."""
 
 _OPSET = 18  # what torch's exporter writes without converting afterwards
 
 
 def export_finetuned_features(network: PixelNetwork, input_size: int) -> onnx.ModelProto:
-    """Write a trained network without its last layer.
+    """Export a trained network without its last layer.
 
     Args:
         network: Gives logits (N, classes).
@@ -67,13 +67,13 @@ EXPORT_SOURCES = "".join(
     inspect.getsource(module)
     for module in (finetuned_network, feature_graph, sys.modules[__name__])
 ).encode()
-"""What decides on an exported graph besides its weights: one of another version is none of this."""
+"""The sources that determine an exported graph besides its weights, for the key of the cache."""
 
 
 def export_features(
     backbone: str, pretrained: PretrainedWeights, input_size: int
 ) -> onnx.ModelProto:
-    """Write a frozen network that ends before its head.
+    """Export a frozen network that ends before its head.
 
     Args:
         backbone: One of `network.BACKBONES`.
@@ -130,7 +130,7 @@ def check_export(
 
 
 class _Folded(nn.Module):
-    """A `PixelNetwork` whose normalisation costs nothing: its first convolution does it.
+    """A `PixelNetwork` with the normalisation folded into its first convolution.
 
     The channels' order and the deviation go into that convolution's weights. The mean goes into
     its bias where it has no padding; else the border, which is zero after the mean was taken
@@ -162,7 +162,7 @@ class _Folded(nn.Module):
 
 
 def export_network(network: nn.Module, size: int, output: str) -> onnx.ModelProto:
-    """Write a network as ONNX as it is.
+    """Export a network as ONNX.
 
     Args:
         network: From (N, size, size, 3) uint8 BGR to (N, D).

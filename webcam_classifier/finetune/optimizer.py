@@ -1,4 +1,4 @@
-"""How far each layer moves in each step: the optimizer and its learning rates."""
+"""The optimizer and its learning rates."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class ProcessGroup:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one evaluates, speaks and writes."""
+        """Whether this is the first process, which evaluates, prints and writes."""
         return self.rank == 0
 
     def shard(self, batch: int) -> NDArray[np.int64]:
@@ -110,13 +110,13 @@ class ProcessGroup:
 
 @contextmanager
 def join_process_group(device: torch.device) -> Iterator[ProcessGroup]:
-    """Meet the other processes that `torchrun` started, where it did.
+    """Join the other processes that `torchrun` started, if it did.
 
     Args:
         device: What this one computes on.
 
     Raises:
-        UserError: Another one ended while this one waited for it.
+        UserError: Another process ended while this one waited for it.
     """
     count = world_size()
     if count == 1:

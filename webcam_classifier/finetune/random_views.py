@@ -30,7 +30,7 @@ _PAINTED_SEED = 0  # always the same: what is seen depends on the training's own
 
 
 class Examples(Protocol):
-    """Pictures in memory, with what they show."""
+    """Pictures in memory, with their labels."""
 
     @property
     def images(self) -> Sequence[BgrImage]:
@@ -58,12 +58,12 @@ class Views(Protocol):
 
 
 class RandomViews:
-    """Views of pictures as another moment, place and light might have given them.
+    """Strong augmentation: views as another moment, place and light might have given them.
 
-    A few hundred pictures show one room or two, and a network learns the room sooner than the
-    hand. So where a label such as `none` shows the room alone, and the camera stood still, what
-    is before the room is cut out and put before a synthetic background in half of the views.
-    Pictures of the room alone get one as often: the background must tell nothing.
+    A few hundred pictures show one or two rooms, and a network learns the room sooner than the
+    hand. So if a label such as `none` shows the empty room, and the camera was fixed, the
+    foreground is cut out and placed on a synthetic background in half of the views. Pictures of the
+    empty room get one as often, so that the background carries no information.
 
     Args:
         examples: The training pictures.

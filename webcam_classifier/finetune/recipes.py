@@ -1,4 +1,4 @@
-"""The field's classic tutorials as presets: `python train.py FOLDER --recipe NAME`."""
+"""The classic tutorials as presets: `python train.py FOLDER --recipe NAME`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 
 @dataclass(frozen=True)
 class Recipe:
-    """One tutorial's choices. Other options of the command line overrule them.
+    """One tutorial's settings, which other options of the command line override.
 
     Attributes:
         name: For `--recipe`.
@@ -21,8 +21,8 @@ class Recipe:
         mode: Whether a head is fitted or layers are trained.
         backbone: torchvision's name of the network.
         input_size: The side of the square picture, in pixels.
-        shares: Of training, validation and test, where the folder does not come split.
-        settings: How layers are trained, where they are; backbone and input size are those above.
+        shares: Of training, validation and test, if the folder is not already split.
+        settings: How layers are trained, if they are; backbone and input size are those above.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The course of one fine-tuning: epoch after epoch, what is kept, and when it ends."""
+"""The training loop of fine-tuning: epochs, checkpoints, and when it ends."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ _SCALE_BATCHES = 16  # that the scale of the logits is fitted on
 
 @dataclass(frozen=True, eq=False)
 class FinetunedNetwork:
-    """A trained network and how it came about.
+    """A trained network, and how it was trained.
 
     Attributes:
         network: On the CPU, in evaluation mode.
-        best: The epoch that it is from; 0 where the start is kept.
+        best: The epoch that it is from; 0 if the start is kept.
         chosen_by: Why that one, in words.
-        interpolation: How far the way from the start to the trained network was gone; None where
-            that was not chosen on validation pictures.
+        interpolation: The weight between the start and the trained network; None if it was not
+            chosen on validation pictures.
         history: All epochs, in order.
-        seconds: All of it, those before a resumption included.
+        seconds: Total, including those before a resumption.
         interrupted: Whether Ctrl-C ended it early.
-        out_of_patience: Whether it ended early as the validation loss fell no more.
-        resumed_from: The epoch after which it went on from disk; None where it did not.
+        out_of_patience: Whether it ended early because the validation loss no longer fell.
+        resumed_from: The epoch after which it was resumed; None if it was not.
         device: What it was trained on.
         processes: How many trained together.
         micro_batch_size: How many pictures went through the network together, in each process.
@@ -103,7 +103,7 @@ class FinetuneRun:
 
     Attributes:
         network: All of it, where it is trained.
-        is_pretrained: Whether it has anything to lose.
+        is_pretrained: Whether its weights are pretrained.
         inputs: What it is trained on and validated with.
         settings: How to train.
         group: The processes that train together.
@@ -139,7 +139,7 @@ class FinetuneRun:
         self.steps = self.batches * self.settings.epochs
 
     def train(self) -> FinetunedNetwork:
-        """Train, or go on training, and return the best network; see `train_layers`."""
+        """Train, or resume training, and return the best network; see `train_layers`."""
         self._check_shards()
         interrupted = False
         try:
@@ -169,7 +169,7 @@ class FinetuneRun:
             )
 
     def _prepare(self) -> None:
-        """Set up everything as it is before the next epoch: the first one, or another."""
+        """Set up everything for the next epoch: the first one, or that of a resumed training."""
         settings, device = self.settings, self.group.device
         if settings.freeze_backbone and settings.views == "none":
             self.model = self.classifier
@@ -214,7 +214,7 @@ class FinetuneRun:
             yield inputs, targets
 
     def _weight(self) -> float:
-        """Of the trained network in what each epoch is measured by."""
+        """The weight of the trained network with which each epoch is evaluated."""
         if self.settings.interpolation_weight is not None:
             return self.settings.interpolation_weight
         return 1.0 if len(self.inputs.validation) else UNMEASURED
@@ -277,7 +277,7 @@ class FinetuneRun:
         self.stepping.find_micro_batch_size(inputs, targets)
 
     def _set_training(self) -> None:
-        """Set layers to training, but keep what batch normalisation learnt from ImageNet.
+        """Set layers to training mode, but keep ImageNet's batch normalisation statistics.
 
         A few hundred pictures, many of them near duplicates, are too few for better statistics.
         """
@@ -319,7 +319,7 @@ class FinetuneRun:
         return time.monotonic() - self.started
 
     def _trained(self, model: nn.Module, copied: bool = False) -> dict[str, torch.Tensor]:
-        """What training changes, by name: not the layers that are frozen."""
+        """The trained parameters by name, without frozen layers."""
         frozen = {name for name, value in self.model.named_parameters() if not value.requires_grad}
         return {
             name: value.clone() if copied else value
@@ -398,7 +398,7 @@ class FinetuneRun:
         return f"the most right answers on {count} validation pictures; of equals, the latest"
 
     def _choose_interpolation(self, interrupted: bool) -> InterpolationChoice:
-        """Put between start and best epoch what left-out pictures speak for into the model.
+        """Interpolate the model between start and best epoch as left-out pictures suggest.
 
         The first process asks and tells the others; after Ctrl-C, when they may be gone, it alone
         goes on.

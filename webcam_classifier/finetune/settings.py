@@ -1,4 +1,4 @@
-"""How to fine-tune: every choice, with the default of each, and which ones are impossible."""
+"""The settings of fine-tuning, with their defaults and checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ class FinetuneSettings:
         backbone: One of `network.BACKBONES`.
         input_size: The side of the square picture, in pixels.
         epochs: How often each picture is seen.
-        batch_size: Pictures for one step, at least 2, of all processes together. Where memory is
-            short they go through the network in parts, which changes no result.
+        batch_size: Pictures for one step, at least 2, of all processes together. If memory is short
+            they go through the network in parts, which does not change the result.
         learning_rate: Of the pretrained layers, at its highest.
         optimizer: `adamw`, or `sgd` with a momentum of 0.9.
         schedule: `one_cycle` rises and falls, `constant` stays.
-        views: What is made of a picture each time: `strong` ones, with mixup; the same picture
-            in another `colour`; or `none`.
+        views: The augmentation: `strong`, with mixup; `colour` jitter; or `none`.
         ema: Whether the kept network is an exponential moving average of the steps.
         head_init: Whether it starts as the frozen network with a fitted head, whose learning rate
             is then higher than that of the other layers. Its embedding is normalised then, as a
@@ -34,9 +33,10 @@ class FinetuneSettings:
             rest is that start (weight interpolation, as in WiSE-FT). None chooses it on the
             validation pictures, the start itself included. Used with `head_init` alone.
         label_smoothing: Share of each target that is spread over all labels.
-        freeze_backbone: Whether only the new classifier learns, and the pretrained layers stay.
+        freeze_backbone: Whether only the new classifier is trained, and the pretrained layers are
+            frozen.
         hidden_units: Of each further layer in the new classifier, before its last one.
-        dropout: Share of hidden units that are silent in each step.
+        dropout: Share of hidden units that are dropped in each step.
         patience: Epochs without a lower validation loss after which it stops; None never stops.
         mirrored: Whether half of the strong views are mirrored; not where labels are mirror images
             of each other.
@@ -66,12 +66,12 @@ class FinetuneSettings:
 
     @property
     def normalised_embedding(self) -> bool:
-        """Whether the new classifier begins as a head's does, with a normalised embedding."""
+        """Whether the new classifier begins with a normalised embedding, like a head."""
         return self.head_init and not self.hidden_units
 
 
 def check_settings(settings: FinetuneSettings) -> None:
-    """Refuse what can't train.
+    """Refuse impossible settings.
 
     Raises:
         UserError: A number is out of its range.

@@ -1,7 +1,7 @@
-"""Keep a training on disk after each epoch, so that one that was cut short can go on.
+"""Save the state of a training after each epoch, so that it can be resumed.
 
-One safetensors file, with everything that is no tensor as JSON in its header. Random numbers need
-no keeping: what is drawn follows from the seed and the epoch.
+It is one safetensors file, with everything but tensors as JSON in its header. The state of random
+generators is not needed: random numbers depend only on the seed and the epoch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PARTS = ("network", "ema", "best", "start", "optimizer")
 
 _EARLIER_PARTS = {"average": "ema"}
 _UNSAID = {"mirrored": str(True)}
-"""What a setting was in trainings of earlier versions, which don't say so."""
+"""Settings of trainings by earlier versions, which did not save them."""
 
 _EARLIER_SETTINGS = {
     "averages": "ema",
@@ -39,7 +39,7 @@ _EARLIER_SETTINGS = {
     "kept_share": "interpolation_weight",
     "freezes_body": "freeze_backbone",
 }
-"""What files of earlier versions call parts and settings, and what they are called now."""
+"""Names of parts and settings in files of earlier versions, with their present names."""
 
 Tensors = dict[str, torch.Tensor]
 
@@ -49,17 +49,17 @@ class TrainingState:
     """A training after a whole epoch.
 
     Attributes:
-        identity: What must be the same to go on, by name, such as `epochs`.
+        identity: What must be the same for a resumption, by name, such as `epochs`.
         history: All epochs so far.
         best_number: Which of them is the best.
         step: How many steps were taken.
         rates: The highest learning rate of each group.
         micro_batch_size: How many pictures went through the network together.
-        scaler: State of the loss scaling; empty where there is none.
+        scaler: State of the loss scaling; empty if there is none.
         network: What learns, by its names.
         ema: Its exponential moving average.
         best: What is kept of the best epoch.
-        start: What the kept network is interpolated with; empty where that is nothing.
+        start: What the kept network is interpolated with; empty without interpolation.
         optimizer: From `optimizer_tensors`.
     """
 
@@ -137,7 +137,7 @@ def read_state(content: bytes, path: Path) -> TrainingState:
 
 
 def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
-    """Refuse to go on with another training than the one that was cut short.
+    """Refuse to resume another training than the interrupted one.
 
     Args:
         kept: Identity of the training on disk.
@@ -158,7 +158,7 @@ def check_same(kept: Mapping[str, str], wanted: Mapping[str, str], path: Path) -
 
 
 def check_fits(kept: Tensors, wanted: Tensors, path: Path) -> None:
-    """Refuse to go on with a network that is built otherwise than the one that was cut short.
+    """Refuse to resume with another architecture than that of the interrupted training.
 
     Args:
         kept: What learns, of the training on disk.
@@ -191,7 +191,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Make an optimizer remember again.
+    """Restore the state of an optimizer.
 
     Args:
         optimizer: New, of the same parameters.
@@ -213,7 +213,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> Non
 
 @dataclass(frozen=True)
 class StateFile:
-    """Where a training is kept, and whether it is to go on from there.
+    """Where the state of a training is kept, and whether to resume from it.
 
     Attributes:
         path: The file; it may be missing.
@@ -226,7 +226,7 @@ class StateFile:
     identity: Mapping[str, str]
 
     def load(self) -> bytes | None:
-        """Read what to go on from; None starts from the beginning. Logs which.
+        """Read the state to resume from; None starts from the beginning. Logs which.
 
         Raises:
             UserError: The file is damaged, or of another training.

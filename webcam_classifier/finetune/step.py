@@ -1,4 +1,4 @@
-"""One training step: the gradient of a batch, accumulated where memory is short, and the move."""
+"""One training step: the gradient of a batch, accumulated if memory is short, and the update."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long fine-tuning takes on this machine: a few steps of it, timed."""
+"""Estimate how long fine-tuning takes on this machine by timing a few steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STEPS = 3  # the first one of a network is a slow one, and not counted
 def seconds_per_epoch(
     pictures: LabelledPictures, pretrained: PretrainedWeights, settings: FinetuneSettings
 ) -> float:
-    """Time a few training steps, views included, and say what a pass over all pictures takes.
+    """Time a few training steps, including augmentation, and return the seconds of an epoch.
 
     Args:
         pictures: What would be trained on.

@@ -1,4 +1,4 @@
-"""Files that torch alone runs: a program of torch.export, and TorchScript."""
+"""Files that run with torch alone: a program of torch.export, and TorchScript."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def load_torchscript(content: bytes) -> Program:
 def ask_program(
     program: Program, pictures: Iterable[BgrImage]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Ask a program about pictures, one by one.
+    """Run a program on pictures, one by one.
 
     Args:
         program: From pixels to probabilities and, where it knows it, the score of the unknown.
@@ -146,7 +146,7 @@ def version() -> str:
 
 
 def _without_paths(content: bytes) -> bytes:
-    """Leave out of TorchScript where its source was on this machine, which it keeps for errors."""
+    """Remove from TorchScript the paths of this machine, which it keeps for error messages."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(file, "w") as kept:
         for entry in whole.infolist():

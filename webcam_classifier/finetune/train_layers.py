@@ -1,4 +1,4 @@
-"""Train the layers of a pretrained network themselves on the user's pictures.
+"""Fine-tune the layers of a pretrained network on the user's pictures.
 
 It starts as the frozen network with a fitted head: the first steps don't distort its layers with a
 random head's errors, and it can only get better. Then all layers are trained together, the
@@ -39,8 +39,8 @@ def train_layers(
 
     Args:
         training: At least one picture of each label.
-        validation: What chooses the best epoch, and how far to go from the start; it may be empty.
-            `LeftOutExamples` say which were recorded together, else each counts for itself.
+        validation: For choosing the best epoch and the interpolation with the start; it may be
+            empty. `LeftOutExamples` say which were recorded together, else each counts for itself.
         labels: Their names.
         pretrained: From `load_pretrained`.
         settings: How to train.

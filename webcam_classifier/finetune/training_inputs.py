@@ -1,4 +1,4 @@
-"""What a network is trained on and validated with, in the form that it takes."""
+"""The training and validation inputs of a network."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LeftOutExamples:
 
 @dataclass(frozen=True, eq=False)
 class TrainingInputs:
-    """What a network is trained on and validated with.
+    """The training and validation inputs of a network.
 
     Attributes:
         training: What it is trained on.
@@ -68,7 +68,7 @@ def gather_training_inputs(
     labels: tuple[str, ...],
     settings: FinetuneSettings,
 ) -> TrainingInputs:
-    """Put pictures together with what makes views of them.
+    """Combine pictures with their augmentation.
 
     Args:
         training: What to train on.
@@ -98,7 +98,7 @@ def behind_frozen_layers(
     micro_batch: MicroBatch,
     device: torch.device,
 ) -> TrainingInputs:
-    """Compute what frozen layers make of each picture, once for all epochs.
+    """Compute the outputs of frozen layers for each picture, once for all epochs.
 
     Args:
         inputs: Pictures that are always shown as they are.
