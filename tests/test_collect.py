@@ -467,3 +467,22 @@ def run_collect(
     program = start_collect(arguments, folder, environment)
     told, errors = program.communicate(timeout=30)
     return subprocess.CompletedProcess(arguments, program.returncode, told, errors)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--review", "--crop", "0,0,0.5,1"], "--crop has no effect with --review"),
+        (["cup", "--review"], "LABEL has no effect with --review"),
+        (["--list-cameras", "--count", "3"], "--count has no effect with --list-cameras"),
+        (["--import", "there", "--count", "3"], "--count has no effect with --import"),
+        (["--export", "a.zip", "--keep-all"], "--keep-all has no effect with --export"),
+        (["--import", "there", "--review"], "--import has no effect with --review"),
+    ],
+)
+def test_what_has_no_effect_where_nothing_is_recorded_is_refused(
+    arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert sentence in " ".join(capfd.readouterr().err.split())

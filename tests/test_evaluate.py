@@ -9,6 +9,7 @@ import pytest
 
 from tests.colour_model import write_colour_model
 from webcam_classifier.cli import evaluate
+from webcam_classifier.errors import UserError
 from webcam_classifier.runtime.providers import (
     PROVIDERS,
     ProviderError,
@@ -61,3 +62,13 @@ def test_a_named_provider_runs_it_or_says_why_not(
         return
     with pytest.raises(ProviderError, match=f"this onnxruntime has no {provider}"):
         evaluate.main(command)
+
+
+def test_options_that_have_no_effect_are_refused(colours: Path) -> None:
+    model, pictures = str(colours / "model"), colours / "dataset"
+    with pytest.raises(UserError, match="--top is for one picture"):
+        evaluate.main([model, str(pictures), "--top", "2"])
+    (picture, *_) = sorted((pictures / "red").iterdir())
+    with pytest.raises(UserError, match=r"--explain is for pictures in one folder"):
+        evaluate.main([model, str(picture), "--explain", str(colours / "explained")])
+    assert not (colours / "explained").exists()

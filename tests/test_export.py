@@ -18,7 +18,7 @@ from tests.colour_model import (
     edge_graph,
     write_colour_model,
 )
-from webcam_classifier.cli import evaluate
+from webcam_classifier.cli import evaluate, export
 from webcam_classifier.cli.export import main
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.errors import UserError
@@ -169,3 +169,21 @@ def test_a_file_that_is_no_model_is_refused(colours: Path) -> None:
 def answers(path: Path, images: tuple[NDArray[np.uint8], ...]) -> NDArray[np.float32]:
     classifier = Classifier(path)
     return np.array([classifier.classify(image).probabilities for image in images])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--web", "page", "--pictures", "here"], "--pictures has no effect with --web"),
+        (["--web", "page", "--provider", "cpu"], "--provider has no effect with --web"),
+        (["--format", "tflite", "--provider", "cpu"], "no effect with --format tflite"),
+        (["--precision", "tensorrt", "--keep-anyway"], "no effect with --precision tensorrt"),
+        (["--advise", "--keep-anyway"], "--keep-anyway has no effect with --advise"),
+    ],
+)
+def test_options_that_have_no_effect_are_refused(
+    arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        export.main(["models/thumbs", *arguments])
+    assert sentence in " ".join(capfd.readouterr().err.split())

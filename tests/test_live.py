@@ -504,6 +504,39 @@ def test_options_that_do_not_go_with_teaching_are_refused(
     assert sentence in capfd.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--events-only"], "--events-only is for --json-lines: add that"),
+        (["--json-lines-limit", "2"], "--json-lines-limit is for --json-lines"),
+        (["--json-lines", "-", "--json-lines-limit", "2"], "- is the standard output"),
+        (["--shell"], "--shell is for --on-change or --when"),
+        (["--commands-at-once", "2"], "--commands-at-once is for --on-change"),
+        (["--command-limit", "2"], "--command-limit is for --on-change"),
+        (["--clip-seconds", "2"], "--clip-seconds is for --clips"),
+        (["--clips-limit", "2"], "--clips-limit is for --clips"),
+        (["--uncertain-rate", "2"], "--uncertain-rate is for --keep-uncertain"),
+        (["--uncertain-limit", "2"], "--uncertain-limit is for --keep-uncertain"),
+        (["--event-pictures", "--serial", "p"], "--event-pictures is for --json-lines or"),
+    ],
+)
+def test_an_option_without_the_one_that_it_changes_is_refused(
+    arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        live.main(arguments)
+    assert sentence in " ".join(capfd.readouterr().err.split())
+
+
+def test_drawing_options_say_so_where_nothing_is_drawn(
+    model: Path, clip: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    live.main([str(model), "--source", str(clip), "--no-window", "--explain", "--mirror"])
+    err = capfd.readouterr().err
+    assert "--explain has no effect" in err
+    assert "--mirror has no effect" in err
+
+
 def test_the_help_teaches_by_examples(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         live.main(["--help"])

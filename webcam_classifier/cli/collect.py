@@ -65,6 +65,14 @@ from webcam_classifier.ui.show import Show, SourceFacts
 COUNTDOWN = 3  # seconds
 LONGEST_COUNTDOWN = 60  # seconds
 
+_USED_IN = {
+    "list_cameras": (),
+    "review": ("dataset", "json"),
+    "imported": ("dataset", "labels"),
+    "exported": ("dataset", "labels"),
+}
+"""The arguments that have an effect where nothing is recorded, by the one that says so."""
+
 _FILE_RATE = 30.0  # frames a second in the window; without it a file would play too fast
 
 
@@ -207,8 +215,13 @@ def check_source(options: argparse.Namespace, camera: Camera) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    return build_parser().parse_args(arguments)
+    """Read the command line; an option that has no effect ends the program with a sentence."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    for mode, used in _USED_IN.items():
+        if getattr(options, mode):
+            parser.refuse_unused(options, mode, used)
+    return options
 
 
 def build_parser() -> CommandParser:

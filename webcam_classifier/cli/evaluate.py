@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,10 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = options.unknown or UNKNOWN_NORMAL
     classifier = open_classifier(find_model(options.model), options.provider, unknown)
     if options.pictures.is_file():
+        if options.explain is not None:
+            raise UserError(
+                "--explain is for pictures in one folder for each label. For one picture: "
+                f"`python live.py --source {shlex.quote(str(options.pictures))} --window "
+                "--explain`."
+            )
         prediction = ask(classifier, options.pictures)
         figures = answer(prediction)
-        print(describe_answer(prediction, options.top))
+        print(describe_answer(prediction, options.top or TOP))
     else:
+        if options.top is not None:
+            raise UserError("--top is for one picture. Leave it out, or name one.")
         whole = load_labelled_pictures(
             options.pictures, classifier.card.input_size, classifier.card.crop
         )
@@ -273,9 +282,8 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--top",
         type=parse_count,
-        default=TOP,
         metavar="N",
-        help="how many labels of one picture are listed (default: %(default)s)",
+        help=f"how many labels of one picture are listed (default: {TOP})",
     )
     parser.add_argument(
         "--provider",

@@ -178,6 +178,38 @@ def _add_uncertain_pictures(add: _Add) -> None:
     )
 
 
+_BELONG_TO = (
+    (("events_only", "json_lines_limit"), ("json_lines",)),
+    (("shell", "commands_at_once", "command_limit"), ("on_change", "when")),
+    (("clip_seconds", "clips_limit"), ("clips",)),
+    (("uncertain_rate", "uncertain_limit"), ("keep_uncertain",)),
+    (("event_pictures",), ("json_lines", "on_change", "when", "mqtt", "webhook")),
+)
+"""Options that change what other options do, and those others: one of them must be given."""
+
+
+def check_event_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the command if an argument has no effect.
+
+    Args:
+        parser: Prints the error.
+        options: The options it has parsed.
+    """
+    for names, others in _BELONG_TO:
+        if any(getattr(options, other) for other in others):
+            continue
+        for name in names:
+            if getattr(options, name) != parser.get_default(name):
+                needed = " or ".join(map(_option, others))
+                parser.error(f"{_option(name)} is for {needed}: add that, or leave it out")
+    if options.json_lines == "-" and options.json_lines_limit is not None:
+        parser.error("--json-lines-limit is for a file, and - is the standard output: leave it out")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def _label_and_command(text: str) -> tuple[str, str]:
     label, equals, command = text.partition("=")
     if not label or not equals or not command.strip():

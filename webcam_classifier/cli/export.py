@@ -158,6 +158,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     is_written = options.format is not None or options.precision not in (None, TENSORRT)
     if options.output and not is_written:
         parser.error("--output belongs to a --format, or a --precision that is a file")
+    if options.web is not None:
+        parser.refuse_unused(options, "web", ("model", "title", "serve"))
+    elif options.precision == TENSORRT:
+        parser.refuse_unused(options, "precision", ("model",))
+    elif options.format is not None:
+        used = ("model", "output", "pictures", "dataset", "keep_anyway")
+        parser.refuse_unused(options, "format", used)
+    elif options.advise and options.keep_anyway:
+        parser.error("--keep-anyway has no effect with --advise, which writes no model")
     return options
 
 

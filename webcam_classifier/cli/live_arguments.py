@@ -8,7 +8,7 @@ from pathlib import Path
 
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument
-from webcam_classifier.cli.event_arguments import add_event_arguments
+from webcam_classifier.cli.event_arguments import add_event_arguments, check_event_arguments
 from webcam_classifier.cli.number_arguments import parse_count, parse_number
 from webcam_classifier.cli.output_arguments import output_file
 from webcam_classifier.cli.recording_arguments import (
@@ -42,6 +42,7 @@ def parse(manual: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(with_unknown_level(arguments))
     check_region_arguments(parser, options)
     check_serve_arguments(parser, options)
+    check_event_arguments(parser, options)
     if options.teach is None:
         _refuse_teaching_options(parser, options)
     else:

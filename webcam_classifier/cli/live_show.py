@@ -104,6 +104,10 @@ def open_show(
     top = options.top or TOP
     video = open_video(options, source, stack)
     window = open_window(options, source, is_device, stack, switch)
+    if options.explain and window is None and video is None:
+        say("note: --explain has no effect: it draws in a window and in the video of --save")
+    if options.mirror and window is None:
+        say("note: --mirror has no effect: only the window's picture is mirrored")
     words = sys.stderr if options.json_lines == "-" else sys.stdout
     needs_words = source.are_pictures or window is None
     terminal = TerminalLines(words, top, source.file_rate) if needs_words else None
