@@ -33,6 +33,7 @@ from webcam_classifier.runtime.runtime_benchmark import (
     NoReferenceError,
     benchmark_runtimes,
     choose_fastest,
+    describe_times,
     is_possible,
     list_candidates,
     why_not_equal,
@@ -168,6 +169,15 @@ def test_the_more_modest_one_wins_unless_another_is_much_faster(
 ) -> None:
     times = {ExecutionConfig(threads=threads): time for threads, time in enumerate(milliseconds)}
     assert choose_fastest(times).threads == place
+
+
+def test_times_of_two_rounds_are_told_apart() -> None:
+    two, one = (ExecutionConfig("cpu", threads) for threads in (2, 1))
+    assert describe_times({two: 1.9}, {}) == "measured: cpu on 2 threads 1.9 ms"
+    assert describe_times({two: 1.9}, {one: 2.3, two: 2.4}) == (
+        "measured: cpu on 2 threads 1.9 ms; then with fewer threads, taken unless over 10 % slower: "
+        "cpu on 1 thread 2.3 ms, cpu on 2 threads 2.4 ms"
+    )
 
 
 def test_one_answer_in_a_hundred_may_differ_on_real_pictures_and_no_more() -> None:
