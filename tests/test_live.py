@@ -307,7 +307,9 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(model: Path, launcher:
 # Ends
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_with_the_summary_and_a_whole_video(
     model: Path, tmp_path: Path, sent: signal.Signals, code: int, launcher: Launcher
 ) -> None:
@@ -325,6 +327,42 @@ def test_a_signal_ends_with_the_summary_and_a_whole_video(
     frames, _ = read_video(video)
     assert len(frames) >= 25
     assert not list(tmp_path.glob(".annotated*"))
+
+
+def test_a_closed_terminal_ends_it_with_a_whole_video_and_nohup_lets_it_go_on(
+    model: Path, tmp_path: Path
+) -> None:
+    place, video = tmp_path / "labels.jsonl", tmp_path / "annotated.mp4"
+    near, far = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "live.py", model, "--source", "demo", "--no-window", "--json-lines", place,
+         "--save", video],
+        cwd=PROJECT, stdin=far, stdout=far, stderr=far, start_new_session=True,
+    )  # fmt: skip
+    os.close(far)
+    wait_for_lines(place, 30)
+    os.close(near)  # the terminal is gone: what is printed from now on is an error
+    for _ in range(2):  # the shell says it as well as the system
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    assert process.wait(20) == 129
+    assert len(read_video(video)[0]) >= 25
+    assert not list(tmp_path.glob(".annotated*"))
+
+    others = tmp_path / "others.jsonl"
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "live.py", model, "--source", "demo", "--no-window",
+         "--json-lines", others],
+        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for_lines(others, 5)
+        process.send_signal(signal.SIGHUP)
+        wait_for_lines(others, len(read_lines(others)) + 30)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_no_torch_onnx_or_sklearn_is_loaded_by_the_scripts_that_stay_small() -> None:

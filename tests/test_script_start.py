@@ -31,7 +31,7 @@ run({name!r}, run_name="__main__")
     "name",
     ["collect.py", "demo.py", "evaluate.py", "live.py", "studio.py", "train.py", "export"],
 )
-@pytest.mark.parametrize(("by", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("by", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_script_that_is_stopped_while_it_loads_says_so(name: str, by: str, code: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _STOPPED.format(name=name, signal=by)],

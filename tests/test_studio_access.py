@@ -294,11 +294,15 @@ def test_ctrl_c_ends_it_at_once_even_with_pages_open(tmp_path: Path) -> None:
     pytest.fail(f"it took {seconds:.1f} s to end")
 
 
-def test_a_service_manager_ends_it_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_service_manager_or_a_closed_terminal_ends_it_as_well(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     need_weights()
     with run_studio(tmp_path, *SMALL_CAMERA) as studio:
-        studio.end(signal.SIGTERM)
-        assert studio.process.returncode == 143
+        studio.end(sent)
+        assert studio.process.returncode == code
+    assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
 
 
 def test_a_port_that_is_taken_is_said_before_anything_else() -> None:

@@ -23,6 +23,8 @@ EXIT_CODES: Mapping[int, str] = {
     1: "A problem that you can fix: the sentence after `error:` says what, and what to do. "
     "`doctor`: there is a problem.",
     2: "An unknown option, or options that exclude each other.",
+    129: "The terminal was closed (SIGHUP): ended as cleanly as with Ctrl-C. With `nohup` commands "
+    "go on.",
     130: "Ctrl-C. What was complete is kept.",
     143: "Ended by the system (SIGTERM), as cleanly as with Ctrl-C.",
 }

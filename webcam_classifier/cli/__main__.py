@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="commands:\n"
         + "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         + "\n\nEach says more with --help. Exit codes: 0 done, 1 a problem that you can fix, 2 a"
-        "\nwrong option, 130 Ctrl-C, 143 ended by the system.",
+        "\nwrong option, 129 terminal closed, 130 Ctrl-C, 143 ended by the system.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -77,15 +77,23 @@ def command_terminal(text: str) -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the system, or a person with `kill`, asks for an orderly end."""
+    """The system asks for an orderly end: by SIGTERM, or by SIGHUP where the terminal was closed.
+
+    Args:
+        exit_code: Of the process: 128 and the number of the signal.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
 
 
 def run_script(main: Callable[[], None]) -> None:
     """Run a script's `main`, and end with a sentence and an exit code instead of a traceback.
 
-    A `UserError` or a failing disk gives exit code 1, Ctrl-C 130, SIGTERM 143, and a closed pipe 0.
-    SIGTERM keeps the same results as Ctrl-C. Progress is shown on stderr; those who listen to
-    events are told why the script failed.
+    A `UserError` or a failing disk gives exit code 1, Ctrl-C 130, SIGHUP 129, SIGTERM 143, and a
+    closed pipe 0. Signals keep the same results as Ctrl-C. Progress is shown on stderr; those who
+    listen to events are told why the script failed.
 
     Args:
         main: The script's work.
@@ -144,6 +152,7 @@ def _leave_hanging_cameras(exit_code: int) -> None:
 
 def _run(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, _terminate)
+    _end_with_the_terminal()
     with safe_streams():
         _run_script(main)
 
@@ -159,9 +168,9 @@ def _run_script(main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except UserError as error:
         _fail(str(error))
-    except Terminated:
+    except Terminated as end:
         tell(Failed("stopped"))
-        sys.exit(143)
+        sys.exit(end.exit_code)
     except KeyboardInterrupt:
         tell(Failed("stopped"))
         print("\nstopped", file=sys.stderr)
@@ -181,8 +190,26 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated(128 + number)
+
+
+def _end_with_the_terminal() -> None:
+    """End in order where the terminal is closed, unless `nohup` has that ignored."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) != signal.SIG_DFL:
+        return
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+
+    def hang_up(number: int, frame: FrameType | None) -> NoReturn:
+        # The shell and the system both send it; the second one must not disturb the end.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in terminals:  # each line would be an error now
+                os.dup2(nowhere, stream)
+        _terminate(number, frame)
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 class ProgressLine:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -33,9 +36,9 @@ _logger = logging.getLogger(__name__)
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until Ctrl-C or SIGTERM, which are raised again at the end.
+    """Serve until Ctrl-C, SIGTERM or SIGHUP, which are raised again at the end.
 
-    In the main thread, uvicorn catches the two signals in the meantime, and restores their handlers
+    In the main thread, uvicorn catches the first two in the meantime, and restores their handlers
     afterwards.
 
     Args:
@@ -43,7 +46,30 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         listener: From `addresses.listen`; closed at the end.
     """
     with _without_logs_of_invalid_requests():
-        _server_of(app).run(sockets=[listener])
+        server = _server_of(app)
+        with _ended_by_hangup(server):
+            server.run(sockets=[listener])
+
+
+@contextmanager
+def _ended_by_hangup(server: uvicorn.Server) -> Iterator[None]:
+    """Let the server end in order where the terminal is closed; uvicorn has no handler for it."""
+    if sys.platform == "win32" or not callable(signal.getsignal(signal.SIGHUP)):
+        yield  # the default ends the process, and `nohup` has it ignored
+        return
+    came = False
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = server.should_exit = True
+
+    before = signal.signal(signal.SIGHUP, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    if came:
+        signal.raise_signal(signal.SIGHUP)
 
 
 class BackgroundServer:
