@@ -29,8 +29,8 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.export.npm_archive import NpmArchive, fetch_npm_archive, read_members
 from webcam_classifier.export.page_server import page_link, page_server
 from webcam_classifier.export.web_page import write_web_page
-from webcam_classifier.finetune.network import PixelNetwork
 from webcam_classifier.finetune.network_export import export_finetuned_features, finetuned_head
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.head.lda import append_head
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model

@@ -44,7 +44,8 @@ from webcam_classifier.finetune.device import choose_device
 from webcam_classifier.finetune.evaluate import layer_inputs
 from webcam_classifier.finetune.interpolation import WEIGHTS, WeightComparison, compare_weights
 from webcam_classifier.finetune.memory import MicroBatch
-from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
+from webcam_classifier.finetune.network import build_network, output_layer
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.process_group import join_process_group
 from webcam_classifier.finetune.run import FinetuneRun
 from webcam_classifier.finetune.settings import FinetuneSettings

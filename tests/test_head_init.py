@@ -9,7 +9,8 @@ import torch.nn.functional as functional
 from tests.finetune_pictures import small_pretrained
 from webcam_classifier.finetune.head_init import match_logit_scale
 from webcam_classifier.finetune.memory import MicroBatch
-from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
+from webcam_classifier.finetune.network import build_network, output_layer
+from webcam_classifier.finetune.network_layers import PixelNetwork
 
 _SMOOTHING = 0.1
 

@@ -16,8 +16,6 @@ from webcam_classifier.backbone.weights import IMAGENET_DEVIATION, IMAGENET_MEAN
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune.checkpoint import CheckpointCard, checkpoint_bytes, load_checkpoint
 from webcam_classifier.finetune.network import (
-    NormalisedEmbedding,
-    PixelNetwork,
     build_network,
     embedding_network,
     has_normalised_embedding,
@@ -26,6 +24,7 @@ from webcam_classifier.finetune.network import (
     what_is_missing,
     without_output_layer,
 )
+from webcam_classifier.finetune.network_layers import NormalisedEmbedding, PixelNetwork
 from webcam_classifier.finetune.torch_weights import load_pretrained
 
 NO_WEIGHTS = PretrainedWeights({}, "none")

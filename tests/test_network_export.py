@@ -23,18 +23,14 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune import network_export
-from webcam_classifier.finetune.network import (
-    PixelNetwork,
-    build_network,
-    embedding_network,
-    output_layer,
-)
+from webcam_classifier.finetune.network import build_network, embedding_network, output_layer
 from webcam_classifier.finetune.network_export import (
     check_export,
     export_features,
     export_finetuned_features,
     finetuned_head,
 )
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.head.lda import append_head
 from webcam_classifier.preprocess import prepare

@@ -20,7 +20,8 @@ from webcam_classifier.finetune.memory import (
     is_out_of_memory,
     training_bytes,
 )
-from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.network import build_network
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.process_group import ProcessGroup
 from webcam_classifier.finetune.step import TrainingStep
 

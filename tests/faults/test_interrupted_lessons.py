@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks import kill_writers
+from benchmarks import kill_writers, kill_writers_checks
 from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.cli import evaluate, train
 from webcam_classifier.errors import UserError
@@ -114,7 +114,7 @@ def test_the_count_of_what_is_lost_can_count(tmp_path: Path, damage: str) -> Non
     write_coloured_pictures(tmp_path / "dataset", count=1)
     folder.mkdir()
     (tmp_path / "temporary").mkdir()
-    tally = kill_writers.Tally("recorder")
+    tally = kill_writers_checks.Tally("recorder")
     told = ["dataset/cup/a.jpg 0123"] if damage == "lost" else []
     if damage == "unreadable":
         (folder / "a.jpg").write_bytes(b"\xff\xd8\xff")
@@ -122,7 +122,7 @@ def test_the_count_of_what_is_lost_can_count(tmp_path: Path, damage: str) -> Non
         (folder / ".a.jpg.0-1-2-3.partial").write_bytes(b"half")
         assert kill_writers.leftovers(tmp_path) == [folder / ".a.jpg.0-1-2-3.partial"]
         return
-    kill_writers.check_recorded(tmp_path, told, tally)
+    kill_writers_checks.check_recorded(tmp_path, told, tally)
     assert getattr(tally, damage) == 1
 
 

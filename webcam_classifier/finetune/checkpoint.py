@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
-from webcam_classifier.finetune.network import PixelNetwork, build_network, lacks_classifier
+from webcam_classifier.finetune.network import build_network, lacks_classifier
+from webcam_classifier.finetune.network_layers import PixelNetwork
 
 _KEY = "webcam_classifier.checkpoint"
 

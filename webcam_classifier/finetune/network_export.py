@@ -18,13 +18,14 @@ from webcam_classifier.backbone.graph_builder import IR_VERSION
 from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune import network as finetuned_network
+from webcam_classifier.finetune import network_layers
 from webcam_classifier.finetune.network import (
-    PixelNetwork,
     embedding_network,
     has_normalised_embedding,
     output_layer,
     without_output_layer,
 )
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.head.lda import LinearHead
 from webcam_classifier.model_card import BATCH_AXIS, INPUT_NAME, OUTPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
@@ -65,7 +66,7 @@ def finetuned_head(network: PixelNetwork, temperature: float) -> LinearHead:
 
 EXPORT_SOURCES = "".join(
     inspect.getsource(module)
-    for module in (finetuned_network, feature_graph, sys.modules[__name__])
+    for module in (finetuned_network, network_layers, feature_graph, sys.modules[__name__])
 ).encode()
 """The sources that determine an exported graph besides its weights, for the key of the cache."""
 

@@ -39,7 +39,8 @@ from webcam_classifier.finetune.memory import (
     free_bytes,
     training_bytes,
 )
-from webcam_classifier.finetune.network import PixelNetwork, new_classifier, output_layer
+from webcam_classifier.finetune.network import new_classifier, output_layer
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.optimizer import (
     build_optimizer,
     highest_rates,

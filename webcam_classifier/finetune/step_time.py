@@ -13,7 +13,8 @@ from webcam_classifier.finetune.batches import plan_epoch, targets_of
 from webcam_classifier.finetune.device import choose_device, choose_use, describe_device
 from webcam_classifier.finetune.distributed import local_rank
 from webcam_classifier.finetune.memory import MicroBatch
-from webcam_classifier.finetune.network import PixelNetwork, build_network, output_layer
+from webcam_classifier.finetune.network import build_network, output_layer
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.optimizer import build_optimizer
 from webcam_classifier.finetune.process_group import join_process_group
 from webcam_classifier.finetune.settings import FinetuneSettings

@@ -19,7 +19,7 @@ from webcam_classifier.backbone.feature_graph import EMBEDDING_NAME
 from webcam_classifier.backbone.weights import PretrainedWeights, Tensors
 from webcam_classifier.errors import UserError
 from webcam_classifier.finetune import network_export
-from webcam_classifier.finetune.network import PixelNetwork
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.torch_weights import read_weights_file
 from webcam_classifier.model_card import INPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime

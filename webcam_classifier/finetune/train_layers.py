@@ -13,7 +13,8 @@ from webcam_classifier.backbone.weights import PretrainedWeights
 from webcam_classifier.finetune.device import allow_fast_products, choose_device
 from webcam_classifier.finetune.distributed import local_rank
 from webcam_classifier.finetune.memory import explained_memory
-from webcam_classifier.finetune.network import PixelNetwork, build_network
+from webcam_classifier.finetune.network import build_network
+from webcam_classifier.finetune.network_layers import PixelNetwork
 from webcam_classifier.finetune.process_group import join_process_group
 from webcam_classifier.finetune.random_views import Examples
 from webcam_classifier.finetune.run import FinetunedNetwork, FinetuneRun
