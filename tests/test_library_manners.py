@@ -64,6 +64,7 @@ _SET_FOR_A_MOMENT: Mapping[tuple[str, str], str] = {
     ("export/core_ml.py", "warnings.simplefilter"): "within warnings.catch_warnings",
     ("finetune/torch_programs.py", "warnings.filterwarnings"): "within warnings.catch_warnings",
     ("report/render_process.py", "os.nice"): "a program of its own, which gives way to others",
+    ("web/server.py", "signal.signal"): "while the server runs, as uvicorn does for its signals",
     ("runtime/trial.py", "print"): "a program of its own, which answers on its standard output",
     ("runtime/untrusted_model_trial.py", "print"): "likewise",
 }
