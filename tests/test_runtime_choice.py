@@ -175,8 +175,8 @@ def test_times_of_two_rounds_are_told_apart() -> None:
     two, one = (ExecutionConfig("cpu", threads) for threads in (2, 1))
     assert describe_times({two: 1.9}, {}) == "measured: cpu on 2 threads 1.9 ms"
     assert describe_times({two: 1.9}, {one: 2.3, two: 2.4}) == (
-        "measured: cpu on 2 threads 1.9 ms; then with fewer threads, taken unless over 10 % slower: "
-        "cpu on 1 thread 2.3 ms, cpu on 2 threads 2.4 ms"
+        "measured: cpu on 2 threads 1.9 ms; then with fewer threads, taken unless over 10 % "
+        "slower: cpu on 1 thread 2.3 ms, cpu on 2 threads 2.4 ms"
     )
 
 
