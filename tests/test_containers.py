@@ -16,10 +16,10 @@ from tests.labelled_frames import an_event
 from tests.test_live_loop import PacedCamera
 from tests.tiny_model import write_tiny_model
 from tools.commands_page import parser_of
-from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.prometheus import PrometheusSink
 from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import NO_PICTURE
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DEPLOY = _ROOT / "deploy"

@@ -21,7 +21,7 @@ from tests.labelled_frames import an_event, labelled_frame
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.clips import Clips
-from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event import Event
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import KEPT_FILES, JsonLines
 from webcam_classifier.events.prometheus import PrometheusSink, parse_address
@@ -29,6 +29,7 @@ from webcam_classifier.events.run_command import CommandSink
 from webcam_classifier.events.serial_port import SerialPort
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Sink
 from webcam_classifier.events.webhook import ID_HEADER, SIGNATURE_HEADER, Webhook, signature
+from webcam_classifier.model_card import NO_PICTURE
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = 30.0) -> None:

@@ -10,11 +10,12 @@ import pytest
 from tests.labelled_frames import LABELS, an_event, labelled_frame
 from webcam_classifier.camera.protocol import CameraState, CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event import Event
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.shown_address import without_user_info
 from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.model_card import NO_PICTURE
 
 
 class Kept(Sink):

@@ -25,10 +25,10 @@ from examples.ros2_node import picture_of
 from tests.labelled_frames import an_event
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.mqtt import MqttSink
 from webcam_classifier.events.mqtt_broker import parse_broker
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.model_card import NO_PICTURE
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from webcam_classifier.dataset.label_names import check_labels, label_problem
+from webcam_classifier.dataset.label_names import ambiguous_names, check_labels, label_problem
 from webcam_classifier.errors import UserError
 
 
@@ -42,6 +42,7 @@ def test_a_label_that_can_be_a_folder_is_taken(label: str, tmp_path: Path) -> No
         ("Com1", "Windows"),
         ("lpt¹", "Windows"),
         ("unknown", "like none of the labels"),
+        ("No_Picture", "the camera gives no picture"),
         ("Unknown", "like none of the labels"),
         ("aux.txt", "Windows"),
         ("aux .txt", "Windows"),
@@ -89,3 +90,14 @@ def test_a_folder_of_another_case_is_named(folder: str, tmp_path: Path) -> None:
 
 def test_a_data_set_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
     assert check_labels(["cup"], tmp_path / "new") == ("cup",)
+
+
+def test_folders_whose_names_will_be_taken_for_something_else_are_said() -> None:
+    assert ambiguous_names(["cup", "pen", "caf\u00e9"]) == []
+    unknown, no_picture, accents, case = ambiguous_names(
+        ["Cup", "caf\u00e9", "cafe\u0301", "cup", "no_picture", "unknown"]
+    )
+    assert "'unknown', which is also what live shows" in unknown
+    assert "'no_picture', as is the event" in no_picture
+    assert "caf" in accents
+    assert "'Cup' and 'cup' differ only" in case

@@ -31,7 +31,7 @@ from webcam_classifier.cli import live
 from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
 from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event import Event
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.mqtt import MqttSink
 from webcam_classifier.events.mqtt_broker import parse_broker
@@ -44,6 +44,7 @@ from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.region import PartClassifier, Region
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
+from webcam_classifier.model_card import NO_PICTURE
 from webcam_classifier.runtime.choice import AUTO, known_runtime
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.providers import ExecutionConfig

@@ -16,10 +16,10 @@ from tests.labelled_frames import an_event, labelled_frame
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.dataset.unlabelled_pictures import NOTES_NAME, read_notes, unlabelled_names
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.uncertain_pictures import UncertainPictures
 from webcam_classifier.frame import Frame
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.model_card import NO_PICTURE
 
 OFTEN = 3600.0  # pictures an hour
 

@@ -30,6 +30,9 @@ OUTPUT_NAME = "probabilities"
 UNKNOWN_NAME = "unknown"
 """The second output, of models that can say that a picture is of none of their labels."""
 
+NO_PICTURE = "no_picture"
+"""The label of an event that says that the source gives no pictures."""
+
 UNKNOWN_STRICT, UNKNOWN_NORMAL, UNKNOWN_OFF = "strict", "normal", "off"
 UNKNOWN_LEVELS = (UNKNOWN_STRICT, UNKNOWN_NORMAL, UNKNOWN_OFF)
 """How readily a model says unknown: to all that is unlike what was recorded, only to what is unlike

@@ -9,11 +9,10 @@ from contextlib import ExitStack
 
 from webcam_classifier.camera.source_names import without_password
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE
 from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import JsonLines
 from webcam_classifier.events.sink import Sink, Tell
-from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.model_card import NO_PICTURE, UNKNOWN_NAME
 from webcam_classifier.ui.show import SourceFacts
 
 

@@ -51,6 +51,7 @@ from webcam_classifier.dataset.category_names import display_names, read_categor
 from webcam_classifier.dataset.describe_split import describe_split
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
+from webcam_classifier.dataset.label_names import ambiguous_names
 from webcam_classifier.dataset.labelled_pictures import (
     LabelledPictures,
     check_enough,
@@ -75,7 +76,6 @@ from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset, embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
-from webcam_classifier.model_card import UNKNOWN_NAME
 from webcam_classifier.progress import Stage, tell, track
 from webcam_classifier.storage import check_writable, recover_folder
 from webcam_classifier.training.auto import AutoTrainer
@@ -263,11 +263,8 @@ def plan(
     nested = describe_nested(pictures)
     if nested:
         print(nested)
-    if UNKNOWN_NAME in pictures.labels:
-        print(
-            f"warning: a label is called {UNKNOWN_NAME!r}, which is also what live shows where a "
-            "picture is like none of the labels: the two can't be told apart. Rename its folder."
-        )
+    for sentence in ambiguous_names(pictures.labels):
+        print(f"warning: {sentence}")
     return task
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from webcam_classifier.dataset.ignored_files import is_ignored_folder
 from webcam_classifier.errors import UserError
-from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.model_card import NO_PICTURE, UNKNOWN_NAME
 from webcam_classifier.visible_text import hidden_characters
 
 _LONGEST_NAME = 255  # bytes of UTF-8, the limit of ext4, and about that of NTFS and APFS
@@ -49,6 +49,35 @@ def check_labels(labels: Sequence[str], dataset: Path) -> tuple[str, ...]:
         raise UserError(f"The label {repeated!r} is given twice. Give each label once.")
     _check_against_folders(taken, dataset)
     return names
+
+
+def ambiguous_names(labels: Sequence[str]) -> list[str]:
+    """Say which labels of a data set will be taken for something else, a sentence for each.
+
+    Args:
+        labels: Names of folders, which anybody may have made.
+    """
+    sentences = []
+    if UNKNOWN_NAME in labels:
+        sentences.append(
+            f"a label is called {UNKNOWN_NAME!r}, which is also what live shows where a picture is "
+            "like none of the labels: the two can't be told apart. Rename its folder."
+        )
+    if NO_PICTURE in labels:
+        sentences.append(
+            f"a label is called {NO_PICTURE!r}, as is the event of live where the camera gives no "
+            "picture: programs can't tell the two apart. Rename its folder."
+        )
+    first: dict[str, str] = {}
+    for label in labels:
+        other = first.setdefault(_key(label), label)
+        if other != label:
+            sentences.append(
+                f"the labels {other!r} and {label!r} differ only in their letters' case or in how "
+                "accents are written. If they are the same thing, move the pictures into one "
+                "folder; else rename one."
+            )
+    return sentences
 
 
 def check_new_label(name: str, known: Sequence[str], dataset: Path) -> str:
@@ -93,6 +122,8 @@ def label_problem(label: str) -> str | None:
         return "is the name of a folder that systems make, which is skipped"
     if _key(label) == UNKNOWN_NAME:
         return "is what live shows where a picture is like none of the labels; it needs no pictures"
+    if _key(label) == NO_PICTURE:
+        return "is the name of the event that says that the camera gives no picture"
     return _system_problem(label)
 
 

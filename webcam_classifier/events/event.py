@@ -11,9 +11,6 @@ import numpy as np
 
 from webcam_classifier.frame import BgrImage
 
-NO_PICTURE = "no_picture"
-"""The label of an event that says that the source gives no pictures."""
-
 _JPEG_QUALITY = 85
 
 

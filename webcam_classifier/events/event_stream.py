@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event import Event
 from webcam_classifier.events.sink import Sink
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
-from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.model_card import NO_PICTURE, UNKNOWN_NAME
 from webcam_classifier.prediction import Prediction
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE, Event, jpeg
+from webcam_classifier.events.event import Event, jpeg
 from webcam_classifier.events.event_queue import Pending, open_event_queue
 from webcam_classifier.events.mqtt_broker import Broker
 from webcam_classifier.events.mqtt_topics import (
@@ -20,7 +20,7 @@ from webcam_classifier.events.mqtt_topics import (
     discovery,
 )
 from webcam_classifier.events.sink import DRAIN_SECONDS, Controls, Sink, SinkCounts, Tell
-from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.model_card import NO_PICTURE, UNKNOWN_NAME
 from webcam_classifier.visible_text import json_line
 
 if TYPE_CHECKING:  # an optional package, imported only if a broker is used

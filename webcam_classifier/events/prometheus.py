@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.errors import UserError
-from webcam_classifier.events.event import NO_PICTURE, Event
+from webcam_classifier.events.event import Event
 from webcam_classifier.events.event_stream import steady_label
 from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.model_card import NO_PICTURE
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram

@@ -22,9 +22,10 @@ from webcam_classifier.dataset.unlabelled_pictures import (
 )
 from webcam_classifier.errors import UserError
 from webcam_classifier.events.defaults import UNCERTAIN_LIMIT, UNCERTAIN_RATE
-from webcam_classifier.events.event import NO_PICTURE, Event, iso_time
+from webcam_classifier.events.event import Event, iso_time
 from webcam_classifier.events.sink import DeliveryError, QueuedSink, QueueSettings, Tell
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.model_card import NO_PICTURE
 from webcam_classifier.prediction import SURE_FROM, Prediction
 from webcam_classifier.storage import check_writable, explain_os_error, write_atomically
 
