@@ -187,7 +187,9 @@ class VideoFile:
         check = cv2.VideoCapture(str(self._hidden))
         readable = check.read()[0]
         # OpenCV does not say that a disk is full; the container then counts fewer frames, or none.
-        count = check.get(cv2.CAP_PROP_FRAME_COUNT)
+        # Other backends than FFmpeg compute the count from the duration, and may be off by one.
+        is_counted = readable and check.getBackendName() == "FFMPEG"
+        is_cut = is_counted and check.get(cv2.CAP_PROP_FRAME_COUNT) < self._written
         check.release()
         if not readable:
             raise UserError(
@@ -195,7 +197,7 @@ class VideoFile:
                 "is full, and start again."
             )
         replace_atomically(self._path, lambda partial: _move(self._hidden, partial))
-        if count < self._written:
+        if is_cut:
             raise UserError(
                 f"The video {self._path} is cut short: not all of its {self._written} frames could "
                 "be written. Check whether the disk is full, and start again."
