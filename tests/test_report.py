@@ -31,7 +31,11 @@ from webcam_classifier.report.learning_curve import CurvePoint, LearningCurve
 from webcam_classifier.report.novelty_check import NoveltyCheck, OutOfDistributionCheck
 from webcam_classifier.report.random_split import RandomSplit
 from webcam_classifier.report.render import render_report
-from webcam_classifier.report.sentences import describe_confidence
+from webcam_classifier.report.sentences import (
+    describe_confidence,
+    describe_what_it_rests_on,
+    warnings_of,
+)
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOADING = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"}
@@ -153,6 +157,17 @@ def test_the_report_loads_nothing_from_anywhere(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
 
 
+def test_that_the_test_pictures_were_learnt_afterwards_is_said_and_is_no_warning(
+    tmp_path: Path,
+) -> None:
+    found = findings_of(pictures_of(tmp_path / "pictures", ("a", "b")), _FULL)
+    assert "trained on these pictures too" in describe_what_it_rests_on(found)
+    assert "trained on these pictures too" in " ".join(read(render_report(found, "m")).text.split())
+    assert not any("trained on" in warning for warning in warnings_of(found))
+    kept_apart = dataclasses.replace(found, learnt_from_test=False)
+    assert "trained on these" not in describe_what_it_rests_on(kept_apart)
+
+
 def test_names_are_shown_and_never_become_markup(tmp_path: Path) -> None:
     labels = ("<script>alert(1)<br>", 'b" onload="x', "$x_1$ & #000001")
     left_out = tuple(OutOfDistributionCheck(label, 0.9, 0.3, 4) for label in labels)
@@ -221,7 +236,7 @@ def test_what_a_figure_must_be_read_with_is_said(tmp_path: Path) -> None:
     assert "come from one session" in text
     assert "are few" in text
     assert "a, b are one burst" in text
-    assert "trained on the test pictures too" in text
+    assert "trained on these pictures too" in text
 
 
 def recorded(pictures: LabelledPictures, bursts: int) -> LabelledPictures:

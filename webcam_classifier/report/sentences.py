@@ -62,17 +62,17 @@ def describe_what_it_rests_on(findings: Findings) -> str:
     if evaluation.count and unasked:
         was, them = ("was", "it") if len(unasked) == 1 else ("were", "them")
         told += f" {_list(unasked)} {was} not measured: no picture of {them} was tested."
+    if findings.learnt_from_test:
+        told += (
+            " Afterwards the model was trained on these pictures too: test it on others, since "
+            "these would give too high a figure. --measured-only keeps them out of training."
+        )
     return told
 
 
 def warnings_of(findings: Findings) -> tuple[str, ...]:
     """The warnings, the most serious first."""
     found = [_few(findings), _one_burst(findings), _elsewhere(findings)]
-    if findings.learnt_from_test:
-        found.append(
-            "After it was measured, the model was trained on the test pictures too. Testing it on "
-            "them again would give too high a figure; --measured-only keeps them out."
-        )
     if findings.task.pictures.skipped:
         count = len(findings.task.pictures.skipped)
         found.append(f"{_many(count, 'file')} could not be used; metrics.json lists them.")
