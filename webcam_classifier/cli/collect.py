@@ -33,7 +33,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from webcam_classifier.camera.demo import hold_pose_while
-from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import add_crop_argument, crop_of_source
@@ -46,7 +45,11 @@ from webcam_classifier.cli.recording_arguments import (
     parse_every,
     parse_rate,
 )
-from webcam_classifier.cli.source_arguments import add_source_arguments, capture_settings
+from webcam_classifier.cli.source_arguments import (
+    add_source_arguments,
+    capture_settings,
+    open_source,
+)
 from webcam_classifier.cli.unattended import count_down, record_unattended, watched
 from webcam_classifier.command_names import as_installed, typed
 from webcam_classifier.dataset.crop_file import write_crop
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     labels = check_labels(options.labels, options.dataset)
     check_options(options, labels)
-    with open_camera(options.source, capture_settings(options)) as camera:
+    with open_source(options) as camera:
         print(f"source {camera.description}", flush=True)
         check_source(options, camera)
         takes_all = options.no_window and not camera.is_live

@@ -27,7 +27,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.library_messages import library_messages
@@ -41,7 +40,7 @@ from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.live_teach import teach
 from webcam_classifier.cli.output_arguments import MODELS
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
-from webcam_classifier.cli.source_arguments import capture_settings
+from webcam_classifier.cli.source_arguments import capture_settings, open_source
 from webcam_classifier.crop import Crop
 from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.model.classifier import Classifier, find_model, newest_model
@@ -79,7 +78,7 @@ def watch(options: argparse.Namespace) -> None:
     choice, others_are_left = first_runtime(path, options.provider, options.threads, say)
     classifier = open_live_model(path, choice.runtime, options)
     with ExitStack() as stack:
-        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        camera = stack.enter_context(open_source(options))
         if others_are_left and not camera.is_live:
             # A file can wait, and all of it is labelled by one runtime.
             choice = choose_runtime(path, options.provider, options.threads, say)

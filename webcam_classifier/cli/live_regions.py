@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.live_model import open_live_model
@@ -16,7 +15,7 @@ from webcam_classifier.cli.live_outputs import build_loop, open_outputs
 from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.region_argument import RegionArgument
 from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
-from webcam_classifier.cli.source_arguments import capture_settings
+from webcam_classifier.cli.source_arguments import capture_settings, open_source
 from webcam_classifier.crop import Crop
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.region import PartClassifier, Region
@@ -54,7 +53,7 @@ def watch_regions(options: argparse.Namespace) -> None:
     models: dict[Path, _OpenModel] = {}  # a file that several regions name is opened once
     files = {region.name: _open(region, options, models) for region in asked}
     with ExitStack() as stack:
-        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        camera = stack.enter_context(open_source(options))
         if not camera.is_live:
             _choose_for_all(models, options)
         parts = {

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webcam_classifier.camera.demo import hold_pose_while
-from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
 from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_status, smoothing
 from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
-from webcam_classifier.cli.source_arguments import capture_settings
+from webcam_classifier.cli.source_arguments import capture_settings, open_source
 from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.crop_file import write_crop
 from webcam_classifier.errors import UserError
@@ -56,7 +55,7 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
     if options.output is None:
         check_same_project(output, dataset)
     with ExitStack() as stack:
-        camera = stack.enter_context(open_camera(options.source, capture_settings(options)))
+        camera = stack.enter_context(open_source(options))
         source = source_facts(options.source, camera)
         session = stack.enter_context(_open_session(options, dataset, camera, source, on_loaded))
         hold_pose_while(camera, lambda: session.is_recording)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from webcam_classifier.camera.protocol import CaptureSettings
+from webcam_classifier.camera.open_camera import open_camera
+from webcam_classifier.camera.protocol import Camera, CaptureSettings
 from webcam_classifier.camera.source_names import SOURCE_KINDS
 from webcam_classifier.cli.number_arguments import parse_number
 
@@ -59,6 +61,33 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
     """
     width, height = arguments.camera_size
     return CaptureSettings(width, height, arguments.camera_rate, arguments.give_up)
+
+
+def open_source(arguments: argparse.Namespace) -> Camera:
+    """Open the source of pictures, and say which settings a file or folder leaves without effect.
+
+    Args:
+        arguments: From a parser with `add_source_arguments`.
+
+    Raises:
+        CameraError: It can't be opened; the text says why and what to do.
+    """
+    settings, default = capture_settings(arguments), CaptureSettings()
+    camera = open_camera(arguments.source, settings)
+    asked = {
+        "--camera-size": (settings.width, settings.height) != (default.width, default.height),
+        "--camera-rate": settings.frames_per_second != default.frames_per_second,
+        "--give-up": arguments.give_up is not None,
+    }
+    without_effect = [name for name, is_given in asked.items() if is_given]
+    if without_effect and not camera.is_live:
+        have = "has" if len(without_effect) == 1 else "have"
+        print(
+            f"note: {' and '.join(without_effect)} {have} no effect: this is no camera or stream, "
+            "but files, which are read as they are",
+            file=sys.stderr,
+        )
+    return camera
 
 
 def _parse_size(text: str) -> tuple[int, int]:
