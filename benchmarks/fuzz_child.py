@@ -8,6 +8,7 @@ import os
 import resource
 import select
 import signal
+import struct
 import time
 import traceback
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Ending:
         outcome: What the work returned, or `CRASHED`, `RAISED` or `HUNG`.
         detail: The signal, the traceback's end, or nothing.
         seconds: From the fork to the end.
-        megabytes: The most memory that the process held, with what it was forked with.
+        megabytes: The most memory that the process held, beyond what it was forked with.
     """
 
     outcome: str
@@ -49,6 +50,7 @@ def run_forked(work: Callable[[], str], seconds: float) -> Ending:
         os.close(reading)
         _be_child(work, writing)
     os.close(writing)
+    (before,) = struct.unpack("d", os.read(reading, 8))
     ready, _, _ = select.select([reading], [], [], seconds)
     if not ready:
         os.kill(child, signal.SIGKILL)
@@ -56,7 +58,7 @@ def run_forked(work: Callable[[], str], seconds: float) -> Ending:
     os.close(reading)
     _, status, usage = os.wait4(child, 0)
     taken = time.monotonic() - started
-    megabytes = usage.ru_maxrss / 1000
+    megabytes = usage.ru_maxrss / 1000 - before
     if not ready:
         return Ending(HUNG, "", taken, megabytes)
     try:
@@ -67,7 +69,13 @@ def run_forked(work: Callable[[], str], seconds: float) -> Ending:
 
 
 def _be_child(work: Callable[[], str], writing: int) -> None:
-    """Work and end at once: nothing of the parent's is closed, flushed or cleaned up."""
+    """Work and end at once: nothing of the parent's is closed, flushed or cleaned up.
+
+    What the process was forked with is measured here, as the parent's own memory changes while
+    others of its threads work.
+    """
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    os.write(writing, struct.pack("d", before))
     try:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
