@@ -24,7 +24,7 @@ _NOT_SHOWN = {
 _BY_THEIR_VALUE = {
     *("connecting", "connected", "lost", "refused"),  # texts.link[link]
     *("head", "finetune", "export", "running", "done", "failed", "cancelled"),  # texts.job.titles
-    *("label", "copy", "quality", "shelf"),  # texts.review.kinds
+    *("label", "copy", "quality", "unlabelled"),  # texts.review.kinds
     "Roboflow",  # texts.importing.tools[tool]
     *("NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError"),
 }

@@ -173,34 +173,34 @@ def test_a_moved_snapshot_is_not_taken_back_with_its_burst(tmp_path: Path) -> No
 
 
 def test_pictures_without_a_label_are_taken_in_and_come_back(tmp_path: Path) -> None:
-    dataset, shelf = tmp_path / "dataset", tmp_path / "shelf"
+    dataset, unlabelled = tmp_path / "dataset", tmp_path / "unlabelled"
     fill(dataset)
     for index in range(3):
-        save(shelf / name_of(index + 1, 1), picture((90, 200, 90), 100 + index))
+        save(unlabelled / name_of(index + 1, 1), picture((90, 200, 90), 100 + index))
     with RecordingSession(dataset) as session:
-        assert session.take_in(sorted(shelf.glob("*.jpg"))[:2], "red") == 2
+        assert session.take_in(sorted(unlabelled.glob("*.jpg"))[:2], "red") == 2
         assert counts(session)["red"] == 22
-        assert len(list(shelf.glob("*.jpg"))) == 1
+        assert len(list(unlabelled.glob("*.jpg"))) == 1
         session.undo_moves()
         assert counts(session)["red"] == 20
-        assert session.remove_files(shelf, list(shelf.glob("*.jpg"))) == 3
-        assert len(list(shelf.glob(".removed/*/*.jpg"))) == 3
+        assert session.remove_files(unlabelled, list(unlabelled.glob("*.jpg"))) == 3
+        assert len(list(unlabelled.glob(".removed/*/*.jpg"))) == 3
         session.undo_moves()
-    assert len(list(shelf.glob("*.jpg"))) == 3
+    assert len(list(unlabelled.glob("*.jpg"))) == 3
 
 
 def test_what_is_no_picture_is_neither_listed_nor_taken_in(tmp_path: Path) -> None:
-    dataset, shelf = tmp_path / "dataset", tmp_path / "shelf"
+    dataset, unlabelled = tmp_path / "dataset", tmp_path / "unlabelled"
     fill(dataset)
-    save(shelf / name_of(1, 1), picture((90, 200, 90), 1))
-    (shelf / "junk.jpg").write_bytes(b"no picture")
-    (shelf / "link.jpg").symlink_to("/etc/hostname")
-    assert "link.jpg" not in unlabelled_names(shelf)
+    save(unlabelled / name_of(1, 1), picture((90, 200, 90), 1))
+    (unlabelled / "junk.jpg").write_bytes(b"no picture")
+    (unlabelled / "link.jpg").symlink_to("/etc/hostname")
+    assert "link.jpg" not in unlabelled_names(unlabelled)
     with RecordingSession(dataset) as session:
         with pytest.raises(UserError, match=r"junk\.jpg is no picture"):
-            session.take_in([shelf / name_of(1, 1), shelf / "junk.jpg"], "red")
+            session.take_in([unlabelled / name_of(1, 1), unlabelled / "junk.jpg"], "red")
         assert counts(session)["red"] == 20
-    assert len(list(shelf.iterdir())) == 3
+    assert len(list(unlabelled.iterdir())) == 3
 
 
 @pytest.fixture(scope="module")
@@ -272,12 +272,12 @@ def test_the_command_lists_what_waits_for_a_label(
 def test_the_page_reviews_moves_removes_and_takes_back(
     tmp_path: Path, looked_at: tuple[Path, tuple[Suspect, ...]]
 ) -> None:
-    dataset, shelf = tmp_path / "dataset", tmp_path / "shelf"
+    dataset, unlabelled = tmp_path / "dataset", tmp_path / "unlabelled"
     shutil.copytree(looked_at[0], dataset)
-    save(shelf / name_of(1, 1), picture((90, 200, 90), 1))
+    save(unlabelled / name_of(1, 1), picture((90, 200, 90), 1))
     before = files(dataset)
-    with run_studio(tmp_path, *SMALL_CAMERA, "--shelf", str(shelf)) as studio:
-        assert studio.ask("GET", "/api/state").json["shelf"] == 1
+    with run_studio(tmp_path, *SMALL_CAMERA, "--unlabelled", str(unlabelled)) as studio:
+        assert studio.ask("GET", "/api/state").json["unlabelled"] == 1
         until = time.monotonic() + 120
         while True:
             found = studio.ask("GET", "/api/review").json
@@ -286,13 +286,13 @@ def test_the_page_reviews_moves_removes_and_takes_back(
                 break
             assert time.monotonic() < until, found
             time.sleep(0.5)
-        assert [one["name"] for one in found["shelf"]] == [name_of(1, 1)]
-        small = studio.ask("GET", f"/api/shelf/{name_of(1, 1)}?side=64")
+        assert [one["name"] for one in found["unlabelled"]] == [name_of(1, 1)]
+        small = studio.ask("GET", f"/api/unlabelled/{name_of(1, 1)}?side=64")
         assert decode_picture(small.body).shape == (64, 64, 3)
-        chosen = {"pictures": [list(one) for one in LATE], "shelf": [name_of(1, 1)]}
+        chosen = {"pictures": [list(one) for one in LATE], "unlabelled": [name_of(1, 1)]}
         moved = studio.change("POST", "/api/review/move", {**chosen, "to": "blue"})
         assert moved.json == {"count": 4, "undo": {"count": 1, "to": "blue"}}
-        assert not list(shelf.glob("*.jpg"))
+        assert not list(unlabelled.glob("*.jpg"))
         for _ in range(2):
             assert studio.change("POST", "/api/review/undo", {}).status == 200
         assert files(dataset) == before
@@ -304,12 +304,12 @@ def test_the_page_reviews_moves_removes_and_takes_back(
             {"pictures": [["red"]]},
             {"pictures": [["red", 1]]},
             {"pictures": [["red", "../../x.jpg"]]},
-            {"shelf": ["../dataset/red/" + LATE[1][1]]},
-            {"shelf": [["x"]]},
+            {"unlabelled": ["../dataset/red/" + LATE[1][1]]},
+            {"unlabelled": [["x"]]},
         ):
             answer = studio.change("POST", "/api/review/remove", wrong_one)
             assert answer.status in (400, 404), wrong_one
-        assert studio.ask("GET", "/api/shelf/..%2Fdataset%2Fred").status == 404
+        assert studio.ask("GET", "/api/unlabelled/..%2Fdataset%2Fred").status == 404
         assert studio.change("POST", "/api/review/undo", {}).json["undone"] == {
             "count": 1,
             "to": None,

@@ -158,8 +158,8 @@ def _add_uncertain_pictures(add: _Add) -> None:
         type=Path,
         metavar="FOLDER",
         help="keep pictures of what was unknown, unsure, or just before a change, to be labelled "
-        "next (studio.py --shelf FOLDER). They show whoever was there, and stay until you remove "
-        "them",
+        "next (studio.py --unlabelled FOLDER). They show whoever was there, and stay until you "
+        "remove them",
     )
     add(
         "--uncertain-rate",

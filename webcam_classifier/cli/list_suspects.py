@@ -51,7 +51,7 @@ def list_suspects(folder: Path, as_json: bool) -> None:
         )
     kept = unlabelled_names(folder)
     if kept:
-        _tell_shelf(folder, kept, as_json)
+        _tell_unlabelled(folder, kept, as_json)
         return
     suspects = _look_through(folder)
     if as_json:
@@ -117,7 +117,7 @@ def _look_through(folder: Path) -> tuple[Suspect, ...]:
         return session.review()
 
 
-def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
+def _tell_unlabelled(folder: Path, names: Sequence[str], as_json: bool) -> None:
     notes = read_notes(folder)
     if as_json:
         found = [
@@ -135,8 +135,8 @@ def _tell_shelf(folder: Path, names: Sequence[str], as_json: bool) -> None:
     if len(names) > _LISTED:
         lines.append(f"  and {len(names) - _LISTED} more; --json lists all")
     lines.append(
-        f"next: python studio.py --shelf {typed(folder)}, and Review there, moves them to labels "
-        "of dataset/. Or move a file to a label's folder under its own name."
+        f"next: python studio.py --unlabelled {typed(folder)}, and Review there, moves them to "
+        "labels of dataset/. Or move a file to a label's folder under its own name."
     )
     print(as_installed("\n".join(lines)))
 

@@ -6,7 +6,7 @@ $ python studio.py --source clip.mp4        a video in place of a camera, again 
 $ python studio.py --host 0.0.0.0           from a telephone or a laptop
 $ python studio.py --origin https://cam.example    behind a reverse proxy that speaks TLS
 $ python studio.py --dataset cups --output models/cups
-$ python studio.py --shelf uncertain        also what live.py --keep-uncertain has kept, to label it
+$ python studio.py --unlabelled uncertain   also what live.py --keep-uncertain has kept, to label it
 
 The link holds a token, without which nobody gets in: nobody on the network, and no other account of
 this machine. A browser allows its own camera only for a page on the same machine or behind https.
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         access = Access(names, token, cookie=f"studio-{port}", origin=options.origin)
         settings = capture_settings(options)
         open_device = partial(open_as_camera, options.source, settings)
-        with Studio(session, output, open_device, options.shelf) as studio:
+        with Studio(session, output, open_device, options.unlabelled) as studio:
             found = links(listener, token, options.origin)
             say(describe_links(found, links(listener, None), options.origin, is_own_machine))
             with ExitStack() as opened:
@@ -164,7 +164,7 @@ def build_parser() -> CommandParser:
         help="where models are written (default: models/ and the data set's name)",
     )
     parser.add_argument(
-        "--shelf",
+        "--unlabelled",
         type=Path,
         metavar="FOLDER",
         help="pictures that wait for a label, such as those of live.py --keep-uncertain FOLDER; "

@@ -118,7 +118,7 @@ class UncertainPictures(QueuedSink[_Candidate]):
             if len(unlabelled_names(self._folder)) >= self._limit:
                 raise DeliveryError(
                     f"{self.name}: the folder holds {self._limit} pictures, and no more are kept. "
-                    f"Label them: `python studio.py --shelf {typed(self._folder)}`.",
+                    f"Label them: `python studio.py --unlabelled {typed(self._folder)}`.",
                     may_retry=False,
                 )
             self._write(item)

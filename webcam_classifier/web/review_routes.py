@@ -46,7 +46,7 @@ class ReviewRoutes:
             Route("/api/review/move", self.move, methods=["POST"]),
             Route("/api/review/remove", self.remove, methods=["POST"]),
             Route("/api/review/undo", self.undo, methods=["POST"]),
-            Route("/api/shelf/{name}", self.picture),
+            Route("/api/unlabelled/{name}", self.picture),
         ]
 
     async def review(self, _request: Request) -> Response:
@@ -57,13 +57,13 @@ class ReviewRoutes:
             {
                 "suspects": [asdict(one) for one in suspects],
                 "is_current": accuracy is None or accuracy.is_current,
-                "shelf": await asyncio.to_thread(self._shelf),
+                "unlabelled": await asyncio.to_thread(self._unlabelled),
                 "undo": _undo_message(self._session.undoable_moves),
             }
         )
 
     async def move(self, request: Request) -> Response:
-        """Move pictures to a label, from other labels and from the shelf."""
+        """Move pictures to a label, from other labels and from the unlabelled ones."""
         check_may_change(self._studio, request)
         fields = await read_fields(request)
         to, pictures, files = text_of(fields, "to"), _pictures(fields), self._files(fields)
@@ -82,7 +82,7 @@ class ReviewRoutes:
 
         def do() -> int:
             count = self._session.remove_pictures(pictures) if pictures else 0
-            folder = self._studio.shelf
+            folder = self._studio.unlabelled_folder
             if files and folder is not None:
                 count += self._session.remove_files(folder, files)
             return count
@@ -99,7 +99,7 @@ class ReviewRoutes:
 
     async def picture(self, request: Request) -> Response:
         """Serve a thumbnail of a picture that waits for a label."""
-        (path,) = self._files({"shelf": [request.path_params["name"]]})
+        (path,) = self._files({"unlabelled": [request.path_params["name"]]})
         return await picture_response(request, path, side_of(request) or _SIDE, self._work)
 
     async def _changed(self, do: Callable[[], int]) -> Response:
@@ -107,19 +107,20 @@ class ReviewRoutes:
         return Json({"count": count, "undo": _undo_message(self._session.undoable_moves)})
 
     def _files(self, fields: dict[str, Any]) -> list[Path]:
-        """Return the files of the shelf with the names that were sent, which must exist."""
-        names = _list(fields, "shelf")
-        folder = self._studio.shelf
+        """Return the unlabelled pictures with the names that were sent, which must exist."""
+        names = _list(fields, "unlabelled")
+        folder = self._studio.unlabelled_folder
         there = set() if folder is None else set(unlabelled_names(folder))
         for name in names:
             if not isinstance(name, str) or name not in there:
                 raise HTTPException(
-                    HTTPStatus.NOT_FOUND, "This picture is not on the shelf any more. Look again."
+                    HTTPStatus.NOT_FOUND,
+                    "This picture does not wait for a label any more. Look again.",
                 )
         return [] if folder is None else [folder / name for name in dict.fromkeys(names)]
 
-    def _shelf(self) -> list[dict[str, Any]]:
-        folder = self._studio.shelf
+    def _unlabelled(self) -> list[dict[str, Any]]:
+        folder = self._studio.unlabelled_folder
         if folder is None:
             return []
         notes = read_notes(folder)

@@ -46,7 +46,7 @@ class Studio:
         session: What records and learns; closed by its owner.
         models: The folder that models are trained into.
         open_device: Opens this machine's own camera.
-        shelf: The folder of pictures that wait for a label; None if there is none.
+        unlabelled_folder: The folder of pictures that wait for a label; None if there is none.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Studio:
         session: TeachingSession,
         models: Path,
         open_device: Callable[[], Camera],
-        shelf: Path | None = None,
+        unlabelled_folder: Path | None = None,
     ) -> None:
         self.session = session
-        self.shelf = shelf
+        self.unlabelled_folder = unlabelled_folder
         self._reviewing = asyncio.Lock()
         self._is_closing = False
         self.models = ModelsFolder(models)
@@ -110,7 +110,7 @@ class Studio:
             "watching": "model" if self.watched.is_model else "head",
             "watched_crop": live_messages.crop_message(self.watched.crop),
             "limits": messages.limits_message(),
-            "shelf": self._shelf_count(),
+            "unlabelled": self._unlabelled_count(),
         }
 
     def job(self) -> dict[str, Any] | None:
@@ -224,9 +224,13 @@ class Studio:
             # Whoever taught before may no longer change anything, not even end a recording.
             await asyncio.to_thread(self.session.stop_recording)
 
-    def _shelf_count(self) -> int:
+    def _unlabelled_count(self) -> int:
         try:
-            return 0 if self.shelf is None else len(unlabelled_names(self.shelf))
+            return (
+                0
+                if self.unlabelled_folder is None
+                else len(unlabelled_names(self.unlabelled_folder))
+            )
         except UserError:  # the review shows why
             return 0
 

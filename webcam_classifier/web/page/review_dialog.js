@@ -9,12 +9,12 @@ import { capitalised } from "./words.js";
 /** @typedef {import("./studio.js").Studio} Studio */
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Suspect} Suspect */
-/** @typedef {import("./types.js").ShelfPicture} ShelfPicture */
-/** @typedef {"label" | "copy" | "quality" | "shelf"} Kind */
+/** @typedef {import("./types.js").UnlabelledPicture} UnlabelledPicture */
+/** @typedef {"label" | "copy" | "quality" | "unlabelled"} Kind */
 
 /**
  * @typedef {object} Item
- * @property {string | null} label null for a picture of the shelf
+ * @property {string | null} label null for an unlabelled picture
  * @property {string} name
  * @property {string} suggested the label that it looks like; empty where nothing is suggested
  * @property {string} words
@@ -45,7 +45,7 @@ export class ReviewDialog {
   /** @type {Map<string, HTMLLIElement>} */
   #elements = new Map();
   /** @type {Record<Kind, Item[]>} */
-  #items = { label: [], copy: [], quality: [], shelf: [] };
+  #items = { label: [], copy: [], quality: [], unlabelled: [] };
   /** @type {Kind} */
   #kind = "label";
   #isLooking = false;
@@ -84,11 +84,11 @@ export class ReviewDialog {
   /** @param {State} state */
   update(state) {
     const count = state.labels.reduce((sum, label) => sum + label.count, 0);
-    this.#button.hidden = count + state.shelf === 0;
+    this.#button.hidden = count + state.unlabelled === 0;
     this.#showButton(state);
     this.#showLabels(state);
     this.#showChosen();
-    const now = JSON.stringify([state.labels.map((label) => [label.name, label.count]), state.shelf]);
+    const now = JSON.stringify([state.labels.map((label) => [label.name, label.count]), state.unlabelled]);
     const isSettled = state.pending === 0 && state.recording === null && count <= LOOKED_AT;
     if (now === this.#seen || !isSettled || this.#isBusy) return;
     this.#seen = now;
@@ -120,7 +120,7 @@ export class ReviewDialog {
       const answer = await this.#studio.review();
       for (const kind of /** @type {const} */ (["label", "copy", "quality"]))
         this.#items[kind] = answer.suspects.filter((one) => one.reason === kind).map(itemOf);
-      this.#items.shelf = answer.shelf.map(shelfItemOf);
+      this.#items.unlabelled = answer.unlabelled.map(unlabelledItemOf);
       this.#isKnown = true;
       this.#showUndo(answer.undo);
     } catch (error) {
@@ -137,7 +137,7 @@ export class ReviewDialog {
       const tab = this.#kinds.querySelector(`input[value="${kind}"]`);
       const count = this.#items[kind].length;
       const label = tab?.parentElement;
-      if (label) label.hidden = kind === "shelf" && count === 0 && this.#kind !== "shelf";
+      if (label) label.hidden = kind === "unlabelled" && count === 0 && this.#kind !== "unlabelled";
       if (tab?.nextElementSibling)
         setText(tab.nextElementSibling, `${texts.review.kinds[kind].tab}${this.#isKnown ? ` ${count}` : ""}`);
       if (tab instanceof HTMLInputElement) tab.checked = kind === this.#kind;
@@ -179,8 +179,8 @@ export class ReviewDialog {
   /** @param {State} state */
   #showButton(state) {
     const wrong = this.#items.label.length;
-    setText(this.#button, texts.review.button(wrong, state.shelf));
-    this.#button.classList.toggle("quiet", wrong + state.shelf === 0);
+    setText(this.#button, texts.review.button(wrong, state.unlabelled));
+    this.#button.classList.toggle("quiet", wrong + state.unlabelled === 0);
   }
 
   /** @param {State} state */
@@ -315,11 +315,11 @@ export class ReviewDialog {
   async #inParts(items, send) {
     for (let start = 0; start < items.length; start += AT_ONCE) {
       const some = items.slice(start, start + AT_ONCE);
-      const shelf = some.filter((item) => item.label === null).map((item) => item.name);
+      const unlabelled = some.filter((item) => item.label === null).map((item) => item.name);
       /** @type {[string, string][]} */
       const pictures = [];
       for (const item of some) if (item.label !== null) pictures.push([item.label, item.name]);
-      const { undo } = await send({ pictures, shelf });
+      const { undo } = await send({ pictures, unlabelled });
       this.#showUndo(undo);
       const gone = new Set(some);
       for (const kind of KINDS)
@@ -351,10 +351,10 @@ function itemOf(suspect) {
 }
 
 /**
- * @param {ShelfPicture} one
+ * @param {UnlabelledPicture} one
  * @returns {Item}
  */
-function shelfItemOf(one) {
+function unlabelledItemOf(one) {
   const reason = one.reason === "change" ? texts.review.beforeChange : (one.reason ?? "");
   const guess = one.guess ? texts.review.guess(one.guess, one.confidence ?? 0) : "";
   return {

@@ -407,7 +407,7 @@ export const texts = {
         words: "Hard to learn from.",
         none: "No snapshot is blurred, too dark or too bright.",
       },
-      shelf: {
+      unlabelled: {
         tab: "Without a label",
         words: "Kept while it watched, because it was not sure. Say what they show.",
         none: "No picture waits for a label.",

@@ -12,7 +12,7 @@ const WAIT = 250; // milliseconds before the second try; longer before each furt
  * @param {number} side pixels of the longer side
  */
 export function showPicture(picture, label, file, side) {
-  const place = label === null ? path("shelf", file) : path("pictures", label, file);
+  const place = label === null ? path("unlabelled", file) : path("pictures", label, file);
   let tries = 1;
   picture.addEventListener("load", () => picture.classList.remove("missing"));
   picture.addEventListener("error", () => {

@@ -72,7 +72,7 @@
  * @property {boolean} has_report
  * @property {"head" | "model"} watching
  * @property {Limits} [limits]
- * @property {number} shelf how many pictures wait for a label
+ * @property {number} unlabelled how many pictures wait for a label
  *
  * @typedef {object} Prediction
  * @property {number} frame
@@ -116,7 +116,7 @@
  * @property {string} about the label that it looks like, what it is a copy of, or what is wrong
  * @property {number | null} probability
  *
- * @typedef {object} ShelfPicture one that waits for a label
+ * @typedef {object} UnlabelledPicture one that waits for a label
  * @property {string} name
  * @property {string} [reason]
  * @property {string} [guess]
@@ -127,10 +127,10 @@
  * @typedef {object} ReviewAnswer
  * @property {Suspect[]} suspects
  * @property {boolean} is_current
- * @property {ShelfPicture[]} shelf
+ * @property {UnlabelledPicture[]} unlabelled
  * @property {UndoableMoves | null} undo
  *
- * @typedef {{pictures: [string, string][], shelf: string[]}} Chosen
+ * @typedef {{pictures: [string, string][], unlabelled: string[]}} Chosen
  */
 
 export {};

@@ -189,7 +189,7 @@ export class VideoDialog {
     try {
       /** @type {[string, string][]} */
       const pictures = stretch.names.map((name) => [stretch.label, name]);
-      if (pictures.length > 0) await this.#studio.removeReviewed({ pictures, shelf: [] });
+      if (pictures.length > 0) await this.#studio.removeReviewed({ pictures, unlabelled: [] });
     } catch (error) {
       alertError(error);
       await this.#lookWhatIsLeft();
