@@ -21,7 +21,7 @@ from webcam_classifier.report.render import render_report
 LABELS = ("cup", "hand", "none")
 
 
-def findings(folder: Path, mistakes: Sequence[tuple[int, int]], doubted: int = 0) -> Findings:
+def findings(folder: Path, mistakes: Sequence[tuple[int, int]], label_errors: int = 0) -> Findings:
     """Findings with these mistakes, each a true label and an answer."""
     test = pictures_of(folder, LABELS)
     found = replace(findings_of(test, Analysis(), wrong=0), test=test)
@@ -38,11 +38,11 @@ def findings(folder: Path, mistakes: Sequence[tuple[int, int]], doubted: int = 0
         for answer in answers.tolist()
     )
     evaluation = evaluate_answers(LABELS, test.label_indices, answers)
-    doubts = tuple(LabelError(place, 0, 1, 0.9, 0.1) for place in range(doubted))
+    errors = tuple(LabelError(place, 0, 1, 0.9, 0.1) for place in range(label_errors))
     return replace(
         found,
         measured=replace(found.measured, evaluation=evaluation, predictions=predictions),
-        analysis=Analysis(doubted=doubts),
+        analysis=Analysis(label_errors=errors),
         task=replace(found.task, split=replace(found.task.split, cut_labels=())),
     )
 
@@ -72,9 +72,9 @@ def test_mistakes_say_what_to_record(
 
 
 def test_wrong_labels_come_first_and_are_no_mistakes_of_the_model(tmp_path: Path) -> None:
-    steps = next_steps(findings(tmp_path, [], doubted=2))
+    steps = next_steps(findings(tmp_path, [], label_errors=2))
     assert steps[0].startswith("2 snapshots look like another label: look through them with")
-    one = next_steps(findings(tmp_path / "one", [], doubted=1))
+    one = next_steps(findings(tmp_path / "one", [], label_errors=1))
     assert one[0].startswith("1 snapshot looks like another label: look through it with")
 
 
@@ -95,5 +95,5 @@ def test_where_nothing_stands_out_it_says_so_and_the_report_begins_with_it(tmp_p
 
 def test_a_command_has_the_folder_in_quotes_where_it_has_a_space(tmp_path: Path) -> None:
     (tmp_path / "my pictures").mkdir()
-    first = next_steps(findings(tmp_path / "my pictures", [], doubted=2))[0]
+    first = next_steps(findings(tmp_path / "my pictures", [], label_errors=2))[0]
     assert f"--dataset '{tmp_path / 'my pictures'}'" in first

@@ -198,8 +198,8 @@ def test_each_label_is_left_out_in_turn() -> None:
     check = check_novelty(clouds(4, 40), ("a", "b", "c", "d"), {"noise": elsewhere(30)})
     assert [one.name for one in check.left_out] == ["a", "b", "c", "d"]
     assert all(one.auroc > 0.95 and one.accepted < 0.3 for one in check.left_out)
-    assert [(one.name, one.count) for one in check.strange] == [("noise", 30)]
-    assert check.strange[0].auroc > 0.95
+    assert [(one.name, one.count) for one in check.out_of_distribution] == [("noise", 30)]
+    assert check.out_of_distribution[0].auroc > 0.95
     assert json.loads(json.dumps(dataclasses.asdict(check)))["left_out"][0]["count"] == 40
 
 
@@ -207,7 +207,7 @@ def test_of_two_labels_none_can_be_left_out() -> None:
     check = check_novelty(clouds(2, 20), ("a", "b"), {"noise": elsewhere(30)})
     assert check.left_out == ()
     assert check.auroc is None
-    assert len(check.strange) == 1
+    assert len(check.out_of_distribution) == 1
 
 
 def test_the_check_of_an_ordinary_data_set_takes_no_time_to_speak_of() -> None:

@@ -46,13 +46,13 @@ _FULL = Analysis(
     ),
     random_split=RandomSplit(apart=0.81, random=0.97, count=40, elsewhere=None),
     duplicates=Duplicates((Copy(0, 9, is_identical=True),), repeated=0),
-    doubted=(LabelError(1, 0, 1, 0.9, 0.1),),
+    label_errors=(LabelError(1, 0, 1, 0.9, 0.1),),
     novelty=NoveltyCheck(
         left_out=(
             OutOfDistributionCheck("a", 0.91, 0.3, 4),
             OutOfDistributionCheck("b", 0.83, 0.5, 4),
         ),
-        strange=(OutOfDistributionCheck("noise", 1.0, 0.0, 40),),
+        out_of_distribution=(OutOfDistributionCheck("noise", 1.0, 0.0, 40),),
     ),
 )  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_that_the_test_pictures_were_learnt_afterwards_is_said_and_is_no_warning
 def test_names_are_shown_and_never_become_markup(tmp_path: Path) -> None:
     labels = ("<script>alert(1)<br>", 'b" onload="x', "$x_1$ & #000001")
     left_out = tuple(OutOfDistributionCheck(label, 0.9, 0.3, 4) for label in labels)
-    analysis = dataclasses.replace(_FULL, novelty=NoveltyCheck(left_out, strange=()))
+    analysis = dataclasses.replace(_FULL, novelty=NoveltyCheck(left_out, out_of_distribution=()))
     found = findings_of(pictures_of(tmp_path / "pictures", labels), analysis)
     reader = read(render_report(found, "<b>model</b>"))
     assert "script" not in reader.tags

@@ -37,6 +37,7 @@ from webcam_classifier.dataset.listing import printable
 from webcam_classifier.dataset.picture_files import PictureError, encode_snapshot, read_picture
 from webcam_classifier.display.window import fit_view
 from webcam_classifier.errors import UserError
+from webcam_classifier.evaluation.background_dependence import BackgroundCheck, check_model
 from webcam_classifier.evaluation.learnt_pictures import learnt_pictures
 from webcam_classifier.evaluation.metrics import (
     FEW_PICTURES,
@@ -46,7 +47,6 @@ from webcam_classifier.evaluation.metrics import (
 )
 from webcam_classifier.evaluation.metrics_file import short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, evaluate_model
-from webcam_classifier.evaluation.surroundings import SurroundingsCheck, check_model
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.exchange.import_dataset import safe_label
 from webcam_classifier.model.classifier import Classifier, find_model
@@ -131,10 +131,10 @@ def evaluate_pictures(
     if top is not None:
         print(f"top-{TOP} accuracy {top:.3f}: the actual label is among the {TOP} likeliest")
     seen = _count_seen(classifier, pictures)
-    surroundings = None
-    if seen == 0:  # a model recognises the surroundings of its own training pictures
-        surroundings = check_model(classifier, pictures, measured)
-    _print_notes(classifier, pictures, evaluation, seen, surroundings)
+    background = None
+    if seen == 0:  # a model recognises the background of its own training pictures
+        background = check_model(classifier, pictures, measured)
+    _print_notes(classifier, pictures, evaluation, seen, background)
     return evaluation.to_dict() | {
         f"top_{TOP}_accuracy": top,
         "milliseconds_per_picture": measured.milliseconds,
@@ -144,7 +144,7 @@ def evaluate_pictures(
             for name, found in zip(pictures.names, measured.predictions, strict=True)
         },
         "learnt_from": seen,
-        "surroundings": None if surroundings is None else surroundings.to_dict(),
+        "background_dependence": None if background is None else background.to_dict(),
     }
 
 
@@ -161,7 +161,7 @@ def _print_notes(
     pictures: LabelledPictures,
     evaluation: Evaluation,
     seen: int | None,
-    surroundings: SurroundingsCheck | None,
+    background: BackgroundCheck | None,
 ) -> None:
     """Print everything that makes the accuracy less reliable than it looks."""
     if seen is None:
@@ -175,9 +175,9 @@ def _print_notes(
             f"warning: {seen} of the {evaluation.count} pictures were used in training, so the "
             f"figure is too good for new ones. {describe_own_figure(classifier.card)}"
         )
-    if surroundings is not None and surroundings.decided:
+    if background is not None and background.dependent:
         called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
-        print(f"note: {surroundings.describe(called)}")
+        print(f"note: {background.describe(called)}")
     if evaluation.count and evaluation.shown_unknown > MOSTLY:
         share = 100 * evaluation.shown_unknown
         print(

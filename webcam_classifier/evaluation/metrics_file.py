@@ -15,13 +15,14 @@ Shares are 0 to 1, unknown values are null, and files are named below the data s
 - `split`: each part's `count` and `pictures`; `per_label`; `cut_labels`; `test_dataset`;
   `random_split`: accuracy with pictures drawn at `random` and with bursts kept `apart`
 - `unknown`: `threshold`, the share of test pictures `passing` it, how well `left_out_labels` and
-  `strange` pictures are separated from known ones (`auroc`), and the share of them `accepted`
-- `surroundings`: predictions for pictures with what moves in them hidden. Of those `asked`, `kept`
-  keep their label, and `others` of as many pictures of other labels get it; `labels` has this for
-  each label, with the `chance` of such a difference if the surroundings don't matter, and whether
-  they decide (`decides`); null if nothing could be hidden
+  `strange` (out-of-distribution) pictures are separated from known ones (`auroc`), and the share
+  of them that is `accepted` as known
+- `background_dependence`: predictions for pictures with the moving object hidden. Of `count`
+  pictures, `kept` keep their label, and `others` of as many pictures of other labels get it;
+  `labels` has this for each label, with the `p_value` of such a difference if the background does
+  not matter, and whether it does (`is_dependent`); null if nothing could be hidden
 - `next_steps`: what to do next, in sentences, as at the beginning of the report
-- `doubted`, `duplicates`, `skipped`: pictures to check
+- `doubted` (likely label errors), `duplicates`, `skipped`: pictures to check
 - `learnt_hashes`: hashes of the training pictures; `learnt_from_test`: whether the test pictures
   are among them
 - `model_sha256`: of the model.onnx that these figures belong to; another hash means another

@@ -1,4 +1,4 @@
-"""Hide what moves within a burst, so that only its surroundings are left.
+"""Hide what moves within a burst, so that only the background is left.
 
 A fixed camera sees the same room in all pictures of a burst, except where a moving object is. An
 object that stands still can't be told from the room.
@@ -21,7 +21,7 @@ _SMALLEST_STEP = 10.0  # brightness levels; less is noise, or a shadow
 _STEP_OF_NOISE = 3.0  # what is different enough, in multiples of what most places differ by
 _SMALLEST_PART = 0.01  # share of the picture
 _TINY = 1e-6  # so that nothing is divided by 0
-_KNOWN = 0.1  # share of a place's surroundings that must be known for it to get their colour
+_KNOWN = 0.1  # share of what is around a place that must be known for it to get their colour
 
 
 def moving_parts(small: NDArray[np.uint8], asked: NDArray[np.int64]) -> Parts:
@@ -71,7 +71,7 @@ def _hulls(moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(filled, np.ones((3, 3), dtype=np.uint8)) > 0)
 
 
-class Surroundings:
+class Background:
     """The background of one burst, as far as any of its pictures shows it.
 
     Args:
@@ -96,12 +96,12 @@ class Surroundings:
     def instead_of(
         self, picture: NDArray[np.uint8], part: NDArray[np.bool_], known: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
-        """Show the surroundings in a part of a picture.
+        """Show the background in a part of a picture.
 
         Args:
             picture: (size, size, 3) uint8, of the burst.
             part: (side, side) bool.
-            known: Which part of the surroundings counts as known, at most what is; elsewhere
+            known: Which part of the background counts as known, at most what is; elsewhere
                 colours from around it are used.
 
         Returns:

@@ -29,14 +29,14 @@ class Analysis:
         curve: Whether more snapshots would help.
         random_split: What a random split would have reported.
         duplicates: Pictures that are in the data set more than once.
-        doubted: Pictures whose label may be wrong, the most likely ones first.
+        label_errors: Pictures whose label may be wrong, the most likely ones first.
         novelty: Whether pictures of other things are detected as unknown.
     """
 
     curve: LearningCurve | None = None
     random_split: RandomSplit | None = None
     duplicates: Duplicates | None = None
-    doubted: tuple[LabelError, ...] = ()
+    label_errors: tuple[LabelError, ...] = ()
     novelty: NoveltyCheck | None = None
 
 
@@ -63,7 +63,7 @@ def analyse(task: TrainingTask, embedded: EmbeddedDataset | None) -> Analysis:
             views, embedded.elsewhere, label_count, seed, split.are_named
         ),
         duplicates=duplicates,
-        doubted=find_label_errors(views, label_count),
+        label_errors=find_label_errors(views, label_count),
         novelty=check_novelty(views, pictures.labels, _out_of_distribution(embedded)),
     )
 

@@ -18,6 +18,7 @@ from scipy.special import softmax
 from webcam_classifier.dataset.burst_numbers import are_bursts_named
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
+from webcam_classifier.evaluation.background_dependence import BackgroundCheck
 from webcam_classifier.evaluation.calibration import (
     ReliabilityBin,
     chance_calibration_error,
@@ -28,7 +29,6 @@ from webcam_classifier.evaluation.metrics import Evaluation
 from webcam_classifier.evaluation.metrics_file import HASHES_KEY, short_hashes
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
 from webcam_classifier.evaluation.recall_by_count import recall_by_count
-from webcam_classifier.evaluation.surroundings import SurroundingsCheck
 from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model_card import ModelCard
@@ -124,7 +124,7 @@ class Findings:
         seconds: Total time.
         about_newer_model: What happened to a model that was written to the folder meanwhile; empty
             without one.
-        surroundings: Whether they decide, rather than the object; None if that could not be tested.
+        background: Whether the model depends on it; None if that could not be tested.
         mistake_heat_maps: Heat maps of the predicted label, from `ActivationMap.heat`, by the index
             of the test picture; of the worst mistakes at the most.
     """
@@ -139,7 +139,7 @@ class Findings:
     model_bytes: int
     seconds: float
     about_newer_model: str = ""
-    surroundings: SurroundingsCheck | None = None
+    background: BackgroundCheck | None = None
     mistake_heat_maps: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
@@ -249,8 +249,8 @@ class Findings:
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "learning_curve": _as_dict(self.analysis.curve),
             "unknown": self._unknown(),
-            "surroundings": None if self.surroundings is None else self.surroundings.to_dict(),
-            "doubted": self._doubted(),
+            "background_dependence": None if self.background is None else self.background.to_dict(),
+            "doubted": self._label_errors(),
             "duplicates": self._duplicates(),
             "data": None if task.facts is None else task.facts.to_dict(),
             "recall_by_count": [
@@ -297,25 +297,25 @@ class Findings:
             return None
         novelty = self.analysis.novelty
         left_out = [] if novelty is None else [asdict(check) for check in novelty.left_out]
-        strange = [] if novelty is None else [asdict(check) for check in novelty.strange]
+        others = () if novelty is None else novelty.out_of_distribution
         return {
             "threshold": self.unknowns.threshold,
             "passing": self.unknowns.passing,
             "left_out_labels": left_out,
-            "strange": strange,
+            "strange": [asdict(check) for check in others],
         }
 
-    def _doubted(self) -> list[dict[str, object]]:
+    def _label_errors(self) -> list[dict[str, object]]:
         names, labels = self.task.pictures.names, self.task.pictures.labels
         return [
             {
-                "file": names[doubt.picture],
-                "label": labels[doubt.label],
-                "label_probability": doubt.label_probability,
-                "suggested": labels[doubt.suggested],
-                "probability": doubt.probability,
+                "file": names[error.picture],
+                "label": labels[error.label],
+                "label_probability": error.label_probability,
+                "suggested": labels[error.suggested],
+                "probability": error.probability,
             }
-            for doubt in self.analysis.doubted
+            for error in self.analysis.label_errors
         ]
 
     def _duplicates(self) -> dict[str, object] | None:

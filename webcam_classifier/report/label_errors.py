@@ -6,10 +6,9 @@ fitted again: that finds nearly all pictures that were recorded after a label ha
 first predictions find two of three (`benchmarks/late_release.py`).
 
 If a label is contradicted too often for that, the problem is more than a few wrong pictures. Then a
-picture's label is doubted if another one is as likely as it usually is on its own pictures
-(confident
-learning: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels",
-2021). A head that is unsure of everything then doubts nothing.
+picture is listed if another label is as likely for it as that label usually is for its own pictures
+(confident learning: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset
+Labels", 2021). A head that is unsure of everything then lists nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from webcam_classifier.head.cross_validation import left_out_logits
 from webcam_classifier.head.embedded_views import EmbeddedViews
 
 _FOLDS = 5
-_LIKELIER_THAN_NOT = 0.5  # a head that tells nothing has no business to doubt
+_LIKELIER_THAN_NOT = 0.5  # a head that is at chance has no reason to contradict a label
 _REFITS = 2  # without what was contradicted; more of them change hardly anything
 _SURE = 0.9  # of another label, by heads that learnt from nothing that was contradicted
 _FEW = 1 / 3  # of a label's pictures; more of them are no slips of a hand
@@ -76,9 +75,9 @@ def find_label_errors(views: EmbeddedViews, label_count: int) -> tuple[LabelErro
     likely = np.where(is_robust[:, np.newaxis], sure, doubtful)
     suggested = likely.argmax(axis=1)
     rows = np.arange(len(asked))
-    doubted = np.flatnonzero((likely.max(axis=1) > 0.0) & (suggested != given))
+    suspected = np.flatnonzero((likely.max(axis=1) > 0.0) & (suggested != given))
     gap = probabilities[rows, suggested] - probabilities[rows, given]
-    order = doubted[np.argsort(-gap[doubted], kind="stable")]
+    order = suspected[np.argsort(-gap[suspected], kind="stable")]
     return tuple(
         LabelError(
             picture=int(asked[row]),
@@ -137,28 +136,28 @@ def _without_contradicted(
 
 
 def describe_label_errors(
-    doubts: Sequence[LabelError], names: Sequence[str], labels: Sequence[str], most: int = 5
+    errors: Sequence[LabelError], names: Sequence[str], labels: Sequence[str], most: int = 5
 ) -> list[str]:
     """List the most suspicious pictures in lines for the terminal.
 
     Args:
-        doubts: From `find_label_errors`.
+        errors: From `find_label_errors`.
         names: Of all pictures.
         labels: The labels' names.
         most: How many are listed at the most.
     """
-    if not doubts:
+    if not errors:
         return []
-    lines = [f"check these {len(doubts)} pictures, their label may be wrong:"]
-    if len(doubts) == 1:
+    lines = [f"check these {len(errors)} pictures, their label may be wrong:"]
+    if len(errors) == 1:
         lines = ["check this picture, its label may be wrong:"]
     lines += [
-        f"  {names[doubt.picture]} looks like {labels[doubt.suggested]} "
-        f"({doubt.probability:.2f}; {labels[doubt.label]} {doubt.label_probability:.2f})"
-        for doubt in doubts[:most]
+        f"  {names[error.picture]} looks like {labels[error.suggested]} "
+        f"({error.probability:.2f}; {labels[error.label]} {error.label_probability:.2f})"
+        for error in errors[:most]
     ]
-    if len(doubts) > most:
-        lines.append(f"  and {len(doubts) - most} more, all in metrics.json")
+    if len(errors) > most:
+        lines.append(f"  and {len(errors) - most} more, all in metrics.json")
     return lines
 
 

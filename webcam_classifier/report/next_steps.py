@@ -17,8 +17,8 @@ _ANYTHING_ELSE = ("none", "nothing", "background", "other", "negative")
 def next_steps(findings: Findings) -> tuple[str, ...]:
     """Say it in one to three sentences, the most helpful first."""
     found = [
-        _look_at_doubted(findings),
-        _hold_before_other_walls(findings),
+        _check_labels(findings),
+        _change_backgrounds(findings),
         _record_again(findings),
         _record_mistaken(findings),
         _record_elsewhere(findings),
@@ -30,8 +30,8 @@ def next_steps(findings: Findings) -> tuple[str, ...]:
     )
 
 
-def _look_at_doubted(findings: Findings) -> str:
-    count = len(findings.analysis.doubted)
+def _check_labels(findings: Findings) -> str:
+    count = len(findings.analysis.label_errors)
     if not count:
         return ""
     which = "1 snapshot looks" if count == 1 else f"{count:,} snapshots look"
@@ -43,8 +43,8 @@ def _look_at_doubted(findings: Findings) -> str:
     )
 
 
-def _hold_before_other_walls(findings: Findings) -> str:
-    check = findings.surroundings
+def _change_backgrounds(findings: Findings) -> str:
+    check = findings.background
     return "" if check is None else check.describe(findings.task.pictures.category_names)
 
 
@@ -90,10 +90,10 @@ def _record_mistaken(findings: Findings) -> str:
 
 def _mistakes(findings: Findings) -> list[Answer]:
     pictures = findings.task.pictures
-    doubted = {pictures.names[doubt.picture] for doubt in findings.analysis.doubted}
+    label_errors = {pictures.names[error.picture] for error in findings.analysis.label_errors}
     if findings.task.test_pictures is not None:
-        doubted = set()  # names of another folder
-    return [one for one in findings.answers if not one.is_right and one.file not in doubted]
+        label_errors = set()  # names of another folder
+    return [one for one in findings.answers if not one.is_right and one.file not in label_errors]
 
 
 def _in_other_ways(findings: Findings, label: str) -> str:

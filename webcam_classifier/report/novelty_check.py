@@ -43,11 +43,11 @@ class NoveltyCheck:
 
     Attributes:
         left_out: Each label as the unknown one; empty with two labels or a single burst.
-        strange: Each kind of other pictures.
+        out_of_distribution: Each kind of picture that is of no label.
     """
 
     left_out: tuple[OutOfDistributionCheck, ...]
-    strange: tuple[OutOfDistributionCheck, ...]
+    out_of_distribution: tuple[OutOfDistributionCheck, ...]
 
     @property
     def auroc(self) -> float | None:
@@ -60,7 +60,7 @@ class NoveltyCheck:
 def check_novelty(
     views: EmbeddedViews,
     labels: Sequence[str],
-    strange: Mapping[str, NDArray[np.float32]] | None = None,
+    out_of_distribution: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> NoveltyCheck:
     """Leave each label out in turn, and test whether its pictures are unknown.
 
@@ -69,8 +69,8 @@ def check_novelty(
     Args:
         views: Frozen embeddings of the pictures that were taught.
         labels: The names.
-        strange: Embeddings of other pictures by their kind, each (pictures, features), such as
-            those of `ood_pictures`.
+        out_of_distribution: Embeddings of pictures of no label by their kind, each (pictures,
+            features), such as those of `ood_pictures`.
     """
     views = _fewer(views)
     folds = fold_numbers(views, len(labels), _FOLDS)
@@ -78,7 +78,7 @@ def check_novelty(
     if len(labels) > 2:
         places = np.linspace(0, len(labels) - 1, min(len(labels), _MOST_LABELS))
         left_out = {place: _Shares() for place in places.round().astype(np.int64).tolist()}
-    asked = {name: _Shares() for name in strange or {}}
+    asked = {name: _Shares() for name in out_of_distribution or {}}
     for fold in range(folds.max(initial=-1) + 1):
         taught = folds != fold
         held_out = views.only((folds == fold) & views.is_original)
@@ -94,9 +94,9 @@ def check_novelty(
             others = sums.without_label(left, by_label[left])
             novelty = fit_novelty(views, len(labels) - 1, known, taught & ~is_left, others)
             shares.add(novelty, known, views.embeddings[is_left & views.is_original])
-        if strange and len(held_out.label_indices):
+        if out_of_distribution and len(held_out.label_indices):
             novelty = fit_novelty(views, len(labels), held_out, taught, sums)
-            for name, embeddings in strange.items():
+            for name, embeddings in out_of_distribution.items():
                 asked[name].add(novelty, held_out, embeddings)
     return NoveltyCheck(
         tuple(found for left, own in left_out.items() for found in own.checks(labels[left])),

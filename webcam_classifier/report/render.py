@@ -87,7 +87,7 @@ def render_report(findings: Findings, title: str) -> str:
         figures={name: Markup(svg) for name, svg in _figures(findings).items()},
         **_answers(findings),
         **_data(findings),
-        **_surroundings(findings),
+        **_background(findings),
         **_repeat(findings),
     )
 
@@ -168,11 +168,11 @@ def _mistake(findings: Findings, place: int) -> dict[str, object]:
     }
 
 
-def _surroundings(findings: Findings) -> dict[str, object]:
-    """The template's values about the surroundings."""
-    check = findings.surroundings
+def _background(findings: Findings) -> dict[str, object]:
+    """The template's values about the background."""
+    check = findings.background
     if check is None:
-        return {"surroundings": None}
+        return {"background_results": None}
     said = check.describe(findings.task.pictures.category_names)
     examples = [
         {
@@ -184,19 +184,19 @@ def _surroundings(findings: Findings) -> dict[str, object]:
         for place, hidden in check.examples
     ]
     return {
-        "surroundings": check.labels,
-        "surroundings_words": said or "Nothing shows that the surroundings decide.",
+        "background_results": check.labels,
+        "background_words": said or "Nothing shows that the model depends on the background.",
         "hidden": examples,
     }
 
 
 def _data(findings: Findings) -> dict[str, object]:
     """The template's values about the pictures."""
-    duplicates, doubted = findings.analysis.duplicates, findings.analysis.doubted
+    duplicates, label_errors = findings.analysis.duplicates, findings.analysis.label_errors
     copies = () if duplicates is None else duplicates.across_labels
     return {
-        "doubted": [_doubt(findings, doubt) for doubt in doubted[:_MOST_PICTURES]],
-        "doubted_count": len(doubted),
+        "label_errors": [_label_error(findings, error) for error in label_errors[:_MOST_PICTURES]],
+        "label_error_count": len(label_errors),
         "duplicates": [_pair(findings, copy) for copy in copies[: _MOST_PICTURES // 2]],
         "duplicate_count": len(copies),
         "split": findings.task.split,
@@ -206,14 +206,14 @@ def _data(findings: Findings) -> dict[str, object]:
     }
 
 
-def _doubt(findings: Findings, doubt: LabelError) -> dict[str, object]:
+def _label_error(findings: Findings, error: LabelError) -> dict[str, object]:
     pictures = findings.task.pictures
     return {
-        "uri": picture_uri(pictures.images[doubt.picture]),
-        "file": pictures.names[doubt.picture],
-        "truth": pictures.labels[doubt.label],
-        "label": pictures.labels[doubt.suggested],
-        "confidence": doubt.probability,
+        "uri": picture_uri(pictures.images[error.picture]),
+        "file": pictures.names[error.picture],
+        "truth": pictures.labels[error.label],
+        "label": pictures.labels[error.suggested],
+        "confidence": error.probability,
     }
 
 

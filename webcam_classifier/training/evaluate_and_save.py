@@ -19,6 +19,7 @@ from webcam_classifier.command_names import typed
 from webcam_classifier.dataset.category_names import display_names
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.listing import printable
+from webcam_classifier.evaluation.background_dependence import check_model
 from webcam_classifier.evaluation.learnt_pictures import pack_hashes
 from webcam_classifier.evaluation.metrics import (
     FEW_PICTURES,
@@ -32,7 +33,6 @@ from webcam_classifier.evaluation.model_evaluation import (
     evaluate_model,
     no_evaluation,
 )
-from webcam_classifier.evaluation.surroundings import check_model
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
@@ -49,7 +49,7 @@ from webcam_classifier.report.render import render_report
 from webcam_classifier.storage import write_together
 from webcam_classifier.temporary_files import temporary_folder
 from webcam_classifier.training.former_model import FormerModel
-from webcam_classifier.training.left_out_surroundings import check_left_out
+from webcam_classifier.training.left_out_background import check_left_out
 from webcam_classifier.training.mistake_heat_maps import find_mistake_heat_maps
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
@@ -120,12 +120,12 @@ def _measure(
     card = _card(task, outcome)
     backbone = None if embedded is None else embedded.backbone
     analysis = analyse(task, embedded)  # of the split, whose test part a learning curve needs
-    surroundings = None
+    background = None
     if outcome.cross_validation is not None:
         task = task.without_held_back()
         test, measured = _cross_validated(task, outcome, card)
         if backbone is not None:
-            surroundings = check_left_out(task.pictures, outcome.cross_validation, backbone)
+            background = check_left_out(task.pictures, outcome.cross_validation, backbone)
     else:
         test = task.test_pictures or task.pictures.at(task.split.test)
         cut_labels = () if task.test_pictures is not None else task.split.cut_labels
@@ -133,7 +133,7 @@ def _measure(
             measured = no_evaluation(classifier)
             if len(test):
                 measured = evaluate_model(classifier, test, cut_labels)
-                surroundings = check_model(classifier, test, measured)
+                background = check_model(classifier, test, measured)
     evaluation = measured.evaluation
     card = replace(
         card,
@@ -151,7 +151,7 @@ def _measure(
         analysis=analysis,
         model_bytes=outcome.graph.ByteSize(),
         seconds=time.monotonic() - task.started,
-        surroundings=surroundings,
+        background=background,
     )
     return replace(findings, mistake_heat_maps=find_mistake_heat_maps(findings, backbone))
 
@@ -269,7 +269,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
         lines.append(f"top-{TOP} accuracy {findings.top_k_accuracy:.3f}")
     pictures = findings.task.pictures
     lines += describe_label_errors(
-        findings.analysis.doubted, pictures.names, findings.card.shown_labels
+        findings.analysis.label_errors, pictures.names, findings.card.shown_labels
     )
     curve = findings.analysis.curve
     if curve is not None:

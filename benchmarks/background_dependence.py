@@ -1,11 +1,11 @@
-"""Whether a training says that the surroundings decide, where that is known.
+"""Whether a training reports dependence on the background, where that is known.
 
-    $ python -m benchmarks.surroundings --data ../shared/data --weights FILE
+    $ python -m benchmarks.background_dependence --data ../shared/data --weights FILE
 
 Hands of one person (rock, paper, scissors) are cut out, by the pictures of the wall alone, and put
 before photographs of flowers and of faces, as bursts in which the hand moves as it was recorded.
-Either each label has a room of its own, or all labels have the same ones. Then the data sets
-themselves are asked.
+Either each label has a room of its own, or all labels have the same ones. Then the original data
+sets are tested.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from webcam_classifier.backbone.load import DEFAULT_BACKBONE, Backbone, load_bac
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.dataset.listing import list_pictures
 from webcam_classifier.dataset.picture_files import read_picture
-from webcam_classifier.evaluation.surroundings import SurroundingsCheck
+from webcam_classifier.evaluation.background_dependence import BackgroundCheck
 from webcam_classifier.finetune.foreground import find_foregrounds
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.head.embedded_dataset import embed_labelled_pictures
 from webcam_classifier.head.learner import cross_validate_pictures
-from webcam_classifier.training.left_out_surroundings import check_left_out
+from webcam_classifier.training.left_out_background import check_left_out
 
 LABELS = ("paper", "rock", "scissors")
 HANDS = "rock_paper_scissors/person_1"
@@ -142,8 +142,8 @@ def rooms_of(folder: Path, count: int, generator: np.random.Generator) -> list[B
     return [read_picture(paths[place]) for place in generator.choice(len(paths), count, False)]
 
 
-def check_folder(folder: Path, backbone: Backbone) -> SurroundingsCheck | None:
-    """Ask what a training on a folder would say."""
+def check_folder(folder: Path, backbone: Backbone) -> BackgroundCheck | None:
+    """Test what a training on a folder would report."""
     pictures = load_labelled_pictures(folder, _SIZE)
     embedded = embed_labelled_pictures(pictures, backbone)
     calibration = cross_validate_pictures(embedded.pictures, embedded.views_each, embedded.views)
@@ -152,17 +152,17 @@ def check_folder(folder: Path, backbone: Backbone) -> SurroundingsCheck | None:
     return check_left_out(pictures, calibration, backbone)
 
 
-def describe(check: SurroundingsCheck | None) -> str:
+def describe(check: BackgroundCheck | None) -> str:
     """List the labels with the pictures that keep them, and of others that get them."""
     if check is None:
-        return "can't be asked"
-    rows = [f"{one.label} {one.kept}/{one.asked} ({one.others})" for one in check.labels]
-    decided = ", ".join(one.label for one in check.decided)
-    return f"{'; '.join(rows)}: {f'decides {decided}' if decided else 'nothing said'}"
+        return "can't be tested"
+    rows = [f"{one.label} {one.kept}/{one.count} ({one.others})" for one in check.labels]
+    found = ", ".join(one.label for one in check.dependent)
+    return f"{'; '.join(rows)}: {f'depends for {found}' if found else 'nothing reported'}"
 
 
 def main() -> None:
-    """Make bursts, ask, and print."""
+    """Make bursts, test, and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

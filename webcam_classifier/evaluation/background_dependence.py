@@ -1,16 +1,16 @@
-"""Test whether the surroundings decide: predictions for pictures with the moving object hidden.
+"""Test whether a model depends on the background: predictions with the moving object hidden.
 
 Labels that were recorded in different places can be told apart by the place, so that the model need
 not learn the object. So the object is hidden, and the picture is classified again. That a picture
 keeps its label means little by itself, because it has to get some label. So pictures of two labels
-are paired: the same places are hidden in both, and only their surroundings differ. If the
-surroundings don't matter, both are equally likely to get one of the two labels. If they do, the
-picture of that label gets it more often.
+are paired: the same places are hidden in both, and only their backgrounds differ. If the background
+does not matter, both are equally likely to get one of the two labels. If it does, the picture of
+that label gets it more often.
 
 The object is what moves within a burst, so the test does not work for photographs, or for a
 hand-held camera. The method is occlusion sensitivity (M. D. Zeiler and R. Fergus, "Visualizing and
-Understanding Convolutional Networks", ECCV 2014); that background alone can decide was shown by K.
-Xiao et al., "Noise or Signal: The Role of Image Backgrounds in Object Recognition", ICLR 2021.
+Understanding Convolutional Networks", ECCV 2014); that models depend on backgrounds was shown by
+K. Xiao et al., "Noise or Signal: The Role of Image Backgrounds in Object Recognition", ICLR 2021.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from webcam_classifier.dataset.empty_labels import empty_labels
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.dataset.snapshot_name import parse_snapshot_name
 from webcam_classifier.evaluation.model_evaluation import ModelEvaluation, bursts_of
-from webcam_classifier.evaluation.moving_parts import Surroundings, moving_parts
+from webcam_classifier.evaluation.moving_parts import Background, moving_parts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.preprocess import prepare
@@ -45,103 +45,102 @@ _FEWEST_FOUND = 6  # pictures of a label in which something moves
 _FEWEST_IN_BURST = 8  # pictures: fewer hardly show what is behind the thing
 _FROM_A_BURST = 6
 _SMALLEST, _LARGEST = 0.03, 0.7  # share of the picture that is hidden
-_CHANCE = 0.01  # that any label is named by chance
+_SIGNIFICANCE = 0.01  # the probability that any label is named by chance
 _MOSTLY = 0.5  # of a label's pictures keep it, and more of them than of others get it
 _EXAMPLES = 4
 
 
 @dataclass(frozen=True)
-class HiddenThing:
+class BackgroundResult:
     """The predictions for a label's pictures with the object hidden.
 
     Attributes:
         label: The name.
-        asked: Pictures, all of which are classified correctly when unchanged.
+        count: How many pictures; all of them are classified correctly when unchanged.
         kept: Of those, how many keep the label.
         others: Of as many pictures of other labels, in which the same places were hidden, how
             many get this label.
-        chance: The p-value of the difference if the surroundings don't matter: the sign test over
-            pairs that differ (I. McNemar, "Note on the sampling error of the difference between
+        p_value: Of the difference, if the background does not matter: the sign test over pairs
+            that differ (I. McNemar, "Note on the sampling error of the difference between
             correlated proportions or percentages", 1947, exact and one-sided).
-        decides: Whether the surroundings decide.
+        is_dependent: Whether the predictions depend on the background.
     """
 
     label: str
-    asked: int
+    count: int
     kept: int
     others: int
-    chance: float
-    decides: bool
+    p_value: float
+    is_dependent: bool
 
 
 @dataclass(frozen=True, eq=False)
-class SurroundingsCheck:
+class BackgroundCheck:
     """The results, label by label.
 
     Attributes:
         labels: Those that could be asked about.
-        examples: Pictures of labels that the surroundings decide, by their indices, with the object
-            hidden, each (size, size, 3) uint8.
+        examples: Pictures of labels that depend on the background, by their indices, with the
+            object hidden, each (size, size, 3) uint8.
     """
 
-    labels: tuple[HiddenThing, ...]
+    labels: tuple[BackgroundResult, ...]
     examples: tuple[tuple[int, BgrImage], ...] = ()
 
     @property
-    def decided(self) -> tuple[HiddenThing, ...]:
-        """The labels that the surroundings decide."""
-        return tuple(one for one in self.labels if one.decides)
+    def dependent(self) -> tuple[BackgroundResult, ...]:
+        """The labels whose predictions depend on the background."""
+        return tuple(one for one in self.labels if one.is_dependent)
 
     def describe(self, called: Mapping[str, str]) -> str:
-        """Say which labels the surroundings decide, and what helps; empty if there are none.
+        """Say which labels depend on the background, and what helps; empty if there are none.
 
         Args:
             called: Display names of labels, if they differ from the labels.
         """
-        decided = self.decided
-        if not decided:
+        dependent = self.dependent
+        if not dependent:
             return ""
-        names = [f'"{called.get(one.label, one.label)}"' for one in decided]
-        asked, kept, others = (
-            sum(getattr(one, key) for one in decided) for key in ("asked", "kept", "others")
-        )
+        names = [f'"{called.get(one.label, one.label)}"' for one in dependent]
+        count = sum(one.count for one in dependent)
+        kept = sum(one.kept for one in dependent)
+        others = sum(one.others for one in dependent)
         of = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        keep = f"are still called {of}" if len(names) == 1 else "keep their label"
         return (
-            f"With what moves hidden, {kept} of {asked} pictures of {of} {keep}, and {others} of "
-            f"{asked} others get it: the surroundings decide. Record each label in front of the "
-            "same backgrounds, and of several."
+            f"With the moving object hidden, {kept} of {count} pictures of {of} keep their label, "
+            f"and {others} of {count} others get it: the model depends on the background. Record "
+            "all labels in front of the same backgrounds, and of more than one."
         )
 
     def to_dict(self) -> dict[str, object]:
         """All counts as JSON can hold them."""
         return {
-            "asked": sum(one.asked for one in self.labels),
+            "count": sum(one.count for one in self.labels),
             "kept": sum(one.kept for one in self.labels),
             "others": sum(one.others for one in self.labels),
             "labels": [asdict(one) for one in self.labels],
         }
 
 
-def check_surroundings(
+def check_background(
     pictures: LabelledPictures,
     bursts: NDArray[np.int64],
     is_right: NDArray[np.bool_],
     size: int,
     ask: Ask,
-) -> SurroundingsCheck | None:
+) -> BackgroundCheck | None:
     """Hide what moves in some pictures, and classify them again.
 
     Args:
-        pictures: That it was not trained on.
+        pictures: That the model was not trained on.
         bursts: (pictures,) int64, see `number_bursts`.
-        is_right: (pictures,) bool, whether it answers them rightly as they are.
-        size: The side of the square that it takes, in pixels.
-        ask: Asks it.
+        is_right: (pictures,) bool, whether each is classified correctly when unchanged.
+        size: The side of the square that the model takes, in pixels.
+        ask: Asks the model.
 
     Returns:
-        None if fewer than two labels have pictures in which the object can be told from its
-        surroundings.
+        None if fewer than two labels have pictures in which the object can be told from the
+        background.
     """
     found = {
         label: shown
@@ -161,19 +160,19 @@ def check_surroundings(
     labels = tuple(
         _judge(pictures.labels[label], truths, answers, len(found)) for label in sorted(found)
     )
-    decided = {one.label for one in labels if one.decides}
+    dependent = {one.label for one in labels if one.is_dependent}
     kept = (
         one
         for one, truth, said in zip(hidden, truths, answers, strict=True)
-        if truth == said and truth in decided
+        if truth == said and truth in dependent
     )
-    return SurroundingsCheck(labels, tuple(itertools.islice(kept, _EXAMPLES)))
+    return BackgroundCheck(labels, tuple(itertools.islice(kept, _EXAMPLES)))
 
 
 def check_model(
     classifier: Classifier, pictures: LabelledPictures, measured: ModelEvaluation
-) -> SurroundingsCheck | None:
-    """Test a model on its test pictures, see `check_surroundings`.
+) -> BackgroundCheck | None:
+    """Test a model on its test pictures, see `check_background`.
 
     Args:
         classifier: The model.
@@ -182,7 +181,7 @@ def check_model(
     """
     truths = [pictures.labels[index] for index in pictures.label_indices.tolist()]
     said = [found.label for found in measured.predictions]
-    return check_surroundings(
+    return check_background(
         pictures,
         bursts_of(pictures),
         np.array([truth == label for truth, label in zip(truths, said, strict=True)]),
@@ -205,7 +204,7 @@ class _Shown:
     place: int
     image: BgrImage
     part: NDArray[np.bool_]
-    behind: Surroundings
+    behind: Background
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +263,7 @@ def _find_things(
         if good.any():
             places, parts = one.asked[good].tolist(), parts[good]
             images = np.stack([prepare(pictures.images[place], size) for place in places])
-            behind = Surroundings(images, parts)
+            behind = Background(images, parts)
             shown += map(_Shown, places, images, parts, itertools.repeat(behind))
     return shown
 
@@ -288,7 +287,7 @@ def _without_things(one: _Shown, other: _Shown) -> BgrImage:
 
 def _judge(
     label: str, truths: Sequence[str], answers: Sequence[str], label_count: int
-) -> HiddenThing:
+) -> BackgroundResult:
     """Compare the answers to a label's pictures with those to their partners."""
     kept, others = [], []
     for place, truth in enumerate(truths):
@@ -298,7 +297,9 @@ def _judge(
     own, other = np.array(kept, dtype=np.bool_), np.array(others, dtype=np.bool_)
     more, fewer = int((own & ~other).sum()), int((other & ~own).sum())
     # The exact sign test, as scipy.stats.binomtest has it, which takes a second to load on a board.
-    chance = float(bdtrc(more - 1, more + fewer, 0.5)) if more + fewer else 1.0
+    p_value = float(bdtrc(more - 1, more + fewer, 0.5)) if more + fewer else 1.0
     is_most = own.size > 0 and min(own.mean(), own.mean() - other.mean()) >= _MOSTLY
-    decides = bool(is_most and chance <= _CHANCE / label_count)
-    return HiddenThing(label, own.size, int(own.sum()), int(other.sum()), chance, decides)
+    is_dependent = bool(is_most and p_value <= _SIGNIFICANCE / label_count)
+    return BackgroundResult(
+        label, own.size, int(own.sum()), int(other.sum()), p_value, is_dependent
+    )

@@ -1,4 +1,4 @@
-"""Pictures whose label is doubted."""
+"""Pictures whose label is probably wrong."""
 
 from __future__ import annotations
 
@@ -43,35 +43,35 @@ def test_wrong_labels_are_found_with_what_they_should_be(seed: int) -> None:
     given = RIGHT.copy()
     given[wrong] = (given[wrong] + 1) % LABELS
     bursts = np.where(np.isin(np.arange(len(RIGHT)), wrong), 1000 + np.arange(120), BURSTS)
-    doubts = find_label_errors(as_views(clusters(seed), given, bursts), LABELS)
-    found = {doubt.picture: doubt for doubt in doubts}
+    errors = find_label_errors(as_views(clusters(seed), given, bursts), LABELS)
+    found = {error.picture: error for error in errors}
     assert len(wrong) >= len(set(found) & set(wrong.tolist())) >= 8
     assert len(set(found) - set(wrong.tolist())) <= 1
     for picture in set(found) & set(wrong.tolist()):
-        doubt = found[picture]
-        assert (doubt.label, doubt.suggested) == (given[picture], RIGHT[picture])
-        assert doubt.probability > doubt.label_probability
-    gaps = [doubt.probability - doubt.label_probability for doubt in doubts]
+        error = found[picture]
+        assert (error.label, error.suggested) == (given[picture], RIGHT[picture])
+        assert error.probability > error.label_probability
+    gaps = [error.probability - error.label_probability for error in errors]
     assert gaps == sorted(gaps, reverse=True)
 
 
-def test_clean_labels_are_not_doubted() -> None:
+def test_clean_labels_are_not_called_wrong() -> None:
     assert find_label_errors(as_views(clusters(), RIGHT, BURSTS), LABELS) == ()
 
 
-def test_labels_that_look_alike_doubt_few() -> None:
+def test_labels_that_look_alike_are_seldom_called_wrong() -> None:
     # Three labels in one place: a head that knows nothing must not accuse a third of them.
     embeddings = np.random.default_rng(0).normal(0, 1, (len(RIGHT) * VIEWS, WIDTH))
-    doubts = find_label_errors(as_views(embeddings.astype(np.float32), RIGHT, BURSTS), LABELS)
+    errors = find_label_errors(as_views(embeddings.astype(np.float32), RIGHT, BURSTS), LABELS)
     asked = len(RIGHT)
-    assert len(doubts) < asked / 2
+    assert len(errors) < asked / 2
 
 
 def test_a_burst_under_a_wrong_label_is_found_as_it_is_left_out_whole() -> None:
     given = RIGHT.copy()
     given[:5] = 1
-    doubts = find_label_errors(as_views(clusters(), given, BURSTS), LABELS)
-    assert {doubt.picture for doubt in doubts} == {0, 1, 2, 3, 4}
+    errors = find_label_errors(as_views(clusters(), given, BURSTS), LABELS)
+    assert {error.picture for error in errors} == {0, 1, 2, 3, 4}
 
 
 def test_a_recording_that_is_nearly_all_of_a_label_accuses_nobody() -> None:
@@ -79,8 +79,8 @@ def test_a_recording_that_is_nearly_all_of_a_label_accuses_nobody() -> None:
     given, bursts = RIGHT.copy(), np.zeros(len(RIGHT), dtype=np.int64) + RIGHT
     given[EACH : EACH + 2] = 0
     bursts[EACH : EACH + 2] = [100, 101]
-    doubts = find_label_errors(as_views(clusters(), given, bursts), LABELS)
-    assert {doubt.picture for doubt in doubts} == {EACH, EACH + 1}
+    errors = find_label_errors(as_views(clusters(), given, bursts), LABELS)
+    assert {error.picture for error in errors} == {EACH, EACH + 1}
 
 
 def test_one_picture_of_a_label_can_not_be_left_out() -> None:
@@ -92,9 +92,9 @@ def test_one_picture_of_a_label_can_not_be_left_out() -> None:
 def test_the_worst_are_listed_and_the_rest_counted() -> None:
     given = RIGHT.copy()
     given[:5] = 1
-    doubts = find_label_errors(as_views(clusters(), given, BURSTS), LABELS)
+    errors = find_label_errors(as_views(clusters(), given, BURSTS), LABELS)
     names = [f"{number}.jpg" for number in range(len(RIGHT))]
-    lines = describe_label_errors(doubts, names, ("rock", "paper", "scissors"), most=2)
+    lines = describe_label_errors(errors, names, ("rock", "paper", "scissors"), most=2)
     assert len(lines) == 4
     assert "check these 5 pictures" in lines[0]
     assert "looks like rock" in lines[1]

@@ -1,4 +1,4 @@
-"""Test whether the surroundings decide, with the heads of cross-validation."""
+"""Test whether the heads of cross-validation depend on the background."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from webcam_classifier.backbone.feature_graph import FeatureExtractor
 from webcam_classifier.backbone.load import Backbone
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
-from webcam_classifier.evaluation.surroundings import SurroundingsCheck, check_surroundings
+from webcam_classifier.evaluation.background_dependence import BackgroundCheck, check_background
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.head.learner import Calibration
 
 
 def check_left_out(
     pictures: LabelledPictures, calibration: Calibration, backbone: Backbone
-) -> SurroundingsCheck | None:
+) -> BackgroundCheck | None:
     """Classify each picture with its object hidden, by the head that never saw its burst.
 
-    A head that saw the burst would recognise its surroundings, whatever they are.
+    A head that saw the burst would recognise its background, whatever it is.
 
     Args:
         pictures: Those that were cross-validated, in their order.
@@ -28,7 +28,7 @@ def check_left_out(
         backbone: The frozen network.
 
     Returns:
-        See `check_surroundings`.
+        See `check_background`.
     """
     found = calibration.found
     order = np.argsort(found.asked)
@@ -43,7 +43,7 @@ def check_left_out(
             for head, row in zip(head_of[places].tolist(), embeddings, strict=True)
         ]
 
-    return check_surroundings(
+    return check_background(
         pictures.at(asked),
         calibration.views.bursts[originals][asked],
         found.logits[order].argmax(axis=1) == truths,

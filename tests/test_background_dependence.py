@@ -1,4 +1,4 @@
-"""Whether the surroundings decide: said where they do, and not where they don't."""
+"""Whether a model depends on the background: reported where it does, and only there."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.surroundings import LABELS, check_folder, cut_out_hands, rooms_of, write_bursts
+from benchmarks.background_dependence import (
+    LABELS,
+    check_folder,
+    cut_out_hands,
+    rooms_of,
+    write_bursts,
+)
 from webcam_classifier.backbone.load import load_backbone
 from webcam_classifier.cli import evaluate, train
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
+from webcam_classifier.evaluation.background_dependence import (
+    Ask,
+    BackgroundCheck,
+    check_background,
+)
 from webcam_classifier.evaluation.model_evaluation import bursts_of
-from webcam_classifier.evaluation.moving_parts import Surroundings, moving_parts
-from webcam_classifier.evaluation.surroundings import Ask, SurroundingsCheck, check_surroundings
+from webcam_classifier.evaluation.moving_parts import Background, moving_parts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
 
@@ -58,9 +68,9 @@ def by_colour(colours: dict[str, tuple[int, int, int]]) -> Ask:
     return ask
 
 
-def checked(pictures: LabelledPictures, ask: Ask) -> SurroundingsCheck | None:
+def checked(pictures: LabelledPictures, ask: Ask) -> BackgroundCheck | None:
     everything = np.ones(len(pictures), np.bool_)
-    return check_surroundings(pictures, bursts_of(pictures), everything, _SIZE, ask)
+    return check_background(pictures, bursts_of(pictures), everything, _SIZE, ask)
 
 
 def test_a_model_of_the_walls_is_found_out_and_one_of_the_things_is_not(tmp_path: Path) -> None:
@@ -69,13 +79,15 @@ def test_a_model_of_the_walls_is_found_out_and_one_of_the_things_is_not(tmp_path
     of_walls, of_things = (checked(pictures, by_colour(one)) for one in (_WALLS, _THINGS))
     assert of_walls is not None
     assert of_things is not None
-    assert [one.label for one in of_walls.decided] == ["left", "right"]
-    assert all(one.kept == one.asked and one.others == 0 for one in of_walls.labels)
-    assert of_things.decided == ()
+    assert [one.label for one in of_walls.dependent] == ["left", "right"]
+    assert all(one.kept == one.count and one.others == 0 for one in of_walls.labels)
+    assert of_things.dependent == ()
     assert of_things.describe({}) == ""
     told = of_walls.describe({"left": "to the left"})
-    assert told.startswith('With what moves hidden, 48 of 48 pictures of "to the left" and "right"')
-    assert sum(one.asked for one in of_walls.labels) == 48
+    assert told.startswith(
+        'With the moving object hidden, 48 of 48 pictures of "to the left" and "right"'
+    )
+    assert sum(one.count for one in of_walls.labels) == 48
 
 
 def test_one_wall_for_all_labels_decides_nothing(tmp_path: Path) -> None:
@@ -84,7 +96,7 @@ def test_one_wall_for_all_labels_decides_nothing(tmp_path: Path) -> None:
     assert found is not None
     # All are called by the wall, those of one label rightly so.
     assert [(one.kept, one.others) for one in found.labels] == [(24, 24), (0, 0)]
-    assert found.decided == ()
+    assert found.dependent == ()
 
 
 def test_nothing_is_said_of_what_stands_still_or_of_an_empty_room(tmp_path: Path) -> None:
@@ -101,7 +113,7 @@ def test_a_thing_is_hidden_whole_with_what_other_pictures_show_behind_it(tmp_pat
     burst = np.arange(12)
     parts = moving_parts(pictures.small[burst], burst)
     images = np.stack([prepare(pictures.images[place], _SIZE) for place in range(12)])
-    behind = Surroundings(images, parts)
+    behind = Background(images, parts)
     for image, part in zip(images, parts, strict=True):
         assert 0.05 < part.mean() < 0.5
         hidden = behind.instead_of(image, part, behind.known)
@@ -134,32 +146,32 @@ def test_hands_in_a_room_for_each_label_are_told_by_the_room(
 ) -> None:
     command = [str(rooms_apart / "apart"), "--mode", "head", "--weights", str(squeezenet_weights)]
     train.main([*command, "--output", str(tmp_path)])
-    assert "the surroundings decide. Record each label" in capsys.readouterr().out
+    assert "depends on the background. Record" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    found = metrics["surroundings"]
-    assert found["kept"] > 0.7 * found["asked"]
-    assert found["others"] < 0.3 * found["asked"]
+    found = metrics["background_dependence"]
+    assert found["kept"] > 0.7 * found["count"]
+    assert found["others"] < 0.3 * found["count"]
     assert [one["label"] for one in found["labels"]] == list(LABELS)
-    assert sum(one["decides"] for one in found["labels"]) >= 2
-    assert any("the surroundings decide" in step for step in metrics["next_steps"])
+    assert sum(one["is_dependent"] for one in found["labels"]) >= 2
+    assert any("depends on the background" in step for step in metrics["next_steps"])
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Do the surroundings decide?" in report
+    assert "Does the model depend on the background?" in report
     assert "both predicted" in report
 
     figures = tmp_path / "figures.json"
     evaluate.main([str(tmp_path), str(rooms_apart / "next"), "--json", str(figures)])
-    assert "note: With what moves hidden, " in capsys.readouterr().out
-    assert json.loads(figures.read_text(encoding="utf-8"))["surroundings"]["asked"] >= 24
+    assert "note: With the moving object hidden, " in capsys.readouterr().out
+    assert json.loads(figures.read_text(encoding="utf-8"))["background_dependence"]["count"] >= 24
     evaluate.main([str(tmp_path), str(rooms_apart / "apart"), "--json", str(figures)])
-    assert json.loads(figures.read_text(encoding="utf-8"))["surroundings"] is None
+    assert json.loads(figures.read_text(encoding="utf-8"))["background_dependence"] is None
 
 
 def test_hands_in_one_room_are_not(rooms_apart: Path, squeezenet_weights: Path) -> None:
     backbone = load_backbone("squeezenet1_1", str(squeezenet_weights), 224)
     found = check_folder(rooms_apart / "alike", backbone)
     assert found is not None
-    assert sum(one.asked for one in found.labels) >= 24
-    assert found.decided == ()
+    assert sum(one.count for one in found.labels) >= 24
+    assert found.dependent == ()
 
 
 def test_photographs_and_a_camera_in_the_hand_can_not_be_asked(
