@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tty
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -385,6 +386,57 @@ def test_a_serial_port_that_comes_later_is_opened_then(tmp_path: Path) -> None:
         os.close(device)
 
 
+def test_a_serial_port_that_comes_back_gets_the_newest_label_alone(tmp_path: Path) -> None:
+    said: list[str] = []
+    place = tmp_path / "ttyUSB0"
+    controller, device = pty.openpty()
+    try:
+        with SerialPort(str(place), said.append) as sink:
+            sink.take_event(an_event(0, "open"))
+            wait_until(lambda: said)
+            sink.take_event(an_event(1, "closed"))
+            sink.take_event(an_event(2, "open"))
+            sink.take_event(an_event(3, "closed"))
+            place.symlink_to(os.ttyname(device))
+            wait_until(lambda: sink.counts.delivered == 1)
+            assert sink.counts.dropped == 3
+        assert os.read(controller, 1000).replace(b"\r\n", b"\n") == b"closed\t0.90\n"
+        assert len(said) == 1
+    finally:
+        os.close(controller)
+        os.close(device)
+
+
+def test_a_serial_line_that_broke_off_is_not_joined_with_the_next() -> None:
+    controller, device = pty.openpty()
+    tty.setraw(device)
+    label = "x" * 100_000  # more than the device's buffer takes
+    try:
+        with SerialPort(os.ttyname(device), print) as sink:
+            sink.take_event(an_event(0, label))
+            wait_until(lambda: sink.counts.retried)
+            received = b""
+            while not received.endswith(b"\t0.90\n"):
+                received += os.read(controller, 100_000)
+        assert received.splitlines()[-1] == f"{label}\t0.90".encode()
+    finally:
+        os.close(controller)
+        os.close(device)
+
+
+def test_control_characters_of_a_label_do_not_reach_a_serial_port() -> None:
+    controller, device = pty.openpty()
+    tty.setraw(device)
+    try:
+        with SerialPort(os.ttyname(device), print) as sink:
+            sink.take_event(an_event(0, "cup\rhand\x1b[2J\tx\ud800"))
+            wait_until(lambda: sink.counts.delivered == 1)
+        assert os.read(controller, 1000) == b"cup hand [2J x?\t0.90\n"
+    finally:
+        os.close(controller)
+        os.close(device)
+
+
 @pytest.mark.parametrize("port", ["@9600", "/dev/ttyUSB0@fast", "/dev/ttyUSB0@0"])
 def test_a_serial_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(UserError, match="--serial"):
@@ -444,6 +496,33 @@ def test_the_oldest_clips_go_and_other_files_stay(tmp_path: Path) -> None:
     assert "20010101-000000-old-run.mp4" not in names
     assert others < names
     assert len(names) == len(others) + 1
+
+
+def test_a_clip_is_not_deleted_for_an_older_one_because_the_clock_was_set_back(
+    tmp_path: Path,
+) -> None:
+    future = tmp_path / "20990101-000000-old-run.mp4"
+    future.write_bytes(bytes(3000))
+    with Clips(tmp_path, print, seconds=0.5, size_limit=4000) as sink:
+        give_frames(sink, 0, 20)
+        change(sink, 0, 20)
+        give_frames(sink, 20, 20)
+    (clip,) = tmp_path.glob("*.mp4")
+    assert clip.name.endswith("-run-000000.mp4")
+
+
+def test_clips_of_a_video_file_follow_its_own_time(tmp_path: Path) -> None:
+    with Clips(tmp_path, print, seconds=1.0, file_rate=20) as sink:
+        for index in range(200):  # all read within a moment
+            sink.take_frame(labelled_frame(index, captured_at=1000.0, size=(120, 160)))
+            if index in (50, 150):
+                sink.take_event(an_event(index))
+    first, second = sorted(tmp_path.glob("*.mp4"))
+    for clip in (first, second):
+        frames, rate = video_facts(clip)
+        assert rate == pytest.approx(20)
+        assert frames == 41
+    assert sink.counts.dropped == 0
 
 
 def test_a_folder_that_can_not_be_written_later_is_one_sentence(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def _add_clips(add: _Add) -> None:
         "--clips",
         type=Path,
         metavar="FOLDER",
-        help="save a short video of each change",
+        help="save a short video of each change; changes in quick succession share one",
     )
     add(
         "--clip-seconds",

@@ -58,7 +58,7 @@ def open_events(
             waits=not source.is_live,
         )
         sinks.append(stack.enter_context(lines))  # an error at its end is one of the program
-    for sink in _open(options, tell, labels, sinks, source.is_live):
+    for sink in _open(options, tell, labels, sinks, source):
         sinks.append(sink)
     if not sinks:
         return None
@@ -99,7 +99,7 @@ def _open(
     tell: Tell,
     labels: Mapping[str, Sequence[str]],
     others: Sequence[Sink],
-    is_live: bool,
+    source: SourceFacts,
 ) -> Iterator[Sink]:
     # Each is imported only if it is used, for a quicker start.
     if options.on_change or options.when:
@@ -133,7 +133,7 @@ def _open(
         from webcam_classifier.events.serial_port import SerialPort
 
         yield SerialPort(options.serial, tell)
-    yield from _open_folders(options, tell, is_live)
+    yield from _open_folders(options, tell, source)
     if options.metrics:
         from webcam_classifier.events.prometheus import PrometheusSink, parse_address
 
@@ -141,16 +141,22 @@ def _open(
         yield PrometheusSink(host, port, others, has_regions="" not in labels)
 
 
-def _open_folders(options: argparse.Namespace, tell: Tell, is_live: bool) -> Iterator[Sink]:
+def _open_folders(options: argparse.Namespace, tell: Tell, source: SourceFacts) -> Iterator[Sink]:
     """Open the sinks that write pictures into folders."""
     if options.clips:
+        if source.are_pictures:
+            raise UserError("--clips is for a camera or a video, not for pictures. Leave it out.")
         from webcam_classifier.events.clips import Clips
 
         yield Clips(
-            options.clips, tell, seconds=options.clip_seconds, size_limit=options.clips_limit
+            options.clips,
+            tell,
+            seconds=options.clip_seconds,
+            size_limit=options.clips_limit,
+            file_rate=source.file_rate,
         )
     if options.keep_uncertain:
-        if not is_live:
+        if not source.is_live:
             raise UserError(
                 "--keep-uncertain is for a live source: of a file all pictures are there already. "
                 "Leave it out."

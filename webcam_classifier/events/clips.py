@@ -8,7 +8,7 @@ import re
 import shutil
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from webcam_classifier.storage import check_writable, explain_os_error
 
 _LONGEST = 60.0  # seconds of one clip, which events in quick succession share
 _QUEUE_LIMIT = 30  # frames waiting to be compressed
+_FILE_DRAIN_SECONDS = 60.0
 _CLIP_NAME = re.compile(r"\d{8}-\d{6}-.+-.+\.mp4")  # other videos in the folder are never deleted
 
 
@@ -53,14 +54,16 @@ class Clips(QueuedSink["Frame | Event"]):
     """Writes FOLDER/20260131-120000-LABEL-ID.mp4 for each event, or ...-REGION-LABEL-ID.mp4.
 
     Frames are compressed outside of the loop and kept as JPEGs for some seconds; if that is too
-    slow, frames are dropped and counted. An event during a clip makes the clip longer. When the
-    clips take more than the limit, the oldest are deleted.
+    slow, frames are dropped and counted; those of a video file wait instead. An event during a clip
+    makes the clip longer. When the clips take more than the limit, the oldest are deleted.
 
     Args:
         folder: Where the clips are written; created if it is missing.
         tell: Called with a sentence when a clip can't be written, as on a full disk.
         seconds: How much to keep before an event, and after it.
         size_limit: The limit for all clips together, in bytes.
+        file_rate: Frames a second of a video file, whose own time counts then; None for a live
+            source.
 
     Raises:
         UserError: The folder can't be written.
@@ -73,6 +76,7 @@ class Clips(QueuedSink["Frame | Event"]):
         *,
         seconds: float = CLIP_SECONDS,
         size_limit: int = CLIPS_SIZE_LIMIT,
+        file_rate: float | None = None,
     ) -> None:
         check_writable(folder)
         self._folder = folder
@@ -80,15 +84,26 @@ class Clips(QueuedSink["Frame | Event"]):
         self._size_limit = size_limit
         self._recent: deque[_Picture] = deque()
         self._clip: _Clip | None = None
-        super().__init__(f"--clips {folder}", tell, QueueSettings(limit=_QUEUE_LIMIT))
+        self._file_rate = file_rate
+        self._newest_at = 0.0  # of a video file, in seconds from its beginning
+        self._own: list[Path] = []  # written since the start, oldest first
+        settings = QueueSettings(limit=_QUEUE_LIMIT)
+        if file_rate is not None:
+            settings = replace(settings, waits_when_full=True, drain_seconds=_FILE_DRAIN_SECONDS)
+        super().__init__(f"--clips {folder}", tell, settings)
 
     def take_frame(self, labelled: LabelledFrame) -> None:
         """Keep a frame for some seconds."""
-        self.offer(labelled.frame)
+        frame = labelled.frame
+        if self._file_rate is not None:
+            self._newest_at = frame.index / self._file_rate
+            frame = replace(frame, captured_at=self._newest_at)
+        self.offer(frame)
 
     def take_event(self, event: Event) -> None:
-        """Begin a clip."""
-        self.offer(event)
+        """Begin a clip, at the frame that was taken last."""
+        is_file = self._file_rate is not None
+        self.offer(replace(event, monotonic=self._newest_at) if is_file else event)
 
     def deliver(self, item: Frame | Event) -> None:
         """Take a frame or an event, and write the clip that has ended by then.
@@ -157,6 +172,7 @@ class Clips(QueuedSink["Frame | Event"]):
                     image = cv2.imdecode(np.frombuffer(picture.content, np.uint8), cv2.IMREAD_COLOR)
                     frame = np.asarray(image, dtype=np.uint8)
                     video.write(frame, Frame(frame, picture.index, picture.captured_at))
+            self._own.append(path)
             self._remove_oldest()
             super().note_success(clip.event)
         except (UserError, OSError) as error:
@@ -172,11 +188,17 @@ class Clips(QueuedSink["Frame | Event"]):
         return min(120.0, max(1.0, count / seconds)) if count and seconds > 0 else 1.0
 
     def _remove_oldest(self) -> None:
+        """Delete the oldest clips until all fit; the newest one stays.
+
+        Those of this run are the newest, in the order in which they were written: the system clock
+        may have been set back before one of them was named.
+        """
+        found = {path for path in self._folder.glob("*.mp4") if _CLIP_NAME.fullmatch(path.name)}
+        self._own = [path for path in self._own if path in found]
         sizes: dict[Path, int] = {}
-        for path in sorted(self._folder.glob("*.mp4")):
-            if _CLIP_NAME.fullmatch(path.name):
-                with suppress(FileNotFoundError):  # somebody has just removed it
-                    sizes[path] = path.stat().st_size
+        for path in [*sorted(found.difference(self._own)), *self._own]:
+            with suppress(FileNotFoundError):  # somebody has just removed it
+                sizes[path] = path.stat().st_size
         total = sum(sizes.values())
         for path in list(sizes)[:-1]:
             if total <= self._size_limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,16 @@ BAUD = 115_200
 _WRITE_SECONDS = 1.0
 _QUEUE_LIMIT = 20  # events; older ones are of no use to a device that moves something
 _PAUSE = 0.5  # seconds before the port is opened again
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # tabs and line ends among them
 
 
 class SerialPort(QueuedSink[Event]):
     r"""Writes a line for each event: the label, a tab, the confidence, a line feed, in UTF-8.
 
     `thumbs_up\t0.97\n`; the confidence is empty if there is none. Where there are regions, the
-    region's name and a tab come first. A port that was unplugged is opened again.
+    region's name and a tab come first; control characters in names become spaces. A port that was
+    unplugged is opened again, and gets the newest label alone. If a write broke off, a line feed
+    ends what may be left of its line.
 
     Args:
         port: For example /dev/ttyUSB0, or with a speed /dev/ttyUSB0@9600.
@@ -51,6 +55,7 @@ class SerialPort(QueuedSink[Event]):
         self._place, self._baud = place, int(baud)
         self._serial: serial.Serial | None = None
         self._open_port = serial.Serial
+        self._is_line_cut = False
         super().__init__(
             f"--serial {place}",
             tell,
@@ -65,17 +70,24 @@ class SerialPort(QueuedSink[Event]):
         """Write it once.
 
         Raises:
-            DeliveryError: The port can't be opened or written.
+            DeliveryError: The port can't be opened or written, or could not, and there is a newer
+                event by now.
         """
-        label = item.label.replace("\t", " ").replace("\n", " ")
-        region = f"{item.region}\t" if item.region else ""
-        confidence = "" if item.confidence is None else f"{item.confidence:.2f}"
+        if self._failing_with and self._queue:
+            raise DeliveryError(self._failing_with, may_retry=False)
+        line = f"{_without_control(item.label)}\t"
+        if item.region:
+            line = f"{_without_control(item.region)}\t{line}"
+        if item.confidence is not None:
+            line += f"{item.confidence:.2f}"
         try:
             if self._serial is None:
                 self._serial = self._open_port(
                     self._place, self._baud, write_timeout=_WRITE_SECONDS
                 )
-            self._serial.write(f"{region}{label}\t{confidence}\n".encode())
+            start, self._is_line_cut = "\n" if self._is_line_cut else "", True
+            self._serial.write(f"{start}{line}\n".encode(errors="replace"))
+            self._is_line_cut = False
         except OSError as error:  # pyserial's own errors among them
             self._let_go()
             reason = error.strerror or str(error)
@@ -94,3 +106,7 @@ class SerialPort(QueuedSink[Event]):
             port, self._serial = self._serial, None
             with suppress(OSError):  # it was unplugged
                 port.close()
+
+
+def _without_control(text: str) -> str:
+    return _CONTROL.sub(" ", text)
