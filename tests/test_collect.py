@@ -142,6 +142,8 @@ def test_a_live_source_is_recorded_at_the_rate(tmp_path: Path) -> None:
         (["a/b"], "'/' in it"),
         (["cup", "none", "--no-window"], "one label"),
         (["cup", "--count", "3"], "Add --no-window"),
+        (["cup", "--countdown", "5"], "Add --no-window"),
+        (["cup", "--source", "CLIP", "--no-window", "--countdown", "5"], "--countdown is for a"),
         (["cup", "--source", "demo", "--no-window", "--every", "2"], "--every is for files"),
         (["cup", "--source", "CLIP", "--no-window", "--rate", "2"], "--rate is for live"),
     ],

@@ -136,7 +136,7 @@ def record(
             print("the source has ended")
         return
     if camera.is_device:
-        count_down(camera, options.countdown)
+        count_down(camera, COUNTDOWN if options.countdown is None else options.countdown)
     with watched(camera, say_status):
         every = frames_between(options.every, options.source)
         done = record_unattended(camera, session, labels[0], options.count, every)
@@ -189,10 +189,10 @@ def check_options(options: argparse.Namespace, labels: Sequence[str]) -> None:
                 "Start it once for each label."
             )
         return
-    if options.count is not None or options.every is not None:
+    if not (options.count is options.every is options.countdown is None):
         raise UserError(
-            "--count and --every are for recording without a window. Add --no-window, or leave "
-            "them out."
+            "--count, --every and --countdown are for recording without a window. Add "
+            "--no-window, or leave them out."
         )
     problem = display_problem()
     if problem is not None:
@@ -209,12 +209,18 @@ def check_source(options: argparse.Namespace, camera: Camera) -> None:
     """Check the options against the source.
 
     Raises:
-        UserError: --every for a live source, --rate for a file without a window.
+        UserError: --every for a live source, --rate for a file without a window, --countdown for
+            what is not a camera of this device.
     """
     if options.every is not None and camera.is_live:
         raise UserError("--every is for files. Use --rate for a live source.")
     if options.rate is not None and options.no_window and not camera.is_live:
         raise UserError("--rate is for live sources. Use --every to take fewer pictures of a file.")
+    if options.countdown and not camera.is_device:
+        raise UserError(
+            "--countdown is for a camera of this device: recording from other sources begins at "
+            "once. Leave it out."
+        )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -280,9 +286,8 @@ def build_parser() -> CommandParser:
     group.add_argument(
         "--countdown",
         type=_parse_countdown,
-        default=COUNTDOWN,
         metavar="SECONDS",
-        help="wait before a camera is recorded, 0 to 60 (default: %(default)s)",
+        help=f"wait before a camera is recorded, 0 to {LONGEST_COUNTDOWN} (default: {COUNTDOWN})",
     )
     add_exchange_arguments(parser)
     add_source_arguments(parser)
