@@ -8,7 +8,7 @@ benchmarks/protocols.py says what DATA holds and what is held out; one more row,
 snapshots a label, the beginning of a recording, and times it. A second table says what is on the
 screen at the default threshold: a right label, a wrong one, or unknown. Every method gets the same
 pictures and the same pretrained weights, in a process of its own: what each does, and where that is
-documented, stands at the top of its file in benchmarks/rivals/. Ours is `train.py` and its model
+documented, stands at the top of its file in benchmarks/baselines/. Ours is `train.py` and its model
 file; benchmarks/unknown.py measures how well that knows what it was never shown. fastai and
 MediaPipe get virtual environments of their own, made when first needed.
 
@@ -42,6 +42,8 @@ from benchmarks.accuracy_table import (
     shown_rows,
     tabulate,
 )
+from benchmarks.baselines.environments import EnvironmentFailedError, environment_python
+from benchmarks.baselines.methods import METHODS, Method
 from benchmarks.protocols import (
     FOLDERS,
     ROOMS,
@@ -52,8 +54,6 @@ from benchmarks.protocols import (
     load_folders,
     protocols_of_things,
 )
-from benchmarks.rivals.environments import EnvironmentFailedError, environment_python
-from benchmarks.rivals.methods import METHODS, Method
 from webcam_classifier.backbone.weights import cache_folder, squeezenet1_1_weights
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kept_in = options.results or cache_folder() / "accuracy" / "results"
     weights = write_weights(kept_in)
     effort = _QUICK if options.quick else options.epochs_scale
-    seeds = seeds_by_method(options.methods, options.seeds, options.rival_seeds)
+    seeds = seeds_by_method(options.methods, options.seeds, options.baseline_seeds)
     runs = plan(protocols, folders, options.methods, seeds, effort, weights)
     environments = options.environments or cache_folder() / "accuracy" / "environments"
     answers: dict[Run, Kept] = {}
@@ -121,8 +121,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--protocols", default="", metavar="NAMES",
         help=f"such as few,thumbs,{TIMED} (default: all)")  # fmt: skip
     add("--seeds", default="0,1,2", help="of our own methods (default: %(default)s)")
-    add("--rival-seeds", default="0", metavar="SEEDS",
-        help="of rivals: some take an hour a seed (default: %(default)s)")  # fmt: skip
+    add("--baseline-seeds", default="0", metavar="SEEDS",
+        help="of baselines: some take an hour a seed (default: %(default)s)")  # fmt: skip
     add("--epochs-scale", type=float, default=1.0, metavar="SHARE",
         help="share of each method's own number of epochs, to try the benchmark")  # fmt: skip
     add("--quick", action="store_true", help=f"the same as --epochs-scale {_QUICK}")
@@ -132,7 +132,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--results", type=Path, metavar="FOLDER",
         help="where answers are kept (default: in the cache)")  # fmt: skip
     add("--environments", type=Path, metavar="FOLDER",
-        help="where rivals' environments are made (default: in the cache)")  # fmt: skip
+        help="where baselines' environments are made (default: in the cache)")  # fmt: skip
     options = parser.parse_args(arguments)
     for listed in (options.methods, options.without):
         unknown = set(filter(None, listed.split(","))) - set(names)
@@ -142,15 +142,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.left_out = [name for name in names if name not in wanted]
     options.methods = [method for method in METHODS if method.name in wanted]
     options.seeds = [int(seed) for seed in options.seeds.split(",")]
-    options.rival_seeds = [int(seed) for seed in options.rival_seeds.split(",")]
+    options.baseline_seeds = [int(seed) for seed in options.baseline_seeds.split(",")]
     return options
 
 
 def seeds_by_method(
-    methods: Sequence[Method], seeds: Sequence[int], rival_seeds: Sequence[int]
+    methods: Sequence[Method], seeds: Sequence[int], baseline_seeds: Sequence[int]
 ) -> dict[str, Sequence[int]]:
     """Say which seeds each method runs with: one is enough where chance has no part."""
-    own = {method.name: seeds if method.is_ours else rival_seeds for method in methods}
+    own = {method.name: seeds if method.is_ours else baseline_seeds for method in methods}
     return {
         method.name: own[method.name] if method.is_seeded else own[method.name][:1]
         for method in methods

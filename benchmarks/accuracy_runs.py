@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.baselines.exchange import Answer, Job, read_answer, write
+from benchmarks.baselines.methods import Method
 from benchmarks.protocols import Protocol
-from benchmarks.rivals.exchange import Answer, Job, read_answer, write
-from benchmarks.rivals.methods import Method
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures
 from webcam_classifier.storage import write_atomically
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy_runs import Kept, Run
+from benchmarks.baselines.methods import Method
 from benchmarks.protocols import Protocol
-from benchmarks.rivals.methods import Method
 from webcam_classifier.evaluation.calibration import expected_calibration_error
 
 FAILED, MISSING = "failed", "-"

@@ -3,7 +3,7 @@
     $ python -m benchmarks.browser                 in a minute or two; needs Chromium, npm and torch
 
 Both run MobileNet V2 of width 0.35 at 224 pixels, the network that Teachable Machine's site trains
-on, from the same canvas of 640 x 480, in one browser, in turns. The rival is
+on, from the same canvas of 640 x 480, in one browser, in turns. The baseline is
 @teachablemachine/image with the tfjs that it asks for, on each backend that runs here; how it crops
 and resizes is its own.
 Weights are random: they change nothing about the time.
@@ -43,7 +43,7 @@ _SIZE = 224  # pixels
 _LABELS = ("a", "b", "c")
 _WARM_UP = 5  # frames before each turn
 _TURNS = 3
-_RIVAL = Path(__file__).parent / "rivals" / "teachable_machine"
+_BASELINE = Path(__file__).parent / "baselines" / "teachable_machine"
 _ARCHIVES = {
     NpmArchive(
         "image",
@@ -88,17 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError("There is no Chromium on this machine. Debian: apt-get install chromium.")
     with temporary_folder() as folder, sync_playwright() as playwright:
         _write_ours(folder / "ours")
-        _write_rival(folder / "rival")
+        _write_baseline(folder / "baseline")
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--enable-unsafe-swiftshader"]
         )
         print(f"{device_name()}, Chromium {browser.version}")
-        plain = partial(_PlainHandler, directory=str(folder / "rival"))
+        plain = partial(_PlainHandler, directory=str(folder / "baseline"))
         with (
             page_server(folder / "ours/page", 0) as our_server,
-            ThreadingHTTPServer(("127.0.0.1", 0), plain) as rival_server,
+            ThreadingHTTPServer(("127.0.0.1", 0), plain) as baseline_server,
             _in_thread(our_server) as ours,
-            _in_thread(rival_server) as rival,
+            _in_thread(baseline_server) as baseline,
         ):
             pages = {"ours": (browser.new_page(), "webcamClassifier.classify(canvas)")}
             pages["ours"][0].goto(ours)
@@ -107,10 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             for backend in ("webgl", "cpu"):
                 page = browser.new_page()
-                page.goto(rival)
+                page.goto(baseline)
                 try:
-                    page.evaluate("async (backend) => openRival(backend)", backend)
-                    pages[f"tfjs {backend}"] = (page, "rival.predict(canvas)")
+                    page.evaluate("async (backend) => openBaseline(backend)", backend)
+                    pages[f"tfjs {backend}"] = (page, "baseline.predict(canvas)")
                 except Error as error:
                     print(f"not run: tfjs {backend} ({error.message.splitlines()[0]})")
             _report(_measure(pages, options.frames), runtime)
@@ -148,15 +148,15 @@ def _write_ours(folder: Path) -> None:
     write_web_page(Classifier(folder / "model.onnx"), folder / "page", "benchmark", 0.0)
 
 
-def _write_rival(folder: Path) -> None:
-    shutil.copytree(_RIVAL, folder)
+def _write_baseline(folder: Path) -> None:
+    shutil.copytree(_BASELINE, folder)
     for archive, name in _ARCHIVES.items():
         content = read_members(fetch_npm_archive(archive), [name])[name]
         (folder / Path(name).name).write_bytes(content)
 
 
 class _PlainHandler(SimpleHTTPRequestHandler):
-    """Sends no policy: the rival evaluates text, which ours forbids."""
+    """Sends no policy: the baseline evaluates text, which ours forbids."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of each request."""

@@ -34,6 +34,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.baselines.environments import (
+    Environment,
+    EnvironmentFailedError,
+    environment_python,
+)
 from benchmarks.inference_models import (
     take_model,
     write_foreign_models,
@@ -43,11 +48,6 @@ from benchmarks.inference_models import (
 )
 from benchmarks.inference_summary import Times, ratios, table
 from benchmarks.inference_ways import WAYS
-from benchmarks.rivals.environments import (
-    Environment,
-    EnvironmentFailedError,
-    environment_python,
-)
 from webcam_classifier.cache_folder import cache_folder
 from webcam_classifier.cli.console import run_script
 from webcam_classifier.errors import UserError

@@ -113,7 +113,7 @@ def write_integer_model(folder: Path) -> None:
 
 
 def write_foreign_models(folder: Path, python: Path) -> None:
-    """Write the ncnn and the LiteRT file, with the tools of the rivals' own environment.
+    """Write the ncnn and the LiteRT file, with the tools of the baselines' own environment.
 
     Args:
         folder: Where `write_models` wrote.

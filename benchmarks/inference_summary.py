@@ -43,18 +43,18 @@ def ratios(times: Mapping[str, Sequence[float]]) -> list[str]:
     """
     middles = {name: statistics.median(found) for name, found in times.items()}
     ours = {name: time for name, time in middles.items() if name.startswith("ours")}
-    rivals = {
+    baselines = {
         name: time
         for name, time in middles.items()
         if name not in ours and name != _OVERHEAD_OVER and WAYS[name].same_network
     }
     notebook = {name: time for name, time in middles.items() if name.startswith("notebook")}
-    ours_in_full, rivals_in_full = _in_full(ours), _in_full(rivals)
+    ours_in_full, baselines_in_full = _in_full(ours), _in_full(baselines)
     reduced = {name: time for name, time in ours.items() if WAYS[name].precision == "int8"}
     lines = []
     for words, above, below in (
-        ("fp32, ours over the fastest rival", ours_in_full, rivals_in_full),
-        ("best precision, ours over the fastest rival", ours, rivals),
+        ("fp32, ours over the fastest baseline", ours_in_full, baselines_in_full),
+        ("best precision, ours over the fastest baseline", ours, baselines),
         ("int8 over fp32, ours", reduced, ours_in_full),
         ("notebook loop over ours, best precision", notebook, ours),
     ):

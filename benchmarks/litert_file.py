@@ -1,7 +1,7 @@
 """Write SqueezeNet as a LiteRT file: `python -m benchmarks.litert_file ARRAYS OUT.tflite`.
 
 The converter from ONNX asks for TensorFlow, which is ten times the size of the runtime. This file
-needs the runtime's own schema and nothing more; it runs in the environment of the rivals.
+needs the runtime's own schema and nothing more; it runs in the environment of the baselines.
 ARRAYS is a .safetensors file.
 """
 

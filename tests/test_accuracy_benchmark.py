@@ -24,14 +24,14 @@ from benchmarks.accuracy_table import (
     tabulate,
     with_temperature,
 )
-from benchmarks.protocols import FOLDERS, Fold, Protocol
-from benchmarks.rivals.environments import (
+from benchmarks.baselines.environments import (
     Environment,
     EnvironmentFailedError,
     environment_python,
 )
-from benchmarks.rivals.exchange import Answer, Job, read_answer, read_job, write
-from benchmarks.rivals.methods import METHODS, Method
+from benchmarks.baselines.exchange import Answer, Job, read_answer, read_job, write
+from benchmarks.baselines.methods import METHODS, Method
+from benchmarks.protocols import FOLDERS, Fold, Protocol
 from tests.coloured_pictures import COLOURS, write_coloured_pictures
 from webcam_classifier.dataset.labelled_pictures import LabelledPictures, load_labelled_pictures
 from webcam_classifier.errors import UserError
@@ -41,7 +41,7 @@ _PYTHON = Path(sys.executable)
 ROOM = "rock_paper_scissors/person_1"
 
 RIGHT = Method(
-    "right", "always right", "tests.accuracy_rival", None, ("tests/accuracy_rival.py",),
+    "right", "always right", "tests.accuracy_baseline", None, ("tests/accuracy_baseline.py",),
     is_seeded=True, start=1, each_training=0, each_test=0,
 )  # fmt: skip
 WRONG = dataclasses.replace(RIGHT, name="wrong", title="always wrong", is_seeded=False)
@@ -113,7 +113,7 @@ def test_only_what_chance_has_a_part_in_runs_with_every_seed(
     assert counts == {"right": 4, "wrong": 2}
 
 
-def test_rivals_have_seeds_of_their_own() -> None:
+def test_baselines_have_seeds_of_their_own() -> None:
     seeds = accuracy.seeds_by_method(METHODS, (0, 1, 2), (7, 8))
     assert (seeds["finetune"], seeds["notebook"], seeds["probe"]) == ((0, 1, 2), (7, 8), (7,))
 
@@ -138,11 +138,11 @@ def test_a_child_process_answers_what_it_was_asked(
     assert 0.0 < answer.seconds < 60.0
 
 
-def test_a_failing_rival_is_reported_with_its_last_words(
+def test_a_failing_baseline_is_reported_with_its_last_words(
     folders: dict[str, LabelledPictures], tmp_path: Path
 ) -> None:
     (run, _) = planned(folders, tmp_path, BROKEN)
-    with pytest.raises(RunFailedError, match="this rival is broken"):
+    with pytest.raises(RunFailedError, match="this baseline is broken"):
         execute(run, _PYTHON)
 
 
@@ -254,7 +254,7 @@ def test_taking_the_temperature_out_gives_the_softmax_of_the_bare_logits() -> No
 
 
 def test_comments_and_docstrings_keep_what_was_measured(tmp_path: Path) -> None:
-    source = tmp_path / "rival.py"
+    source = tmp_path / "baseline.py"
     method = dataclasses.replace(RIGHT, sources=(os.path.relpath(source, _ROOT),))
     source.write_text('"""One."""\nrate = 1\n')
     before = method.source_hash()
@@ -391,7 +391,7 @@ def test_ctrl_c_stops_the_child_with_its_children(
         "import sys\n"
         "from pathlib import Path\n"
         "from benchmarks.accuracy_runs import Run, execute\n"
-        "from benchmarks.rivals.exchange import read_job\n"
+        "from benchmarks.baselines.exchange import read_job\n"
         "from tests.test_accuracy_benchmark import SLOW\n"
         f"job = read_job(Path({str(tmp_path / 'job.json')!r}))\n"
         "execute(Run(SLOW, 'rooms', 0, job, 'key'), Path(sys.executable))\n"
@@ -400,7 +400,7 @@ def test_ctrl_c_stops_the_child_with_its_children(
     process = subprocess.Popen(
         [sys.executable, str(program)], env=environment, stderr=subprocess.PIPE
     )
-    started = tmp_path / "here" / "started"  # the slow rival writes its process id there
+    started = tmp_path / "here" / "started"  # the slow baseline writes its process id there
     deadline = time.monotonic() + 60
     while not (started.is_file() and started.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)

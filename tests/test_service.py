@@ -26,7 +26,7 @@ from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.live.service_notify import ServiceNotifier, notifier_of
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.prediction import Prediction
-from webcam_classifier.ui.show import Show, SourceFacts
+from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts
 
 _ROOT = Path(__file__).resolve().parents[1]
 _UNIT = _ROOT / "deploy" / "teach-camera.service"
@@ -125,9 +125,9 @@ class HangingClassifier(Classifier):
 
 def test_a_hanging_inference_feeds_no_watchdog(manager: Manager, model: Path) -> None:
     classifier = HangingClassifier(model)
-    show = Show(_LIVE, notifier=ServiceNotifier(manager.address, watchdog_seconds=0.2))
+    display = FrameDisplay(_LIVE, notifier=ServiceNotifier(manager.address, watchdog_seconds=0.2))
     with open_camera("demo") as camera, LiveLoop(camera, classifier) as loop:
-        thread = threading.Thread(target=show.run, args=(loop,))
+        thread = threading.Thread(target=display.run, args=(loop,))
         thread.start()
         manager.wait_for("WATCHDOG=1")
         classifier.may_go_on.clear()
@@ -146,9 +146,9 @@ def test_a_camera_that_is_away_feeds_the_watchdog_and_says_so(
     manager: Manager, model: Path
 ) -> None:
     camera = PacedCamera(100)
-    show = Show(_LIVE, notifier=ServiceNotifier(manager.address, watchdog_seconds=0.2))
+    display = FrameDisplay(_LIVE, notifier=ServiceNotifier(manager.address, watchdog_seconds=0.2))
     with LiveLoop(camera, Classifier(model)) as loop:
-        thread = threading.Thread(target=show.run, args=(loop,))
+        thread = threading.Thread(target=display.run, args=(loop,))
         thread.start()
         manager.wait_for("WATCHDOG=1")
         camera.status = CameraStatus("stalled", time.monotonic(), "no picture\nfor 3 s")

@@ -99,15 +99,15 @@ def test_the_ratios_take_the_fastest_on_both_sides() -> None:
         "notebook-alexnet": [22.0, 22.0],
     }
     assert [line.split(" (")[0] for line in ratios(times)] == [
-        "fp32, ours over the fastest rival: 0.73",
-        "best precision, ours over the fastest rival: 1.10",
+        "fp32, ours over the fastest baseline: 0.73",
+        "best precision, ours over the fastest baseline: 1.10",
         "int8 over fp32, ours: 0.50",
         "notebook loop over ours, best precision: 20.00",
         "overhead of ours over its network run alone: 10%",
     ]
     assert ratios({"ours": [1.0], "onnxruntime": [2.0]}) == [
-        "fp32, ours over the fastest rival: 0.50 (ours / plain onnxruntime, numpy)",
-        "best precision, ours over the fastest rival: 0.50 (ours / plain onnxruntime, numpy)",
+        "fp32, ours over the fastest baseline: 0.50 (ours / plain onnxruntime, numpy)",
+        "best precision, ours over the fastest baseline: 0.50 (ours / plain onnxruntime, numpy)",
     ]
 
 

@@ -61,9 +61,9 @@ from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.no_model import NoModel
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.teaching.recording_session import RecordingSession
+from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts
 from webcam_classifier.ui.record_window import COLLECT_TITLE, RecordWindow
 from webcam_classifier.ui.record_words import describe_saved, describe_skipped
-from webcam_classifier.ui.show import Show, SourceFacts
 
 COUNTDOWN = 3  # seconds
 LONGEST_COUNTDOWN = 60  # seconds
@@ -160,7 +160,7 @@ def record_in_window(camera: Camera, session: RecordingSession) -> bool:
     loop = LiveLoop(camera, NoModel(), record=observe, on_status=say_status)
     with Window(COLLECT_TITLE) as window, loop:
         record_window = RecordWindow(window, session, mirrored=camera.is_device)
-        Show(source, window=record_window).run(loop)
+        FrameDisplay(source, window=record_window).run(loop)
     return not record_window.wants_end
 
 

@@ -13,7 +13,7 @@ from webcam_classifier.events.event_stream import EventStream
 from webcam_classifier.events.json_lines import JsonLines
 from webcam_classifier.events.sink import Sink, Tell
 from webcam_classifier.model_card import NO_PICTURE, UNKNOWN_NAME
-from webcam_classifier.ui.show import SourceFacts
+from webcam_classifier.ui.frame_display import SourceFacts
 
 
 def open_events(

@@ -32,11 +32,11 @@ from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.library_messages import library_messages
 from webcam_classifier.cli.live_arguments import build_parser as build_live_parser
 from webcam_classifier.cli.live_arguments import parse
+from webcam_classifier.cli.live_display import describe_card, run, say
 from webcam_classifier.cli.live_model import open_live_model
 from webcam_classifier.cli.live_outputs import build_loop, open_outputs
 from webcam_classifier.cli.live_process import live_process, teaching_process
 from webcam_classifier.cli.live_regions import watch_regions
-from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.live_teach import teach
 from webcam_classifier.cli.output_arguments import MODELS
 from webcam_classifier.cli.runtime_search import RuntimeSearch, first_runtime
@@ -101,7 +101,7 @@ def watch(options: argparse.Namespace) -> None:
         switch.use_loop(loop)
         if others_are_left and camera.is_live:
             stack.enter_context(_search_for(classifier, switch, options.threads))
-        run(loop, outputs.show, camera, outputs.source, outputs.advice)
+        run(loop, outputs.display, camera, outputs.source, outputs.advice)
 
 
 def _reopener(options: argparse.Namespace, crop: Crop | None) -> Callable[[Path], Classifier]:

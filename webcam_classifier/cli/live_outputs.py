@@ -10,7 +10,14 @@ from pathlib import Path
 
 from webcam_classifier.camera.protocol import Camera, CameraStatus
 from webcam_classifier.cli.event_sinks import open_events
-from webcam_classifier.cli.live_show import all_of, drawn, open_show, say, say_status, smoothing
+from webcam_classifier.cli.live_display import (
+    all_of,
+    drawn,
+    open_display,
+    say,
+    say_status,
+    smoothing,
+)
 from webcam_classifier.cli.serving import check_is_no_picture, open_serving
 from webcam_classifier.cli.unknown_advice import UnknownAdvice
 from webcam_classifier.events.event_stream import EventStream
@@ -19,7 +26,7 @@ from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.live.region import FrameClassifier, PartClassifier, Region
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import UNKNOWN_NORMAL
-from webcam_classifier.ui.show import Show, SourceFacts, source_facts
+from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts, source_facts
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +35,14 @@ class LiveOutputs:
 
     Attributes:
         source: What is known about the source of the frames.
-        show: What the main thread shows.
+        display: What the main thread shows.
         events: Turns changes of the label into events; None if nothing takes events.
         on_status: Takes the camera's status when it changes.
         advice: Says what to do if nearly everything is unknown.
     """
 
     source: SourceFacts
-    show: Show
+    display: FrameDisplay
     events: EventStream | None
     on_status: Callable[[CameraStatus], None]
     advice: UnknownAdvice
@@ -68,7 +75,7 @@ def open_outputs(
         lambda: None if switch is None else switch.classifier.card,
         options.unknown or UNKNOWN_NORMAL,
     )
-    show = open_show(options, source, camera.is_device, stack, switch, advice)
+    display = open_display(options, source, camera.is_device, stack, switch, advice)
     check_is_no_picture(options, source)
     served = open_serving(
         options,
@@ -88,12 +95,12 @@ def open_outputs(
         source=source,
         served=served,
     )
-    on_status = [say_status if show.terminal is None else show.terminal.show_status]
+    on_status = [say_status if display.terminal is None else display.terminal.show_status]
     if events is not None:
         on_status.append(events.take_status)
         if switch is not None:
             events.change_model_with(switch.request)
-    return LiveOutputs(source, show, events, all_of(on_status), advice)
+    return LiveOutputs(source, display, events, all_of(on_status), advice)
 
 
 def build_loop(

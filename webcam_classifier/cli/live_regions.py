@@ -10,9 +10,9 @@ from pathlib import Path
 
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
+from webcam_classifier.cli.live_display import describe_card, run, say
 from webcam_classifier.cli.live_model import open_live_model
 from webcam_classifier.cli.live_outputs import build_loop, open_outputs
-from webcam_classifier.cli.live_show import describe_card, run, say
 from webcam_classifier.cli.region_argument import RegionArgument
 from webcam_classifier.cli.runtime_search import SearchesInTurn, first_runtime
 from webcam_classifier.cli.source_arguments import capture_settings, open_source
@@ -93,7 +93,7 @@ def _label(
     left = [model.classifier for model in models.values() if model.others_are_left]
     if left and camera.is_live:
         stack.enter_context(SearchesInTurn(left, options.threads, say))
-    run(loop, outputs.show, camera, outputs.source, outputs.advice)
+    run(loop, outputs.display, camera, outputs.source, outputs.advice)
 
 
 def _open(

@@ -12,7 +12,7 @@ from webcam_classifier.camera.demo import hold_pose_while
 from webcam_classifier.camera.protocol import Camera
 from webcam_classifier.cli.crop_argument import crop_of_source
 from webcam_classifier.cli.event_sinks import open_events
-from webcam_classifier.cli.live_show import all_of, open_video, run, say, say_status, smoothing
+from webcam_classifier.cli.live_display import all_of, open_video, run, say, say_status, smoothing
 from webcam_classifier.cli.output_arguments import model_folder
 from webcam_classifier.cli.recording_arguments import DATASET, RATE
 from webcam_classifier.cli.source_arguments import capture_settings, open_source
@@ -22,7 +22,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LiveLoop
 from webcam_classifier.runtime.choice import AUTO
 from webcam_classifier.runtime.providers import CPU, ExecutionConfig
-from webcam_classifier.ui.show import Show, SourceFacts, source_facts
+from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts, source_facts
 
 if TYPE_CHECKING:
     from webcam_classifier.teaching.session import TeachingSession
@@ -71,7 +71,12 @@ def teach(options: argparse.Namespace, on_loaded: Callable[[], None]) -> None:
             stack.enter_context(Window(TEACH_TITLE)), session, writer, mirrored=mirrored
         )
         try:
-            run(loop, Show(source, video=video, draw=window.picture, window=window), camera, source)
+            run(
+                loop,
+                FrameDisplay(source, video=video, draw=window.picture, window=window),
+                camera,
+                source,
+            )
         finally:
             is_saved = writer.finish()
             state, learning = session.state(), session.learning_state()

@@ -19,7 +19,7 @@ from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.model_switch import ModelSwitch
 from webcam_classifier.live.region import PartClassifier
 from webcam_classifier.model.classifier import Classifier
-from webcam_classifier.ui.show import SourceFacts
+from webcam_classifier.ui.frame_display import SourceFacts
 from webcam_classifier.web.addresses import (
     AddressOptions,
     is_loopback,

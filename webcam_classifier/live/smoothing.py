@@ -3,7 +3,7 @@
 This is a hidden Markov filter in continuous time. Its states are the labels and unknown, which
 change now and then by themselves, and a frame counts as evidence in proportion to the time that it
 stands for. So it is as steady at 10 frames a second as at 60. The constants are the best of those
-that `benchmarks/steadiness.py` tried; on the same sequences, an exponential average with the same
+that `benchmarks/smoothing.py` tried; on the same sequences, an exponential average with the same
 delay makes a hundred times as many wrong changes.
 """
 

@@ -189,8 +189,8 @@ def choose(
     ordered = sorted(measured, key=lambda one: one.milliseconds)
     within = [one for one in ordered if one.milliseconds <= latency] or ordered[:1]
     best = max(within, key=lambda one: one.accuracy)
-    rivals = max(1, len(within) - 1)
-    chosen = next(one for one in within if one is best or not _is_better(best, one, rivals))
+    comparisons = max(1, len(within) - 1)
+    chosen = next(one for one in within if one is best or not _is_better(best, one, comparisons))
     return BackboneChoice(tuple(ordered), chosen, latency, tuple(missing))
 
 

@@ -1,4 +1,4 @@
-"""Virtual environments for rivals that have no place among the project's requirements."""
+"""Virtual environments for baselines that have no place among the project's requirements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EnvironmentFailedError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """What a rival needs.
+    """What a baseline needs.
 
     Attributes:
         name: The folder's.

@@ -1,6 +1,6 @@
 """How steady the label is, and how late: ways to steady it, on sequences with known changes.
 
-    $ python -m benchmarks.steadiness DATA
+    $ python -m benchmarks.smoothing DATA
 
 DATA holds `thumbs/person_{1,2}` and `rock_paper_scissors/person_{1,2}` (benchmarks/README.md says
 where they come from), and `flowers/test` as what is of no label. Of each fifteen pictures of a

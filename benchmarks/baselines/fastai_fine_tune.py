@@ -30,8 +30,8 @@ from fastai.vision.all import (  # type: ignore[import-not-found,unused-ignore]
     vision_learner,
 )
 
-from benchmarks.rivals.exchange import Answer, Job, serve
-from benchmarks.rivals.torchvision_parts import place_weights
+from benchmarks.baselines.exchange import Answer, Job, serve
+from benchmarks.baselines.torchvision_parts import place_weights
 
 EPOCHS = 10
 _BATCH = 64

@@ -29,7 +29,7 @@ function block(value, expansion, filters, strides) {
 }
 
 /** Build the model as Teachable Machine holds it once it is loaded. */
-async function openRival(backend) {
+async function openBaseline(backend) {
   if (!(await tf.setBackend(backend))) throw new Error(`there is no ${backend} here`);
   const input = tf.input({ shape: [224, 224, 3] });
   const first = { filters: channels(32), kernelSize: 3, strides: 2, padding: "same", useBias: false };
@@ -43,6 +43,6 @@ async function openRival(backend) {
   value = tf.layers.dense({ units: 100, activation: "relu" }).apply(value);
   value = tf.layers.dense({ units: 3, activation: "softmax", useBias: false }).apply(value);
   const model = tf.model({ inputs: input, outputs: value });
-  window.rival = new tmImage.CustomMobileNet(model, { labels: ["a", "b", "c"] });
+  window.baseline = new tmImage.CustomMobileNet(model, { labels: ["a", "b", "c"] });
   return model.countParams();
 }

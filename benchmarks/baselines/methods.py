@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.rivals.environments import FASTAI, MEDIAPIPE, Environment
+from benchmarks.baselines.environments import FASTAI, MEDIAPIPE, Environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,27 +67,27 @@ class Method:
         return content.hexdigest()
 
 
-_OURS = ("train.py", "webcam_classifier/**/*.py", "benchmarks/rivals/ours.py")
-_TORCH = "benchmarks/rivals/torchvision_parts.py"
+_OURS = ("train.py", "webcam_classifier/**/*.py", "benchmarks/baselines/ours.py")
+_TORCH = "benchmarks/baselines/torchvision_parts.py"
 
 METHODS = (
-    Method("probe", "linear probe", "benchmarks.rivals.linear_probe", None,
-           ("benchmarks/rivals/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
-    Method("probe-scaled", "probe, standardised", "benchmarks.rivals.linear_probe", None,
-           ("benchmarks/rivals/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
-    Method("mediapipe", "MediaPipe hands", "benchmarks.rivals.mediapipe_hands", MEDIAPIPE,
-           ("benchmarks/rivals/mediapipe_hands.py",), False, 4, 0.05, 0.05),
-    Method("fastai", "fastai fine_tune", "benchmarks.rivals.fastai_fine_tune", FASTAI,
-           ("benchmarks/rivals/fastai_fine_tune.py", _TORCH),
+    Method("probe", "linear probe", "benchmarks.baselines.linear_probe", None,
+           ("benchmarks/baselines/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
+    Method("probe-scaled", "probe, standardised", "benchmarks.baselines.linear_probe", None,
+           ("benchmarks/baselines/linear_probe.py", _TORCH), False, 6, 0.03, 0.02),
+    Method("mediapipe", "MediaPipe hands", "benchmarks.baselines.mediapipe_hands", MEDIAPIPE,
+           ("benchmarks/baselines/mediapipe_hands.py",), False, 4, 0.05, 0.05),
+    Method("fastai", "fastai fine_tune", "benchmarks.baselines.fastai_fine_tune", FASTAI,
+           ("benchmarks/baselines/fastai_fine_tune.py", _TORCH),
            True, 10, 0.5, 0.02),
-    Method("notebook", "notebook recipe", "benchmarks.rivals.notebook", None,
-           ("benchmarks/rivals/notebook.py", _TORCH),
+    Method("notebook", "notebook recipe", "benchmarks.baselines.notebook", None,
+           ("benchmarks/baselines/notebook.py", _TORCH),
            True, 6, 1.2, 0.02),
-    Method("head", "ours, head", "benchmarks.rivals.ours", None, _OURS, True, 4, 0.03, 0.02),
-    Method("finetune", "ours, fine-tuned", "benchmarks.rivals.ours", None, _OURS, True,
+    Method("head", "ours, head", "benchmarks.baselines.ours", None, _OURS, True, 4, 0.03, 0.02),
+    Method("finetune", "ours, fine-tuned", "benchmarks.baselines.ours", None, _OURS, True,
            10, 0.7, 0.02),
 )  # fmt: skip
-"""In the table's order: rivals first."""
+"""In the table's order: baselines first."""
 
 
 def _code(path: Path) -> bytes:

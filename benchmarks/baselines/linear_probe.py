@@ -21,8 +21,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from benchmarks.rivals.exchange import Answer, Job, serve
-from benchmarks.rivals.torchvision_parts import Files, pretrained, squeeze_and_normalise
+from benchmarks.baselines.exchange import Answer, Job, serve
+from benchmarks.baselines.torchvision_parts import Files, pretrained, squeeze_and_normalise
 
 _BATCH = 8
 _MOST_STEPS = 5000  # of the solver, so that it is done before

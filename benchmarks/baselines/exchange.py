@@ -1,9 +1,9 @@
 """What goes into a child process that trains and classifies, and what comes out: two JSON files.
 
-    $ python -m benchmarks.rivals.linear_probe JOB.json ANSWER.json
+    $ python -m benchmarks.baselines.linear_probe JOB.json ANSWER.json
 
 Every method is asked in this way, ours included, so all get the very same pictures and weights.
-Nothing but the standard library is imported here: a rival's environment may hold little else.
+Nothing but the standard library is imported here: a baseline's environment may hold little else.
 """
 
 from __future__ import annotations

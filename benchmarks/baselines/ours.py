@@ -16,7 +16,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from benchmarks.rivals.exchange import Answer, Job, serve
+from benchmarks.baselines.exchange import Answer, Job, serve
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.finetune.settings import FinetuneSettings
 from webcam_classifier.model.classifier import Classifier

@@ -1,4 +1,4 @@
-"""Rivals for the tests of the accuracy benchmark: they read the truth off the asked names."""
+"""Baselines for the tests of the accuracy benchmark: they read the truth off the asked names."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.rivals.exchange import Answer, Job, serve
+from benchmarks.baselines.exchange import Answer, Job, serve
 
 
 def train_and_test(job: Job) -> Answer:
     if job.method == "broken":
-        sys.exit("this rival is broken")
+        sys.exit("this baseline is broken")
     if job.method == "slow":
         (Path(job.training_folder) / "started").write_text(str(os.getpid()))
         time.sleep(600)

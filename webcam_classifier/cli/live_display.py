@@ -26,7 +26,7 @@ from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
 from webcam_classifier.ui import window_words
-from webcam_classifier.ui.show import Show, SourceFacts
+from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts
 
 if TYPE_CHECKING:
     from webcam_classifier.ui.explanation import Explanation
@@ -39,7 +39,7 @@ SNAPSHOTS = Path("snapshots")
 
 def run(
     loop: LiveLoop,
-    show: Show,
+    display: FrameDisplay,
     camera: Camera,
     source: SourceFacts,
     advice: UnknownAdvice | None = None,
@@ -48,18 +48,18 @@ def run(
 
     Args:
         loop: Labels the frames.
-        show: Shows them.
+        display: Shows them to people.
         camera: Where they come from.
         source: What is known of it.
         advice: Says at the end how much was unknown; None if nothing needs to be said of that.
     """
     try:
         with loop:
-            show.run(loop)
+            display.run(loop)
     finally:
-        say(describe_end(loop, show, camera, source))
+        say(describe_end(loop, display, camera, source))
         if advice is not None:
-            advice.say_share(show.unknown.share, "pictures" if source.are_pictures else "frames")
+            advice.say_share(display.unknown.share, "pictures" if source.are_pictures else "frames")
 
 
 def all_of(hooks: Sequence[Callable[[_Told], None]]) -> Callable[[_Told], None]:
@@ -80,14 +80,14 @@ def smoothing(options: argparse.Namespace, camera: Camera) -> float:
     return default if camera.is_live else 0.0
 
 
-def open_show(
+def open_display(
     options: argparse.Namespace,
     source: SourceFacts,
     is_device: bool,
     stack: ExitStack,
     switch: ModelSwitch | None,
     advice: UnknownAdvice,
-) -> Show:
+) -> FrameDisplay:
     """Open the terminal output, the video file and the window, if they are wanted.
 
     Args:
@@ -129,7 +129,7 @@ def open_show(
             window.hint(window_words.unlike_training(regions))
         advice.say_recent(regions)
 
-    return Show(
+    return FrameDisplay(
         source,
         terminal=terminal,
         video=video,
@@ -154,7 +154,7 @@ def drawn(
         image: (height, width, 3) uint8, the frame's picture at any size.
         labelled: The labelled frame.
         status: A line about rate and age.
-        switch: As for `open_show`; the crop of its model is shown.
+        switch: As for `open_display`; the crop of its model is shown.
 
     Returns:
         (height, width, 3) uint8.
@@ -210,7 +210,7 @@ def open_window(
         source: What is known of the source.
         is_device: Whether it is a camera, whose picture is shown as a mirror image.
         stack: Closes the window.
-        switch: As for `open_show`.
+        switch: As for `open_display`.
     """
     if not (not source.are_pictures if options.window is None else options.window):
         return None
@@ -259,13 +259,13 @@ def describe_card(card: ModelCard) -> str:
     return f"{labels} ({card.backbone} at {card.input_size} pixels, {card.precision}, {accuracy})"
 
 
-def describe_end(loop: LiveLoop, show: Show, camera: Camera, source: SourceFacts) -> str:
+def describe_end(loop: LiveLoop, display: FrameDisplay, camera: Camera, source: SourceFacts) -> str:
     """Return a summary of the run, with the files that were skipped."""
     if source.are_pictures:
         lines = [f"{loop.counter.frames} pictures, {len(camera.skipped)} skipped"]
         lines += [f"  skipped {printable(path)}: {reason}" for path, reason in camera.skipped]
         return "\n".join(lines)
-    lines = [describe_run(loop.counter, loop.dropped_frames, loop.stages | show.stages)]
+    lines = [describe_run(loop.counter, loop.dropped_frames, loop.stages | display.stages)]
     lines += [f"  {printable(path)}: {reason}" for path, reason in camera.skipped]
     return "\n".join(lines)
 

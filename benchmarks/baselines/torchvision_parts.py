@@ -1,4 +1,4 @@
-"""What rivals that are built with torchvision share: pretrained weights and pictures."""
+"""What baselines that are built with torchvision share: pretrained weights and pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 def place_weights(stored: str, folder: Path) -> None:
     """Put the project's own weights where torchvision looks for downloaded ones.
 
-    So a tutorial's line, `squeezenet1_1(weights="DEFAULT")`, stands in a rival as it is written,
+    So a tutorial's line, `squeezenet1_1(weights="DEFAULT")`, stands in a baseline as it is written,
     and needs no download.
 
     Args:

@@ -22,8 +22,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
-from benchmarks.rivals.exchange import Answer, Job, serve
-from benchmarks.rivals.torchvision_parts import Files, pretrained, squeeze_and_normalise
+from benchmarks.baselines.exchange import Answer, Job, serve
+from benchmarks.baselines.torchvision_parts import Files, pretrained, squeeze_and_normalise
 
 EPOCHS = 30
 _BATCH = 8

@@ -91,7 +91,7 @@ class LabelWindow(Protocol):
         """Keep the picture until the user continues."""
 
 
-class Show:
+class FrameDisplay:
     """Shows labelled frames to people: on the terminal, in a video and in a window.
 
     Args:

@@ -1,4 +1,4 @@
-"""MediaPipe's hand landmarks and a linear classifier on them: the strongest rival for hands.
+"""MediaPipe's hand landmarks and a linear classifier on them: the strongest baseline for hands.
 
 The first hand's 21 points, x and y in pixels, relative to the wrist and divided by the largest of
 them, as https://github.com/Kazuhito00/hand-gesture-recognition-using-mediapipe does it; then
@@ -23,7 +23,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.rivals.exchange import Answer, Job, serve
+from benchmarks.baselines.exchange import Answer, Job, serve
 
 _POINTS = 21
 _MOST_STEPS = 5000  # of the solver, so that it is done before
