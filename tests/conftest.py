@@ -1,4 +1,4 @@
-"""What several tests need: real pictures and weights, a model of them, and an orderly process.
+"""What several tests need: real pictures and weights, a model of them, a browser, and order.
 
 Pictures and weights are looked for in the folder that $TEACH_CAMERA_TEST_DATA names, in
 `.test-data/` (where `make test-data` puts them), and in `../shared`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -150,6 +151,16 @@ def taught_model(
     command = [str(hands), "--output", str(folder), "--weights", str(squeezenet_weights)]
     train.main([*command, "--mode", "head", "--measured-only"])
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Chromium is; the test is skipped where it is not."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
 
 
 def _existing(name: str, what: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 
@@ -196,15 +194,6 @@ class TeachingPage:
         with self.page.expect_download() as download:
             self.page.locator(f'[data-testid="model-download"][data-file="{name}"]').click()
         download.value.save_as(path)
-
-
-def find_chromium() -> str:
-    """Where Chromium is; a test is skipped where it is not."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import APIResponse, FilePayload, Route, expect
 
 from tests.studio_files import files_below, picture, zipped
-from tests.studio_page import Clip, TeachingPage, find_chromium, open_page
+from tests.studio_page import Clip, TeachingPage, open_page
 from tests.studio_server import SMALL_CAMERA, need_weights, run_studio
 from tests.video_clips import RATE, number_of, write_numbered_video
 from webcam_classifier.dataset.picture_files import read_picture
@@ -30,15 +30,9 @@ PROJECT = zipped(
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    """Where Chromium is; the test is skipped where it is not."""
-    need_weights()
-    return find_chromium()
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the studio of all tests here keeps its data set; each test has labels of its own."""
+    need_weights()
     return tmp_path_factory.mktemp("studio")
 
 

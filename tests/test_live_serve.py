@@ -27,7 +27,6 @@ from playwright.sync_api import ConsoleMessage, FilePayload, Page, expect, sync_
 from benchmarks.mosquitto import Mosquitto, Subscriber
 from tests.colour_video import COLOURS
 from tests.live_server import PATIENCE, ColourCamera, LiveServer, jpeg_of, run_live
-from tests.studio_page import find_chromium
 from tests.studio_server import ROOT
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.cli import live
@@ -449,9 +448,8 @@ def try_a_red_picture(page: Page) -> None:
 
 @pytest.mark.slow
 def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
-    folder: Path, camera: ColourCamera
+    chromium: str, folder: Path, camera: ColourCamera
 ) -> None:
-    chromium = find_chromium()
     complaints: list[str] = []
     addresses: set[str] = set()
 

@@ -23,7 +23,6 @@ from benchmarks.mosquitto import Mosquitto, Subscriber
 from tests.colour_video import COLOURS
 from tests.labelled_frames import an_event, labelled_frame
 from tests.live_server import PATIENCE, ColourCamera, LiveServer, run_live
-from tests.studio_page import find_chromium
 from tests.tiny_model import write_tiny_model
 from webcam_classifier.camera.open_camera import open_camera
 from webcam_classifier.camera.protocol import CameraStatus
@@ -474,8 +473,9 @@ def test_no_region_changes_its_model(server: LiveServer) -> None:
     assert "Each region keeps its model" in answer.json["error"]
 
 
-def test_the_page_shows_a_line_for_each_region(server: LiveServer, camera: ColourCamera) -> None:
-    chromium = find_chromium()
+def test_the_page_shows_a_line_for_each_region(
+    chromium: str, server: LiveServer, camera: ColourCamera
+) -> None:
     complaints: list[str] = []
     camera.colour = "blue"
     with sync_playwright() as playwright:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.studio_page import find_chromium
 from tests.studio_server import SMALL_CAMERA, need_weights, run_studio
 from webcam_classifier.backbone.load import default_backbone
 from webcam_classifier.cli import collect
@@ -319,9 +318,8 @@ def test_the_page_reviews_moves_removes_and_takes_back(
 
 @pytest.mark.slow
 def test_the_review_needs_no_mouse(
-    tmp_path: Path, looked_at: tuple[Path, tuple[Suspect, ...]]
+    chromium: str, tmp_path: Path, looked_at: tuple[Path, tuple[Suspect, ...]]
 ) -> None:
-    chromium = find_chromium()
     dataset = tmp_path / "dataset"
     shutil.copytree(looked_at[0], dataset)
     before = files(dataset)

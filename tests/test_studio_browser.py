@@ -26,7 +26,6 @@ from tests.studio_page import (
     WIDTH,
     Clip,
     TeachingPage,
-    find_chromium,
     open_page,
 )
 from tests.studio_server import ROOT, SMALL_CAMERA, free_port, need_weights, run_studio
@@ -48,11 +47,10 @@ def clip(shared_data: Path) -> Clip:
     return Clip(frames)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Where Chromium is; the test is skipped where it is not."""
+@pytest.fixture(scope="module", autouse=True)
+def weights() -> None:
+    """All tests here need the pretrained weights."""
     need_weights()
-    return find_chromium()
 
 
 def teach_and_take_away(page: TeachingPage, camera: str, folder: Path) -> None:

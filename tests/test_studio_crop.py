@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.studio_page import find_chromium
 from tests.studio_server import StudioServer, run_small_studio
 from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.crop_file import CROP_FILE, find_crop
@@ -33,10 +32,10 @@ def studio(folder: Path) -> Iterator[StudioServer]:
 
 
 @contextmanager
-def opened(studio: StudioServer) -> Iterator[Page]:
+def opened(chromium: str, studio: StudioServer) -> Iterator[Page]:
     """The page in a browser that has a mouse and a touch screen, with a picture."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium())
+        browser = playwright.chromium.launch(executable_path=chromium)
         context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True)
         page = context.new_page()
         complaints: list[str] = []
@@ -96,9 +95,9 @@ def values(page: Page) -> list[str]:
 @pytest.mark.parametrize("by", ["mouse", "finger"])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_part_is_dragged_and_shown_and_taken_back(
-    studio: StudioServer, folder: Path, by: str, mirror: bool
+    chromium: str, studio: StudioServer, folder: Path, by: str, mirror: bool
 ) -> None:
-    with opened(studio) as page:
+    with opened(chromium, studio) as page:
         if is_mirrored(page) != mirror:
             page.get_by_test_id("mirror").click()
         page.get_by_test_id("choose-part").click()
@@ -130,8 +129,10 @@ def outside_is_dim(page: Page, crop: Crop) -> None:
     raise AssertionError("what is not looked at is not dimmed")
 
 
-def test_a_part_is_chosen_with_the_keyboard_alone(studio: StudioServer, folder: Path) -> None:
-    with opened(studio) as page:
+def test_a_part_is_chosen_with_the_keyboard_alone(
+    chromium: str, studio: StudioServer, folder: Path
+) -> None:
+    with opened(chromium, studio) as page:
         if is_mirrored(page):
             page.get_by_test_id("mirror").click()
         page.get_by_test_id("choose-part").focus()

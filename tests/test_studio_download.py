@@ -14,7 +14,6 @@ pytest.importorskip("playwright", reason="playwright is not installed (requireme
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser_page import PATIENCE, need_browser_runtime, open_browser, served
-from tests.studio_page import find_chromium
 from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
 from tests.tiny_model import CHANNEL_LABELS, write_tiny_model
 from webcam_classifier.cache_folder import cache_folder
@@ -39,10 +38,11 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "dataset"
 
 
-def test_the_model_comes_as_a_page_that_answers_as_it_does(dataset: Path, tmp_path: Path) -> None:
+def test_the_model_comes_as_a_page_that_answers_as_it_does(
+    chromium: str, dataset: Path, tmp_path: Path
+) -> None:
     need_weights()
     need_browser_runtime()
-    chromium = find_chromium()
     write_tiny_model(tmp_path / "models" / "model.onnx", unknown_threshold=1.5)
     with run_studio(tmp_path, *SMALL_CAMERA) as studio, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
@@ -83,14 +83,14 @@ def test_the_model_comes_as_a_page_that_answers_as_it_does(dataset: Path, tmp_pa
 
 
 def test_without_the_browsers_runtime_it_says_what_to_do(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chromium: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_weights()
     assert dataset
     write_tiny_model(tmp_path / "models" / "model.onnx")
     _leave_out(ONNXRUNTIME_WEB, tmp_path, monkeypatch)
     with run_studio(tmp_path, *SMALL_CAMERA) as studio, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium())
+        browser = playwright.chromium.launch(executable_path=chromium)
         page = _open(browser.new_page(), studio)
         page.get_by_test_id("pack-page").click()
         error = page.get_by_test_id("job-error")

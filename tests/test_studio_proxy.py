@@ -16,7 +16,6 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.studio_page import find_chromium
 from tests.studio_server import SMALL_CAMERA, Answer, StudioServer, need_weights, run_studio
 from tests.tls_proxy import TlsProxy, tls_proxy
 from webcam_classifier.cli import studio as studio_command
@@ -148,10 +147,10 @@ def test_forwarded_headers_are_not_trusted(tmp_path: Path) -> None:
             assert "http://127.0.0.1" in answer.json["error"]
 
 
-def test_a_browser_teaches_through_the_proxy(proxied: Proxied) -> None:
+def test_a_browser_teaches_through_the_proxy(chromium: str, proxied: Proxied) -> None:
     studio, _, _ = proxied
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium())
+        browser = playwright.chromium.launch(executable_path=chromium)
         page = browser.new_page(ignore_https_errors=True)  # nobody signed its certificate
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -16,7 +16,6 @@ from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import expect, sync_playwright
 from websockets.exceptions import ConnectionClosed
 
-from tests.studio_page import find_chromium
 from tests.studio_server import SMALL_CAMERA, Page, StudioServer, need_weights, run_studio
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.frame import BgrImage
@@ -137,8 +136,7 @@ def test_an_open_page_hears_something_each_second_even_without_a_camera(tmp_path
     assert "alive" in heard
 
 
-def test_the_page_shows_the_last_picture_as_what_it_is(tmp_path: Path) -> None:
-    chromium = find_chromium()
+def test_the_page_shows_the_last_picture_as_what_it_is(chromium: str, tmp_path: Path) -> None:
     with (
         taught_studio(tmp_path) as studio,
         studio.page() as other,

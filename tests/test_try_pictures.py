@@ -15,7 +15,7 @@ from tests.coloured_pictures import write_coloured_pictures
 from tests.drawn_pictures import draw
 from tests.simulated_poses import SMALL, pose_of
 from tests.studio_files import files_below, zipped
-from tests.studio_page import Clip, TeachingPage, find_chromium, open_page
+from tests.studio_page import Clip, TeachingPage, open_page
 from tests.studio_server import SMALL_CAMERA, StudioServer, need_weights, run_studio
 from webcam_classifier.dataset.picture_files import encode_snapshot
 
@@ -39,13 +39,6 @@ DROP = """([selector, kind, files]) => {
 }"""
 
 File = tuple[str, str, bytes]  # name, media type, content
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Where Chromium is; the test is skipped where it is not."""
-    need_weights()
-    return find_chromium()
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +236,7 @@ def test_who_only_watches_sees_answers_and_can_t_add(
 def test_the_simulated_hand_keeps_its_pose_while_a_button_is_held(
     chromium: str, tmp_path: Path
 ) -> None:
+    need_weights()
     with (
         run_studio(tmp_path, "--source", "demo", *SMALL) as studio,
         open_page(chromium, studio, Clip([])) as page,

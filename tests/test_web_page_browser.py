@@ -24,7 +24,6 @@ from tests.browser_page import (
     write_clip,
 )
 from tests.some_pictures import copy_some
-from tests.studio_page import find_chromium
 from tests.tiny_model import CHANNEL_LABELS, write_tiny_model
 from webcam_classifier.cli import evaluate, export
 from webcam_classifier.export.web_page import ONNXRUNTIME_WEB
@@ -47,24 +46,18 @@ _PARENT = """<!doctype html><meta charset="utf-8"><title>parent</title>
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    need_browser_runtime()
-    return find_chromium()
-
-
-@pytest.fixture(scope="module")
-def hands_page(taught_model: Path, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hands_page(taught_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with a head that was taught on real pictures."""
-    assert chromium
+    need_browser_runtime()
     folder = tmp_path_factory.mktemp("page") / "hands"
     export.main([str(taught_model), "--web", str(folder)])
     return folder
 
 
 @pytest.fixture
-def colour_page(chromium: str, tmp_path: Path) -> Path:
+def colour_page(tmp_path: Path) -> Path:
     """A page with a model of a few bytes."""
-    assert chromium
+    need_browser_runtime()
     write_tiny_model(tmp_path / "colours/model.onnx", unknown_threshold=1.5)
     export.main([str(tmp_path / "colours"), "--web", str(tmp_path / "page")])
     return tmp_path / "page"
