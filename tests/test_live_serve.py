@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import ConsoleMessage, FilePayload, Page, expect, sync_playwright
+from starlette.requests import ClientDisconnect
 
 from benchmarks.mosquitto import Mosquitto, Subscriber
 from tests.colour_video import COLOURS
@@ -35,7 +36,7 @@ from webcam_classifier.dataset.picture_files import decode_picture
 from webcam_classifier.errors import UserError
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.web.server import _is_about_us
-from webcam_classifier.web.streams import EventStreams
+from webcam_classifier.web.streams import EventStreams, MjpegStreams
 
 ENDS_WITHIN = 2.0  # seconds; what is asked of Ctrl-C
 CROP = Crop(0.125, 0.25, 0.5, 0.5)
@@ -172,6 +173,22 @@ def test_nobody_gets_anything_without_the_token(server: LiveServer) -> None:
     cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
     assert server.ask_without_cookie("GET", "/", headers=cookie).status == 200
     assert server.ask_without_cookie("GET", "/state", headers=server.bearer).status == 200
+
+
+def test_who_is_refused_a_web_socket_writes_nothing_to_the_terminal(server: LiveServer) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Origin": server.origin,
+    }
+    said = server.said
+    for path in ("/ws/live", "/ws/none"):
+        assert server.ask_without_cookie("GET", path, headers=upgrade).status == 401
+    assert server.ask("GET", "/ws/none", headers=upgrade).status == 404
+    server.state()
+    assert "ASGI" not in server.said.removeprefix(said)
 
 
 def test_other_names_and_pages_are_refused(server: LiveServer) -> None:
@@ -506,14 +523,41 @@ def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
 
 
 def test_the_last_events_still_reach_a_client_as_the_server_ends() -> None:
-    async def read() -> list[bytes]:
+    async def read() -> list[object]:
         streams = EventStreams()
-        stream = streams.stream(b"first", "", 0)
-        read = [await anext(stream)]
+        stream = aiter(streams.response(b"first", "", 0).body_iterator)
+        read: list[object] = [await anext(stream)]
         streams.offer("change", {"label": "cup"}, "run-1")
         streams.end()
         return [*read, *[message async for message in stream]]
 
     first, last = asyncio.run(read())
     assert first == b"first"
+    assert isinstance(last, bytes)
     assert b"cup" in last
+
+
+@pytest.mark.parametrize("path", ["/events", "/picture.mjpg"])
+def test_those_who_come_at_the_same_moment_count_as_well(path: str) -> None:
+    async def open_many() -> None:
+        events, pictures = EventStreams(), MjpegStreams()
+        streams = events if path == "/events" else pictures
+        waiting = []
+        for _ in range(16):
+            assert not streams.is_full
+            is_events = path == "/events"
+            waiting.append(events.response(b"", "", 0) if is_events else pictures.response())
+        assert streams.is_full
+
+        async def receive() -> dict[str, str]:
+            return {"type": "http.disconnect"}
+
+        async def send(_message: object) -> None:
+            raise OSError("the client was gone before the response began")
+
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+        with pytest.raises(ClientDisconnect):
+            await waiting[0](scope, receive, send)
+        assert not streams.is_full
+
+    asyncio.run(open_many())

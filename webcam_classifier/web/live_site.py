@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -110,9 +110,7 @@ class LiveRoutes:
             )
         first = sse_message("state", self._feed.state())
         last_id = request.headers.get("last-event-id", "")
-        return StreamingResponse(
-            self._feed.events.stream(first, last_id, int(latest)), media_type=EVENTS_TYPE
-        )
+        return self._feed.events.response(first, last_id, int(latest))
 
     async def still(self, _request: Request) -> Response:
         """Serve the newest picture with its labels drawn."""
@@ -127,7 +125,7 @@ class LiveRoutes:
             return Response(media_type=PICTURES_TYPE)
         if self._feed.pictures.is_full:
             raise too_many()
-        return StreamingResponse(self._feed.pictures.stream(), media_type=PICTURES_TYPE)
+        return self._feed.pictures.response()
 
     async def model(self, _request: Request) -> Response:
         """Answer with the models to choose from."""

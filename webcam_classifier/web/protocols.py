@@ -118,6 +118,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # uvicorn would report each refusal as a bug
 
     def keepalive_timeout(self) -> None:
         """Close it at once: uvicorn would first wait until all pending data is read."""

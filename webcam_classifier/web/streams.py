@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from webcam_classifier.web.json_text import json_text
 
@@ -52,16 +56,34 @@ class MjpegStreams:
         for client in self._clients:
             client.end()
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the parts of one client's response, until it is gone."""
+    def response(self) -> StreamingResponse:
+        """Return the response for one client, who counts from now on until it is gone."""
         client = _PictureClient()
         self._clients[client] = None
+        leave = partial(self._clients.pop, client)
+        return _CountedResponse(_parts(client), PICTURES_TYPE, leave)
+
+
+class _CountedResponse(StreamingResponse):
+    """A streaming response that calls a function at its end, even if it never began."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes], media_type: str, leave: Callable[[], object]
+    ) -> None:
+        super().__init__(content, media_type=media_type)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            while (jpeg := await client.next()) is not None:
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-                yield head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
+            await super().__call__(scope, receive, send)
         finally:
-            del self._clients[client]
+            self._leave()
+
+
+async def _parts(client: _PictureClient) -> AsyncIterator[bytes]:
+    while (jpeg := await client.next()) is not None:
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+        yield head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
 
 
 class _PictureClient:
@@ -129,24 +151,18 @@ class EventStreams:
         for client in self._clients:
             client.end()
 
-    async def stream(self, first: bytes, last_id: str, latest: int) -> AsyncIterator[bytes]:
-        """Yield one client's response, until it is gone.
+    def response(self, first: bytes, last_id: str, latest: int) -> StreamingResponse:
+        """Return the response for one client, who counts from now on until it is gone.
 
         Args:
             first: The first message.
             last_id: The last event the client got before a reconnect; later ones are sent again.
             latest: How many of the last events to send if `last_id` is not among those kept.
         """
-        client = _EventClient()
+        client = _EventClient([first, *self._missed(last_id, latest)])
         self._clients[client] = None
-        try:
-            yield first
-            for missed in self._missed(last_id, latest):
-                yield missed
-            while (message := await client.next()) is not None:
-                yield message
-        finally:
-            del self._clients[client]
+        leave = partial(self._clients.pop, client)
+        return _CountedResponse(client.messages(), EVENTS_TYPE, leave)
 
     def _missed(self, last_id: str, latest: int) -> list[bytes]:
         kept = list(self._kept)
@@ -156,9 +172,10 @@ class EventStreams:
 
 
 class _EventClient:
-    """A client of the event stream."""
+    """A client of the event stream, with the messages that it gets first."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Iterable[bytes]) -> None:
+        self._first = tuple(first)
         self._waiting: deque[bytes] = deque()
         self._is_over = False
         self._woken = asyncio.Event()
@@ -177,7 +194,14 @@ class _EventClient:
         self._is_over = True
         self._woken.set()
 
-    async def next(self) -> bytes | None:
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Yield its messages, until the end."""
+        for message in self._first:
+            yield message
+        while (later := await self._next()) is not None:
+            yield later
+
+    async def _next(self) -> bytes | None:
         """Wait for a message; a comment if none comes for a while, and None at the end."""
         if not self._waiting and not self._is_over:
             self._woken.clear()
