@@ -28,7 +28,7 @@ def test_the_best_within_the_time_is_taken() -> None:
     choice = choose([measured("slow", 9.0, 95), measured("fast", 2.0, 80)], latency=10.0)
     assert choice.chosen.name == "slow"
     assert [one.name for one in choice.measured] == ["fast", "slow"]
-    assert "0.950 (95 of 100)     chosen" in choice.describe()
+    assert "95.0 % (95 of 100)      chosen" in choice.describe()
 
 
 def test_a_lead_that_may_be_chance_is_not_worth_its_time() -> None:
@@ -61,7 +61,7 @@ def test_columns_stand_below_each_other_whatever_the_names() -> None:
     long = "a_network_with_a_long_name+another"
     choice = choose([measured(long, 2.0, 80), measured("short", 3.0, 95)], latency=5.0)
     header, first, second, *_ = choice.describe().splitlines()
-    assert header.index("accuracy") == first.index("0.800") == second.index("0.950")
+    assert header.index("accuracy") == first.index("80.0 %") == second.index("95.0 %")
 
 
 def test_where_none_is_fast_enough_the_fastest_is_taken() -> None:

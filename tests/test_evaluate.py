@@ -32,7 +32,7 @@ def test_the_processor_is_what_runs_it_and_is_named(
 
     told = capsys.readouterr().out
     assert "ms a picture on onnxruntime" in told
-    assert "live shows 1.00 correct, 0.00 wrong, 0.00 as unknown" in told
+    assert "live shows 100 % correct, 0 % wrong, 0 % as unknown" in told
     assert "note: the file names don't say which pictures are one burst" in told
     found = json.loads(figures.read_text())
     assert (found["shown_right"], found["shown_wrong"], found["shown_unknown"]) == (1, 0, 0)
@@ -45,7 +45,7 @@ def test_auto_measures_what_live_runs(colours: Path, capsys: pytest.CaptureFixtu
 
     evaluate.main(command)
 
-    assert "accuracy 1.000" in capsys.readouterr().out
+    assert "accuracy 100.0 %" in capsys.readouterr().out
     remembered = list((colours / "cache").rglob("choice-auto-0.json"))
     if len(installed_providers()) > 1:
         assert len(remembered) == 1

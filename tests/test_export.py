@@ -67,7 +67,7 @@ def test_the_verdict_rests_on_size_speed_agreement_and_accuracy(
     (verdict,) = (line for line in printed.splitlines() if line.startswith("verdict: "))
     assert re.match(
         r"verdict: (use it here: [\d.]+ times as fast as the original, \d+% of its size, "
-        r"36 of 36 answers the same, accuracy 1.000 instead of 1.000$"
+        r"36 of 36 answers the same, accuracy 100.0 % instead of 100.0 %$"
         r"|not faster on this device \()",
         verdict,
     )
@@ -90,7 +90,7 @@ def test_the_card_travels_with_what_was_done_and_measured(colours: Path) -> None
     assert (card.accuracy, card.accuracy_count) == (1.0, 18)
     assert len(card.history) == 1
     assert "calibrated on 36 training pictures" in card.history[0]
-    assert "100.0% of 36 answers equal" in card.history[0]
+    assert "100.0 % of 36 answers equal" in card.history[0]
     assert replace(card, precision="fp32", accuracy=0.5, accuracy_count=7, history=()) == original
 
 
@@ -108,7 +108,7 @@ def test_evaluate_runs_a_converted_model(colours: Path, capsys: pytest.CaptureFi
 
     evaluate.main([str(colours / "model/model.int8.onnx"), str(colours / "dataset")])
 
-    assert "accuracy 1.000" in capsys.readouterr().out
+    assert "accuracy 100.0 %" in capsys.readouterr().out
 
 
 def test_other_answers_leave_no_file(colours: Path) -> None:

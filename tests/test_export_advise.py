@@ -125,7 +125,7 @@ def test_a_fine_tuned_network_keeps_its_size(
 
     printed = capsys.readouterr().out
     assert "note: smaller pictures are tried for heads only" in printed
-    assert "1.000 (0.82 to 1.00)" in printed
+    assert "100.0 % (82 to 100 %)" in printed
     assert "96 pixels" not in printed
 
 

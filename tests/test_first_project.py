@@ -62,7 +62,7 @@ def test_every_command_of_the_first_project_works(
             said[line] = done.stdout
     assert len(said) == 4
     trained, asked, _, exported = said.values()
-    assert re.search(r"^accuracy 0\.\d+", trained, re.MULTILINE)
+    assert re.search(r"^accuracy \d+\.\d %", trained, re.MULTILINE)
     assert len(asked.strip().splitlines()) >= 3
     answers = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert answers

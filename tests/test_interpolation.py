@@ -36,7 +36,7 @@ def test_all_the_way_is_gone_where_that_is_best() -> None:
     assert choice.weight == WEIGHTS[-1]
     assert choice.right > choice.start_right
     assert choice.lead > choice.noise > 0.0
-    assert "100% of the way" in choice.describe()
+    assert "100 % of the way" in choice.describe()
 
 
 def test_a_part_of_the_way_is_gone_where_the_rest_is_worse() -> None:

@@ -32,6 +32,7 @@ _LAYERS: tuple[tuple[str, ...], ...] = (
         "rate_limiter",
         "priority",
         "sequences",
+        "percentage",
         "worker_threads",
         "closing",
         "progress",

@@ -173,7 +173,7 @@ def test_the_start_tells_model_labels_accuracy_source_and_provider(
 ) -> None:
     live.main([str(model), "--source", str(clip), "--no-window", "--frames", "1"])
     err = capfd.readouterr().err
-    for part in ("colours/model.onnx", "blue, green, red", "0.97 on 48", "64 x 48"):
+    for part in ("colours/model.onnx", "blue, green, red", "97.0 % on 48", "64 x 48"):
         assert part in err
     assert any(runtime in err for runtime in ("onnxruntime", "OpenVINO", "LiteRT"))  # the fastest
 

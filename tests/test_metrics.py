@@ -44,7 +44,7 @@ def test_the_table_names_each_label_and_its_figures() -> None:
     truths, answers = np.array([0, 1, 1]), np.array([0, 1, 0])
     table = format_table(evaluate_answers(["thumbs_up", "thumbs_down"], truths, answers))
     assert "thumbs_up" in table.splitlines()[1]
-    assert "0.500" in table.splitlines()[2]
+    assert "50.0 %" in table.splitlines()[2]
 
 
 def test_what_live_shows_is_right_wrong_or_unknown() -> None:
@@ -54,7 +54,7 @@ def test_what_live_shows_is_right_wrong_or_unknown() -> None:
     assert evaluation.accuracy == 3 / 5
     shares = (evaluation.shown_right, evaluation.shown_wrong, evaluation.shown_unknown)
     assert shares == (2 / 5, 1 / 5, 2 / 5)
-    assert "live shows 0.40 correct, 0.20 wrong, 0.40 as unknown" in describe_accuracy(evaluation)
+    assert "live shows 40 % correct, 20 % wrong, 40 % as unknown" in describe_accuracy(evaluation)
     assert "live" not in describe_accuracy_briefly(evaluation)
     found = json.loads(json.dumps(evaluation.to_dict()))
     assert [found[f"shown_{what}"] for what in ("right", "wrong", "unknown")] == list(shares)
@@ -73,7 +73,7 @@ def test_bursts_are_counted_whatever_their_numbers() -> None:
     assert evaluation.burst_counts.tolist() == [[1, 1], [2, 3], [1, 1]]
     low, high = evaluation.interval or (math.nan, math.nan)
     assert 0.0 < low < 0.8 < high < 1.0
-    assert f"0.800 ({low:.2f} to {high:.2f}) on 5 pictures of 3 bursts" in (
+    assert f"80.0 % ({100 * low:.0f} to {100 * high:.0f} %) on 5 pictures of 3 bursts" in (
         describe_accuracy(evaluation)
     )
     assert evaluation.to_dict()["bursts"] == 3
@@ -85,7 +85,9 @@ def test_an_interval_that_cant_be_given_is_null_and_said() -> None:
     assert evaluation.interval is None
     assert evaluation.to_dict()["interval"] == [None, None]
     told = describe_accuracy(evaluation)
-    assert told.startswith("1.000 on 40 pictures of 2 bursts, too few bursts for an interval; live")
+    assert told.startswith(
+        "100.0 % on 40 pictures of 2 bursts, too few bursts for an interval; live"
+    )
 
 
 def test_bursts_that_were_learnt_from_in_part_promise_nothing_of_new_ones() -> None:
@@ -96,7 +98,7 @@ def test_bursts_that_were_learnt_from_in_part_promise_nothing_of_new_ones() -> N
     assert cut.interval is None
     assert cut.to_dict()["interval"] == [None, None]
     told = describe_accuracy(cut)
-    assert "1.000 on 80 pictures of 4 bursts, no interval without a second burst" in told
+    assert "100.0 % on 80 pictures of 4 bursts, no interval without a second burst" in told
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ EVENTS: tuple[Event, ...] = (
     Epoch(0, 12, None, None, 0.5, 1.25),
     Epoch(3, 12, 0.7, 0.4, 0.95, 30.5, 91.5),
     Note("going on with 8"),
-    Result("accuracy 0.900", "models/cups", 0.9, (0.8, 0.96), 27, 30),
+    Result("accuracy 90.0 %", "models/cups", 0.9, (0.8, 0.96), 27, 30),
     Result("done"),
     Failed("There is no folder. Make one."),
 )
@@ -142,7 +142,7 @@ def test_every_stage_has_a_caption() -> None:
 
 def test_an_epoch_says_what_can_be_said() -> None:
     assert describe_epoch(Epoch(3, 12, 0.7, 0.4, 0.95, 30.5, 91.5)) == (
-        "epoch 3 of 12: loss 0.700, validation 0.950, 92 s left"
+        "epoch 3 of 12: loss 0.700, validation accuracy 95.0 %, 92 s left"
     )
     assert describe_epoch(Epoch(3, 12, 0.7, None, None, 30.5)) == "epoch 3 of 12: loss 0.700"
 
@@ -162,7 +162,7 @@ def test_the_terminal_shows_notes_and_epochs_at_once_and_long_work_at_its_end(
     out, told = capsys.readouterr()
     assert out == ""
     assert told.splitlines()[:2] == [
-        "epoch 1 of 12: loss 0.700, validation 0.950, 14 s left", "going on with 8",
+        "epoch 1 of 12: loss 0.700, validation accuracy 95.0 %, 14 s left", "going on with 8",
     ]  # fmt: skip
     assert told.splitlines()[2].startswith("analysing pictures: 5 in 1.")
     assert len(told.splitlines()) == 3

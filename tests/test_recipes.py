@@ -72,7 +72,7 @@ def test_flowers_whole_numbers_get_their_names(
     )  # fmt: skip
     said = capsys.readouterr().out
     assert "came split" in said
-    assert "top-5 accuracy 1.000" in said
+    assert "top-5 accuracy 100.0 %" in said
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["count"] == 18
     assert metrics["learnt_from_test"] is False

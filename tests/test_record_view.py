@@ -249,12 +249,12 @@ def test_a_long_line_gets_smaller_then_is_broken_and_then_shortened() -> None:
 
 def test_the_accuracy_says_what_it_rests_on_and_that_it_is_cross_validated() -> None:
     said = facts(LEARNT)
-    assert said[0] == "accuracy 0.942 (0.88 to 0.97) on 120 pictures"
-    assert said[1] == "live shows 0.94 correct, 0.06 wrong, 0.00 as unknown"
+    assert said[0] == "accuracy 94.2 % (88 to 97 %) on 120 pictures"
+    assert said[1] == "live shows 94 % correct, 6 % wrong, 0 % as unknown"
     assert said[2] == f"measured on {ACCURACY.rests_on}"
     assert len(said) == 3
     old = replace(LEARNT, accuracy=replace(ACCURACY, is_current=False), pending=3)
-    assert facts(old)[0] == "accuracy was 0.942 (0.88 to 0.97) on 120 pictures"
+    assert facts(old)[0] == "accuracy was 94.2 % (88 to 97 %) on 120 pictures"
     assert facts(old)[3] == "3 snapshots still being analysed"
 
 

@@ -186,7 +186,7 @@ def test_one_answer_in_a_hundred_may_differ_on_real_pictures_and_no_more() -> No
     answers[0] = (0.4, 0.6)
     assert why_not_equal(reference, answers, are_real=True, is_reduced=False) == ""
     answers[1] = (0.4, 0.6)
-    assert "98.0% of 100" in why_not_equal(reference, answers, are_real=True, is_reduced=False)
+    assert "98.0 % of 100" in why_not_equal(reference, answers, are_real=True, is_reduced=False)
 
 
 def test_on_made_up_pictures_the_probabilities_have_to_agree() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from webcam_classifier.percentage import percentage
 from webcam_classifier.progress import Epoch, Progress, Stage
 
 _CAPTIONS: Mapping[Stage, str] = {
@@ -33,12 +34,12 @@ def describe_progress(progress: Progress) -> str:
 
 
 def describe_epoch(epoch: Epoch) -> str:
-    """How an epoch went, such as `epoch 3 of 12: loss 0.612, validation 0.950, 24 s left`."""
+    """How an epoch went: `epoch 3 of 12: loss 0.612, validation accuracy 95.0 %, 24 s left`."""
     parts = []
     if epoch.training_loss is not None:
         parts.append(f"loss {epoch.training_loss:.3f}")
     if epoch.validation_accuracy is not None:
-        parts.append(f"validation {epoch.validation_accuracy:.3f}")
+        parts.append(f"validation accuracy {percentage(epoch.validation_accuracy)}")
     if epoch.seconds_left is not None:
         parts.append(f"{epoch.seconds_left:.0f} s left")
     text = f"epoch {epoch.number} of {epoch.epochs}"

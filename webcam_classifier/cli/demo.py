@@ -22,6 +22,7 @@ from webcam_classifier.cli import collect, export, live, train
 from webcam_classifier.cli.command_parser import CommandParser
 from webcam_classifier.command_names import as_installed
 from webcam_classifier.errors import UserError
+from webcam_classifier.percentage import percentage
 
 FOLDER = Path("demo_output")
 EARLIER = Path("demo_output.earlier")
@@ -116,9 +117,9 @@ def summary(model: Path, video: Path, lines: Path, seconds: float) -> str:
         [
             "",
             "All of this was a simulated camera: a drawn hand, in drawn rooms.",
-            f"accuracy on bursts that training never saw   {metrics['accuracy']:.2f}"
+            f"accuracy on bursts that training never saw   {percentage(metrics['accuracy'])}"
             f"  ({metrics['count']} snapshots)",
-            f"correct labels live, in rooms it never saw   {right / len(frames):.2f}"
+            f"correct labels live, in rooms it never saw   {percentage(right / len(frames))}"
             f"  ({len(frames)} frames)",
             f"age of the frame at its label, median        {ages[len(ages) // 2]:.1f} ms",
             f"annotated video                              {video.resolve()}",

@@ -51,6 +51,7 @@ from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.exchange.import_dataset import safe_label
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
+from webcam_classifier.percentage import percentage
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
@@ -129,7 +130,9 @@ def evaluate_pictures(
     print(f"accuracy {describe_accuracy(shown)}")
     print(f"{measured.milliseconds:.1f} ms a picture on {measured.runtime}")
     if top is not None:
-        print(f"top-{TOP} accuracy {top:.3f}: the actual label is among the {TOP} likeliest")
+        print(
+            f"top-{TOP} accuracy {percentage(top)}: the actual label is among the {TOP} likeliest"
+        )
     seen = _count_seen(classifier, pictures)
     background = None
     if seen == 0:  # a model recognises the background of its own training pictures
@@ -241,7 +244,10 @@ def ask(classifier: Classifier, path: Path) -> Prediction:
 
 def describe_answer(prediction: Prediction, count: int) -> str:
     """Return the likeliest labels of one picture, a line each, with their probabilities."""
-    lines = [f"{probability:6.1%}  {label}" for label, probability in prediction.top_shown(count)]
+    lines = [
+        f"{percentage(probability):>7}  {label}"
+        for label, probability in prediction.top_shown(count)
+    ]
     if prediction.is_unknown:
         lines.insert(0, "unknown: it is like none of the snapshots; the likeliest labels are")
     return "\n".join(lines)
@@ -262,7 +268,7 @@ def describe_own_figure(card: ModelCard) -> str:
     if card.accuracy is None:
         return "Its card has no figure of its own."
     return (
-        f"Its card says {card.accuracy:.3f} on {card.accuracy_count} pictures: "
+        f"Its card says {percentage(card.accuracy)} on {card.accuracy_count} pictures: "
         f"{card.accuracy_rests_on}."
     )
 

@@ -25,6 +25,7 @@ from webcam_classifier.live.terminal_lines import TerminalLines
 from webcam_classifier.live.timing import describe_run
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model_card import ModelCard
+from webcam_classifier.percentage import percentage
 from webcam_classifier.ui import window_words
 from webcam_classifier.ui.frame_display import FrameDisplay, SourceFacts
 
@@ -254,7 +255,7 @@ def describe_card(card: ModelCard) -> str:
     """Return one line with a model's labels and accuracy."""
     accuracy = "accuracy not measured"
     if card.accuracy is not None:
-        accuracy = f"accuracy {card.accuracy:.2f} on {card.accuracy_count} test pictures"
+        accuracy = f"accuracy {percentage(card.accuracy)} on {card.accuracy_count} test pictures"
     labels = ", ".join(card.shown_labels)
     return f"{labels} ({card.backbone} at {card.input_size} pixels, {card.precision}, {accuracy})"
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.intervals import burst_interval, wilson_interval
+from webcam_classifier.percentage import percentage
 
 FEW_PICTURES = 50
 """Below this many, a figure's interval is wider than the differences people argue about."""
@@ -177,8 +178,8 @@ def evaluate_answers(
 def describe_accuracy(evaluation: Evaluation) -> str:
     """Describe the accuracy, what it is based on, and what live shows of it.
 
-    Such as `0.967 (0.91 to 0.99) on 90 pictures of 12 bursts; live shows 0.91 correct, 0.02 wrong,
-    0.07 as unknown; none was not measured`.
+    Such as `96.7 % (91 to 99 %) on 90 pictures of 12 bursts; live shows 91 % correct, 2 % wrong,
+    7 % as unknown; cup was not measured`.
     """
     if evaluation.count == 0:
         return describe_accuracy_briefly(evaluation)
@@ -195,12 +196,11 @@ def describe_accuracy_briefly(evaluation: Evaluation) -> str:
 
 
 def describe_shown(evaluation: Evaluation) -> str:
-    """What live shows: `live shows 0.91 correct, 0.02 wrong, 0.07 as unknown`."""
-    right, wrong = evaluation.shown_right, evaluation.shown_wrong
-    return (
-        f"live shows {right:.2f} correct, {wrong:.2f} wrong, {evaluation.shown_unknown:.2f} "
-        "as unknown"
-    )
+    """What live shows: `live shows 91 % correct, 2 % wrong, 7 % as unknown`."""
+    right = percentage(evaluation.shown_right, 0)
+    wrong = percentage(evaluation.shown_wrong, 0)
+    unknown = percentage(evaluation.shown_unknown, 0)
+    return f"live shows {right} correct, {wrong} wrong, {unknown} as unknown"
 
 
 def describe_ground(evaluation: Evaluation) -> str:
@@ -210,15 +210,20 @@ def describe_ground(evaluation: Evaluation) -> str:
     return told if bursts is None or bursts == pictures else f"{told} of {_many(bursts, 'burst')}"
 
 
+def describe_interval(low: float, high: float) -> str:
+    """Describe an interval between two ratios: `96 to 98 %`."""
+    return f"{100 * low:.0f} to {percentage(high, 0)}"
+
+
 def _accuracy_and_ground(evaluation: Evaluation) -> str:
-    accuracy, ground = f"{evaluation.accuracy:.3f}", describe_ground(evaluation)
+    accuracy, ground = percentage(evaluation.accuracy), describe_ground(evaluation)
     if evaluation.cut_labels:
         return f"{accuracy} on {ground}, no interval without a second burst of each label"
     if evaluation.interval is None:
         what = "bursts" if evaluation.burst_count != evaluation.count else "pictures"
         return f"{accuracy} on {ground}, too few {what} for an interval"
     low, high = evaluation.interval
-    return f"{accuracy} ({low:.2f} to {high:.2f}) on {ground}"
+    return f"{accuracy} ({describe_interval(low, high)}) on {ground}"
 
 
 def _unmeasured(evaluation: Evaluation) -> str:
@@ -248,14 +253,14 @@ def format_table(evaluation: Evaluation) -> str:
         for label in evaluation.labels
     ]
     column = max(5, *(len(name) for name in short))
-    header = f"{'label':<{wide}}  count  recall  precision"
+    header = f"{'label':<{wide}}  count   recall  precision"
     if show_confusion:
         header += "   predicted: " + " ".join(f"{name:>{column}}" for name in short)
     lines = [header]
     for row, (label, figures) in zip(
         evaluation.confusion, evaluation.per_label().items(), strict=True
     ):
-        line = f"{label:<{wide}}  {figures.count:>5}  {_share(figures.recall):>6}"
+        line = f"{label:<{wide}}  {figures.count:>5}  {_share(figures.recall):>7}"
         line += f"  {_share(figures.precision):>9}"
         if show_confusion:
             line += "             " + " ".join(
@@ -274,4 +279,4 @@ def _or_null(value: float) -> float | None:
 
 
 def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+    return "-" if math.isnan(value) else percentage(value)

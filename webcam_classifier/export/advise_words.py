@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webcam_classifier.command_names import typed
+from webcam_classifier.evaluation.metrics import describe_interval
 from webcam_classifier.export.agreement import align
 from webcam_classifier.export.candidates import MUCH_FASTER, NEARLY_ALL, Candidate
 from webcam_classifier.model_card import ModelCard
+from webcam_classifier.percentage import percentage
 
 
 def describe_table(
@@ -37,8 +39,10 @@ def describe_table(
                 one.runs_on,
                 f"{one.milliseconds:.2f} ms",
                 f"{one.best_milliseconds:.2f} ms",
-                f"{one.accuracy:.3f} ({low:.2f} to {high:.2f})" if truth_is_known else "-",
-                f"{one.agreement:.1%}",
+                f"{percentage(one.accuracy)} ({describe_interval(low, high)})"
+                if truth_is_known
+                else "-",
+                percentage(one.agreement),
                 f"{one.size_in_bytes / 1e6:.2f} MB",
             ]
         )
@@ -64,7 +68,7 @@ def describe_recommendation(chosen: Candidate, today: Candidate, truth_is_known:
         meaning = "accurate" if truth_is_known else "close to it"
         return (
             f"the model as it is ({today.name}, on {today.runs_on}, {today.milliseconds:.2f} ms): "
-            f"nothing as {meaning} takes less than {MUCH_FASTER:.0%} of its time"
+            f"nothing as {meaning} takes less than {percentage(MUCH_FASTER, 0)} of its time"
         )
     speed = (
         f"{chosen.name}, on {chosen.runs_on}: {chosen.milliseconds:.2f} ms instead of "

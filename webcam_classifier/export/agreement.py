@@ -22,6 +22,7 @@ from webcam_classifier.export.candidate_trials import (
 )
 from webcam_classifier.export.check_pictures import UNKNOWN, CheckPictures
 from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.percentage import percentage
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.sequences import evenly_spaced
@@ -96,7 +97,7 @@ class Comparison:
             return self.inconclusive
         return (
             f"The converted model gives another answer on {self.count - self.equal_count} of "
-            f"{self.count} pictures, and at least {FEWEST_EQUAL:.0%} must be equal."
+            f"{self.count} pictures, and at least {percentage(FEWEST_EQUAL, 0)} must be equal."
         )
 
 
@@ -218,7 +219,7 @@ def describe_comparison(comparison: Comparison, pictures: CheckPictures, precisi
         told = describe_accuracy_briefly(before), describe_accuracy_briefly(after)
         rows.append(("accuracy", *told, ""))
     large, small = (f"{size / 1e6:.2f} MB" for size in comparison.sizes)
-    rows.append(("size", large, small, f"{comparison.size_ratio:.0%}"))
+    rows.append(("size", large, small, percentage(comparison.size_ratio, 0)))
     rows += _time_rows(comparison)
     sides = comparison.changed_sides
     unknown = [] if sides is None else [f"shown as unknown by only one of the two: {sides}"]
@@ -254,16 +255,18 @@ def verdict(comparison: Comparison, when_not_faster: str) -> str:
         return f"{comparison.describe_disagreement()} Keep fp32"
     if comparison.time_ratio > _FASTER:
         return (
-            f"not faster on this device ({comparison.time_ratio:.0%} of the original's time): "
-            f"{when_not_faster}"
+            f"not faster on this device ({percentage(comparison.time_ratio, 0)} of the original's "
+            f"time): {when_not_faster}"
         )
     accuracy = ""
     before, after = comparison.evaluations
     if before.count:
-        accuracy = f", accuracy {after.accuracy:.3f} instead of {before.accuracy:.3f}"
+        accuracy = (
+            f", accuracy {percentage(after.accuracy)} instead of {percentage(before.accuracy)}"
+        )
     return (
         f"use it here: {1 / comparison.time_ratio:.2f} times as fast as the original, "
-        f"{comparison.size_ratio:.0%} of its size, {comparison.equal_count} of "
+        f"{percentage(comparison.size_ratio, 0)} of its size, {comparison.equal_count} of "
         f"{comparison.count} answers the same{accuracy}"
     )
 
@@ -286,7 +289,7 @@ def _time_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
 
 def _time_row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
     cells = ["-" if time is None else f"{time:.2f} ms" for time in (before, after)]
-    ratio = f"{after / before:.0%}" if before and after else ""
+    ratio = percentage(after / before, 0) if before and after else ""
     return name, cells[0], cells[1], ratio
 
 

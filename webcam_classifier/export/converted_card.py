@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from webcam_classifier.export.agreement import Comparison
 from webcam_classifier.model_card import ModelCard
+from webcam_classifier.percentage import percentage
 
 
 def converted_card(
@@ -21,7 +22,8 @@ def converted_card(
     """
     if comparison is None:
         return replace(card, precision=precision, history=(*card.history, done))
-    step = f"{done}; {comparison.equal:.1%} of {comparison.count} answers equal to the original's"
+    equal = percentage(comparison.equal)
+    step = f"{done}; {equal} of {comparison.count} answers equal to the original's"
     if comparison.changed_sides is not None:
         step += f"; {comparison.changed_sides} of them unknown to one of both alone"
     if not comparison.agrees:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.calibration import fit_temperature
+from webcam_classifier.percentage import percentage
 
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 """Of the trained network, that are tried; 0 is the start, a head on the frozen network."""
@@ -52,7 +53,7 @@ class InterpolationChoice:
         """Describe the choice and its reason in one sentence."""
         if self.weight > 0.0:
             return (
-                f"{self.weight:.0%} of the way from the head to the trained network: "
+                f"{percentage(self.weight, 0)} of the way from the head to the trained network: "
                 f"{self.right} of {self.count} validation pictures right, the head "
                 f"{self.start_right}"
             )

@@ -20,6 +20,7 @@ from webcam_classifier.dataset.duplicates import Copy
 from webcam_classifier.evaluation.metrics import describe_shown
 from webcam_classifier.evaluation.top_k import TOP
 from webcam_classifier.model.heat_map import draw_heat_map
+from webcam_classifier.percentage import percentage
 from webcam_classifier.report.figures import (
     LABEL_COLOURS,
     draw_confusion,
@@ -320,7 +321,7 @@ def _history_figures(history: object) -> dict[str, str]:
 
 
 def _percent(share: float, decimals: int = 0) -> str:
-    return _prose(f"{100 * share:.{decimals}f} %")
+    return _prose(percentage(share, decimals))
 
 
 def _prose(text: str) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import OUTPUT_NAME
+from webcam_classifier.percentage import percentage
 from webcam_classifier.runtime.device_name import physical_cores
 from webcam_classifier.runtime.optimised_graph import optimised_graph
 from webcam_classifier.runtime.providers import CPU, PROVIDERS, ExecutionConfig, RuntimeChoice
@@ -164,7 +165,7 @@ def why_not_equal(reference: Answers, answers: Answers, are_real: bool, is_reduc
     if are_real:
         equal = float((reference.argmax(axis=1) == answers.argmax(axis=1)).mean())
         if equal < _FEWEST_EQUAL:
-            return f"only {equal:.1%} of {len(answers)} answers are the processor's"
+            return f"only {percentage(equal)} of {len(answers)} answers are the processor's"
         return ""
     difference = float(np.abs(reference - answers).max())
     if difference > _LARGEST_DIFFERENCE:

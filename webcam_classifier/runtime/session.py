@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.model_card import CARD_KEY, TRAIN_HINT, ModelCard, ModelError, read_card
+from webcam_classifier.percentage import percentage
 from webcam_classifier.private_onnxruntime import onnxruntime
 from webcam_classifier.runtime.error_summary import summarise_error
 from webcam_classifier.runtime.file_hashes import changed_files, note_hashes
@@ -327,7 +328,7 @@ def check_taken(session: onnxruntime.InferenceSession | LibrarySession, provider
     share = counts.get(registered, 0) / max(1, sum(counts.values()))
     if share < _FEWEST_NODES_SHARE:
         raise ProviderError(
-            f"{provider} takes only {share:.0%} of the graph and leaves the rest to the "
+            f"{provider} takes only {percentage(share, 0)} of the graph and leaves the rest to the "
             "processor, which is slower than either. Run it with --provider cpu."
         )
 

@@ -21,6 +21,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.head.cross_validation import left_out_logits
 from webcam_classifier.head.embedded_dataset import embedded_dataset
 from webcam_classifier.head.mirror_check import check_mirroring
+from webcam_classifier.percentage import percentage
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.providers import ON_ALL_CORES
 from webcam_classifier.runtime.session import open_session
@@ -88,9 +89,9 @@ class BackboneChoice:
                 ("over --latency", one.milliseconds > self.latency),
                 ("a faster one is as accurate", not is_on_frontier),
             ) if holds]  # fmt: skip
-            figure = f"{one.accuracy:.3f} ({one.right.sum()} of {one.right.size})"
+            figure = f"{percentage(one.accuracy)} ({one.right.sum()} of {one.right.size})"
             lines.append(
-                f"{one.name:<{wide}}{one.input_size:>7}{one.milliseconds:>9.1f}  {figure:<22}"
+                f"{one.name:<{wide}}{one.input_size:>7}{one.milliseconds:>9.1f}  {figure:<24}"
                 f"{', '.join(marks)}".rstrip()
             )
         lines += self.missing

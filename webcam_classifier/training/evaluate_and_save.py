@@ -39,6 +39,7 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import model_bytes, write_model
 from webcam_classifier.model_card import METRICS_NAME, MODEL_NAME, REPORT_NAME, ModelCard
+from webcam_classifier.percentage import percentage
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Result
 from webcam_classifier.report.analysis import analyse
@@ -266,7 +267,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
             "more bursts make it more certain"
         )
     if findings.top_k_accuracy is not None:
-        lines.append(f"top-{TOP} accuracy {findings.top_k_accuracy:.3f}")
+        lines.append(f"top-{TOP} accuracy {percentage(findings.top_k_accuracy)}")
     pictures = findings.task.pictures
     lines += describe_label_errors(
         findings.analysis.label_errors, pictures.names, findings.card.shown_labels
