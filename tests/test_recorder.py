@@ -524,7 +524,7 @@ def test_a_snapshot_of_a_removed_label_that_fails_is_told_and_ends_nothing(tmp_p
 
 def test_while_teaching_a_failure_is_shown_and_stands_in_no_way_of_an_edit(tmp_path: Path) -> None:
     (tmp_path / "pen").write_text("in the way")
-    recording = Recording(Dataset(tmp_path), rate=8.0, keep_all=True)
+    recording = Recording(Dataset(tmp_path, ["cup"]), rate=8.0, keep_all=True)
     recording.recorder.start_burst("pen")
     recording.recorder.save(picture())
     with recording.held_up():

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 
 from webcam_classifier.dataset.bursts import UndoneBurst
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
-from webcam_classifier.teaching.recording import DISK_TOO_SLOW, LATE_RELEASE
+from webcam_classifier.teaching.recording import DISK_TOO_SLOW, LATE_RELEASE, Recording
 from webcam_classifier.teaching.recording_session import RecordingSession
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -183,6 +185,48 @@ def test_labels_and_pictures_change_without_a_model_too(tmp_path: Path) -> None:
         assert session.remove_label("cup") == 0
         assert counts(session) == {"pencil": 0}
     assert len(list((tmp_path / ".removed").glob("*/pencil/*.jpg"))) == 1
+
+
+def test_nothing_is_recorded_for_a_label_that_is_being_renamed(tmp_path: Path) -> None:
+    ended = threading.Event()
+    raised: list[BaseException] = []
+
+    def record(session: RecordingSession) -> None:
+        index = 0
+        try:
+            while not ended.is_set():
+                for label in ("cup", "mug"):
+                    with suppress(UserError):
+                        session.start_recording(label, at_most=10_000)
+                    for _ in range(4):
+                        index += 1
+                        session.take(frame(index))
+        except BaseException as error:
+            raised.append(error)
+
+    with RecordingSession(tmp_path, ["cup"], rate=math.inf, keep_all=True) as session:
+        recording = threading.Thread(target=record, args=[session])
+        recording.start()
+        for turn in range(20):
+            session.rename_label(*(("mug", "cup") if turn % 2 else ("cup", "mug")))
+            time.sleep(0.02)
+        ended.set()
+        recording.join()
+        assert raised == []
+        assert list(counts(session)) == ["cup"]
+    assert not (tmp_path / "mug").exists()
+
+
+def test_nothing_is_recorded_while_pictures_are_being_changed(tmp_path: Path) -> None:
+    recording = Recording(Dataset(tmp_path, ["cup"]), rate=math.inf, keep_all=True)
+    with recording.held_up(), pytest.raises(UserError, match="at the moment"):
+        recording.start("cup", None)
+    with pytest.raises(UserError, match="no label 'mug'"):
+        recording.start("mug", None)
+    assert recording.label is None
+    recording.start("cup", None)
+    assert recording.take(frame(0))
+    recording.recorder.close()
 
 
 def test_a_change_that_fails_is_told_as_far_as_it_went(tmp_path: Path) -> None:

@@ -132,6 +132,11 @@ class Dataset:
         with self.changed:
             return tuple(self._pictures)
 
+    def check_known(self, label: str) -> None:
+        """Raise a `UserError` if there is no such label."""
+        if label not in self.labels:
+            raise UserError(f"There is no label {label!r}. Add it first.")
+
     @property
     def skipped(self) -> tuple[SkippedFile, ...]:
         """The files that are not used, and why; they are left where they are."""

@@ -54,11 +54,6 @@ class Edits:
         """The pictures that `undo_moves` would move back."""
         return self._moves.undoable
 
-    def check_known(self, label: str) -> None:
-        """Raise a `UserError` if there is no such label."""
-        if label not in self._dataset.labels:
-            raise UserError(f"There is no label {label!r}. Add it first.")
-
     def undo(self) -> UndoneBurst | None:
         """Take the last burst back."""
         with self._changing:
@@ -128,7 +123,7 @@ class Edits:
 
     def add_pictures(self, label: str, files: Iterable[tuple[str, bytes]]) -> tuple[Refusal, ...]:
         """Add pictures from elsewhere, and return those that were refused."""
-        self.check_known(label)
+        self._dataset.check_known(label)
         known = {content: picture.label for content, picture in self._dataset.contents().items()}
         burst = Burst(label)
         refused = []
@@ -144,7 +139,7 @@ class Edits:
             if burst.is_undone:  # while files were still coming: the rest can be undone as well
                 burst = Burst(label)
             with self._changing:
-                self.check_known(label)
+                self._dataset.check_known(label)
                 ending = picture_ending(content)
                 path = self._recording.recorder.add_file(burst, ending, content)
                 new = Picture(label, path.name, content_hash=content_hash)
@@ -162,7 +157,7 @@ class Edits:
             return ChosenFrame("", problem)
         burst = frames.burst
         with self._changing:
-            self.check_known(burst.label)
+            self._dataset.check_known(burst.label)
             if burst.is_undone:
                 raise UserError("This recording of the video was undone. Begin it again.")
             path = self._recording.recorder.add_file(burst, picture_ending(content), content)
@@ -253,7 +248,7 @@ class Edits:
         """
         with self._changing:
             if label is not None:
-                self.check_known(label)
+                self._dataset.check_known(label)
             with self._recording.held_up():
                 try:
                     yield

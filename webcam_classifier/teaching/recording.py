@@ -99,6 +99,12 @@ class Recording:
     def start(self, label: str, at_most: int | None) -> None:
         """Take the frames from now on; see `RecordingSession.start_recording`."""
         with self._lock:
+            # Looked up here, because a change of labels may have ended just before.
+            if self._is_held_up:
+                raise UserError(
+                    "The pictures are being changed at the moment. Record once that is done."
+                )
+            self._dataset.check_known(label)
             self._at_most = at_most
             if label == self._label:
                 return

@@ -137,9 +137,8 @@ class RecordingSession(Closing):
                 until it turns out that it is held. None is no limit.
 
         Raises:
-            UserError: There is no such label.
+            UserError: There is no such label, or labels or pictures are being changed.
         """
-        self._edits.check_known(label)
         self._recording.start(label, at_most)
         self._changed()
 
@@ -326,7 +325,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: There is no such label.
         """
-        self._edits.check_known(label)
+        self._dataset.check_known(label)
         return ChosenFrames(label, self._keeps_all)
 
     def add_frame(self, frames: ChosenFrames, image: BgrImage, content: bytes) -> ChosenFrame:
@@ -381,7 +380,7 @@ class RecordingSession(Closing):
         Raises:
             UserError: There is no such label.
         """
-        self._edits.check_known(label)
+        self._dataset.check_known(label)
         return self._dataset.names(label)
 
     def picture_path(self, label: str, name: str) -> Path:
