@@ -33,7 +33,7 @@ from webcam_classifier.errors import UserError
 LABELS = ("cup", "none", "pen", "cup 2")
 NAMES = ("a.jpg", "b.PNG", "deeper/a.jpg", "20260101T000000x000000-001-0001.jpg")
 SESSION = "20260102T000000xabcdef"
-KEPT = "always.jpg"  # in a folder that came split, so that it stays one
+KEPT = "always.jpg"  # in a predefined split, so that it stays one
 
 Place = tuple[str, str, str]
 """Root, label and name of a file."""

@@ -413,7 +413,7 @@ def test_parts_are_not_mixed_with_a_whole(tmp_path: Path) -> None:
     write_coloured_pictures(tmp_path / "dataset", 3, COLOURS, 1)
     source = write_zip(tmp_path / "ei.zip", EDGE_IMPULSE)
     before = everything(tmp_path / "dataset")
-    with pytest.raises(UserError, match=r"is split, and .* is one whole"):
+    with pytest.raises(UserError, match=r"has a predefined split, and .* has none"):
         import_dataset(source, tmp_path / "dataset")
     assert everything(tmp_path / "dataset") == before
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.test_report import findings_of, pictures_of
+from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.evaluation.metrics import evaluate_answers
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.report.analysis import Analysis
@@ -17,13 +18,23 @@ from webcam_classifier.report.findings import Findings
 from webcam_classifier.report.label_errors import LabelError
 from webcam_classifier.report.next_steps import next_steps
 from webcam_classifier.report.render import render_report
+from webcam_classifier.report.sentences import warnings_of
 
 LABELS = ("cup", "hand", "none")
 
 
-def findings(folder: Path, mistakes: Sequence[tuple[int, int]], label_errors: int = 0) -> Findings:
+def findings(
+    folder: Path,
+    mistakes: Sequence[tuple[int, int]],
+    label_errors: int = 0,
+    are_recorded: bool = False,
+) -> Findings:
     """Findings with these mistakes, each a true label and an answer."""
     test = pictures_of(folder, LABELS)
+    if are_recorded:
+        for path in folder.glob("*/*.jpg"):
+            path.rename(path.with_stem(f"20261122T143015x7f3a9c-001-0{path.stem}"))
+        test = load_labelled_pictures(folder, 64)
     found = replace(findings_of(test, Analysis(), wrong=0), test=test)
     answers, left = test.label_indices.copy(), list(mistakes)
     for place, truth in enumerate(test.label_indices.tolist()):
@@ -48,27 +59,42 @@ def findings(folder: Path, mistakes: Sequence[tuple[int, int]], label_errors: in
 
 
 @pytest.mark.parametrize(
-    ("mistakes", "expected"),
+    ("mistakes", "record", "add", "reason"),
     [
         (
             [(2, 0), (2, 0), (2, 0), (1, 0)],
-            'Record "none" with other things to see: 3 of 4 mistakes are "none" taken for "cup".',
+            'Record "none" with other things to see',
+            'Add pictures of other things to "none"',
+            '3 of 4 mistakes are "none" taken for "cup".',
         ),
         (
             [(1, 0), (1, 0), (1, 2), (1, 2), (0, 1)],
-            'Record "hand" in other ways: 4 of 5 mistakes are "hand" taken for others.',
+            'Record "hand" in other ways',
+            'Add more varied pictures to "hand"',
+            '4 of 5 mistakes are "hand" taken for others.',
         ),
         (
             [(0, 2), (0, 2), (1, 2), (1, 2), (0, 1), (1, 0)],
-            'Record the other labels where they resemble "none": 4 of 6 mistakes are others taken '
-            'for "none".',
+            'Record the other labels where they resemble "none"',
+            'Add pictures of other labels that resemble "none"',
+            '4 of 6 mistakes are others taken for "none".',
+        ),
+        (
+            [(0, 1), (1, 2), (2, 0)],
+            'Record more bursts of "cup", "hand" and "none"',
+            'Add more pictures of "cup", "hand" and "none"',
+            "the 3 mistakes are spread over them.",
         ),
     ],
 )
-def test_mistakes_say_what_to_record(
-    tmp_path: Path, mistakes: Sequence[tuple[int, int]], expected: str
+def test_mistakes_say_what_to_record_and_of_photographs_what_to_add(
+    tmp_path: Path, mistakes: Sequence[tuple[int, int]], record: str, add: str, reason: str
 ) -> None:
-    assert expected in next_steps(findings(tmp_path, mistakes))
+    recorded = findings(tmp_path / "recorded", mistakes, are_recorded=True)
+    assert f"{record}: {reason}" in next_steps(recorded)
+    photographs = next_steps(findings(tmp_path / "photographs", mistakes))
+    assert f"{add}: {reason}" in photographs
+    assert not any("burst" in step for step in photographs)
 
 
 def test_wrong_labels_come_first_and_are_no_mistakes_of_the_model(tmp_path: Path) -> None:
@@ -97,3 +123,10 @@ def test_a_command_has_the_folder_in_quotes_where_it_has_a_space(tmp_path: Path)
     (tmp_path / "my pictures").mkdir()
     first = next_steps(findings(tmp_path / "my pictures", [], label_errors=2))[0]
     assert f"--dataset '{tmp_path / 'my pictures'}'" in first
+
+
+def test_few_recordings_want_more_bursts_and_few_photographs_more_pictures(tmp_path: Path) -> None:
+    recorded = warnings_of(findings(tmp_path / "recorded", [], are_recorded=True))
+    assert "More bursts make it more certain." in recorded[0]
+    photographs = warnings_of(findings(tmp_path / "photographs", []))
+    assert "More pictures make it more certain." in photographs[0]

@@ -1,4 +1,4 @@
-"""Folders that come already split."""
+"""Folders with a predefined split."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_three_parts_are_used_as_they_are(tmp_path: Path, folders: tuple[str, st
     assert [len(part) for part in split.parts().values()] == [24, 9, 12]
     assert split.given == ("training", "validation", "test")
     said = describe_split(split, pictures.label_indices, pictures.labels)
-    assert "came split" in said
+    assert "has a predefined split" in said
     assert "note:" not in said
 
 

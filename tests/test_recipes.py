@@ -71,7 +71,7 @@ def test_flowers_whole_numbers_get_their_names(
          "--weights", str(squeezenet_weights)]
     )  # fmt: skip
     said = capsys.readouterr().out
-    assert "came split" in said
+    assert "has a predefined split" in said
     assert "top-5 accuracy 100.0 %" in said
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["count"] == 18

@@ -331,10 +331,10 @@ def test_what_is_not_there_is_said(dataset: Path) -> None:
             session.add_pictures("pen", [])
 
 
-def test_a_folder_that_came_split_is_refused(dataset: Path) -> None:
+def test_a_predefined_split_is_refused(dataset: Path) -> None:
     for part in ("train", "test"):
         write_scenes(dataset / part, {"cup": 1, "pen": 1})
-    with pytest.raises(UserError, match="came split"):
+    with pytest.raises(UserError, match="has a predefined split"):
         TeachingSession(dataset, tiny_backbone())
 
 

@@ -1,8 +1,8 @@
 """Measure a model file on labelled pictures that it has not seen, or classify one picture.
 
-Labelled pictures are in one folder for each label; of a folder that is already split, the test part
-is used. It runs the ONNX file with the code that live.py uses, on the processor, which gives the
-same figures everywhere; --provider auto measures it on the runtime that live.py uses.
+Labelled pictures are in one folder for each label; of a folder with a predefined split, the test
+part is used. It runs the ONNX file with the code that live.py uses, on the processor, which gives
+the same figures everywhere; --provider auto measures it on the runtime that live.py uses.
 
     $ python evaluate.py models/thumbs/model.onnx pictures/
     $ python evaluate.py models/thumbs/model.int8.onnx pictures/ --provider auto
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pictures = own_test_part(whole)
         if len(pictures) < len(whole):
             named = printable(options.pictures)
-            print(f"{named} came split; this is about the pictures of its test part")
+            print(f"{named} has a predefined split; these figures are of its test part")
         if whole.skipped:
             print(describe_skipped(whole.skipped))
         measured = evaluate_model(classifier, pictures)

@@ -13,8 +13,8 @@
 
 Pictures are expected in one folder for each label. A head is cross-validated: whole bursts are left
 out in turn, and then it is trained on all; fine-tuning holds whole bursts back. A label's only
-burst is cut in time, with a warning. Folders already split into train/ valid/ test/ are used
-as they are. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
+burst is cut in time, with a warning. A predefined split into train/ valid/ test/ is used
+as it is. The result is models/NAME/model.onnx with its card, report.html, and metrics.json
 with the same figures; fine-tuning adds checkpoint.safetensors, the trained parameters.
 """
 

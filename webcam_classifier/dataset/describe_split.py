@@ -78,7 +78,7 @@ def _table(split: Split, label_indices: NDArray[np.int64], labels: Sequence[str]
 def _describe_given(split: Split) -> str:
     """Say which parts are predefined, and how missing ones were made."""
     named = " and ".join((", ".join(split.given[:-1]), split.given[-1])).removeprefix(" and ")
-    sentence = f"The folder came split, and its parts for {named} are used as given"
+    sentence = f"The folder has a predefined split, and its parts for {named} are used as they are"
     if PARTS[TEST_PART] not in split.given and PARTS[VALIDATION_PART] in split.given:
         return (
             f"{sentence}. It has no test part: its validation pictures are tested on instead, and "
@@ -97,5 +97,5 @@ def _describe_balance(label_indices: NDArray[np.int64], labels: Sequence[str]) -
     return [
         f"warning: {labels[most]} has {counts[most]} pictures and {labels[fewest]} only "
         f"{counts[fewest]}. Both weigh the same in training, but the figures of the rare one are "
-        "rough: record more of it."
+        "rough: add more pictures of it."
     ]

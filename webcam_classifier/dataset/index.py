@@ -110,7 +110,7 @@ class Dataset:
         changed_at: Seconds on the monotonic clock: when a picture or a label was last added or
             removed.
         refused: Files that are not pictures, by label and key.
-        is_split: Whether the folder is already split into parts.
+        is_split: Whether the folder has a predefined split.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str] = (), crop: Crop | None = None) -> None:
@@ -382,16 +382,16 @@ class Dataset:
 
 
 def check_is_whole(folder: Path) -> None:
-    """Refuse a folder that is already split into parts: snapshots would change the test part.
+    """Refuse a folder with a predefined split: snapshots would change the test part.
 
     Raises:
-        UserError: It did, or it is a file.
+        UserError: It has one, or it is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file, and pictures need a folder. Name another one.")
     if folder.is_dir() and list_dataset(folder).is_split:
         raise UserError(
-            f"{folder} came split into parts, which recording would mix up. Train on it with "
+            f"{folder} has a predefined split, which recording would mix up. Train on it with "
             "`python train.py`, or name a folder with one folder for each label."
         )
 

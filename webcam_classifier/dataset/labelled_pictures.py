@@ -45,7 +45,7 @@ class LabelledPictures:
         sizes: (pictures, 2) int64, width and height of each file's picture, in pixels.
         skipped: The files that could not be used.
         part_indices: (pictures,) int64, an index into `predefined_split.PARTS` for each picture of
-            a folder that came split; None where it did not.
+            a folder with a predefined split; None without one.
         category_names: What people call the labels, for those that have such a name; see
             `category_names`.
         crop: The part of each picture that `images` gives; None is all of it.
@@ -214,7 +214,7 @@ def own_test_part(pictures: LabelledPictures) -> LabelledPictures:
     """Return a folder's pictures for testing: its test part, or all if it has none.
 
     Args:
-        pictures: Of a folder that is already split, or not.
+        pictures: Of a folder with or without a predefined split.
     """
     if pictures.part_indices is None:
         return pictures
@@ -229,8 +229,8 @@ def check_enough(dataset: Dataset) -> None:
         dataset: Refreshed; files that are not pictures are already removed.
 
     Raises:
-        UserError: Fewer than two labels, an empty label, or fewer than five pictures of one. If the
-            folder is already split, this is about its training part.
+        UserError: Fewer than two labels, an empty label, or fewer than five pictures of one. With a
+            predefined split, this is about its training part.
     """
     folder = dataset.folder
     labels = sorted(dataset.labels)
@@ -248,7 +248,7 @@ def check_enough(dataset: Dataset) -> None:
         named = ", ".join(f"{label!r} has {count}" for label, count in few.items())
         raise UserError(
             f"Each label needs at least {MINIMUM_PICTURES} readable pictures, and in {folder} "
-            f"{named}. Record more of it, or move the folder elsewhere."
+            f"{named}. Add more pictures of it, or move the folder elsewhere."
         )
 
 

@@ -75,7 +75,7 @@ class Listing:
     Attributes:
         folder: The data set.
         labels: The names of the labels, sorted; one may have no picture.
-        is_split: Whether it is already split into parts.
+        is_split: Whether it has a predefined split.
         pictures: In the order of their full names, component by component.
         skipped: What is not used.
     """

@@ -37,6 +37,6 @@ def describe_nested(pictures: LabelledPictures) -> str:
 
 
 def _below_part(name: str, label: str) -> list[str]:
-    """The parts of a path from the label on: a data set that came split has a folder above it."""
+    """The parts of a path from the label on: with a predefined split there is a folder above it."""
     parts = name.split("/")
     return parts[parts.index(label) :] if label in parts else []

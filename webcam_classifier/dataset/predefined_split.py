@@ -1,4 +1,4 @@
-"""Recognise a folder that is already split: `train/ valid/ test/`, each with label folders."""
+"""Recognise a predefined split: `train/ valid/ test/`, each with label folders."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ def part_of_name(name: str) -> int | None:
 
 
 def find_parts(folder: Path) -> dict[int, Path]:
-    """Find the parts of a folder that is already split.
+    """Find the parts of a folder with a predefined split.
 
-    It is if a training folder contains label folders and another part is beside it. `part_of_name`
-    says which names are those of parts: `train`, `Training`, `training_set` and the like. A
-    training folder that directly contains pictures is a label with that name. A test folder whose
-    pictures have no labels can't be used for testing, so it is not a part.
+    It has one if a training folder contains label folders and another part is beside it.
+    `part_of_name` says which names are those of parts: `train`, `Training`, `training_set` and the
+    like. A training folder that directly contains pictures is a label with that name. A test folder
+    whose pictures have no labels can't be used for testing, so it is not a part.
 
     Args:
         folder: It exists.
 
     Returns:
-        The folder of each part, by its index in `PARTS`; empty if the folder is not split.
+        The folder of each part, by its index in `PARTS`; empty if there is no split.
 
     Raises:
         UserError: Two folders are the same part, such as `val` and `valid`; one that is called

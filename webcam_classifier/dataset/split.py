@@ -2,7 +2,7 @@
 
 Frames of one burst are near duplicates of each other. A random split puts copies on both sides, and
 then reports 99 % for a model that has learnt nothing. So whole bursts are assigned to a part. A
-folder that is already split is used as it is.
+predefined split is used as it is.
 """
 
 from __future__ import annotations

@@ -187,10 +187,10 @@ def _part_folders(layout: Layout, dataset: Path, here: Listing | None) -> Mappin
     """Say which folder of the data set each part's labels are in."""
     is_split = any(one.part is not None for one in layout.pictures)
     if here is not None and here.pictures and here.is_split != is_split:
-        comes, there = ("split", "one whole") if is_split else ("one whole", "split")
+        has, lacks = ("What is read in", dataset) if is_split else (dataset, "what is read in")
         raise UserError(
-            f"What is read in is {comes}, and {dataset} is {there}: mixed, what measures would be "
-            "learnt from. Name a new folder with --dataset."
+            f"{has} has a predefined split, and {lacks} has none: mixed, the model would be "
+            "trained on test pictures. Name a new folder with --dataset."
         )
     if not is_split:
         return {None: ""}

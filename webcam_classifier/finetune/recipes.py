@@ -21,7 +21,7 @@ class Recipe:
         mode: Whether a head is fitted or layers are trained.
         backbone: torchvision's name of the network.
         input_size: The side of the square picture, in pixels.
-        shares: Of training, validation and test, if the folder is not already split.
+        shares: Of training, validation and test, if the folder has no predefined split.
         settings: How layers are trained, if they are; backbone and input size are those above.
     """
 
@@ -64,7 +64,7 @@ RECIPES = (
         name="vgg16-frozen",
         summary="VGG-16 with a frozen body and a new classifier of two layers (256 hidden units, "
         "dropout 0.4), stopped when the validation loss falls no more. The folder's own train, "
-        "valid and test parts are used; one that comes whole is split 50/25/25. For many labels "
+        "valid and test parts are used; one without them is split 50/25/25. For many labels "
         "of everyday things, such as Caltech-101.",
         mode="finetune",
         backbone="vgg16",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from webcam_classifier.command_names import typed
+from webcam_classifier.dataset.burst_numbers import are_bursts_named
+from webcam_classifier.percentage import percentage
 from webcam_classifier.report.findings import Answer, Findings
 
 _AT_MOST = 3  # sentences
@@ -80,12 +82,15 @@ def _record_mistaken(findings: Findings) -> str:
         )
     if of_answer >= _MOST_OF * len(mistakes):
         said = _quoted(findings, answer)
-        return (
-            f"Record the other labels where they resemble {said}: {of_answer} of {total} "
-            f"are others taken for {said}."
+        what = (
+            f"Record the other labels where they resemble {said}"
+            if _are_recorded(findings)
+            else f"Add pictures of other labels that resemble {said}"
         )
+        return f"{what}: {of_answer} of {total} are others taken for {said}."
     truths = [_quoted(findings, label) for label in dict.fromkeys(one.truth for one in mistakes)]
-    return f"Record more bursts of {_listed(truths)}: the {total} are spread over them."
+    more = "Record more bursts" if _are_recorded(findings) else "Add more pictures"
+    return f"{more} of {_listed(truths)}: the {total} are spread over them."
 
 
 def _mistakes(findings: Findings) -> list[Answer]:
@@ -97,8 +102,17 @@ def _mistakes(findings: Findings) -> list[Answer]:
 
 
 def _in_other_ways(findings: Findings, label: str) -> str:
-    what = "with other things to see" if label.lower() in _ANYTHING_ELSE else "in other ways"
-    return f"Record {_quoted(findings, label)} {what}"
+    is_anything = label.lower() in _ANYTHING_ELSE
+    quoted = _quoted(findings, label)
+    if not _are_recorded(findings):
+        what = "pictures of other things" if is_anything else "more varied pictures"
+        return f"Add {what} to {quoted}"
+    return f"Record {quoted} {'with other things to see' if is_anything else 'in other ways'}"
+
+
+def _are_recorded(findings: Findings) -> bool:
+    """Whether the training pictures are recordings by their names, and not photographs."""
+    return are_bursts_named(findings.task.pictures.names)
 
 
 def _record_elsewhere(findings: Findings) -> str:
@@ -114,10 +128,8 @@ def _record_more_kinds(findings: Findings) -> str:
     share = findings.evaluation.shown_unknown if findings.evaluation.count else None
     if share is None or share < _MANY_UNKNOWN:
         return ""
-    return (
-        f"Record bursts that differ more: {100 * share:.0f} % of what it was asked about is shown "
-        "as unknown."
-    )
+    more = "Record more varied bursts" if _are_recorded(findings) else "Add more varied pictures"
+    return f"{more}: {percentage(share, 0)} of the test pictures are shown as unknown."
 
 
 def _quoted(findings: Findings, label: str) -> str:

@@ -102,7 +102,7 @@ def _few(findings: Findings) -> str:
     if evaluation.count < FEW_PICTURES:
         return (
             f"{_many(evaluation.count, 'test picture')} are few, so the figure may be far off. "
-            "More bursts make it more certain."
+            f"More {'bursts' if findings.bursts_are_named else 'pictures'} make it more certain."
         )
     rare = [
         label for label, one in evaluation.per_label().items() if 0 < one.count < _FEW_OF_A_LABEL
@@ -194,7 +194,7 @@ def describe_split_rule(findings: Findings) -> str:
     """Say how test and training pictures were kept apart."""
     split = findings.task.split
     if "test" in split.given or "validation" in split.given:
-        sentence = "The parts are those that the folder came with."
+        sentence = "The split is predefined: the folder holds its parts."
         if split.leaked:
             sentence += f" {_many(split.leaked, 'test picture')} have a near duplicate in training."
         return sentence

@@ -264,7 +264,7 @@ def describe_training(findings: Findings, folder: Path) -> str:
     if evaluation.count < FEW_PICTURES:
         lines.append(
             f"warning: {evaluation.count} test pictures are few, so the figure may be far off; "
-            "more bursts make it more certain"
+            f"more {'bursts' if findings.bursts_are_named else 'pictures'} make it more certain"
         )
     if findings.top_k_accuracy is not None:
         lines.append(f"top-{TOP} accuracy {percentage(findings.top_k_accuracy)}")
