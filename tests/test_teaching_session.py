@@ -18,13 +18,18 @@ import pytest
 from tests.kept_embeddings import kept_embeddings
 from tests.stage import lesson, open_session, scene
 from tests.tiny_features import tiny_backbone
+from webcam_classifier.backbone.embedder import Embedder
 from webcam_classifier.dataset.bursts import UndoneBurst
 from webcam_classifier.dataset.embedding_cache import FILE_NAME
+from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import load_labelled_pictures
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.dataset.snapshot_name import SnapshotName, is_correction
 from webcam_classifier.errors import UserError
-from webcam_classifier.teaching.session import TeachingSession
+from webcam_classifier.head.learner import Learner
+from webcam_classifier.model.classifier import Classifier
+from webcam_classifier.teaching.background_learner import BackgroundLearner
+from webcam_classifier.teaching.session import TeachingSession, feature_card, feature_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -392,6 +397,35 @@ def test_nothing_is_lost_where_everything_happens_at_once(dataset: Path) -> None
     assert learning.learnt == sum(on_disk.values())
     (dataset / FILE_NAME).unlink()
     assert load_labelled_pictures(dataset, 64).skipped == ()
+
+
+@pytest.mark.slow
+def test_a_picture_that_is_removed_while_mirroring_is_checked_is_no_failure(
+    dataset: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_scenes(dataset, {"cup": 4, "pen": 4})
+    backbone, index = tiny_backbone(), Dataset(dataset)
+    index.refresh()
+    embedder = Embedder(backbone, index, threads=1)
+    for _ in embedder.embed_all():
+        pass
+    background = BackgroundLearner(
+        index,
+        Classifier.of_features(feature_file(backbone.features), feature_card(backbone, index)),
+        Learner(backbone),
+        embedder,
+        index.refresh,
+        lambda: None,
+        lambda: None,
+    )
+    (dataset / "cup" / "000.jpg").unlink()
+    with background:
+        ends = time.monotonic() + 10.0
+        while len(index) > 7:
+            assert time.monotonic() < ends, "the picture is still listed"
+            time.sleep(0.02)
+        assert background.wait(10.0)
+    assert "failed" not in capfd.readouterr().err
 
 
 KILLED = """

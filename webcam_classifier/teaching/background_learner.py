@@ -232,9 +232,15 @@ class BackgroundLearner:
         """Have all views embedded again if mirroring should be switched on or off.
 
         Returns:
-            Whether it was.
+            Whether it was, or has to be found out again.
         """
-        if not self._embedder.adapt(check_mirroring(self._dataset, self._embedder).mirrored):
+        try:
+            decision = check_mirroring(self._dataset, self._embedder)
+        except FileNotFoundError:  # moved or removed by now; the index will say so
+            with self._dataset.changed:
+                self._dataset.changed.wait(_IDLE_FOR)
+            return True
+        if not self._embedder.adapt(decision.mirrored):
             return False
         every = self._dataset.every()
         self._dataset.replace((one, replace(one, fingerprint=None)) for one in every)
