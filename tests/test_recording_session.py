@@ -20,6 +20,7 @@ from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.picture_files import encode_snapshot
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage, Frame
+from webcam_classifier.teaching.picture_moves import UndoableMoves
 from webcam_classifier.teaching.recording import DISK_TOO_SLOW, LATE_RELEASE, Recording
 from webcam_classifier.teaching.recording_session import RecordingSession
 
@@ -185,6 +186,23 @@ def test_labels_and_pictures_change_without_a_model_too(tmp_path: Path) -> None:
         assert session.remove_label("cup") == 0
         assert counts(session) == {"pencil": 0}
     assert len(list((tmp_path / ".removed").glob("*/pencil/*.jpg"))) == 1
+
+
+def test_pictures_are_moved_back_to_a_label_that_was_renamed_since(tmp_path: Path) -> None:
+    with RecordingSession(tmp_path, ["cup", "pen"]) as session:
+        session.add_pictures("cup", [(f"{n}.png", encode_snapshot(sharp(n))) for n in range(4)])
+        first, second, *_ = session.picture_names("cup")
+        session.remove_pictures([("cup", first)])
+        session.move_pictures([("cup", second)], "pen")
+        session.rename_label("cup", "mug")
+        session.rename_label("pen", "pencil")
+        assert session.undo_moves() == UndoableMoves(1, "pencil")
+        assert counts(session) == {"mug": 3, "pencil": 0}
+        assert session.undo_moves() == UndoableMoves(1, None)
+        assert counts(session) == {"mug": 4, "pencil": 0}
+        assert first in session.picture_names("mug")
+    assert files(tmp_path, "mug") == 4
+    assert not (tmp_path / "cup").exists()
 
 
 def test_nothing_is_recorded_for_a_label_that_is_being_renamed(tmp_path: Path) -> None:

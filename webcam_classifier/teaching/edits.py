@@ -86,6 +86,7 @@ class Edits:
             if (self._dataset.folder / old).is_dir():
                 (self._dataset.folder / old).rename(self._dataset.folder / label)
             self._recording.recorder.rename_label(old, label)
+            self._moves.rename_label(old, label)
             self._dataset.rename_label(old, label)
         return label
 

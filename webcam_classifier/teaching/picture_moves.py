@@ -153,6 +153,12 @@ class PictureMoves:
             self._note(moves, _Move(source, move_away(folder, "", source.name), None, None))
         return len(moves.moves)
 
+    def rename_label(self, old: str, new: str) -> None:
+        """Follow a label's folder to another name; pictures are moved back to where it is now."""
+        for moves in self._done:
+            moves.to = new if moves.to == old else moves.to
+            moves.moves = [self._renamed(move, old, new) for move in moves.moves]
+
     def undo(self) -> UndoableMoves | None:
         """Move the pictures that were moved last back to where they were.
 
@@ -173,6 +179,21 @@ class PictureMoves:
             self._take_back(last.moves[-1], last)
         self._done.pop()
         return told
+
+    def _renamed(self, move: _Move, old: str, new: str) -> _Move:
+        folder = self._dataset.folder
+
+        def path(there: Path) -> Path:
+            if not there.is_relative_to(folder / old):
+                return there
+            return folder / new / there.relative_to(folder / old)
+
+        def entry(picture: Picture | None) -> Picture | None:
+            if picture is None or picture.label != old:
+                return picture
+            return replace(picture, label=new)
+
+        return _Move(path(move.source), path(move.target), entry(move.before), entry(move.after))
 
     def _take_back(self, move: _Move, moves: _Moves) -> None:
         """Move one picture back, and drop its move from the list."""
