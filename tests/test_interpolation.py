@@ -74,7 +74,7 @@ def test_the_head_stays_where_it_has_all_left_out_pictures_right() -> None:
     choice = choose_interpolation(start, sure, _TRUTHS, _ALONE)
     assert choice.lead > choice.noise
     assert choice.weight == 0.0
-    assert "all 120 validation pictures right" in choice.describe()
+    assert "all 120 validation pictures correct" in choice.describe()
     start[0] = -start[0]
     assert choose_interpolation(start, sure, _TRUTHS, _ALONE).weight > 0.0
 

@@ -94,9 +94,8 @@ def test_where_the_validation_pictures_cannot_tell_the_head_stays_whatever_the_t
     assert outcome.mode == "head"
     assert outcome.graph == train_head(task, embedded).graph
     assert outcome.checkpoint is None
-    assert f" of {count} validation pictures right, the head {right_of_head(task, embedded)} (" in (
-        outcome.note
-    )
+    head = f"the head {right_of_head(task, embedded)} ("
+    assert f" of {count} validation pictures correct, {head}" in outcome.note
     assert "--minutes sets the time to try, not what is kept" in outcome.note
     assert "--mode finetune --interpolation-weight 1 keeps the trained network" in outcome.note
 
@@ -156,7 +155,7 @@ def test_what_is_better_by_more_than_chance_is_kept_and_what_is_hardly_better_is
     assert "more than chance gives the best of 3 epochs; kept epoch 3 of 3" in far_better.note
     head_right = right_of_head(hard_task, embedded)
     of_trained = right(probabilities(far_better, hard_task), hard_task)
-    said = f"{of_trained} of {len(asked)} validation pictures right, the head {head_right} ("
+    said = f"{of_trained} of {len(asked)} validation pictures correct, the head {head_right} ("
     assert said in far_better.note
     assert of_trained >= head_right + 6  # six in a row: 3 epochs / 2 ** 6 is below a tenth
 
@@ -255,7 +254,7 @@ def test_with_time_train_tries_more_and_says_what_it_found(
          "--device", "cpu"]
     )  # fmt: skip
     said = capsys.readouterr().out
-    assert "4 of 4 validation pictures right, the head 4" in said
+    assert "4 of 4 validation pictures correct, the head 4" in said
     assert not (tmp_path / "m" / "training.safetensors").exists()
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
     assert metrics["mode"] == "head"  # both are always right: nothing is gained by the other

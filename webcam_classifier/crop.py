@@ -1,4 +1,4 @@
-"""A part of the picture: the rest is neither learnt from nor looked at."""
+"""A crop: the part of the picture that is used for training and for classification."""
 
 from __future__ import annotations
 

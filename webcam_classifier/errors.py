@@ -1,4 +1,4 @@
-"""The one kind of error that a user is meant to read."""
+"""The error whose text is meant for the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from webcam_classifier.command_names import as_installed
 
 
 class UserError(Exception):
-    """Something the user can mend.
+    """Something that the user can fix.
 
     Its text is a sentence that says what is wrong, with the value, and a second one that says
     what to do next. Scripts print it without a traceback and end with exit code 1.

@@ -73,19 +73,19 @@ class ModelCard:
         created_at: UTC time of training, ISO 8601.
         dataset: The folder that it was trained with, as the user named it.
         data_hash: sha256 over the names and contents of all pictures of that folder.
-        accuracy: Share of right answers on test pictures, 0 to 1; None where none were left.
-        accuracy_count: How many test pictures that rests on.
-        accuracy_rests_on: What kept test pictures apart from training, in words.
+        accuracy: Share of correct answers on test pictures, 0 to 1; None without test pictures.
+        accuracy_count: How many test pictures it was measured on.
+        accuracy_rests_on: How test and training pictures were kept apart, in words.
         precision: Numbers of the graph: `fp32`, `fp16`, `int8`.
         history: What was done to the graph after training, oldest first.
         names: What people call the labels, in their order; none where labels say it themselves.
-        learnt_hashes: The contents of the pictures that it learnt from, as
+        learnt_hashes: The hashes of the pictures that it was trained on, as
             `evaluation.learnt_pictures` packs them; None where the file does not say.
-        unknown_threshold: The score above which a picture is of none of the labels; None where
-            the graph gives no such score.
-        strict_threshold: The score above which a picture is unlike what was recorded itself; None
-            where that is not known.
-        crop: The part of the camera's picture that it was taught; None is all of it.
+        unknown_threshold: The novelty score above which a picture is unknown; None where the
+            graph gives no such score.
+        strict_threshold: The novelty score above which a picture differs from the recordings
+            themselves; None where that is not known.
+        crop: The part of the camera's picture that it was trained on; None is all of it.
         format_version: Of this card; a newer one is refused by older programs.
     """
 

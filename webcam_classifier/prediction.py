@@ -1,4 +1,4 @@
-"""What a model says about one picture."""
+"""A model's prediction for one picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SURE_FROM = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says about one picture.
+    """A model's prediction for one picture.
 
     >>> import numpy as np
     >>> from webcam_classifier import Prediction
@@ -29,12 +29,12 @@ class Prediction:
     Attributes:
         labels: All labels, in the model's order.
         probabilities: (labels,) float32, they sum to 1.
-        unknown_score: How unlike everything that was shown it is, from 0 on; None where the model
-            can't say.
-        unknown_threshold: The score above which it is of none of the labels; None tells nothing.
+        unknown_score: The novelty score, 0 or more: how different the picture is from all training
+            pictures; None where the model has no such score.
+        unknown_threshold: The score above which the picture is unknown; None where there is none.
         names: What people call the labels; none where labels say it themselves.
-        embedding: (features,) float32, what the network made of the picture and the head answered;
-            None of a model file that does not tell it.
+        embedding: (features,) float32, the network's output that the head classifies; None for a
+            model file that does not return it.
         crop: The part of the picture that the embedding is of; None is all of it.
     """
 

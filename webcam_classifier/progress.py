@@ -99,7 +99,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch of fine-tuning came to.
+    """The figures of one epoch of fine-tuning.
 
     Attributes:
         number: From 1; 0 is the network before training, with only its head fitted.
@@ -164,7 +164,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command came to.
+    """The result of a command.
 
     Attributes:
         message: What came out, in a line for a person.
@@ -205,7 +205,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a command came to nothing.
+    """Why a command failed.
 
     Attributes:
         message: What is wrong and what to do next, for a person.

@@ -41,8 +41,8 @@ class HealthMonitor:
 
     Args:
         period: Seconds between two frames, if known; else 0.
-        looks: Whether pictures are checked: False for drawn or stored ones, which may rightly be
-            black or static.
+        looks: Whether pictures are checked: False for drawn or stored ones, which may legitimately
+            be black or static.
     """
 
     def __init__(self, period: float = 0.0, looks: bool = True) -> None:

@@ -215,7 +215,7 @@ def decide_mirroring(options: argparse.Namespace, dataset: Dataset, embedder: Em
 def plan(
     options: argparse.Namespace, pictures: LabelledPictures, command: str, started: float
 ) -> TrainingTask:
-    """Decide which pictures are learnt from and which are tested on, and print that.
+    """Decide which pictures are for training and which for testing, and print that.
 
     Args:
         options: From `parse`.

@@ -117,7 +117,7 @@ class EmbeddingCache:
         width: How many features an embedding has.
 
     Attributes:
-        width: That.
+        width: As given.
     """
 
     def __init__(self, dataset: Path, kind: str, width: int) -> None:

@@ -104,7 +104,7 @@ class Dataset:
         crop: The part of each picture that is looked at; None is all of it.
 
     Attributes:
-        folder: That.
+        folder: As given.
         crop: As above; everything known of pictures is about this part. `look_at` changes it.
         version: Counts the changes.
         changed_at: Seconds on the monotonic clock: when a picture or a label was last added or

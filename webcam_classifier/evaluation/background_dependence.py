@@ -61,7 +61,7 @@ class BackgroundResult:
         others: Of as many pictures of other labels, in which the same places were hidden, how
             many get this label.
         p_value: Of the difference, if the background does not matter: the sign test over pairs
-            that differ (I. McNemar, "Note on the sampling error of the difference between
+            that differ (Q. McNemar, "Note on the sampling error of the difference between
             correlated proportions or percentages", 1947, exact and one-sided).
         is_dependent: Whether the predictions depend on the background.
     """
@@ -79,7 +79,7 @@ class BackgroundCheck:
     """The results, label by label.
 
     Attributes:
-        labels: Those that could be asked about.
+        labels: Those that could be tested.
         examples: Pictures of labels that depend on the background, by their indices, with the
             object hidden, each (size, size, 3) uint8.
     """

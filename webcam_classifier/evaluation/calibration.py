@@ -40,7 +40,7 @@ def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.int64]) -> 
     more picture counts as wrong than was.
 
     Args:
-        logits: (pictures, labels), of pictures that were not learnt from.
+        logits: (pictures, labels), of pictures that were not trained on.
         truths: (pictures,) index of the right label.
 
     Returns:

@@ -62,7 +62,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, 0 to 1; nan without pictures."""
+        """Share of correct answers, 0 to 1; nan without pictures."""
         return _ratio(int(np.trace(self.confusion)), self.count)
 
     @property

@@ -1,4 +1,4 @@
-"""Top-k accuracy: whether the right label is among the likeliest few."""
+"""Top-k accuracy: whether the true label is among the likeliest few."""
 
 from __future__ import annotations
 

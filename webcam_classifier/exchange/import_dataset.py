@@ -65,7 +65,7 @@ def import_dataset(source: Path, dataset: Path, label: str | None = None) -> Imp
     Args:
         source: What another tool wrote, or `export_dataset`; see `layouts`.
         dataset: The folder; it is made where it is missing.
-        label: What all pictures show, whatever the source says; None believes it.
+        label: What all pictures show, whatever the source says; None takes its labels.
 
     Raises:
         UserError: The source is refused, its labels can't be folders beside each other, or the
@@ -82,10 +82,10 @@ class ImportOptions:
     """How to import.
 
     Attributes:
-        label: What all pictures show, whatever the source says; None believes it.
+        label: What all pictures show, whatever the source says; None takes its labels.
         as_whole: Whether parts, such as `train` and `test`, are merged.
         labels: That the data set has besides those of its folders.
-        check: Raises a `PictureError` for a file's content that is no picture to learn from.
+        check: Raises a `PictureError` for a file's content that is no usable picture.
         is_rehearsal: Whether to change nothing, and only find out what would be imported.
     """
 

@@ -24,8 +24,8 @@ class ManifestPicture:
         path: Below the data set, with forward slashes.
         label: What it shows.
         part: Of `predefined_split.PARTS`, or None where the data set is one whole.
-        burst: What it was recorded with, as `SESSION-BURST`; None for a single photograph, or one
-            of which nobody knows.
+        burst: What it was recorded with, as `SESSION-BURST`; None for a single photograph, or
+            where that is not known.
         sha256: Of the file.
     """
 

@@ -1,4 +1,4 @@
-"""Measure what a model could be on this device, and recommend one: accuracy against latency."""
+"""Measure variants of a model on this device, and recommend one: accuracy against latency."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class CheckPictures:
     Attributes:
         calibration: Pictures to measure ranges with; none of them is among the compared ones.
         compared: Pictures that both models classify.
-        truths: (compared,) int64: the index of the label for a test picture that was not learnt
-            from, otherwise `UNKNOWN`.
+        truths: (compared,) int64: the index of the label for a test picture that was not
+            trained on, otherwise `UNKNOWN`.
         origin: Which pictures are compared, in words.
         notes: What the user should know about pictures that could not be used.
     """
@@ -129,8 +129,8 @@ class HeldBack:
         validation: Likewise.
         test: Likewise.
         test_folder: Another folder with the test pictures; None if they are of the data set.
-        test_was_learnt: Whether the model learnt from the test pictures too, after accuracy had
-            been measured.
+        test_was_learnt: Whether the model was trained on the test pictures too, after its accuracy
+            had been measured.
         seed: Of the training.
         command: Of the training; empty if it is not known.
     """

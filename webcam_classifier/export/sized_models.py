@@ -51,7 +51,7 @@ class SizedModel:
     """A model in full precision, and the pictures to measure it with.
 
     Attributes:
-        path: The file. It has not learnt from pictures with a known truth.
+        path: The file. It was not trained on the pictures whose truth is known.
         size: The side of the square picture, in pixels.
         pictures: Of that size, to calibrate with and to compare on.
     """
@@ -81,8 +81,8 @@ def sized_models(
 ) -> SizedModels:
     """Return the model as it is, and retrained for smaller pictures.
 
-    If the model learnt from the test pictures after it had been measured, it is replaced by one
-    that did not.
+    If the model was trained on the test pictures after it had been measured, it is replaced by one
+    that was not.
 
     Args:
         original: The model.

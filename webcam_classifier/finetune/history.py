@@ -1,4 +1,4 @@
-"""The epochs so far: which is the best, whether it is time to stop, and what is told of them."""
+"""The epochs so far: which is the best, whether to stop, and what is reported of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDING = 1e-6  # of an accuracy in 32 bits
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Epoch 0 is the network with only its head fitted.
+    """The figures of one epoch. Epoch 0 is the network with only its head fitted.
 
     Attributes:
         number: From 0.
@@ -31,7 +31,7 @@ class Epoch:
 
 
 def is_best(history: Sequence[Epoch], best: Epoch | None) -> bool:
-    """Whether the last epoch takes the place of the best so far.
+    """Whether the last epoch is the best so far.
 
     More right answers win; of equals, the latest. Without validation pictures every epoch does.
 
@@ -77,7 +77,7 @@ def is_out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:
 
 
 def epoch_event(history: Sequence[Epoch], epochs: int) -> progress.Epoch:
-    """What a listener is told of the last epoch.
+    """The progress event of the last epoch.
 
     Args:
         history: At least one.

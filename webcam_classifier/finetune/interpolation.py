@@ -36,9 +36,9 @@ class InterpolationChoice:
         start_right: Pictures that the start gets right.
         right: Pictures that the kept network gets right.
         count: Of pictures.
-        lead: How much less likely the start makes the right labels, in nats a burst. Of the weight
-            that was chosen, or of the best one if the start is kept; NaN if too few bursts were
-            left out.
+        lead: The gain in log-likelihood of the true labels over the start, in nats per burst. Of
+            the weight that was chosen, or of the best one if the start is kept; NaN if too few
+            bursts were left out.
         noise: Standard error of that lead; NaN likewise.
     """
 
@@ -54,7 +54,7 @@ class InterpolationChoice:
         if self.weight > 0.0:
             return (
                 f"{percentage(self.weight, 0)} of the way from the head to the trained network: "
-                f"{self.right} of {self.count} validation pictures right, the head "
+                f"{self.right} of {self.count} validation pictures correct, the head "
                 f"{self.start_right}"
             )
         if np.isnan(self.lead):
@@ -64,12 +64,12 @@ class InterpolationChoice:
             )
         if self.start_right == self.count:
             return (
-                f"a head, as it has all {self.count} validation pictures right: no gain of trained "
-                "layers could be seen"
+                f"a head, as it has all {self.count} validation pictures correct: no gain of "
+                "trained layers could be seen"
             )
         return (
             "a head, as trained layers were not better by more than chance: the head has "
-            f"{self.start_right} of {self.count} validation pictures right"
+            f"{self.start_right} of {self.count} validation pictures correct"
         )
 
 
@@ -80,7 +80,7 @@ class WeightComparison:
     Attributes:
         weight: Of the trained network, one of `WEIGHTS`.
         right: Pictures that it gets right.
-        lead: How much less likely the start makes the right labels, in nats a burst.
+        lead: The gain in log-likelihood of the true labels over the start, in nats per burst.
         noise: Standard error of that lead.
         drop: By how much its accuracy is lower, the mean over bursts; negative if it is higher.
         drop_noise: Standard error of that drop.
@@ -95,7 +95,7 @@ class WeightComparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether it leads by more than chance, and loses no more right answers than by chance."""
+        """Whether its lead is more than chance, and its loss of correct answers no more."""
         return self.lead > self.noise and (
             self.drop <= 0.0 or self.drop < _ROUNDING * self.drop_noise
         )

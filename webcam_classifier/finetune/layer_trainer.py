@@ -91,11 +91,11 @@ class LayerTrainer:
     def train(
         self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None = None
     ) -> TrainingResult:
-        """Train on from the pretrained weights; see `finetune_layers`.
+        """Fine-tune the pretrained weights; see `finetune_layers`.
 
         Args:
             task: What to train on.
-            embedded: What the frozen network makes of it.
+            embedded: The embeddings of its pictures.
             epochs: Passes over the pictures; None takes those of the settings.
         """
         settings = dataclasses.replace(self.settings, epochs=epochs or self.settings.epochs)
@@ -143,14 +143,14 @@ def finetune_layers(
     Args:
         task: What to train on; its validation pictures choose the best epoch and the
             temperature.
-        embedded: What the frozen network makes of it, for the head to be initialised with; None
-            fits one.
+        embedded: The embeddings of its pictures, for the head to be initialised with; None fits
+            one.
         pretrained: Of the task's backbone.
         settings: How to train; backbone, input size and seed become the task's.
         resumption: Where the state of the training is kept; None doesn't keep it.
 
     Raises:
-        UserError: A setting is impossible, or the kept training another one.
+        UserError: A setting is impossible, or the saved state is of another training.
         PartIsDoneError: Several processes train together, this one is not the first of them, and
             its part is done.
     """

@@ -19,7 +19,7 @@ from webcam_classifier.finetune.distributed import rank, world_size
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that train together; without `torchrun` this one alone.
+    """The processes that train together; without `torchrun`, only this one.
 
     Attributes:
         rank: Of this one, from 0.

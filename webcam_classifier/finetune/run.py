@@ -396,7 +396,7 @@ class FinetuneRun:
             return "the last epoch: there were no validation pictures"
         if self.chooses:
             return f"the latest that is the best on {count} validation pictures, but for noise"
-        return f"the most right answers on {count} validation pictures; of equals, the latest"
+        return f"the most correct answers on {count} validation pictures; among equals, the latest"
 
     def _choose_interpolation(self, interrupted: bool) -> InterpolationChoice:
         """Interpolate the model between start and best epoch as left-out pictures suggest.

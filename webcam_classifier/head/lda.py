@@ -53,7 +53,7 @@ def discriminant(
     """Fit a linear discriminant with a covariance shrunk towards a multiple of the identity.
 
     Args:
-        sums: Over what is learnt from; every label has a picture.
+        sums: Over the training pictures; every label has one.
         shrinkage: How far, above 0, to 1.
 
     Returns:
@@ -78,7 +78,7 @@ def solve_head(sums: PooledSums, temperature: float, shrinkage: float = SHRINKAG
     and nothing iterates.
 
     Args:
-        sums: Over what is learnt from; every label has a picture.
+        sums: Over the training pictures; every label has one.
         temperature: What the logits are divided by.
         shrinkage: How far the covariance is shrunk towards a multiple of the identity, above 0, up
             to 1.

@@ -129,7 +129,7 @@ class Learner:
 
     @property
     def learnt(self) -> int:
-        """How many pictures the last head learnt from."""
+        """How many pictures the last head was fitted on."""
         with self._lock:
             return sum(map(len, self._summed.values()))
 

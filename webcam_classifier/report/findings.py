@@ -59,7 +59,7 @@ class Answer:
 
     @property
     def is_right(self) -> bool:
-        """Whether the answer is right."""
+        """Whether the answer is correct."""
         return self.truth == self.label
 
 
@@ -113,7 +113,7 @@ class Findings:
     """The results of a training task.
 
     Attributes:
-        task: What was taught from.
+        task: The inputs of the training.
         outcome: What came out.
         card: Of the model file.
         measured: The model's predictions for the test pictures.
@@ -172,7 +172,7 @@ class Findings:
 
     @cached_property
     def top_k_accuracy(self) -> float | None:
-        """How often the right label is among the likeliest few; None with few labels."""
+        """How often the true label is among the likeliest few; None with few labels."""
         truths = [answer.truth for answer in self.answers]
         return top_k_accuracy(self.measured.predictions, truths)
 

@@ -153,8 +153,8 @@ def right_answers(
     """Fit a head, and return which pictures it gets right.
 
     Args:
-        training: What to learn from; every label is among them.
-        asked: What to ask about.
+        training: The training pictures; every label is among them.
+        asked: The pictures to classify.
         label_count: How many labels there are.
 
     Returns:

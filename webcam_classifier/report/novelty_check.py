@@ -67,7 +67,7 @@ def check_novelty(
     Known pictures are of left-out bursts too, so that a new burst alone does not count as unknown.
 
     Args:
-        views: Frozen embeddings of the pictures that were taught.
+        views: Frozen embeddings of the training pictures.
         labels: The names.
         out_of_distribution: Embeddings of pictures of no label by their kind, each (pictures,
             features), such as those of `ood_pictures`.

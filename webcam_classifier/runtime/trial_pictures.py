@@ -37,7 +37,7 @@ class TrialPictures:
 def trial_pictures(model: Path, card: ModelCard) -> TrialPictures:
     """Return pictures of a model's data set, or synthetic ones if those are gone.
 
-    They are the pictures that were held back, or training pictures if the model learnt from all:
+    They are the pictures that were held back, or training pictures if the model was trained on all:
     to compare runtimes, any will do.
 
     Args:

@@ -41,7 +41,7 @@ class BackgroundLearner:
     """Keeps a classifier's head up to date with a data set.
 
     Args:
-        dataset: The pictures to learn from.
+        dataset: The training pictures.
         classifier: Gets each new head.
         learner: Fits the heads.
         embedder: Embeds picture files.

@@ -148,7 +148,7 @@ class Recording:
 
         Args:
             frame: The frame.
-            prediction: What the model said about it; its embedding is learnt from at once.
+            prediction: The model's prediction for it; its embedding is used for training at once.
             wait: Whether to wait for a slow disk rather than skip the frame.
 
         Returns:

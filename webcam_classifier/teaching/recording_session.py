@@ -101,8 +101,8 @@ class RecordingSession(Closing):
         It must be called in the loop's thread, before the next frame is labelled.
 
         Args:
-            labelled: The frame and its prediction. Without an embedding, it is learnt from a
-                little later.
+            labelled: The frame and its prediction. Without an embedding, it is used for
+                training a little later.
         """
         self.take(labelled.frame, labelled.prediction)
 
@@ -146,8 +146,8 @@ class RecordingSession(Closing):
         """End the burst; nothing happens if none is recorded.
 
         A recording without a limit drops the pictures of its last `LATE_RELEASE` seconds, but never
-        its first one: people release the key late, and what the camera sees by then would be taught
-        as this label.
+        its first one: people release the key late, and what the camera sees by then would get this
+        label.
 
         Args:
             released_at: When the key was released, in seconds on the monotonic clock; None is now.
@@ -170,7 +170,7 @@ class RecordingSession(Closing):
         self._change(lambda: self._edits.set_crop(crop, self._look_at))
 
     def undo(self) -> UndoneBurst | None:
-        """Undo the last burst: delete its pictures, and forget what was learnt from them.
+        """Undo the last burst: delete its pictures, and remove them from the head.
 
         Recording stops.
 

@@ -37,14 +37,14 @@ class LabelState:
 
 @dataclass(frozen=True, eq=False)
 class LearntAccuracy:
-    """The accuracy of the head on bursts that it did not learn from.
+    """The accuracy of the head on bursts that it was not fitted on.
 
     It is cross-validated: each burst is left out in turn and classified by a head fitted to the
     others. `train.py --mode head` writes the same figure for the same pictures.
 
     Attributes:
         evaluation: The figures.
-        rests_on: How the pictures that were classified were kept apart from those learnt, in words.
+        rests_on: How the classified pictures were kept apart from the training pictures, in words.
         is_current: Whether it is for the current pictures; otherwise it is a moment old.
     """
 
@@ -104,7 +104,7 @@ class LearningState:
         input_size: The side of its square input, in pixels.
         runtime: What runs it, with its version, for a person.
         learnt_labels: The labels that the head knows; none until two labels have a picture.
-        learnt: How many pictures the head has learnt from.
+        learnt: How many pictures the head was fitted on.
         pending: How many pictures, or their views, are still to be learnt; 0 when all are.
         accuracy: The last accuracy that was measured; None before the first.
         accuracy_advice: What is missing to measure an accuracy; empty if nothing is.

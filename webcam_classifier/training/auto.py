@@ -36,7 +36,7 @@ class Trainer(Protocol):
     def train(
         self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None
     ) -> TrainingResult:
-        """Train on from pretrained weights."""
+        """Fine-tune pretrained weights."""
 
     def train_from_scratch(self, task: TrainingTask, epochs: int) -> TrainingResult:
         """Train from random weights."""
@@ -67,8 +67,8 @@ class AutoTrainer:
         validation and test pictures as well.
 
         Args:
-            task: What to learn from.
-            embedded: What the frozen network makes of it.
+            task: What to train on.
+            embedded: The embeddings of its pictures.
         """
         head = train_head(task, embedded)
         trainer = None if self.build_trainer is None else functools.cache(self.build_trainer)
@@ -151,7 +151,7 @@ def _answers_of_graph(task: TrainingTask, graph: onnx.ModelProto) -> NDArray[np.
 
 def _figures(compared: PairedComparison) -> str:
     return (
-        f"{compared.candidate_right} of {compared.count} validation pictures right, the head "
+        f"{compared.candidate_right} of {compared.count} validation pictures correct, the head "
         f"{compared.baseline_right} (better on {compared.better} recordings, worse on "
         f"{compared.worse})"
     )

@@ -57,7 +57,7 @@ class MeasuredBackbone:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
+        """Share of correct answers, 0 to 1."""
         return float(self.right.mean()) if self.right.size else 0.0
 
 

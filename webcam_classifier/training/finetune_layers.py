@@ -16,7 +16,7 @@ class LayersTrainer(Protocol):
     def train(
         self, task: TrainingTask, embedded: EmbeddedDataset | None, epochs: int | None = None
     ) -> TrainingResult:
-        """Train on from pretrained weights."""
+        """Fine-tune pretrained weights."""
 
 
 def finetune_or_head(
@@ -28,7 +28,7 @@ def finetune_or_head(
 
     Args:
         trainer: Of layers.
-        task: What to learn from.
+        task: What to train on.
         embedded: The embeddings of its pictures; without them the trained layers are kept.
     """
     trained = trainer.train(task, embedded)

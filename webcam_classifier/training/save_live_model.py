@@ -1,4 +1,4 @@
-"""Save the model that was taught live: model, metrics and report."""
+"""Save the model that was trained live: model, metrics and report."""
 
 from __future__ import annotations
 

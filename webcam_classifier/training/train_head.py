@@ -12,14 +12,14 @@ from webcam_classifier.head.training_task import TrainingResult, TrainingTask
 
 
 def train_head(task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
-    """Fit a head with the learner, on the pictures that may be learnt from.
+    """Fit a head with the learner, on the pictures that are for training.
 
-    Without pictures that are kept to measure with, the figure is cross-validated over bursts, and
-    the head learns from all of them: it is the head that `live.py --teach` comes to.
+    If no pictures are held out for testing, the accuracy is cross-validated over bursts, and the
+    head is fitted on all of them: it is the same head as that of `live.py --teach`.
 
     Args:
-        task: What to learn from.
-        embedded: What the frozen network makes of it.
+        task: What to train on.
+        embedded: The embeddings of its pictures.
     """
     learnt = set(task.split.learnt.tolist())
     if task.is_cross_validated:
@@ -36,12 +36,12 @@ def train_head(task: TrainingTask, embedded: EmbeddedDataset) -> TrainingResult:
 
 
 def head_result(learner: Learner, backbone: Backbone, is_cross_validated: bool) -> TrainingResult:
-    """What a calibrated learner comes to.
+    """Return the training result of a calibrated learner.
 
     Args:
         learner: With pictures of two labels at least.
         backbone: The frozen network.
-        is_cross_validated: Whether the figure is that of its cross-validation.
+        is_cross_validated: Whether the accuracy is that of its cross-validation.
     """
     calibration, head = learner.calibration, learner.fit()
     if calibration is None or head is None:

@@ -59,7 +59,7 @@ class RecordView:
         keys: The keys that can be pressed.
         entry: A name that is being typed, or None.
         verdict: The model's answer, or the next step if it has none yet, in a band at the lower
-            edge; None leaves the band out, if no model is taught.
+            edge; None leaves the band out, if no model is trained.
         facts: At most three lines to the right of the verdict, the most important first.
         steps: How to begin, each step with its key; empty once something was recorded.
         status: Rate and age.

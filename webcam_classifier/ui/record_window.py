@@ -1,4 +1,4 @@
-"""The window for recording: hold a key to record, and watch the model's answer if one is taught."""
+"""The window for recording: hold a key to record, and watch a model's answer if there is one."""
 
 from __future__ import annotations
 

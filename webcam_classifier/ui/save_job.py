@@ -1,4 +1,4 @@
-"""Write the model that was taught in the background, and report on that."""
+"""Write the model of a session in the background, and report on that."""
 
 from __future__ import annotations
 

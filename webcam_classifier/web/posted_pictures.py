@@ -42,7 +42,7 @@ class PostedPictures:
 
         Returns:
             `width` and `height`, and the fields of the prediction, or `regions` with those of each
-            region. `model` is the path of the model; None for a head that is being taught.
+            region. `model` is the path of the model; None for a head that is being trained.
 
         Raises:
             UserError: It is too large or not a picture, or a model file was changed.

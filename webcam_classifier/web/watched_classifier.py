@@ -1,4 +1,4 @@
-"""The classifier of the studio's live picture: the head that is being taught, or a model file."""
+"""The classifier of the studio's live picture: the head that is being trained, or a model file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from webcam_classifier.prediction import Prediction
 class WatchedClassifier:
     """Classifies with the head or with a model; the choice can change while the loop is running.
 
-    The head's network runs on every frame in either case: recorded frames are learnt from its
-    embedding.
+    The head's network runs on every frame in either case: the embedding is used for training
+    when the frame is recorded.
 
     Args:
         head: Used from the loop's thread only.

@@ -394,12 +394,12 @@ export const texts = {
       label: {
         tab: "Look like another label",
         words:
-          "According to what was learnt without them, these belong to another label. Often a key was released too late.",
+          "Models that were trained without them predict another label. Often a key was released too late.",
         none: "No snapshot looks like another label.",
       },
       copy: {
         tab: "Near copies",
-        words: "Nearly the same as another snapshot of their label. They teach nothing new.",
+        words: "Nearly the same as another snapshot of their label. They add nothing new.",
         none: "No snapshot is a near copy of another.",
       },
       quality: {
@@ -408,8 +408,8 @@ export const texts = {
         none: "No snapshot is blurred, too dark or too bright.",
       },
       unlabelled: {
-        tab: "Without a label",
-        words: "Kept while it watched, because it was not sure. Say what they show.",
+        tab: "Unlabelled",
+        words: "Kept because the model was unsure about them. Choose a label for each.",
         none: "No picture waits for a label.",
       },
     },
