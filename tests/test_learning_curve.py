@@ -101,7 +101,7 @@ def test_a_random_split_flatters_where_pictures_of_a_recording_are_alike() -> No
     assert found.count == 180
     assert found.random > found.apart + 0.1
     assert found.is_flattering
-    assert "recognised, not learnt" in found.describe()
+    assert "near duplicates that it recognised" in found.describe()
     assert "With whole bursts held back" in found.describe()
     unnamed = compare_with_random_split(views, None, 3, seed=0, are_named=False)
     assert unnamed is not None

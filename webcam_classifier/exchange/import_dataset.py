@@ -36,7 +36,7 @@ class Imported:
     Attributes:
         tool: The tool whose layout it has, in words.
         added: Pictures by label.
-        parts: Pictures by the name of their part; none where all is one whole.
+        parts: Pictures by the name of their part; none without a predefined split.
         known: Pictures that were in the data set already, under the same label.
         elsewhere: Pictures that are in it under another label: their path, and that label.
         renamed: Labels that can't be folders, by what they became.
@@ -175,7 +175,7 @@ def _as_whole(layout: Layout) -> Layout:
     if not counts:
         return layout
     named = ", ".join(f"{count} {PARTS[part]}" for part, count in sorted(counts.items()))
-    note = f"It comes in parts ({named}). Here they are one whole: all of it is learnt from."
+    note = f"It has a predefined split ({named}). It is imported as one: training uses all of it."
     return replace(
         layout,
         pictures=[replace(one, part=None) for one in layout.pictures],

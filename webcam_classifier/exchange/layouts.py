@@ -56,7 +56,7 @@ class FoundPicture:
     Attributes:
         source: Its path in the source.
         label: As the tool has it; not a folder's name yet.
-        part: An index into `predefined_split.PARTS`, or None where all is one whole.
+        part: An index into `predefined_split.PARTS`, or None without a predefined split.
         name: What its file may be called: the path below the label's folder.
         sha256: What its content must have, where that is known.
     """
@@ -243,7 +243,9 @@ def _whole_or_split(pictures: Sequence[FoundPicture], notes: list[str]) -> list[
         return list(pictures)
     named = sorted(PARTS[part] for part in parts if part is not None)
     if named:
-        notes.append(f"All of it is taken as one whole, though parts are named: {named}.")
+        notes.append(
+            f"It names parts ({', '.join(named)}), but no complete split: it is imported as one."
+        )
     return [FoundPicture(one.source, one.label, None, one.name, one.sha256) for one in pictures]
 
 
@@ -335,7 +337,7 @@ def _folders(names: Sequence[str], tool: str) -> Layout:
             refused.append((name, one))
     notes = []
     if tree.parts and not tree.is_split:
-        notes.append(f"{min(tree.parts)}/ is taken as one whole, and as no label.")
+        notes.append(f"{min(tree.parts)}/ is no label, and the only part: it is imported as one.")
     return Layout(tool or "folders of labels", pictures, refused, notes)
 
 

@@ -23,7 +23,7 @@ class ManifestPicture:
     Attributes:
         path: Below the data set, with forward slashes.
         label: What it shows.
-        part: Of `predefined_split.PARTS`, or None where the data set is one whole.
+        part: Of `predefined_split.PARTS`, or None without a predefined split.
         burst: What it was recorded with, as `SESSION-BURST`; None for a single photograph, or
             where that is not known.
         sha256: Of the file.
@@ -42,8 +42,8 @@ class Manifest:
 
     Attributes:
         labels: All of them, one without a picture too.
-        parts: The folder of each part, by its name in `predefined_split.PARTS`; none where it is
-            one whole.
+        parts: The folder of each part, by its name in `predefined_split.PARTS`; none without a
+            predefined split.
         crop: The part of each picture that is looked at; None is all of it.
         pictures: In the order of the data set.
         files: The sha256 of each other file, by its path.

@@ -72,7 +72,7 @@ def to_coreml(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
         "was converted",
     )
     if original.card.crop is not None:
-        usage = (*usage, "this model was taught a part of the picture: cut it out before")
+        usage = (*usage, "this model was trained on a part of the picture: cut it out before")
     contents = {
         f"{PACKAGE_NAME}.zip": package,
         LABELS_NAME: labels,

@@ -153,7 +153,10 @@ def to_jetson(original: Classifier, pictures: Sequence[BgrImage], folder: Path) 
         "imagenet resizes the picture without averaging, so its answers can differ a little",
     )
     if original.card.crop is not None:
-        usage = (*usage, "this model was taught a part of the picture: cut it out before imagenet")
+        usage = (
+            *usage,
+            "this model was trained on a part of the picture: cut it out before imagenet",
+        )
     contents = {"model.onnx": content, LABELS_NAME: labels, CARD_NAME: card_for_others(original)}
     ran_on = f"onnxruntime {onnxruntime.__version__}"
     return ForeignModel(contents, np.array(answers, dtype=np.float32), None, ran_on, usage)

@@ -107,7 +107,9 @@ def what_it_takes(original: Classifier) -> str:
     """
     card = original.card
     size = card.input_size
-    part = "the whole picture" if card.crop is None else "the part that it was taught, cut out and"
+    part = (
+        "the whole picture" if card.crop is None else "the part that it was trained on, cut out and"
+    )
     unknown = ""
     if card.unknown_threshold is not None:
         unknown = f", and {UNKNOWN_NAME!r}, above {card.unknown_threshold:g} like none of them"

@@ -59,15 +59,15 @@ class RandomSplit:
         sentence = f"A random split would have reported {random}. "
         if not self.has_bursts:
             sentence += (
-                "No two of these pictures seem to be of one burst, so a random split has nothing "
-                "to recognise again."
+                "No two of these pictures seem to be of one burst, so a random split has no near "
+                "duplicates on both sides."
             )
         elif self.random - self.apart < _SAME:
             sentence += f"With {self.held_back} held back it is {apart}: no difference here."
         else:
             sentence += (
                 f"With {self.held_back} held back the same head reaches {apart}: the difference "
-                "is near copies that it would have recognised, not learnt."
+                "comes from near duplicates that it recognised."
             )
         if self.elsewhere is not None:
             sentence += f" In the other folder it is {100 * self.elsewhere:.1f} %."
