@@ -133,6 +133,20 @@ def test_events_alone_are_written_and_full_files_are_rotated(tmp_path: Path) -> 
     assert len(numbers) > 25
 
 
+def test_a_pipe_is_not_rotated(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with JsonLines(str(pipe), print, events_only=True, size_limit=1) as sink:
+            for number in range(3):
+                sink.take_event(an_event(number))
+        assert len(os.read(reader, 10_000).splitlines()) == 3
+    finally:
+        os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_a_line_of_a_frame_has_its_own_label_and_the_steady_one(tmp_path: Path) -> None:
     place = tmp_path / "frames.jsonl"
     with JsonLines(str(place), print) as sink:

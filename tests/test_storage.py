@@ -47,6 +47,31 @@ def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
         write_atomically(tmp_path / "models" / "model.onnx", b"")
 
 
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, b"new")
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    link.symlink_to("/dev/null")
+    write_atomically(link, b"new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
+def test_no_device_and_no_pipe_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "file").open("w") as file:
+        for place in (tmp_path / "pipe", Path(f"/dev/fd/{file.fileno()}")):
+            with pytest.raises(UserError, match="is a device or a pipe"):
+                replace_atomically(place, lambda partial: partial.touch())
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk takes root")

@@ -25,6 +25,7 @@ from webcam_classifier.temporary_files import (
 _TOGETHER_ENDING = ".together"
 _LOCKED_WITHIN = 10.0  # seconds; what is done under the lock takes milliseconds
 _TRY_EVERY = 0.01  # seconds
+_STREAM_FOLDERS = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -33,6 +34,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     After a crash at any moment the path holds the old content, the new content, or nothing. The
     unfinished file has a hidden name that every reader of this project passes over.
 
+    A device or a pipe, such as /dev/null or a shell's `>(command)`, is written to and not replaced.
+
     Args:
         path: Where the file belongs; missing folders above it are made.
         content: All of it.
@@ -40,6 +43,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: The folder can't be written, or the disk is full.
     """
+    if is_stream(path):
+        try:
+            _write_bytes(path, content)
+        except OSError as error:
+            raise UserError(explain_os_error(error, path)) from error
+        return
     replace_atomically(path, lambda partial: _write_bytes(partial, content))
 
 
@@ -51,9 +60,12 @@ def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
         write: Called with the hidden path to write to.
 
     Raises:
-        UserError: The folder can't be written, or the disk is full.
+        UserError: The folder can't be written, the disk is full, or a device or a pipe is there.
     """
     _refuse_folder(path)
+    # Root may replace them, and every program of the machine would miss its /dev/null.
+    if is_stream(path) or path.absolute().parent in _STREAM_FOLDERS:
+        raise UserError(f"{path} is a device or a pipe, and a file is to be written. Name a file.")
     partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +208,11 @@ def _explain_full_disk(path: Path) -> str:
 def _refuse_folder(path: Path) -> None:
     if path.name == "" or path.is_dir():
         raise UserError(f"{path} is a folder, and a file is to be written. Name a file.")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a device, a pipe or a socket is there: neither a file nor a folder."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _prepare_moves(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -14,7 +14,7 @@ from webcam_classifier.events.event_stream import steady_label
 from webcam_classifier.events.sink import DRAIN_SECONDS, QueuedSink, QueueSettings, Tell
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_fields
-from webcam_classifier.storage import explain_os_error
+from webcam_classifier.storage import explain_os_error, is_stream
 from webcam_classifier.visible_text import json_line
 
 STANDARD_OUTPUT = "-"
@@ -35,7 +35,7 @@ class JsonLines(QueuedSink[bytes]):
         tell: Called with a sentence when lines are dropped, because nobody reads standard output.
         events_only: Whether to write only events, not every frame.
         size_limit: The size in bytes at which a new file is begun; None never does. Standard output
-            has no limit.
+            and pipes have no limit.
         waits: Whether frames wait for slow writing instead of lines being dropped, as for a video
             file.
 
@@ -54,7 +54,8 @@ class JsonLines(QueuedSink[bytes]):
     ) -> None:
         self._path = Path(place)
         self._events_only = events_only
-        self._size_limit = None if place == STANDARD_OUTPUT else size_limit
+        has_limit = place != STANDARD_OUTPUT and not is_stream(self._path)
+        self._size_limit = size_limit if has_limit else None
         self._size = 0
         self._error: Exception | None = None
         try:
