@@ -21,7 +21,7 @@ def test_the_logits_fit_what_is_trained_on_and_say_the_same() -> None:
     model = PixelNetwork(network).eval()
     last = output_layer(model)
     with torch.no_grad():
-        last.weight.mul_(20_000.0)  # as sure of itself as a head on near copies is
+        last.weight.mul_(20_000.0)  # as sure of itself as a head on near duplicates is
     generator = np.random.default_rng(0)
     inputs = torch.from_numpy(generator.integers(0, 256, (24, 48, 48, 3), dtype=np.uint8))
     with torch.no_grad():

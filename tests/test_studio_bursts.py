@@ -1,4 +1,4 @@
-"""Frames of a video that the page sends: one burst, near copies left out, taken back as one."""
+"""Frames of a video that the page sends: one burst, near duplicates left out, taken back as one."""
 
 from __future__ import annotations
 

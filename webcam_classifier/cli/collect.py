@@ -261,7 +261,7 @@ def build_parser() -> CommandParser:
         const=True,
         type=Path,
         metavar="FOLDER",
-        help="record nothing; list snapshots that look like another label, are near copies, or "
+        help="record nothing; list snapshots that look like another label, are near duplicates, or "
         "blurred, or what live.py --keep-uncertain FOLDER has kept (default: the data set)",
     )
     parser.add_argument("--json", action="store_true", help="--review writes JSON")

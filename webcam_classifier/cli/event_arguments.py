@@ -166,7 +166,7 @@ def _add_uncertain_pictures(add: _Add) -> None:
         type=_an_hour,
         default=UNCERTAIN_RATE,
         metavar="N",
-        help="of such pictures an hour, at the most; near copies are left out "
+        help="of such pictures an hour, at the most; near duplicates are left out "
         "(default: %(default)g)",
     )
     add(

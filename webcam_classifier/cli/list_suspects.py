@@ -25,12 +25,12 @@ _TELL_EVERY = 1.0  # seconds
 _LISTED = 20  # snapshots listed for each reason
 _HEADS = {
     "label": "look like another label",
-    "copy": "are near copies of another snapshot of their label",
+    "copy": "are near duplicates of another snapshot of their label",
     "quality": "are too dark, too bright or blurred",
 }
 _HEADS_OF_ONE = {
     "label": "looks like another label",
-    "copy": "is a near copy of another snapshot of its label",
+    "copy": "is a near duplicate of another snapshot of its label",
     "quality": "is too dark, too bright or blurred",
 }
 

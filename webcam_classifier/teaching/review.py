@@ -1,4 +1,4 @@
-"""Find the snapshots that somebody should check: wrong labels, near copies, bad quality."""
+"""Find the snapshots that somebody should check: wrong labels, near duplicates, bad quality."""
 
 from __future__ import annotations
 

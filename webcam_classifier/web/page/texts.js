@@ -244,11 +244,11 @@ export const texts = {
   use: {
     title: "Use",
     save: "Save model",
-    how: "How to teach",
+    how: "How to train",
     quick: "Quick",
-    quickWords: "What it has learnt, in seconds.",
+    quickWords: "Trains a head on the snapshots, in seconds.",
     finetune: "Fine-tune",
-    finetuneWords: "Trains the network too, in minutes.",
+    finetuneWords: "Trains the network’s layers too, in minutes.",
     epochs: "Epochs",
     finetuneAndSave: "Fine-tune and save",
     twoLabels: "Record snapshots of at least two labels first.",
@@ -270,7 +270,7 @@ export const texts = {
     nothingRecorded: "Nothing is recorded unless you add it.",
     asking: "Looking…",
     pictureOf: (/** @type {string} */ name) => `The picture ${name}`,
-    nothingTaught: "Nothing is taught yet: it needs snapshots of two labels.",
+    nothingTaught: "Nothing is trained yet: it needs snapshots of two labels.",
     allLabels: (/** @type {number} */ count) => `All ${labels(count)}`,
     said: (/** @type {string} */ name, /** @type {string} */ answer) => `${name}: ${answer}`,
     sure: (/** @type {string} */ label, /** @type {number} */ share) =>
@@ -398,13 +398,13 @@ export const texts = {
         none: "No snapshot looks like another label.",
       },
       copy: {
-        tab: "Near copies",
+        tab: "Near duplicates",
         words: "Nearly the same as another snapshot of their label. They add nothing new.",
-        none: "No snapshot is a near copy of another.",
+        none: "No snapshot is a near duplicate of another.",
       },
       quality: {
         tab: "Blurred or dark",
-        words: "Hard to learn from.",
+        words: "Poor pictures to train on.",
         none: "No snapshot is blurred, too dark or too bright.",
       },
       unlabelled: {
