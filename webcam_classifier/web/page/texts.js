@@ -246,7 +246,7 @@ export const texts = {
     save: "Save model",
     how: "How to train",
     quick: "Quick",
-    quickWords: "Trains a head on the snapshots, in seconds.",
+    quickWords: "Trains a classifier on the snapshots, in seconds.",
     finetune: "Fine-tune",
     finetuneWords: "Trains the network’s layers too, in minutes.",
     epochs: "Epochs",
