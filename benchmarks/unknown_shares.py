@@ -25,6 +25,7 @@ PHOTOGRAPHS = (MASKS, *FLOWERS)
 Values = NDArray[np.float32]
 _FOLDS = 3
 _MOST_LEFT_OUT = 4  # labels, evenly among them: the rest takes long and says the same
+_WORTH_A_LINE = 0.01  # of a folder's pictures
 _OTHERS_EVERY = 3  # pictures of other data sets: one of so many
 
 
@@ -116,10 +117,13 @@ def print_shares(
     """Measure everything at the default threshold, and print one row for each kind of test."""
     rows: dict[str, list[list[float]]] = {}
     reaches: dict[str, list[NDArray[np.floating]]] = {}
+    of_others: dict[tuple[str, str], list[float]] = {}
     for share in shares(folders):
-        figures, reach = measure(share, folders, out_of_distribution)
+        novelty, figures, reach = measure(share, folders, out_of_distribution)
         rows.setdefault(share.row, []).append(figures)
         reaches.setdefault(share.kind, []).append(reach)
+        for name, asked in other_data(share, folders).items():
+            of_others.setdefault((share.row, name), []).append(passing(novelty, asked))
     header = (
         "asked about",
         "right",
@@ -143,6 +147,10 @@ def print_shares(
         cells += [f"{left[0]:.2f}, {left[1]:.2f}" if has_left else "-"]
         cells += [f"{left[2]:.3f}, {left[3]:.3f}" if has_left else "-"]
         print(f"| {row} | " + " | ".join(cells) + " |", flush=True)
+    print("\nother data shown, where more than 0.01 of a folder is:")
+    for (row, name), shown in of_others.items():
+        if np.mean(shown) > _WORTH_A_LINE:
+            print(f"  {row}: {name} {np.mean(shown):.3f}")
     print_reaches({kind: np.mean(found, axis=0) for kind, found in reaches.items()})
 
 
@@ -159,12 +167,12 @@ def print_reaches(reaches: Mapping[str, NDArray[np.floating]]) -> None:
 
 def measure(
     share: Share, folders: Mapping[str, Folder], out_of_distribution: Mapping[str, Values]
-) -> tuple[list[float], NDArray[np.floating]]:
+) -> tuple[Novelty, list[float], NDArray[np.floating]]:
     """Teach, and ask about everything.
 
     Returns:
-        The figures in the order of the table, nan where there are none; and what 95 % of the new
-        pictures that were answered right are within, in both distances.
+        The score; the figures in the order of the table, nan where there are none; and what 95 %
+        of the new pictures that were answered right are within, in both distances.
     """
     count = len(share.labels)
     head, novelty = fit_calibrated(share.training, count)
@@ -175,17 +183,24 @@ def measure(
     is_strictly_shown = scores <= novelty.strict_threshold
     figures = [is_right, is_right & is_shown, ~is_right & is_shown, ~is_shown]
     found = [float(one.mean()) for one in (*figures, is_right & is_strictly_shown)]
-    kind = share.folder.split("/")[0]
-    others = [folders[name].views for name in folders if name.split("/")[0] != kind]
-    other = np.concatenate([originals(views)[0][::_OTHERS_EVERY] for views in others])
-    found.append(passing(novelty, other))
+    found.append(passing(novelty, np.concatenate(list(other_data(share, folders).values()))))
     for drawn in out_of_distribution.values():
         is_none = np.array(share.labels)[head.logits(drawn).argmax(axis=1)] == "none"
         passes = novelty.scores(drawn) <= UNKNOWN_THRESHOLD
         found += [float(passes.mean()), float((passes & ~is_none).mean())]
     found += left_out(share)
     reach = np.quantile(novelty.distances(asked[is_right]), KNOWN_SHARE, axis=0)
-    return found, reach
+    return novelty, found, reach
+
+
+def other_data(share: Share, folders: Mapping[str, Folder]) -> dict[str, Values]:
+    """Some pictures of each folder of another kind, (pictures, features)."""
+    kind = share.folder.split("/")[0]
+    return {
+        name: originals(folder.views)[0][::_OTHERS_EVERY]
+        for name, folder in folders.items()
+        if name.split("/")[0] != kind
+    }
 
 
 def left_out(share: Share) -> list[float]:
