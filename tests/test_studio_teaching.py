@@ -181,7 +181,7 @@ def test_the_model_that_is_taught_is_downloaded_watched_and_measured_alike(
         str(tmp_path / "dataset"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "accuracy 1.0" in done.stdout
+    assert "accuracy 100.0 %" in done.stdout
 
 
 def test_one_page_teaches_at_a_time_and_frees_the_role_when_it_goes(tmp_path: Path) -> None:
