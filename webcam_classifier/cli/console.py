@@ -24,6 +24,7 @@ from webcam_classifier.visible_text import visible, visible_lines
 
 _QUIET_FOR = 1.0  # seconds before a progress line appears, so that quick work shows none
 _BAR_WIDTH = 24  # characters
+_ONE_REQUEST = 1.0  # seconds in which signals count as one: people press Ctrl-C twice
 
 
 class SafeStream:
@@ -92,14 +93,17 @@ def run_script(main: Callable[[], None]) -> None:
     """Run a script's `main`, and end with a sentence and an exit code instead of a traceback.
 
     A `UserError` or a failing disk gives exit code 1, Ctrl-C 130, SIGHUP 129, SIGTERM 143, and a
-    closed pipe 0. Signals keep the same results as Ctrl-C. Progress is shown on stderr; those who
-    listen to events are told why the script failed.
+    closed pipe 0. Signals keep the same results as Ctrl-C. A second one at once, as `timeout`
+    sends it, does not disturb the end; one that comes later interrupts what is being closed.
+    Progress is shown on stderr; those who listen to events are told why the script failed.
 
     Args:
         main: The script's work.
     """
     exit_code = 0
-    atexit.register(lambda: _leave_hanging_cameras(exit_code))  # registered first, so it runs last
+    # Registered first, so they run last.
+    atexit.register(_ignore_signals)
+    atexit.register(lambda: _leave_hanging_cameras(exit_code))
     try:
         _run(main)
     except SystemExit as end:
@@ -151,7 +155,7 @@ def _leave_hanging_cameras(exit_code: int) -> None:
 
 
 def _run(main: Callable[[], None]) -> None:
-    signal.signal(signal.SIGTERM, _terminate)
+    _end_when_asked()
     _end_with_the_terminal()
     with safe_streams():
         _run_script(main)
@@ -190,8 +194,32 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated(128 + number)
+def _end_when_asked() -> None:
+    """End in order after SIGTERM and Ctrl-C, unless a shell has Ctrl-C ignored."""
+    asked_at = -_ONE_REQUEST
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked_at
+        now = time.monotonic()
+        if now - asked_at < _ONE_REQUEST:
+            return
+        asked_at = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Terminated(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end)
+
+
+def _ignore_signals() -> None:
+    """Let no signal change the exit code once all has ended.
+
+    In the last milliseconds Python takes its handlers back, and a signal would kill the process.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_with_the_terminal() -> None:
@@ -200,14 +228,14 @@ def _end_with_the_terminal() -> None:
         return
     terminals = [stream for stream in (1, 2) if os.isatty(stream)]
 
-    def hang_up(number: int, frame: FrameType | None) -> NoReturn:
+    def hang_up(number: int, _frame: FrameType | None) -> NoReturn:
         # The shell and the system both send it; the second one must not disturb the end.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             for stream in terminals:  # each line would be an error now
                 os.dup2(nowhere, stream)
-        _terminate(number, frame)
+        raise Terminated(128 + number)
 
     signal.signal(signal.SIGHUP, hang_up)
 
