@@ -19,10 +19,13 @@ def needing_torch(what: str, install: str = "-r requirements.txt") -> Iterator[N
 
     Raises:
         UserError: Torch, or a package that comes with it, is not installed.
+        ModuleNotFoundError: A module of this project is missing, which is a bug or a broken copy.
     """
     try:
         yield
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("webcam_classifier"):
+            raise
         raise UserError(
             f"{what} needs torch, and the package {error.name} is not installed. Run `pip install "
             f"{install}`, or train a head on the default backbone, which does without."
