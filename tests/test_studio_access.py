@@ -305,6 +305,16 @@ def test_a_service_manager_or_a_closed_terminal_ends_it_as_well(
     assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
 
 
+def test_ctrl_c_that_is_pressed_twice_ends_it_as_one_does(tmp_path: Path) -> None:
+    need_weights()
+    with run_studio(tmp_path, *SMALL_CAMERA) as studio, studio.page():
+        studio.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        studio.end(signal.SIGINT)
+        assert studio.process.returncode == 130
+    assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
+
+
 def test_a_port_that_is_taken_is_said_before_anything_else() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = int(taken.getsockname()[1])

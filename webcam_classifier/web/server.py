@@ -118,7 +118,16 @@ def _server_of(app: ASGIApp) -> uvicorn.Server:
         ws_ping_timeout=_LOOK_EVERY,
         timeout_graceful_shutdown=_END_WITHIN,
     )
-    return uvicorn.Server(config)
+    return _OrderlyServer(config)
+
+
+class _OrderlyServer(uvicorn.Server):
+    """A server that ends in order where Ctrl-C is pressed twice, too; that takes a second."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; uvicorn would drop everything at a second Ctrl-C, with a traceback."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
 
 class _Quiet:
