@@ -98,5 +98,6 @@ def _kept(path: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     is_private = stat.S_ISREG(facts.st_mode) and (os.name == "nt" or not facts.st_mode & _OTHERS)
-    is_fresh = time.time() - facts.st_mtime < _FORGOTTEN_AFTER
+    # Where the clock was set back since, it would be fresh until the clock is there again.
+    is_fresh = abs(time.time() - facts.st_mtime) < _FORGOTTEN_AFTER
     return token if is_private and is_fresh and len(token) >= _SHORTEST else None
