@@ -51,7 +51,7 @@ from webcam_classifier.evaluation.top_k import TOP, top_k_accuracy
 from webcam_classifier.exchange.import_dataset import safe_label
 from webcam_classifier.model.classifier import Classifier, find_model
 from webcam_classifier.model_card import UNKNOWN_NORMAL, ModelCard
-from webcam_classifier.percentage import percentage
+from webcam_classifier.percentage import percentage, rounded_percentage
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.runtime.choice import AUTO, choose_runtime
@@ -182,12 +182,11 @@ def _print_notes(
         called = dict(zip(classifier.card.labels, classifier.card.shown_labels, strict=True))
         print(f"note: {background.describe(called)}")
     if evaluation.count and evaluation.shown_unknown > MOSTLY:
-        share = 100 * evaluation.shown_unknown
         print(
-            f"note: live shows {share:.0f} % of these pictures as unknown, "
-            "as they are unlike all pictures that the model was trained on. Add some like them to "
-            "its data set, and train again; or run live with --unknown off, which always shows a "
-            "label"
+            f"note: live shows {percentage(evaluation.shown_unknown, 0)} of these pictures as "
+            "unknown, as they are unlike all pictures that the model was trained on. Add some like "
+            "them to its data set, and train again; or run live with --unknown off, which always "
+            "shows a label"
         )
     if not are_bursts_named(pictures.names):
         print(
@@ -245,7 +244,7 @@ def ask(classifier: Classifier, path: Path) -> Prediction:
 def describe_answer(prediction: Prediction, count: int) -> str:
     """Return the likeliest labels of one picture, a line each, with their probabilities."""
     lines = [
-        f"{percentage(probability):>7}  {label}"
+        f"{rounded_percentage(probability):>7}  {label}"
         for label, probability in prediction.top_shown(count)
     ]
     if prediction.is_unknown:

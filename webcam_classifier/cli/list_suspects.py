@@ -17,6 +17,7 @@ from webcam_classifier.dataset.unlabelled_pictures import (
     unlabelled_names,
 )
 from webcam_classifier.errors import UserError
+from webcam_classifier.percentage import rounded_percentage
 
 if TYPE_CHECKING:
     from webcam_classifier.teaching.review import Suspect
@@ -89,9 +90,11 @@ def describe_suspects(folder: Path, suspects: Sequence[Suspect]) -> str:
 
 def _about(suspect: Suspect) -> str:
     if suspect.reason == "label":
-        sure = "" if suspect.probability is None else f" ({100 * suspect.probability:.0f} %)"
-        return f"looks like {suspect.about}{sure}"
-    return f"copy of {suspect.about}" if suspect.reason == "copy" else suspect.about
+        looks = f"looks like {suspect.about}"
+        if suspect.probability is None:
+            return looks
+        return f"{looks} ({rounded_percentage(suspect.probability, 0)})"
+    return f"nearly the same as {suspect.about}" if suspect.reason == "copy" else suspect.about
 
 
 def _look_through(folder: Path) -> tuple[Suspect, ...]:
@@ -145,6 +148,6 @@ def describe_note(note: UnlabelledNote | None) -> str:
     """Return why a picture was kept; empty if that is not known."""
     if note is None:
         return ""
-    guess = f"perhaps {note.guess}, {100 * note.confidence:.0f} %"
+    guess = f"perhaps {note.guess}, {rounded_percentage(note.confidence, 0)}"
     reason = {"change": "just before a change"}.get(note.reason, note.reason)
     return f"{reason}; {guess}"

@@ -10,6 +10,7 @@ from webcam_classifier.dataset.predefined_split import find_parts
 from webcam_classifier.errors import UserError
 from webcam_classifier.live.unknown_watch import RECENTLY
 from webcam_classifier.model_card import UNKNOWN_NORMAL, UNKNOWN_STRICT, ModelCard
+from webcam_classifier.percentage import percentage
 
 MOSTLY = 0.5
 """The share of pictures shown as unknown from which that is what matters about them."""
@@ -75,7 +76,7 @@ class UnknownAdvice:
             noun: What was labelled, such as `pictures`.
         """
         if share > MOSTLY:
-            told = f"note: {100 * share:.0f} % of the {noun} were unknown, {_UNLIKE}"
+            told = f"note: {percentage(share, 0)} of the {noun} were unknown, {_UNLIKE}"
             if not self._is_said:
                 told += f". {advise_on_unknown(self._card(), self._level)}"
             self._say(told)

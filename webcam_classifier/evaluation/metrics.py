@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.intervals import burst_interval, wilson_interval
-from webcam_classifier.percentage import percentage
+from webcam_classifier.percentage import percentage, rounded_percentage
 
 FEW_PICTURES = 50
 """Below this many, a figure's interval is wider than the differences people argue about."""
@@ -212,7 +212,7 @@ def describe_ground(evaluation: Evaluation) -> str:
 
 def describe_interval(low: float, high: float) -> str:
     """Describe an interval between two ratios: `96 to 98 %`."""
-    return f"{100 * low:.0f} to {percentage(high, 0)}"
+    return f"{100 * low:.0f} to {rounded_percentage(high, 0)}"
 
 
 def _accuracy_and_ground(evaluation: Evaluation) -> str:

@@ -34,6 +34,7 @@ from webcam_classifier.frame import BgrImage
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.model_card import INPUT_NAME
+from webcam_classifier.percentage import percentage
 from webcam_classifier.progress import Stage, track
 from webcam_classifier.temporary_files import temporary_folder
 
@@ -84,8 +85,8 @@ def to_int8(
             ranked = ranked or layers_by_loss(prepared, best.graph, pictures.calibration)
             excluded = tuple(ranked[:left])
             _logger.info(
-                "%.2f%% of the answers are equal: trying with %d in float",
-                100 * attempt.equal,
+                "%s of the answers are equal: trying with %d in float",
+                percentage(attempt.equal),
                 left,
             )
             attempt = _try(original, prepared, pictures, original_answers, narrow, excluded)

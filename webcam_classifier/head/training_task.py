@@ -76,8 +76,9 @@ class TrainingTask:
             return f"pictures of another folder, {self.test_pictures.folder}"
         split = self.split
         if {"test", "validation"} & set(split.given):
-            copies = f"; {split.leaked} of them have a copy in training" if split.leaked else ""
-            return f"the test part that the folder came with{copies}"
+            leaked = split.leaked
+            near = f"; {leaked} of them near duplicates of training pictures" if leaked else ""
+            return f"the predefined test part{near}"
         if set(split.cut_labels) == set(self.pictures.labels):
             return "the end of the bursts that it was trained on"
         kept_apart = "bursts that training never saw"

@@ -8,7 +8,7 @@ from webcam_classifier.camera.protocol import CameraStatus
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.live.status_words import status_sentence
 from webcam_classifier.model_card import UNKNOWN_NAME
-from webcam_classifier.percentage import percentage
+from webcam_classifier.percentage import rounded_percentage
 from webcam_classifier.prediction import Prediction
 
 
@@ -45,7 +45,7 @@ class TerminalLines:
         if label != self._labels.get(labelled.region):
             self._labels[labelled.region] = label
             guess = f", perhaps {steady.shown_label}"
-            sure = guess if steady.is_unknown else f" {percentage(steady.confidence)}"
+            sure = guess if steady.is_unknown else f" {rounded_percentage(steady.confidence)}"
             frame, line = labelled.frame, f"{place}{label}{sure}"
             if self._file_rate is not None:
                 self._write_seconds(frame.index / self._file_rate, line)
@@ -80,5 +80,5 @@ def top_labels(prediction: Prediction, count: int) -> str:
         count: How many labels to list.
     """
     top = prediction.top_shown(count)
-    named = ", ".join(f"{label} {percentage(probability)}" for label, probability in top)
+    named = ", ".join(f"{label} {rounded_percentage(probability)}" for label, probability in top)
     return f"{UNKNOWN_NAME} ({named})" if prediction.is_unknown else named

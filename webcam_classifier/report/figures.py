@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from webcam_classifier.evaluation.metrics import Evaluation
+from webcam_classifier.percentage import percentage
 from webcam_classifier.report.findings import Calibration
 from webcam_classifier.report.learning_curve import LearningCurve
 
@@ -167,9 +168,7 @@ def draw_learning_curve(curve: LearningCurve) -> str:
         if sizes[-1] - sizes[0] > target / 5:  # else the two names would lie upon each other
             named.append((sizes[0], values[0]))
         for size, value in named:
-            axes.text(
-                size, value - below, f"{100 * value:.0f} %", ha="center", va="top", color=_INK
-            )
+            axes.text(size, value - below, percentage(value, 0), ha="center", va="top", color=_INK)
         axes.text(target, expected - below, f"+{curve.more}", ha="center", va="top", color=_MUTED)
         _share_axis(axes, floor)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

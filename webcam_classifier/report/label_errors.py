@@ -23,7 +23,7 @@ from scipy.special import softmax
 from webcam_classifier.evaluation.calibration import fit_temperature
 from webcam_classifier.head.cross_validation import left_out_logits
 from webcam_classifier.head.embedded_views import EmbeddedViews
-from webcam_classifier.percentage import percentage
+from webcam_classifier.percentage import rounded_percentage
 
 _FOLDS = 5
 _LIKELIER_THAN_NOT = 0.5  # a head that is at chance has no reason to contradict a label
@@ -154,8 +154,8 @@ def describe_label_errors(
         lines = ["check this picture, its label may be wrong:"]
     lines += [
         f"  {names[error.picture]} looks like {labels[error.suggested]} "
-        f"({percentage(error.probability, 0)}) rather than {labels[error.label]} "
-        f"({percentage(error.label_probability, 0)})"
+        f"({rounded_percentage(error.probability, 0)}) rather than {labels[error.label]} "
+        f"({rounded_percentage(error.label_probability, 0)})"
         for error in errors[:most]
     ]
     if len(errors) > most:

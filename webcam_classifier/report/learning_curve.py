@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from webcam_classifier.head.embedded_views import EmbeddedViews
 from webcam_classifier.head.embedding_sums import EmbeddingSums, pool_evenly
 from webcam_classifier.head.lda import LinearHead, fit_head, solve_head
+from webcam_classifier.percentage import percentage
 
 MORE = 50
 """The number of additional snapshots for which the gain is estimated."""
@@ -83,7 +84,7 @@ class LearningCurve:
             )
         sentence = (
             f"The learning curve, of heads measured on {self.test_count} snapshots, ends at "
-            f"{100 * now:.0f} %. If it goes on like this, "
+            f"{percentage(now, 0)}. If it goes on like this, "
             f"{self.more} more of the same kind would add about {_points(self.gain)} points "
             f"(four chances in five: {_points(self.gain_low)} to {_points(self.gain_high)})."
         )

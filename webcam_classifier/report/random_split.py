@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from webcam_classifier.head.cross_validation import left_out_logits
 from webcam_classifier.head.embedded_views import EmbeddedViews
+from webcam_classifier.percentage import percentage
 from webcam_classifier.report.learning_curve import right_answers
 
 _SAME = 0.005  # accuracies that differ by less are told as the same
@@ -55,7 +56,7 @@ class RandomSplit:
 
     def describe(self) -> str:
         """What the difference means, in a sentence or two."""
-        random, apart = f"{100 * self.random:.1f} %", f"{100 * self.apart:.1f} %"
+        random, apart = percentage(self.random), percentage(self.apart)
         sentence = f"A random split would have reported {random}. "
         if not self.has_bursts:
             sentence += (
@@ -70,7 +71,7 @@ class RandomSplit:
                 "comes from near duplicates that it recognised."
             )
         if self.elsewhere is not None:
-            sentence += f" In the other folder it is {100 * self.elsewhere:.1f} %."
+            sentence += f" In the other folder it is {percentage(self.elsewhere)}."
         return sentence
 
 

@@ -133,7 +133,7 @@ def _answers(findings: Findings) -> dict[str, object]:
 def _headline(findings: Findings) -> Markup:
     if findings.evaluation.count == 0:
         return Markup("?")
-    text = f"{100 * findings.evaluation.accuracy:.1f}".removesuffix(".0")
+    text = percentage(findings.evaluation.accuracy).removesuffix(" %").removesuffix(".0")
     return Markup("{}<small>%</small>").format(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webcam_classifier.evaluation.metrics import FEW_PICTURES, describe_ground
+from webcam_classifier.percentage import percentage, rounded_percentage
 from webcam_classifier.report.findings import Findings
 
 _FEW_OF_A_LABEL = 10  # test pictures
@@ -163,11 +164,14 @@ def describe_confidence(findings: Findings) -> str:
     answers = findings.answers
     said = sum(answer.confidence for answer in answers) / len(answers)
     right = sum(answer.is_right for answer in answers) / len(answers)
-    sentence = f"Its confidence is {100 * said:.0f} % on average; {100 * right:.0f} % are correct. "
+    sentence = (
+        f"Its confidence is {rounded_percentage(said, 0)} on average; "
+        f"{percentage(right, 0)} are correct. "
+    )
     if not calibration.is_beyond_chance:
         return sentence + (
             f"That is within chance: with {describe_ground(findings.evaluation)} a perfectly "
-            f"calibrated model is off by up to {100 * calibration.chance:.1f} % too."
+            f"calibrated model is off by up to {rounded_percentage(calibration.chance)} too."
         )
     if said < right:
         return sentence + "It is underconfident: more often correct than it says."
@@ -179,7 +183,7 @@ def describe_unknown(findings: Findings) -> str:
     unknowns, novelty = findings.unknowns, findings.analysis.novelty
     if unknowns is None:
         return ""
-    sentence = f"{100 * unknowns.passing:.0f} % of the test pictures are recognised as known."
+    sentence = f"{percentage(unknowns.passing, 0)} of the test pictures are recognised as known."
     if unknowns.passing < _FEW_PASS:
         sentence += " live.py shows the others as unknown, although they are of your labels."
     if novelty is not None and novelty.auroc is not None:

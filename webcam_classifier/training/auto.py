@@ -18,6 +18,7 @@ from webcam_classifier.head.cross_validation import left_out_logits
 from webcam_classifier.head.embedded_dataset import EmbeddedDataset
 from webcam_classifier.head.lda import fit_head
 from webcam_classifier.head.training_task import TrainingResult, TrainingTask
+from webcam_classifier.percentage import percentage
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.training.auto_mode import Choice, chance_corrected_accuracy, choose
 from webcam_classifier.training.paired_comparison import PairedComparison, compare_paired
@@ -164,7 +165,7 @@ def _why_not(compared: PairedComparison, choice: Choice, is_head: bool) -> str:
     if is_head or compared.candidate_right <= compared.baseline_right:
         return f"fine-tuning did no better: {_figures(compared)}"
     probability = compared.p_value_of_best(choice.epochs)
-    often = "easily" if probability > _OFTEN else f"in up to {100 * probability:.0f} % of cases"
+    often = "easily" if probability > _OFTEN else f"in up to {percentage(probability, 0)} of cases"
     return (
         f"that fine-tuning did better may be chance: {_figures(compared)}; the best of "
         f"{choice.epochs} epochs that are no better than a head gets such a lead {often}"

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from webcam_classifier.percentage import percentage
+
 DEFAULT_MINUTES = 3.0
 """Time for training if the user sets no limit, and there is something to gain."""
 
@@ -82,7 +84,7 @@ def choose(
     else:
         found += (
             f", on which frozen features {'are good enough' if is_good else 'may not be enough'} "
-            f"(chance-corrected accuracy {frozen_accuracy:.2f})"
+            f"(chance-corrected accuracy {percentage(frozen_accuracy, 0)})"
         )
     may_gain = is_many or (frozen_accuracy is not None and not is_good)
     if minutes is None and not may_gain:

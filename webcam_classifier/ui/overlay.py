@@ -26,6 +26,7 @@ from webcam_classifier.display.shapes import (
 from webcam_classifier.display.text import draw_text, text_size
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.model_card import UNKNOWN_NAME
+from webcam_classifier.percentage import rounded_percentage
 from webcam_classifier.prediction import SURE_FROM, Prediction
 from webcam_classifier.ui import window_words
 
@@ -231,7 +232,7 @@ def _draw_bar(
     fill(image, bar_left, middle - half, columns.bar_right, middle + half, TRACK)
     filled = bar_left + round((columns.bar_right - bar_left) * probability)
     fill(image, bar_left, middle - half, filled, middle + half, colour)
-    percent = f"{100 * probability:.0f} %"
+    percent = rounded_percentage(probability, 0)
     draw_text(image, percent, (columns.right - text_size(percent, size)[0], top), size, WHITE)
 
 

@@ -14,6 +14,7 @@ from webcam_classifier.dataset.snapshot_quality import SnapshotProblem
 from webcam_classifier.display.label_panel import Bar, LabelRow
 from webcam_classifier.display.shapes import AMBER, GREEN, PALE, WHITE
 from webcam_classifier.evaluation.metrics import describe_accuracy_briefly, describe_shown
+from webcam_classifier.percentage import rounded_percentage
 from webcam_classifier.prediction import Prediction
 from webcam_classifier.teaching.recording import DISK_TOO_SLOW
 from webcam_classifier.teaching.state import LearningState, RecordingState
@@ -163,7 +164,7 @@ def probability_bars(state: RecordingState, prediction: Prediction) -> list[Bar]
         Bar(
             shares[label.name],
             bar_colour(prediction, verdict, is_best=label.name == prediction.label),
-            f"{100 * shares[label.name]:.0f} %",
+            rounded_percentage(shares[label.name], 0),
         )
         if label.name in shares
         else _NOT_KNOWN

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from webcam_classifier.percentage import rounded_percentage
+
 LIVE_TITLE = "live - webcam classifier"
 COLLECT_TITLE = "collect - webcam classifier"
 TEACH_TITLE = "teach - webcam classifier"
@@ -26,7 +28,7 @@ def sureness(is_sure: bool, confidence: float) -> str:
         is_sure: Whether that is enough to be relied on.
         confidence: 0 to 1.
     """
-    return f"{'sure' if is_sure else 'not sure'}, {100 * confidence:.0f} %"
+    return f"{'sure' if is_sure else 'not sure'}, {rounded_percentage(confidence, 0)}"
 
 
 def guess(label: str, key: str) -> str:

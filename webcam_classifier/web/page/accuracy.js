@@ -3,7 +3,7 @@
 import { confusionOf } from "./confusion.js";
 import { find, make } from "./elements.js";
 import { texts } from "./texts.js";
-import { asSentence, percent } from "./words.js";
+import { asSentence, countedPercentage } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Accuracy} Accuracy */
@@ -89,7 +89,7 @@ function describe(accuracy, names, missing) {
   const value = make(
     "p",
     { class: "accuracy-value", "data-testid": "accuracy-value" },
-    String(Math.round(100 * accuracy.value)),
+    String(countedPercentage(accuracy.value)),
     make("small", {}, texts.accuracy.percentSign),
   );
   const interval = make(
@@ -127,7 +127,7 @@ function sharesOf(accuracy) {
       make(
         "span",
         { class: `share ${kind}` },
-        make("strong", {}, percent(share)),
+        make("strong", {}, texts.accuracy.share(share)),
         ` ${name}`,
       ),
     ),

@@ -8,6 +8,15 @@ export function percent(share) {
   return `${Math.round(100 * share)} %`;
 }
 
+/**
+ * The percentage of what was counted: 100 only where it is all of them, and 0 only where it is none.
+ * @param {number} share 0 to 1
+ */
+export function countedPercentage(share) {
+  const rounded = Math.round(100 * share);
+  return share > 0 && share < 1 ? Math.min(99, Math.max(1, rounded)) : rounded;
+}
+
 /** @param {number} count */
 export function number(count) {
   return count.toLocaleString(LANGUAGE);
@@ -220,7 +229,7 @@ export const texts = {
       /** @type {number} */ share,
       /** @type {number} */ count,
     ) =>
-      `Record ${missing === 1 ? "it" : "each"} again, as a new recording. The other labels: ${percent(share)} of ${snapshots(count)} correct.`,
+      `Record ${missing === 1 ? "it" : "each"} again, as a new recording. The other labels: ${countedPercentage(share)} % of ${snapshots(count)} correct.`,
     percentSign: "%",
     noInterval: "Record each label a few more times to see how certain this is.",
     interval: (/** @type {number} */ low, /** @type {number} */ high) =>
@@ -228,6 +237,7 @@ export const texts = {
     measuredOn: (/** @type {number} */ count, /** @type {string} */ rests) =>
       `Measured on ${snapshots(count)}: ${rests}`,
     shares: "Live answers",
+    share: (/** @type {number} */ share) => `${countedPercentage(share)} %`,
     correct: "correct",
     wrong: "wrong",
   },
@@ -339,7 +349,7 @@ export const texts = {
   download: {
     title: "Download",
     finetuned: "fine-tuned",
-    accuracy: (/** @type {number} */ share) => `accuracy ${percent(share)}`,
+    accuracy: (/** @type {number} */ share) => `accuracy ${countedPercentage(share)} %`,
     precision: "Another precision",
     int8: "int8: smallest, fastest on processors",
     fp16: "fp16: half the size, for graphics cards",

@@ -1,6 +1,6 @@
 // Formatting of names, times and figures; what depends on the language is in texts.js.
 
-export { duration, fileSize, many, percent } from "./texts.js";
+export { countedPercentage, duration, fileSize, many, percent } from "./texts.js";
 
 /** The confidence from which an answer is shown as sure, as in the window of live.py. */
 export const SURE_FROM = 0.7;
