@@ -27,6 +27,7 @@ SNAPSHOTS = 6  # of a label, at the least, before it is said to be recorded
 WIDTH, HEIGHT = 320, 240
 SETTLES_IN = 0.6  # seconds after which the steadied verdict follows a change of the label
 PATIENCE = 180  # seconds
+PLAIN_WITHIN = 6.0  # of 255, between a frame of the clip and what the page shows of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,10 @@ class Clip:
         """Say which label a picture shows that came out of the page: that of its nearest frame."""
         distances = np.abs(self._smalls - _small(picture)).mean(axis=(1, 2, 3))
         return self.frames[int(np.argmin(distances))][0]
+
+    def distance_of(self, picture: BgrImage) -> float:
+        """Give how far a picture is from its nearest frame: the mean over pixels, 0 to 255."""
+        return float(np.abs(self._smalls - _small(picture)).mean(axis=(1, 2, 3)).min())
 
     def write_for_chromium(self, path: Path) -> None:
         """Write it as the uncompressed video that Chromium's test camera takes."""
@@ -153,6 +158,21 @@ class TeachingPage:
 
         self.wait_until(sees, "a label is never named")
         return time.monotonic() - began
+
+    def see_heat_maps(self) -> None:
+        """Have heat drawn over the picture, and taken off again."""
+
+        def is_plain(look: Look) -> bool:
+            return self._clip.distance_of(look.picture) < PLAIN_WITHIN
+
+        button = self.by_id("heat-map")
+        self.wait_until(is_plain, "the picture is not as the camera gives it")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        self.wait_until(lambda look: not is_plain(look), "no heat is drawn")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "false")
+        self.wait_until(is_plain, "the heat is not taken off")
 
     def settled_looks(self, count: int) -> list[Look]:
         """Collect what the page says, away from the changes between labels.

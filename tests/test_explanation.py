@@ -19,10 +19,12 @@ from webcam_classifier.crop import Crop
 from webcam_classifier.dataset.listing import list_pictures
 from webcam_classifier.dataset.picture_files import read_picture
 from webcam_classifier.errors import UserError
+from webcam_classifier.head.fitted_head import FittedHead
 from webcam_classifier.head.lda import LinearHead, append_head
 from webcam_classifier.model.activation_map import ActivationMap
 from webcam_classifier.model.classifier import Classifier
 from webcam_classifier.model.heat_map import draw_heat_map
+from webcam_classifier.model.live_activation_map import LiveActivationMap
 from webcam_classifier.model.writer import write_model
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.ui.explanation import Explanation
@@ -78,6 +80,51 @@ def test_networks_that_are_joined_look_where_they_look_alone(
         expected, found = alone.heat(prepared, 1), joined.heat(prepared, 1)
         assert expected.max() == found.max() == 1.0
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
+
+
+def test_a_head_beside_its_network_looks_where_its_model_looks(
+    squeezenet_weights: Path, hands: Path
+) -> None:
+    backbone = load_backbone("squeezenet1_1", str(squeezenet_weights), 128)
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=(3, backbone.width)).astype(np.float32)
+    head = FittedHead(("a", "b", "c"), LinearHead(weights, np.zeros(3, np.float32), 1.0), None)
+    model = ActivationMap(head.on(backbone.features), "model")
+    features = ActivationMap(backbone.features, "features")
+    for path in list_pictures(hands)[0][::50]:
+        prepared = prepare(read_picture(path), 128)
+        for label in range(3):
+            expected = model.heat(prepared, label)
+            found = features.heat(prepared, label, head)
+            np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_live_picture_is_explained_by_what_labels_it(
+    taught_model: Path, hands: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes((taught_model / "model.onnx").read_bytes())
+    image = read_picture(list_pictures(hands)[0][0])
+    classifier, found = Classifier(path), LiveActivationMap()
+    label = classifier.classify(image).label
+    heat = found.heat(classifier, None, image, label)
+    assert heat is not None
+    assert heat.max() == 1.0
+    right_half = found.heat(classifier, Crop(0.5, 0.0, 0.5, 1.0), image, label)
+    assert right_half is not None
+    assert np.abs(right_half - heat).max() > 0.1
+    assert found.heat(classifier, None, image, "a former label") is None
+    graph = onnx.load(path)
+    write_model(graph, replace(classifier.card, labels=classifier.card.labels[::-1]), path)
+    assert found.heat(classifier, None, image, label) is not None, "it goes on with what it read"
+    with pytest.raises(UserError, match="another model than the one that runs"):
+        LiveActivationMap().heat(classifier, None, image, label)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="no longer a model file"):
+        LiveActivationMap().heat(classifier, None, image, label)
+    path.unlink()
+    with pytest.raises(UserError, match=r"model\.onnx"):
+        LiveActivationMap().heat(classifier, None, image, label)
 
 
 def test_heat_lies_in_the_part_that_is_looked_at(taught_model: Path, hands: Path) -> None:

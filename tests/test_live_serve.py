@@ -463,6 +463,14 @@ def try_a_red_picture(page: Page) -> None:
     expect(by_id("stage")).to_be_focused()
 
 
+def ask_for_heat_in_vain(page: Page) -> None:
+    """Ask for heat maps of a network that averages no feature map: it says why there are none."""
+    button = page.get_by_test_id("heat-map")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("can't tell where it looked")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
 @pytest.mark.slow
 def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
     chromium: str, folder: Path, camera: ColourCamera
@@ -497,6 +505,7 @@ def test_the_page_in_a_browser_on_a_telephone_and_a_desk(
         red, green, blue, _ = by_id("picture").evaluate(middle)
         assert green > 150 > max(red, blue)
         try_a_red_picture(page)
+        ask_for_heat_in_vain(page)
         for width, height in ((390, 844), (1440, 900)):
             page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("document.documentElement.scrollWidth")

@@ -66,6 +66,7 @@ def teach_and_take_away(page: TeachingPage, camera: str, folder: Path) -> None:
     for label in LABELS:
         page.record(label)
     assert page.seconds_until_all_are_right() < SEEN_WITHIN
+    page.see_heat_maps()
     with page.resting(camera):
         page.choose("teach-head")
         page.by_id("teach").click()

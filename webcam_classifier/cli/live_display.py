@@ -106,7 +106,8 @@ def open_display(
     video = open_video(options, source, stack)
     window = open_window(options, source, is_device, stack, switch)
     if options.explain and window is None and video is None:
-        say("note: --explain has no effect: it draws in a window and in the video of --save")
+        told = "note: --explain has no effect: it draws in a window and in the video of --save"
+        say(told if options.serve is None else f"{told}. On the page, press Heat map")
     if options.mirror and window is None:
         say("note: --mirror has no effect: only the window's picture is mirrored")
     words = sys.stderr if options.json_lines == "-" else sys.stdout

@@ -155,6 +155,7 @@ def watched(
             model=lambda: str(switch.classifier.path),
             labels=lambda: switch.classifier.card.labels,
             crop=lambda: switch.classifier.crop,
+            answering=lambda: PartClassifier(switch.classifier, switch.classifier.crop),
         )
     files = ", ".join(f"{name}: {part.model.path}" for name, part in labelling.items())
     return Watched(
@@ -164,6 +165,7 @@ def watched(
         model=lambda: files,
         labels=lambda: (),
         crop=lambda: None,
+        answering=lambda: None,
         regions={name: str(part.model.path) for name, part in labelling.items()},
     )
 

@@ -45,6 +45,10 @@ class FittedHead:
             embedding=embedding,
         )
 
+    def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits of normalised embeddings: (pictures, features) to (pictures, labels)."""
+        return self.linear.logits(embeddings)
+
     def on(self, features: onnx.ModelProto) -> onnx.ModelProto:
         """Put the head onto a feature graph: from pixels to probabilities and the novelty score.
 

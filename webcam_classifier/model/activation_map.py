@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,17 +24,25 @@ from onnx.utils import Extractor
 
 from webcam_classifier.errors import UserError
 from webcam_classifier.frame import BgrImage
-from webcam_classifier.model_card import INPUT_NAME, OUTPUT_NAME
+from webcam_classifier.model_card import INPUT_NAME, NORMALISED_EMBEDDING_NAME, OUTPUT_NAME
 from webcam_classifier.private_onnxruntime import onnxruntime
 
 _MAP_RANK = 4  # (batch, channels, height, width)
+
+
+class LogitsOfEmbeddings(Protocol):
+    """A head outside of the graph, such as `head.fitted_head.FittedHead`."""
+
+    def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute logits, (pictures, labels), of normalised embeddings, (pictures, features)."""
 
 
 class ActivationMap:
     """Finds where a model found a label. One thread at a time may use it.
 
     Args:
-        graph: From pixels to probabilities.
+        graph: From pixels to probabilities, or to the normalised embedding that a head outside of
+            the graph classifies.
         name: What errors call the model.
 
     Raises:
@@ -43,7 +52,9 @@ class ActivationMap:
 
     def __init__(self, graph: onnx.ModelProto, name: str) -> None:
         model = onnx.shape_inference.infer_shapes(graph)
-        logits = _logits(model)
+        outputs = {one.name for one in model.graph.output}
+        is_model = OUTPUT_NAME in outputs or NORMALISED_EMBEDDING_NAME not in outputs
+        logits = _logits(model) if is_model else NORMALISED_EMBEDDING_NAME
         averages = _last_averages(model, logits)
         if not averages:
             raise UserError(
@@ -74,12 +85,15 @@ class ActivationMap:
         """
         return cls(onnx.load(path), str(path))
 
-    def heat(self, prepared: BgrImage, label: int) -> NDArray[np.float32]:
+    def heat(
+        self, prepared: BgrImage, label: int, head: LogitsOfEmbeddings | None = None
+    ) -> NDArray[np.float32]:
         """Compute how much each place contributes to a label.
 
         Args:
             prepared: (size, size, 3) uint8 BGR, from `preprocess.prepare`.
             label: The index of the label among the model's labels, of which there are at least two.
+            head: Classifies the embedding, if the graph ends in it.
 
         Returns:
             (height, width) float32 of the feature map, 0 to 1: how much the log odds of the label
@@ -93,19 +107,26 @@ class ActivationMap:
             without = (places.sum(axis=0) - places) / len(places)
             rows = [np.repeat(mean[np.newaxis], len(places) + 1, axis=0) for mean in means]
             rows[number] = np.concatenate([means[number][np.newaxis], without])
-            log_odds = self._log_odds(rows, label)
+            log_odds = self._log_odds(rows, label, head)
             height, width = maps[self._map_of[number]].shape[2:]
             drop = np.maximum(log_odds[0] - log_odds[1:], 0.0).reshape(height, width)
             drops.append(drop * drop.size)  # for the same area of the picture on every map
         return _together(drops)
 
-    def _log_odds(self, means: Sequence[NDArray[np.float32]], label: int) -> NDArray[np.float64]:
+    def _log_odds(
+        self,
+        means: Sequence[NDArray[np.float32]],
+        label: int,
+        head: LogitsOfEmbeddings | None,
+    ) -> NDArray[np.float64]:
         """Compute the log odds of the label, (rows,), from each map's means, (rows, channels)."""
         fed = {
             name: rows.reshape(*rows.shape, *ones).astype(self._number)
             for name, rows, ones in zip(self._means, means, self._ones, strict=True)
         }
         (answers,) = self._to_answer.run(None, fed)
+        if head is not None:
+            answers = head.logits(answers)
         logits = np.asarray(answers, dtype=np.float64)
         others = np.delete(logits, label, axis=1)
         return np.asarray(logits[:, label] - np.logaddexp.reduce(others, axis=1))

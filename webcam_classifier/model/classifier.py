@@ -43,6 +43,9 @@ class Head(Protocol):
     def answer(self, embedding: NDArray[np.float32]) -> Prediction:
         """Classify a normalised embedding, (features,) float32."""
 
+    def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits of normalised embeddings: (pictures, features) to (pictures, labels)."""
+
 
 class Classifier:
     """Runs a model file on pictures, with the one preprocessing that training used.

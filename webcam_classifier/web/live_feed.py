@@ -19,8 +19,10 @@ from webcam_classifier.events.event import Event, iso_time
 from webcam_classifier.events.sink import Sink, SinkCounts
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
+from webcam_classifier.live.region import PartClassifier
 from webcam_classifier.live.status_words import status_fields
 from webcam_classifier.web.event_loop import call_in_loop
+from webcam_classifier.web.heat_maps import HeatMaps
 from webcam_classifier.web.limits import PICTURE_BYTES
 from webcam_classifier.web.live_hub import DEVICE, NO_PICTURE, CameraFacts
 from webcam_classifier.web.live_messages import (
@@ -67,6 +69,7 @@ class Watched:
         model: Returns the path of the current model.
         labels: Returns its labels.
         crop: Returns the part of the picture it uses.
+        answering: Returns the classifier with that part; None if there are regions.
         regions: The path of each region's model; empty if one model labels the whole picture.
     """
 
@@ -76,6 +79,7 @@ class Watched:
     model: Callable[[], str]
     labels: Callable[[], tuple[str, ...]]
     crop: Callable[[], Crop | None]
+    answering: Callable[[], PartClassifier | None]
     regions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,6 +106,7 @@ class LiveFeed(Sink):
         self.events = EventStreams()
         self._watched = watched
         self._drawing = drawing
+        self._heat_maps = HeatMaps(watched.answering, self.viewers.is_heat_map_wanted)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._number = 0
         self._newest: LabelledFrame | None = None
@@ -252,7 +257,8 @@ class LiveFeed(Sink):
             small = fitting(labelled.frame.image)
             self._sent += 1
             if wants_view:
-                picture = with_picture(number, labelled, self._drawing.view(small, labelled))
+                view = self._drawing.view(small, labelled)
+                picture = with_picture(number, labelled, view, self._heat_maps.of(labelled))
             if wants_overlay:
                 overlay = self._overlay(labelled, small)
         self._in_loop(self.viewers.offer, picture)

@@ -18,6 +18,7 @@ from webcam_classifier.errors import UserError
 from webcam_classifier.live.loop import LabelledFrame, LiveLoop
 from webcam_classifier.live.region import FrameClassifier
 from webcam_classifier.web.browser_camera import BrowserCamera
+from webcam_classifier.web.heat_maps import HeatMaps
 from webcam_classifier.web.live_picture import (
     LivePicture,
     fitting,
@@ -68,6 +69,7 @@ class LiveHub:
         record: Called in the loop's thread with each labelled frame.
         open_device: Opens this machine's own camera.
         is_picture_wanted: Returns whether somebody waits for a picture; called for each frame.
+        heat_maps: Tells where the label of a picture was found, if somebody wants to know.
         on_picture: Called in the hub's thread with each labelled frame.
         on_change: Called in any thread when `facts` has changed.
 
@@ -81,6 +83,7 @@ class LiveHub:
         record: Callable[[LabelledFrame], None],
         open_device: Callable[[], Camera],
         is_picture_wanted: Callable[[], bool],
+        heat_maps: HeatMaps,
         on_picture: Callable[[LivePicture], None],
         on_change: Callable[[], None],
     ) -> None:
@@ -89,6 +92,7 @@ class LiveHub:
         self._record = record
         self._open_device = open_device
         self._is_picture_wanted = is_picture_wanted
+        self._heat_maps = heat_maps
         self._on_picture = on_picture
         self._on_change = on_change
         self._browser: BrowserCamera | None = None
@@ -200,7 +204,8 @@ class LiveHub:
         self._pictures += 1
         if not self._is_picture_wanted():
             return without_picture(self._pictures, labelled)
-        return with_picture(self._pictures, labelled, fitting(labelled.frame.image))
+        heat_map = self._heat_maps.of(labelled)
+        return with_picture(self._pictures, labelled, fitting(labelled.frame.image), heat_map)
 
     def _tell(self, facts: CameraFacts) -> None:
         if facts != self.facts:

@@ -10,6 +10,7 @@ from webcam_classifier.crop import Crop
 from webcam_classifier.events.event_stream import steady_label
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.prediction import Prediction
+from webcam_classifier.web.heat_maps import HeatMap
 from webcam_classifier.web.live_hub import CameraFacts
 from webcam_classifier.web.live_picture import LivePicture
 
@@ -54,6 +55,18 @@ def prediction_message(picture: LivePicture, now: float) -> dict[str, Any]:
         "inference_ms": round(1000 * sum(one.inference_seconds for one in labelled.regions), 2),
         "width": picture.width,
         "height": picture.height,
+    }
+
+
+def heat_map_message(heat_map: HeatMap | None) -> dict[str, Any] | None:
+    """Return a heat map as rows of whole numbers from 0 to 255; None if there is none."""
+    if heat_map is None:
+        return None
+    heat = heat_map.heat
+    return {
+        "rows": [] if heat is None else (255.0 * heat).round().astype(int).tolist(),
+        "crop": crop_message(heat_map.crop),
+        "problem": heat_map.problem or None,
     }
 
 

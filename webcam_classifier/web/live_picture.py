@@ -9,6 +9,7 @@ import cv2
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.live.loop import LabelledFrame
 from webcam_classifier.preprocess import shrink
+from webcam_classifier.web.heat_maps import HeatMap
 
 _LONGER_SIDE = 960  # pixels of a picture that is sent
 _QUALITY = 78
@@ -24,6 +25,7 @@ class LivePicture:
         jpeg: The picture, scaled down if it is large; None if nobody waited for it.
         width: Width of the picture, in pixels.
         height: Height of the picture, in pixels.
+        heat_map: Where its label was found; None if nobody wanted to know.
     """
 
     number: int
@@ -31,6 +33,7 @@ class LivePicture:
     jpeg: bytes | None
     width: int
     height: int
+    heat_map: HeatMap | None = None
 
 
 def without_picture(number: int, labelled: LabelledFrame) -> LivePicture:
@@ -39,16 +42,19 @@ def without_picture(number: int, labelled: LabelledFrame) -> LivePicture:
     return LivePicture(number, labelled, None, width, height)
 
 
-def with_picture(number: int, labelled: LabelledFrame, image: BgrImage) -> LivePicture:
+def with_picture(
+    number: int, labelled: LabelledFrame, image: BgrImage, heat_map: HeatMap | None
+) -> LivePicture:
     """Return a labelled frame with a JPEG.
 
     Args:
         number: See `LivePicture`.
         labelled: The labelled frame.
         image: (height, width, 3) uint8, the picture to send.
+        heat_map: See `LivePicture`.
     """
     height, width = image.shape[:2]
-    return LivePicture(number, labelled, encoded(image), width, height)
+    return LivePicture(number, labelled, encoded(image), width, height, heat_map)
 
 
 def encoded(image: BgrImage) -> bytes | None:

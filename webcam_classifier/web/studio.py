@@ -22,6 +22,7 @@ from webcam_classifier.teaching.training_job import TrainingJobs
 from webcam_classifier.web import live_messages, messages
 from webcam_classifier.web.background_thread import in_background_thread
 from webcam_classifier.web.event_loop import call_in_loop
+from webcam_classifier.web.heat_maps import HeatMaps
 from webcam_classifier.web.live_hub import LiveHub
 from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.models_folder import ModelsFolder
@@ -71,6 +72,7 @@ class Studio:
             session.observe,
             lambda: _holding_its_pose(open_device(), session),
             self.viewers.is_picture_wanted,
+            HeatMaps(lambda: self.watched.answering, self.viewers.is_heat_map_wanted),
             lambda picture: self._in_loop(self._show, picture),
             lambda: self._in_loop(self.viewers.tell_state),
         )

@@ -2,7 +2,7 @@
 
 A page is sent the next picture once it has said that it has shown the last one. So a slow network
 gets fewer pictures, never older ones, and delays nobody else. Everything is used from the server's
-event loop; only `is_picture_wanted` is called from the hub's thread.
+event loop; only the questions what is wanted are asked from the hub's thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketState
 
 from webcam_classifier.web.json_text import json_text
-from webcam_classifier.web.live_messages import prediction_message
+from webcam_classifier.web.live_messages import heat_map_message, prediction_message
 from webcam_classifier.web.live_picture import LivePicture
 from webcam_classifier.web.message_rate import MessageRate
 from webcam_classifier.web.socket_messages import (
@@ -54,6 +54,7 @@ class Viewer:
         self._socket = socket
         self._state_message = state_message
         self._wants_pictures = False
+        self._wants_heat_maps = False
         self._has_credit = False
         self._sent = 0  # the number of the last picture that was sent
         self._newest: LivePicture | None = None
@@ -67,6 +68,11 @@ class Viewer:
     def waits_for_picture(self) -> bool:
         """Whether the next picture would be sent to it."""
         return self._wants_pictures and self._has_credit
+
+    @property
+    def waits_for_heat_map(self) -> bool:
+        """Whether the next picture should have one."""
+        return self._wants_heat_maps and self.waits_for_picture
 
     def offer(self, picture: LivePicture) -> None:
         """Take the newest labelled frame, which replaces one that was not sent yet."""
@@ -89,7 +95,7 @@ class Viewer:
         """Send and listen until the page is gone.
 
         Args:
-            handle_message: Called with every message that is not about showing pictures.
+            handle_message: Called with every message that is not about how pictures are shown.
         """
         await serve_both_ways(self._socket, self._listen(handle_message), self._send_all())
 
@@ -110,6 +116,8 @@ class Viewer:
                 self._has_credit = True
             elif message["type"] == "shown":
                 self._has_credit = self._has_credit or message.get("frame") == self._sent
+            elif message["type"] == "heat_map":
+                self._wants_heat_maps = message.get("on") is True
             else:
                 await handle_message(self, message)
 
@@ -146,7 +154,10 @@ class Viewer:
             return
         self._has_credit = False
         self._sent = picture.number
-        await self._send(prediction_message(picture, time.monotonic()))
+        message = prediction_message(picture, time.monotonic())
+        if self._wants_heat_maps:
+            message["heat_map"] = heat_map_message(picture.heat_map)
+        await self._send(message)
         if self._wants_pictures and picture.jpeg is not None:
             await self._socket.send_bytes(picture.jpeg)
 
@@ -193,6 +204,10 @@ class Viewers:
     def is_picture_wanted(self) -> bool:
         """Return whether a page waits for a picture; may be called from any thread."""
         return any(viewer.waits_for_picture for viewer in list(self._by_client.values()))
+
+    def is_heat_map_wanted(self) -> bool:
+        """Return whether a page waits for a picture with one; may be called from any thread."""
+        return any(viewer.waits_for_heat_map for viewer in list(self._by_client.values()))
 
     def offer(self, picture: LivePicture) -> None:
         """Pass the newest labelled frame to all pages."""

@@ -5,6 +5,7 @@ import { Bars } from "/page/bars.js";
 import { Connection } from "/page/connection.js";
 import { find, make, setText } from "/page/elements.js";
 import { Freshness } from "/page/freshness.js";
+import { HeatMap } from "/page/heat_map.js";
 import { ReadingPace, likeliest } from "/page/reading_pace.js";
 import { TryDialog } from "/page/try_dialog.js";
 import { acceptDrops } from "/page/drop.js";
@@ -41,6 +42,7 @@ const tries = new TryDialog({
 });
 const freshness = new Freshness(showStale, texts.watch.away);
 const connection = new Connection({ onState, onPrediction, onLink, onRefused() {} });
+const heatMap = new HeatMap(connection);
 /** @type {any} */
 let state = null;
 
@@ -51,6 +53,7 @@ function onState(next) {
   setText(find("camera-description", HTMLParagraphElement), state.camera.description);
   bars.update(state);
   regions.update(state.regions);
+  find("heat-map", HTMLButtonElement).hidden = state.regions.length > 0;
   freshness.update(state);
   models.update(state.model);
   tries.update(state.model);
@@ -83,6 +86,7 @@ function show(prediction, bitmap, waited) {
     canvas.height = bitmap.height;
   }
   context.drawImage(bitmap, 0, 0);
+  heatMap.draw(context, prediction.heat_map);
   stage.classList.remove("empty");
   const withText = pace.isDue(prediction);
   bars.show(prediction, withText);

@@ -32,6 +32,7 @@ export class Connection {
   #socket = null;
   /** @type {Prediction | null} */
   #awaitingPicture = null;
+  #wantsHeatMaps = false;
   #failures = 0;
   #timer = 0;
   #listener;
@@ -59,7 +60,10 @@ export class Connection {
       socket.close(); // this may take long without a network
     };
     this.#timer = setTimeout(gone, SILENCE);
-    socket.onopen = () => this.#send({ type: "hello", pictures: true });
+    socket.onopen = () => {
+      this.#send({ type: "hello", pictures: true });
+      if (this.#wantsHeatMaps) this.wantHeatMaps(true);
+    };
     socket.onmessage = (event) => {
       if (socket !== this.#socket) return;
       clearTimeout(this.#timer);
@@ -76,6 +80,16 @@ export class Connection {
    */
   shown(frame) {
     this.#send({ type: "shown", frame });
+  }
+
+  /**
+   * Ask for a heat map with each picture, or for none.
+   *
+   * @param {boolean} on
+   */
+  wantHeatMaps(on) {
+    this.#wantsHeatMaps = on;
+    this.#send({ type: "heat_map", on });
   }
 
   /**

@@ -1,7 +1,7 @@
 // Put the texts into the elements of index.html: the key in `data-text` gives an element's text, that
 // in `data-text-placeholder` its placeholder, and so on.
 
-const ATTRIBUTES = ["aria-label", "placeholder"];
+const ATTRIBUTES = ["aria-label", "placeholder", "title"];
 
 /**
  * @param {object} texts groups of texts by name, `language` among them

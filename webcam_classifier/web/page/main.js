@@ -8,6 +8,7 @@ import { CropChooser } from "./crop_chooser.js";
 import { find } from "./elements.js";
 import { Freshness } from "./freshness.js";
 import { ImportDialog, isArchive } from "./import_dialog.js";
+import { HeatMap } from "./heat_map.js";
 import { listenToKeys } from "./keyboard.js";
 import { LabelsPanel } from "./labels_panel.js";
 import { alert, announce } from "./notices.js";
@@ -39,7 +40,7 @@ const tries = new TryDialog({
 });
 const labels = new LabelsPanel(studio, recording, takeFiles);
 const review = new ReviewDialog(studio);
-const stage = new Stage();
+const stage = new Stage(new HeatMap(connection));
 const bars = new Bars();
 const pace = new ReadingPace();
 const camera = new CameraPanel(studio);

@@ -43,10 +43,13 @@ export class Stage {
   /** @type {import("./types.js").Label[]} */
   #labels = [];
   #said = { label: "", since: 0, announced: "", at: 0 };
+  #heatMap;
   /** @type {import("./types.js").Crop | null} the part of the picture that is looked at */
   crop = null;
 
-  constructor() {
+  /** @param {import("./heat_map.js").HeatMap} heatMap */
+  constructor(heatMap) {
+    this.#heatMap = heatMap;
     this.#guide.append(this.#guideTitle, this.#guideText, this.#startCamera);
     this.#startCamera.addEventListener("click", () => {
       const choice = `input[name="camera"][value="${this.#startCamera.value}"]`;
@@ -68,6 +71,7 @@ export class Stage {
       this.#canvas.height = picture.height;
     }
     this.#context.drawImage(picture, 0, 0);
+    this.#heatMap.draw(this.#context, prediction.heat_map);
     this.#showCrop();
     this.#stage.classList.remove("empty");
     if (withText && prediction.labels.length >= 2) this.#showVerdict(prediction);
@@ -212,6 +216,7 @@ export class Stage {
     this.#stage.classList.toggle("recording", Boolean(label));
     if (!label) {
       this.#burst = null;
+      delete this.#stage.dataset.colour;
       return;
     }
     this.#stage.dataset.colour = colourOf(place);

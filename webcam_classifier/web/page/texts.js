@@ -148,6 +148,8 @@ export const texts = {
     sure: "sure",
     notSure: "not sure",
     perhaps: (/** @type {string} */ label) => `perhaps ${isolated(label)}`,
+    heatMap: "Heat map",
+    heatMapHint: "Show where in the picture the label is found",
     perhapsTeach: (/** @type {string} */ label, /** @type {number} */ key) =>
       `perhaps ${isolated(label)}; hold ${key} if so`,
     recording: (

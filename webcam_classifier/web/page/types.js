@@ -85,7 +85,11 @@
  * @property {number} inference_ms
  * @property {number} width
  * @property {number} height
+ * @property {HeatMapMessage | null} [heat_map] where the label was found, if the page wants to know
  * @property {RegionAnswer[]} [regions] what each region says; then there are no labels of the whole picture
+ *
+ * @typedef {{rows: number[][], crop: Crop | null, problem: string | null}} HeatMapMessage rows of
+ *   0 to 255 over the crop, or why there are none
  *
  * @typedef {{name: string, label: string, confidence: number, unknown: boolean}} RegionAnswer
  *
