@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from webcam_classifier import web
 from webcam_classifier.percentage import percentage, rounded_percentage
 
-_TEXTS = Path(web.__file__).parent / "page" / "texts.js"
+_PAGE = Path(web.__file__).parent / "page"
 _COUNTED = [
     (240, 240, "100 %"),
     (239, 240, "99 %"),
@@ -40,17 +41,29 @@ def test_a_probability_is_rounded() -> None:
 
 
 def test_the_page_counts_as_the_terminal_does(tmp_path: Path) -> None:
+    ratios = [part / whole for part, whole, _ in _COUNTED]
+    found = _mapped_by_node("countedPercentage", ratios, tmp_path)
+    assert [f"{value} %" for value in found] == [text for *_, text in _COUNTED]
+
+
+def test_a_number_and_its_sign_stay_on_one_line_of_the_page(tmp_path: Path) -> None:
+    (found,) = _mapped_by_node("capitalised", ["accuracy 98 % (91 to 100 %)"], tmp_path)
+    assert found == "Accuracy 98\N{NO-BREAK SPACE}% (91 to 100\N{NO-BREAK SPACE}%)"
+
+
+def _mapped_by_node(function: str, values: Sequence[object], folder: Path) -> list[object]:
+    """Call a function of the page's words with each value."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node.js on this machine (Debian: apt-get install nodejs)")
-    script = tmp_path / "count.mjs"
-    ratios = [part / whole for part, whole, _ in _COUNTED]
+    script = folder / "map.mjs"
     script.write_text(
-        f'import {{ countedPercentage }} from "{_TEXTS.as_uri()}";\n'
-        f"console.log(JSON.stringify({json.dumps(ratios)}.map(countedPercentage)));\n",
+        f'import {{ {function} }} from "{(_PAGE / "words.js").as_uri()}";\n'
+        f"console.log(JSON.stringify({json.dumps(values)}.map((value) => {function}(value))));\n",
         encoding="utf-8",
     )
-    told = subprocess.run(
-        (node, str(script)), capture_output=True, check=True, text=True, timeout=60
-    ).stdout
-    assert [f"{value} %" for value in json.loads(told)] == [text for *_, text in _COUNTED]
+    run = subprocess.run(
+        (node, str(script)), capture_output=True, check=True, encoding="utf-8", timeout=60
+    )
+    found: list[object] = json.loads(run.stdout)
+    return found

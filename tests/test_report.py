@@ -207,6 +207,15 @@ def test_the_figures_are_those_of_metrics_json(tmp_path: Path) -> None:
         assert f"{100 * figures['recall']:.0f} %" in text
 
 
+def test_percentages_at_axes_are_written_as_in_the_text(tmp_path: Path) -> None:
+    found = findings_of(pictures_of(tmp_path / "pictures", ("a", "b", "c"), 20), _FULL, wrong=3)
+    written = re.findall(
+        r">(\d+ ?%)<", render_report(found, "model").replace("\N{NO-BREAK SPACE}", " ")
+    )
+    assert "100 %" in written
+    assert all(" " in percentage for percentage in written)
+
+
 def test_the_temperature_is_taken_out_again_for_comparison(tmp_path: Path) -> None:
     calibration = findings_of(pictures_of(tmp_path / "p", ("a", "b")), Analysis()).calibration
     assert calibration is not None

@@ -136,8 +136,8 @@ def draw_reliability(calibration: Calibration) -> str:
                 if handle is not None:
                     handle.set(sizes=[45.0])
         axes.set(xlim=(0, 1.0), ylim=(0, 1.0), xlabel="confidence", ylabel="accuracy")
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_formatter(_percent_formatter())
+        axes.yaxis.set_major_formatter(_percent_formatter())
 
     return _draw("reliability", "Accuracy against confidence", 270.0, draw)
 
@@ -266,7 +266,7 @@ def draw_history(
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         if as_share:
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axes.yaxis.set_major_formatter(_percent_formatter(decimals=0))
         axes.legend(fontsize=9.0, labelcolor="linecolor", loc="best")
 
     return _draw("-".join(curves), " and ".join(curves) + " by epoch", 190.0, draw)
@@ -333,9 +333,14 @@ def _tag_for_page(found: re.Match[str]) -> str:
     return tag
 
 
+def _percent_formatter(decimals: int | None = None) -> PercentFormatter:
+    """Write percentages at an axis as they are written in the text: `90 %`."""
+    return PercentFormatter(1.0, decimals, symbol=" %")
+
+
 def _share_axis(axes: Axes, floor: float) -> None:
     """Label a vertical axis from `floor` to 1 in round per cents."""
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(_percent_formatter(decimals=0))
     axes.yaxis.set_major_locator(MultipleLocator(0.2 if floor < 0.5 else 0.1))
 
 

@@ -5,7 +5,7 @@ const LANGUAGE = "en";
 
 /** @param {number} share 0 to 1 */
 export function percent(share) {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}\u00a0%`;
 }
 
 /**
@@ -231,7 +231,7 @@ export const texts = {
       /** @type {number} */ share,
       /** @type {number} */ count,
     ) =>
-      `Record ${missing === 1 ? "it" : "each"} again, as a new recording. The other labels: ${countedPercentage(share)} % of ${snapshots(count)} correct.`,
+      `Record ${missing === 1 ? "it" : "each"} again, as a new recording. The other labels: ${countedPercentage(share)}\u00a0% of ${snapshots(count)} correct.`,
     percentSign: "%",
     noInterval: "Record each label a few more times to see how certain this is.",
     interval: (/** @type {number} */ low, /** @type {number} */ high) =>
@@ -239,7 +239,7 @@ export const texts = {
     measuredOn: (/** @type {number} */ count, /** @type {string} */ rests) =>
       `Measured on ${snapshots(count)}: ${rests}`,
     shares: "Live answers",
-    share: (/** @type {number} */ share) => `${countedPercentage(share)} %`,
+    share: (/** @type {number} */ share) => `${countedPercentage(share)}\u00a0%`,
     correct: "correct",
     wrong: "wrong",
   },
@@ -351,7 +351,7 @@ export const texts = {
   download: {
     title: "Download",
     finetuned: "fine-tuned",
-    accuracy: (/** @type {number} */ share) => `accuracy ${countedPercentage(share)} %`,
+    accuracy: (/** @type {number} */ share) => `accuracy ${countedPercentage(share)}\u00a0%`,
     precision: "Another precision",
     int8: "int8: smallest, fastest on processors",
     fp16: "fp16: half the size, for graphics cards",

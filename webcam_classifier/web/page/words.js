@@ -16,9 +16,13 @@ export function colourOf(place) {
   return String((place % COLOURS) + 1);
 }
 
-/** @param {string} words from the server, written as part of a line */
+/**
+ * Begin a line with a capital letter, and keep each number and its per cent sign on one line.
+ *
+ * @param {string} words from the server
+ */
 export function capitalised(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return (words.charAt(0).toUpperCase() + words.slice(1)).replaceAll(" %", "\u00a0%");
 }
 
 /**
