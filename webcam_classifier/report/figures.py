@@ -106,7 +106,7 @@ def draw_confusion(evaluation: Evaluation) -> str:
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.set_xlabel("predicted", labelpad=9)
-        axes.set_ylabel("truth", labelpad=6)
+        axes.set_ylabel("actual", labelpad=6)
         _name_both(axes, evaluation.labels)
 
     return _draw("confusion", "Confusion matrix. Rows: actual. Columns: predicted.", 330.0, draw)

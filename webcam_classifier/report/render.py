@@ -240,7 +240,7 @@ def _repeat(findings: Findings) -> dict[str, object]:
         "trained on": card.created_at[:10],
     }
     if findings.top_k_accuracy is not None:
-        facts[f"among the first {TOP}"] = _percent(findings.top_k_accuracy, 1)
+        facts[f"top-{TOP} accuracy"] = _percent(findings.top_k_accuracy, 1)
     speed = {
         "median": f"{measured.milliseconds:.1f} ms",
         "95th percentile": f"{measured.late_milliseconds:.1f} ms",
