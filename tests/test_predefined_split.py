@@ -11,6 +11,7 @@ import pytest
 
 from tests.coloured_pictures import write_coloured_pictures
 from webcam_classifier.dataset.describe_split import describe_split
+from webcam_classifier.dataset.duplicates import Leak, describe_leaks
 from webcam_classifier.dataset.facts import split_data_set
 from webcam_classifier.dataset.index import Dataset
 from webcam_classifier.dataset.labelled_pictures import (
@@ -151,6 +152,13 @@ def test_copies_on_both_sides_are_counted(tmp_path: Path) -> None:
     found = {(leak.part, leak.learnt): (leak.identical, leak.count) for leak in facts.leaks}
     assert found == {("validation", "training"): (1, 16), ("test", "training"): (3, 18)}
     assert split.leaked == 3
-    assert "of 18 test pictures also in the training part: 3; near duplicates" in "\n".join(
-        facts.describe(pictures)
-    )
+    told = "\n".join(facts.describe(pictures))
+    assert "of the 18 test pictures, 3 are in the training part too" in told
+    assert "of the 16 validation pictures, 1 is in the training part too" in told
+
+
+def test_near_duplicates_of_another_part_are_said_without_identical_ones() -> None:
+    (alone,) = describe_leaks([Leak("test", "training", identical=0, near=11, count=240)])
+    assert "240 test pictures, 11 are near duplicates of pictures in the training part." in alone
+    (both,) = describe_leaks([Leak("test", "validation", identical=2, near=1, count=9)])
+    assert "2 are in the validation part too, and 1 is a near duplicate of a picture there" in both

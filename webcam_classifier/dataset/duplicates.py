@@ -175,11 +175,24 @@ def describe_duplicates(duplicates: Duplicates, pictures: LabelledPictures) -> l
 def describe_leaks(leaks: Sequence[Leak]) -> list[str]:
     """Say how many pictures the parts of a predefined split share, in lines."""
     return [
-        f"warning: of {leak.count} {leak.part} pictures also in the "
-        f"{leak.learnt} part: {leak.identical}; near duplicates of pictures there: {leak.near}. "
-        "The parts are used as they came, so a figure on them is too good for new pictures."
+        f"warning: of the {leak.count} {leak.part} pictures, {_shared(leak)}. The split is used as "
+        "it is, so the accuracy is too good for new pictures."
         for leak in leaks
     ]
+
+
+def _shared(leak: Leak) -> str:
+    where = f"in the {leak.learnt} part"
+    same = f"{_is_or_are(leak.identical)} {where} too"
+    if not leak.near:
+        return same
+    of = "a near duplicate of a picture" if leak.near == 1 else "near duplicates of pictures"
+    near = f"{_is_or_are(leak.near)} {of}"
+    return f"{same}, and {near} there" if leak.identical else f"{near} {where}"
+
+
+def _is_or_are(count: int) -> str:
+    return f"{count} is" if count == 1 else f"{count} are"
 
 
 def _counted(count: int, what: str) -> str:
