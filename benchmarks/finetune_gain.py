@@ -305,7 +305,10 @@ def finetune(
     )  # fmt: skip
     held_back = case.training.at(split.validation)
     left_out = LeftOutExamples(
-        held_back.images, held_back.label_indices, split.bursts[split.validation]
+        held_back.images,
+        held_back.label_indices,
+        split.bursts[split.validation],
+        split.independent_labels(labels)[held_back.label_indices],
     )
     own = case.training.at(split.training)
     inputs = gather_training_inputs(own, left_out, labels, settings)

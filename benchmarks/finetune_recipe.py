@@ -77,7 +77,8 @@ class _Pictures:
     label_indices: NDArray[np.int64]
 
 
-_NOTHING = LeftOutExamples((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+_NONE = np.empty(0, dtype=np.int64)
+_NOTHING = LeftOutExamples((), _NONE, _NONE, np.empty(0, dtype=np.bool_))
 
 
 def main() -> None:
@@ -141,7 +142,10 @@ def _accuracy(
         own, held_back = learnt.at(split.training), learnt.at(split.validation)
         training = _Pictures(tuple(own.images), own.label_indices)
         left_out = LeftOutExamples(
-            tuple(held_back.images), held_back.label_indices, split.bursts[split.validation]
+            tuple(held_back.images),
+            held_back.label_indices,
+            split.bursts[split.validation],
+            split.independent_labels(learnt.labels)[held_back.label_indices],
         )
     network = train_layers(training, left_out, labels, pretrained, settings).network
     answers = []

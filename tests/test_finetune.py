@@ -29,11 +29,13 @@ from webcam_classifier.finetune.history import (
     is_as_good_as_the_best,
     is_out_of_patience,
 )
+from webcam_classifier.finetune.interpolation import InterpolationChoice
 from webcam_classifier.finetune.run import FinetunedNetwork
 from webcam_classifier.finetune.settings import FinetuneSettings, ViewKind
 from webcam_classifier.finetune.state_file import StateFile, read_state, state_bytes
 from webcam_classifier.finetune.torch_weights import load_pretrained
 from webcam_classifier.finetune.train_layers import train_layers
+from webcam_classifier.finetune.training_inputs import LeftOutExamples
 from webcam_classifier.frame import BgrImage
 from webcam_classifier.preprocess import prepare
 from webcam_classifier.progress import Epoch as EpochEvent
@@ -122,6 +124,27 @@ def test_how_far_to_go_is_chosen_on_left_out_pictures_and_is_what_is_kept() -> N
     right = (answers(result, asked.images, 48) == asked.label_indices).sum()
     assert right == choice.right >= choice.start_right
     assert (result.best.number == 0) == (choice.weight == 0.0)
+
+
+def test_the_end_of_a_burst_does_not_choose_for_its_beginning() -> None:
+    asked, training = squares_and_stripes(16, 1), squares_and_stripes(24, 0)
+    settings = FinetuneSettings(
+        input_size=48, epochs=3, batch_size=8, learning_rate=1e-3, device="cpu"
+    )
+
+    def choose(is_independent: NDArray[np.bool_]) -> InterpolationChoice:
+        left_out = LeftOutExamples(asked.images, asked.label_indices, np.arange(16), is_independent)
+        result = train_layers(training, left_out, LABELS, small_pretrained(), settings)
+        assert result.interpolation is not None
+        return result.interpolation
+
+    whole = choose(np.ones(16, dtype=np.bool_))
+    assert whole.weight > 0.0
+    assert whole.count == 16
+    cut = choose(np.zeros(16, dtype=np.bool_))
+    assert cut.weight == 0.0
+    assert "too few recordings were left out" in cut.describe()
+    assert choose(np.arange(16) < 10).count == 10
 
 
 def test_after_ctrl_c_the_same_way_is_gone(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_of_two_recordings_one_measures_and_nothing_else() -> None:
     split = split_pictures(names, labels, ["a", "b", "c"], distinct(240))
     assert split.cut_labels == ()
     assert split.validation_cut_labels == ("a", "b")
+    assert split.independent_labels(["a", "b", "c"]).tolist() == [False, False, True]
     parts = {part: indices.tolist() for part, indices in split.parts().items()}
     assert [index for index in parts["training"] if index < 80] == list(range(30))
     assert [index for index in parts["validation"] if index < 80] == list(range(30, 40))
@@ -174,6 +175,7 @@ def test_of_two_recordings_one_measures_and_nothing_else() -> None:
     assert "too few bursts of a, b" in said
     elsewhere = split_pictures(names, labels, ["a", "b", "c"], distinct(240), hold_test=False)
     assert elsewhere.validation_cut_labels == ()
+    assert elsewhere.independent_labels(("a", "b")).all()
 
 
 def test_a_part_held_back_from_one_recording_is_said_to_be_cut() -> None:
@@ -183,6 +185,7 @@ def test_a_part_held_back_from_one_recording_is_said_to_be_cut() -> None:
     split = split_as_predefined(names, np.zeros(50, np.int64), ["a"], distinct(50), parts)
     assert split.test.tolist() == list(range(10))
     assert split.validation_cut_labels == ("a",)
+    assert split.independent_labels(("a", "b")).tolist() == [False, True]
     assert split.cut_labels == ()
 
 

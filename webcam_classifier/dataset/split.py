@@ -77,6 +77,18 @@ class Split:
         """Indices of the training and validation pictures."""
         return np.union1d(self.training, self.validation)
 
+    def independent_labels(self, labels: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether no validation picture of each label is of a burst that training has a part of.
+
+        Args:
+            labels: Of the data set.
+
+        Returns:
+            (labels,) bool.
+        """
+        cut = {*self.cut_labels, *self.validation_cut_labels}
+        return np.array([label not in cut for label in labels], dtype=np.bool_)
+
     def parts(self) -> dict[str, NDArray[np.int64]]:
         """The three parts by name."""
         return dict(zip(PARTS, (self.training, self.validation, self.test), strict=True))

@@ -164,10 +164,14 @@ def finetune_layers(
     if embedded is not None and settings.normalised_embedding:
         head = calibrated_head(embedded.of(task.split.training), len(pictures.labels))
     validation = pictures.at(task.split.validation)
-    left_out_bursts = task.split.bursts[task.split.validation]
     tuned = train_layers(
         pictures.at(task.split.training),
-        LeftOutExamples(validation.images, validation.label_indices, left_out_bursts),
+        LeftOutExamples(
+            validation.images,
+            validation.label_indices,
+            task.split.bursts[task.split.validation],
+            task.split.independent_labels(pictures.labels)[validation.label_indices],
+        ),
         pictures.labels,
         pretrained,
         settings,

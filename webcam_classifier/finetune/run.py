@@ -407,9 +407,14 @@ class FinetuneRun:
         self.ema.model.load_state_dict(self.best_state, strict=False)
         numbers = [math.nan] * 6
         if self.group.is_first:
-            start, *others = (self._validation_logits(weight).numpy() for weight in (0.0, *WEIGHTS))
-            truths = self.inputs.validation_labels
-            found = choose_interpolation(start, others, truths, self.inputs.validation_bursts)
+            # The end of a burst says nothing of the next one where its beginning was trained on.
+            asked = self.inputs.is_independent
+            start, *others = (
+                self._validation_logits(weight).numpy()[asked] for weight in (0.0, *WEIGHTS)
+            )
+            truths = self.inputs.validation_labels[asked]
+            bursts = self.inputs.validation_bursts[asked]
+            found = choose_interpolation(start, others, truths, bursts)
             numbers = [float(value) for value in dataclasses.astuple(found)]
         if not interrupted:
             numbers = self.group.broadcast_numbers(numbers)

@@ -28,11 +28,13 @@ class LeftOutExamples:
         images: Each (height, width, 3) uint8 BGR.
         label_indices: (images,) int64, which label each has.
         bursts: (images,) int64, which were recorded together.
+        is_independent: (images,) bool, whether no picture of its burst is trained on.
     """
 
     images: Sequence[BgrImage]
     label_indices: NDArray[np.int64]
     bursts: NDArray[np.int64]
+    is_independent: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class TrainingInputs:
         validation: What it is evaluated on after each epoch; it may be empty.
         validation_labels: (validation,) int64, the label's index of each.
         validation_bursts: (validation,) int64, the burst of each.
+        is_independent: (validation,) bool, whether no picture of its burst is trained on.
     """
 
     training: PictureInputs | FixedInputs
@@ -54,6 +57,7 @@ class TrainingInputs:
     validation: PictureInputs | FixedInputs
     validation_labels: NDArray[np.int64]
     validation_bursts: NDArray[np.int64]
+    is_independent: NDArray[np.bool_]
 
     def label_weights(self) -> torch.Tensor:
         """Balanced class weights, (labels,): rare labels count as much as frequent ones."""
@@ -78,8 +82,10 @@ def gather_training_inputs(
     """
     size, seed = settings.input_size, settings.seed
     bursts = np.arange(len(validation.label_indices))
+    is_independent = np.ones(len(bursts), dtype=np.bool_)
     if isinstance(validation, LeftOutExamples):
         bursts = validation.bursts
+        is_independent = validation.is_independent
     views = choose_views(settings.views, training, labels, size, settings.mirrored)
     return TrainingInputs(
         training=PictureInputs(training, views, size, seed),
@@ -88,6 +94,7 @@ def gather_training_inputs(
         validation=PictureInputs(validation, PlainViews(validation, size), size, seed),
         validation_labels=validation.label_indices,
         validation_bursts=bursts,
+        is_independent=is_independent,
     )
 
 
