@@ -148,7 +148,7 @@ def test_the_table_is_sorted_and_marks_the_frontier() -> None:
     lines = describe_table([slow, fast], [fast, slow], "100 test pictures", True).splitlines()
 
     assert lines[2].startswith(
-        "*  int8, 224 pixels  cpu      2.00 ms  2.00 ms  0.900 (0.83 to 0.94)"
+        "*  int8, 224 pixels  cpu      2.00 ms  2.00 ms  90.0 % (83 to 94 %)"
     )
     assert lines[3].startswith("*  fp32, 224 pixels  cpu      4.00 ms")
-    assert "0.900" not in describe_table([fast], [fast], "pictures", truth_is_known=False)
+    assert "83 to 94 %" not in describe_table([fast], [fast], "pictures", truth_is_known=False)

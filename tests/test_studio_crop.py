@@ -137,7 +137,8 @@ def test_a_part_is_chosen_with_the_keyboard_alone(
             page.get_by_test_id("mirror").click()
         page.get_by_test_id("choose-part").focus()
         page.keyboard.press("Enter")
-        page.keyboard.press("Tab")  # past the mirror's button
+        page.keyboard.press("Tab")  # past the button for heat maps
+        page.keyboard.press("Tab")  # and the mirror's
         for text in ("20", "10", "70", "900"):
             page.keyboard.press("Tab")
             page.keyboard.type(text)

@@ -8,6 +8,8 @@ import resource
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -102,6 +104,15 @@ def test_an_upload_that_is_cut_off_leaves_nothing_and_no_traceback(tmp_path: Pat
     assert (tmp_path / "stderr.txt").read_text() == ""
 
 
+def slowly(content: bytes) -> Iterator[bytes]:
+    """Send more than there is room for, and the rest once a server has had the time to answer."""
+    yield content[: ROOM + 100_000]
+    time.sleep(1.0)
+    for start in range(ROOM + 100_000, len(content), 100_000):
+        yield content[start : start + 100_000]
+        time.sleep(0.01)
+
+
 def test_an_upload_for_which_there_is_no_room_says_so_and_the_next_one_is_taken(
     tmp_path: Path,
 ) -> None:
@@ -111,9 +122,10 @@ def test_an_upload_for_which_there_is_no_room_says_so_and_the_next_one_is_taken(
         with limited(resource.RLIMIT_FSIZE, ROOM):
             studio = stack.enter_context(run_studio(tmp_path, *SMALL_CAMERA))
         assert add_label(studio, "cup").status == 200
-        answer = studio.change("PUT", "/api/labels/cup/uploads/many.zip", large)
-        assert answer.status == 507
-        assert "TMPDIR" in answer.json["error"]
+        for body in (large, slowly(large)):
+            answer = studio.change("PUT", "/api/labels/cup/uploads/many.zip", body)
+            assert answer.status == 507
+            assert "TMPDIR" in answer.json["error"]
         answer = studio.change("PUT", "/api/labels/cup/uploads/whole.jpg", picture(2))
         assert answer.json["added"] == 1
     assert (tmp_path / "stderr.txt").read_text() == ""

@@ -40,6 +40,7 @@ async def received_file(request: Request) -> AsyncIterator[IO[bytes]]:
         # Unbuffered: a buffer that could not be written would be written again on closing.
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 closed below
     except OSError as error:
+        await _read_to_the_end(request)
         raise _no_room(error) from error
     with file:
         await _receive(request, file)
@@ -61,6 +62,7 @@ async def receive_into(request: Request, path: Path) -> None:
     try:
         file = path.open("xb", buffering=0)
     except OSError as error:
+        await _read_to_the_end(request)
         raise _no_room(error) from error
     try:
         with file:
@@ -71,11 +73,21 @@ async def receive_into(request: Request, path: Path) -> None:
 
 
 async def _receive(request: Request, file: IO[bytes]) -> None:
+    failed: OSError | None = None
     async for chunk in request.stream():
         try:
-            _write_all(file, chunk)
-        except OSError as error:
-            raise _no_room(error) from error
+            if failed is None:
+                _write_all(file, chunk)
+        except OSError as error:  # goes on reading, see _read_to_the_end
+            failed = error
+    if failed is not None:
+        raise _no_room(failed) from failed
+
+
+async def _read_to_the_end(request: Request) -> None:
+    """Read a body for nothing: a client that still sends would get a reset, and not the answer."""
+    async for _ in request.stream():
+        pass
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:
