@@ -74,8 +74,8 @@ def export_web(classifier: Classifier, options: argparse.Namespace) -> None:
     write = write_web_page_zip if is_zip else write_web_page
     page = write(classifier, options.web, title, SMOOTHING)
     print(
-        f"written: {page.folder}, {page.byte_count / 1e6:.0f} MB, of which a browser loads at the "
-        "first visit what it runs; any web host with https can serve it"
+        f"written: {page.folder}, {page.byte_count / 1e6:.0f} MB; a browser downloads only what it "
+        "needs, at the first visit. Any web host with https can serve it"
     )
     print(f"embed it: {_IFRAME}")
     tell(Result("a page for browsers", output=str(page.folder)))
