@@ -12,7 +12,7 @@ from webcam_classifier.frame import BgrImage
 
 Mask = NDArray[np.uint8]
 
-_SIDE = 96  # pixels of a mask: hands are large, and noise ema out
+_SIDE = 96  # pixels of a mask: hands are large, and noise averages out
 _EMPTY_COUNT = 10  # pictures of the room alone that each picture is compared with
 _NEAREST = 3  # of them that count: those in which the light and the camera were the same
 _FEWEST_EMPTY = 4
